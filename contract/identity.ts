@@ -1,0 +1,330 @@
+/** Set-up, sign-in, the account, tokens and invitations. */
+import { z } from "zod";
+import { roles } from "#domain/authz.ts";
+import { API_PREFIX, idSchema, nameSchema, pageOf, pageQuery, timestamp, titleSchema } from "./common.ts";
+import { defineRoute } from "./route.ts";
+
+export const PASSWORD_LENGTH_MIN = 10;
+export const PASSWORD_LENGTH_MAX = 200;
+
+export const passwordSchema = z.string().min(PASSWORD_LENGTH_MIN).max(PASSWORD_LENGTH_MAX);
+export const emailSchema = z
+	.email()
+	.max(254)
+	.transform((value) => value.toLowerCase());
+export const roleSchema = z.enum(roles);
+
+export const membershipSchema = z.object({
+	organization: z.object({ id: idSchema("org"), name: z.string(), title: z.string() }),
+	role: roleSchema,
+});
+
+export const userSchema = z.object({
+	id: idSchema("usr"),
+	email: z.string(),
+	name: z.string(),
+	platformAdmin: z.boolean(),
+	createdAt: timestamp,
+});
+
+/** The signed-in person, what they belong to and their projects. */
+export const whoamiSchema = z.object({
+	user: userSchema,
+	via: z.enum(["session", "token"]),
+	expiresAt: timestamp.nullable(),
+	memberships: z.array(membershipSchema),
+	projects: z.array(
+		z.object({ id: idSchema("prj"), name: z.string(), title: z.string(), organization: idSchema("org") }),
+	),
+});
+
+export const sessionSchema = z.object({
+	id: idSchema("ses"),
+	createdAt: timestamp,
+	lastSeenAt: timestamp,
+	expiresAt: timestamp,
+	address: z.string(),
+	userAgent: z.string(),
+	current: z.boolean(),
+});
+
+export const tokenSchema = z.object({
+	id: idSchema("tok"),
+	name: z.string(),
+	prefix: z.string().meta({ description: "First characters, to recognise it" }),
+	createdAt: timestamp,
+	expiresAt: timestamp.nullable(),
+	lastUsedAt: timestamp.nullable(),
+});
+
+export const invitationSchema = z.object({
+	id: idSchema("inv"),
+	email: z.string(),
+	role: roleSchema,
+	invitedBy: z.string(),
+	createdAt: timestamp,
+	expiresAt: timestamp,
+	acceptedAt: timestamp.nullable(),
+});
+
+export const memberSchema = z.object({
+	user: z.object({ id: idSchema("usr"), email: z.string(), name: z.string() }),
+	role: roleSchema,
+	joinedAt: timestamp,
+	can: z.object({ update: z.union([z.literal(true), z.string()]), remove: z.union([z.literal(true), z.string()]) }),
+});
+
+const tag = "identity";
+const organizationParams = z.object({ organization: idSchema("org") });
+
+export const identityRoutes = {
+	setupState: defineRoute({
+		id: "setup.state",
+		method: "GET",
+		path: `${API_PREFIX}/setup`,
+		tag,
+		access: "public",
+		rateClass: "api",
+		status: 200,
+		summary: "Whether this installation still waits for its owner",
+		response: z.object({ needed: z.boolean(), version: z.string(), domain: z.string() }),
+	}),
+	setup: defineRoute({
+		id: "setup.complete",
+		method: "POST",
+		path: `${API_PREFIX}/setup`,
+		tag,
+		access: "public",
+		rateClass: "sign-in",
+		status: 201,
+		summary: "Create the owner with the one-time set-up code; signs in",
+		body: z.strictObject({
+			code: z.string().trim().min(6).max(64),
+			email: emailSchema,
+			name: titleSchema,
+			password: passwordSchema,
+			organization: z.strictObject({ name: nameSchema, title: titleSchema }).optional(),
+		}),
+		response: whoamiSchema,
+	}),
+	signIn: defineRoute({
+		id: "session.create",
+		method: "POST",
+		path: `${API_PREFIX}/session`,
+		tag,
+		access: "public",
+		rateClass: "sign-in",
+		status: 201,
+		summary: "Sign in with e-mail and password; sets the session cookie",
+		body: z.strictObject({ email: emailSchema, password: z.string().max(PASSWORD_LENGTH_MAX) }),
+		response: whoamiSchema,
+	}),
+	whoami: defineRoute({
+		id: "session.get",
+		method: "GET",
+		path: `${API_PREFIX}/session`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 200,
+		summary: "Who is calling",
+		response: whoamiSchema,
+	}),
+	signOut: defineRoute({
+		id: "session.delete",
+		method: "DELETE",
+		path: `${API_PREFIX}/session`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 204,
+		summary: "Sign out",
+	}),
+	accountUpdate: defineRoute({
+		id: "account.update",
+		method: "PATCH",
+		path: `${API_PREFIX}/account`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 200,
+		summary: "Change the own profile",
+		body: z.strictObject({ name: titleSchema }),
+		response: userSchema,
+	}),
+	accountPassword: defineRoute({
+		id: "account.password",
+		method: "POST",
+		path: `${API_PREFIX}/account/password`,
+		tag,
+		access: "self",
+		rateClass: "sign-in",
+		status: 204,
+		summary: "Change the own password; ends all other sessions",
+		body: z.strictObject({ current: z.string().max(PASSWORD_LENGTH_MAX), password: passwordSchema }),
+	}),
+	sessionsList: defineRoute({
+		id: "account.sessions.list",
+		method: "GET",
+		path: `${API_PREFIX}/account/sessions`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 200,
+		summary: "Own sessions",
+		response: z.object({ items: z.array(sessionSchema) }),
+	}),
+	sessionsRevoke: defineRoute({
+		id: "account.sessions.revoke",
+		method: "DELETE",
+		path: `${API_PREFIX}/account/sessions/:session`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 204,
+		summary: "End one of the own sessions",
+		params: z.object({ session: idSchema("ses") }),
+	}),
+	tokensList: defineRoute({
+		id: "account.tokens.list",
+		method: "GET",
+		path: `${API_PREFIX}/account/tokens`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 200,
+		summary: "Own API tokens",
+		response: z.object({ items: z.array(tokenSchema) }),
+	}),
+	tokensCreate: defineRoute({
+		id: "account.tokens.create",
+		method: "POST",
+		path: `${API_PREFIX}/account/tokens`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 201,
+		summary: "Create an API token; the secret is shown this once",
+		body: z.strictObject({
+			name: titleSchema,
+			expiresInDays: z.number().int().min(1).max(3650).nullable().default(90),
+		}),
+		response: tokenSchema.extend({ secret: z.string() }),
+	}),
+	tokensRevoke: defineRoute({
+		id: "account.tokens.revoke",
+		method: "DELETE",
+		path: `${API_PREFIX}/account/tokens/:token`,
+		tag,
+		access: "self",
+		rateClass: "api",
+		status: 204,
+		summary: "Revoke one of the own API tokens",
+		params: z.object({ token: idSchema("tok") }),
+	}),
+	membersList: defineRoute({
+		id: "members.list",
+		method: "GET",
+		path: `${API_PREFIX}/organizations/:organization/members`,
+		tag: "organizations",
+		access: "member.read",
+		rateClass: "api",
+		status: 200,
+		summary: "Members of an organization",
+		params: organizationParams,
+		query: z.object(pageQuery),
+		response: pageOf(memberSchema),
+	}),
+	membersUpdate: defineRoute({
+		id: "members.update",
+		method: "PATCH",
+		path: `${API_PREFIX}/organizations/:organization/members/:user`,
+		tag: "organizations",
+		access: "member.update",
+		rateClass: "api",
+		status: 200,
+		summary: "Change a role",
+		params: organizationParams.extend({ user: idSchema("usr") }),
+		body: z.strictObject({ role: roleSchema }),
+		response: memberSchema,
+	}),
+	membersRemove: defineRoute({
+		id: "members.remove",
+		method: "DELETE",
+		path: `${API_PREFIX}/organizations/:organization/members/:user`,
+		tag: "organizations",
+		access: "member.remove",
+		rateClass: "api",
+		status: 204,
+		summary: "Remove a member",
+		params: organizationParams.extend({ user: idSchema("usr") }),
+	}),
+	invitationsList: defineRoute({
+		id: "invitations.list",
+		method: "GET",
+		path: `${API_PREFIX}/organizations/:organization/invitations`,
+		tag: "organizations",
+		access: "member.invite",
+		rateClass: "api",
+		status: 200,
+		summary: "Open invitations",
+		params: organizationParams,
+		response: z.object({ items: z.array(invitationSchema) }),
+	}),
+	invitationsCreate: defineRoute({
+		id: "invitations.create",
+		method: "POST",
+		path: `${API_PREFIX}/organizations/:organization/invitations`,
+		tag: "organizations",
+		access: "member.invite",
+		rateClass: "api",
+		status: 201,
+		summary: "Invite somebody; the link is shown this once",
+		params: organizationParams,
+		body: z.strictObject({ email: emailSchema, role: roleSchema }),
+		response: invitationSchema.extend({ link: z.string() }),
+	}),
+	invitationsRevoke: defineRoute({
+		id: "invitations.revoke",
+		method: "DELETE",
+		path: `${API_PREFIX}/organizations/:organization/invitations/:invitation`,
+		tag: "organizations",
+		access: "member.invite",
+		rateClass: "api",
+		status: 204,
+		summary: "Withdraw an invitation",
+		params: organizationParams.extend({ invitation: idSchema("inv") }),
+	}),
+	invitationRead: defineRoute({
+		id: "invitation.read",
+		method: "GET",
+		path: `${API_PREFIX}/invitations/:secret`,
+		tag,
+		access: "public",
+		rateClass: "sign-in",
+		status: 200,
+		summary: "What an invitation link is for",
+		params: z.object({ secret: z.string().min(20).max(100) }),
+		response: z.object({
+			email: z.string(),
+			role: roleSchema,
+			organization: z.string(),
+			invitedBy: z.string(),
+			expiresAt: timestamp,
+			accountExists: z.boolean(),
+		}),
+	}),
+	invitationAccept: defineRoute({
+		id: "invitation.accept",
+		method: "POST",
+		path: `${API_PREFIX}/invitations/:secret/accept`,
+		tag,
+		access: "public",
+		rateClass: "sign-in",
+		status: 201,
+		summary: "Accept an invitation: creates the account, or joins with the existing account's password; signs in",
+		params: z.object({ secret: z.string().min(20).max(100) }),
+		body: z.strictObject({ name: titleSchema.optional(), password: z.string().max(PASSWORD_LENGTH_MAX) }),
+		response: whoamiSchema,
+	}),
+} as const;
