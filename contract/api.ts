@@ -1,27 +1,27 @@
 /** The whole API: one table. Order is the order of the reference page. */
-import { auditRoutes } from "./audit.ts";
-import { eventRoutes } from "./events.ts";
-import { hostRoutes } from "./hosts.ts";
-import { identityRoutes } from "./identity.ts";
-import { imageRoutes } from "./images.ts";
-import { instanceRoutes } from "./instances.ts";
-import { operationRoutes } from "./operations.ts";
-import { organizationRoutes } from "./organizations.ts";
-import type { RouteDefinition } from "./route.ts";
-import { routeRoutes } from "./routes.ts";
-import { systemRoutes } from "./system.ts";
+import { auditRoutes } from './audit.ts';
+import { eventRoutes } from './events.ts';
+import { hostRoutes } from './hosts.ts';
+import { identityRoutes } from './identity.ts';
+import { imageRoutes } from './images.ts';
+import { instanceRoutes } from './instances.ts';
+import { operationRoutes } from './operations.ts';
+import { organizationRoutes } from './organizations.ts';
+import type { RouteDefinition } from './route.ts';
+import { routeRoutes } from './routes.ts';
+import { systemRoutes } from './system.ts';
 
 export const api = {
-	...identityRoutes,
-	...organizationRoutes,
-	...instanceRoutes,
-	...routeRoutes,
-	...operationRoutes,
-	...imageRoutes,
-	...hostRoutes,
-	...auditRoutes,
-	...eventRoutes,
-	...systemRoutes,
+  ...identityRoutes,
+  ...organizationRoutes,
+  ...instanceRoutes,
+  ...routeRoutes,
+  ...operationRoutes,
+  ...imageRoutes,
+  ...hostRoutes,
+  ...auditRoutes,
+  ...eventRoutes,
+  ...systemRoutes,
 } as const;
 
 export type Api = typeof api;

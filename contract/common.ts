@@ -1,38 +1,38 @@
 /** Pieces that many schemas share. */
-import { z } from "zod";
-import { type ErrorCode, errorCatalogue } from "#domain/errors.ts";
-import { type Id, type IdPrefix, idPattern } from "#domain/ids.ts";
-import { nameProblem, TITLE_LENGTH_MAX } from "#domain/names.ts";
+import { z } from 'zod';
+import { type ErrorCode, errorCatalogue } from '#domain/errors.ts';
+import { type Id, type IdPrefix, idPattern } from '#domain/ids.ts';
+import { nameProblem, TITLE_LENGTH_MAX } from '#domain/names.ts';
 
-export const API_PREFIX = "/api/v1";
+export const API_PREFIX = '/api/v1';
 export const PAGE_SIZE_DEFAULT = 50;
 export const PAGE_SIZE_MAX = 200;
 
 export function idSchema<P extends IdPrefix>(prefix: P) {
-	return z
-		.string()
-		.regex(idPattern(prefix), `not an id of this kind (${prefix}_...)`)
-		.transform((value) => value as Id<P>)
-		.meta({ description: `Id with the prefix ${prefix}_` });
+  return z
+    .string()
+    .regex(idPattern(prefix), `not an id of this kind (${prefix}_...)`)
+    .transform((value) => value as Id<P>)
+    .meta({ description: `Id with the prefix ${prefix}_` });
 }
 
-export const timestamp = z.iso.datetime().meta({ description: "UTC, RFC 3339" });
+export const timestamp = z.iso.datetime().meta({ description: 'UTC, RFC 3339' });
 
 export const nameSchema = z.string().superRefine((value, context) => {
-	const problem = nameProblem(value);
-	if (problem !== null) context.addIssue({ code: "custom", message: problem });
+  const problem = nameProblem(value);
+  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
 });
 
 export const titleSchema = z.string().trim().min(1).max(TITLE_LENGTH_MAX);
 export const descriptionSchema = z.string().trim().max(500);
 
 export const pageQuery = {
-	cursor: z.string().max(200).optional().meta({ description: "nextCursor of the page before" }),
-	limit: z.coerce.number().int().min(1).max(PAGE_SIZE_MAX).default(PAGE_SIZE_DEFAULT),
+  cursor: z.string().max(200).optional().meta({ description: 'nextCursor of the page before' }),
+  limit: z.coerce.number().int().min(1).max(PAGE_SIZE_MAX).default(PAGE_SIZE_DEFAULT),
 };
 
 export function pageOf<T extends z.ZodType>(item: T) {
-	return z.object({ items: z.array(item), nextCursor: z.string().nullable() });
+  return z.object({ items: z.array(item), nextCursor: z.string().nullable() });
 }
 
 /** true, or the reason for people. */
@@ -42,13 +42,13 @@ const errorCodes = Object.keys(errorCatalogue) as [ErrorCode, ...ErrorCode[]];
 
 /** RFC 9457 problem JSON, media type application/problem+json. */
 export const problemSchema = z.object({
-	type: z.string().meta({ description: "URI of the documentation of this error code" }),
-	title: z.string(),
-	status: z.number().int(),
-	detail: z.string(),
-	code: z.enum(errorCodes),
-	requestId: z.string(),
-	fields: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
-	retryAfterSeconds: z.number().optional(),
+  type: z.string().meta({ description: 'URI of the documentation of this error code' }),
+  title: z.string(),
+  status: z.number().int(),
+  detail: z.string(),
+  code: z.enum(errorCodes),
+  requestId: z.string(),
+  fields: z.array(z.object({ field: z.string(), message: z.string() })).optional(),
+  retryAfterSeconds: z.number().optional(),
 });
 export type Problem = z.output<typeof problemSchema>;

@@ -2,54 +2,54 @@
  * How the API is written down: every endpoint is one `defineRoute` value. The server registers handlers from it, the
  * typed clients (console, CLI) call by it, openapi.json is emitted from it and the authorization matrix walks it.
  */
-import type { z } from "zod";
-import type { Action, PlatformAction } from "#domain/authz.ts";
+import type { z } from 'zod';
+import type { Action, PlatformAction } from '#domain/authz.ts';
 
-export type Method = "GET" | "POST" | "PUT" | "PATCH" | "DELETE";
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 /** Who may call: nobody known (`public`), any signed-in person (`self`), or whoever holds the named action. */
-export type Access = "public" | "self" | Action | PlatformAction;
+export type Access = 'public' | 'self' | Action | PlatformAction;
 
 /** `sign-in`: 5 per 15 min and address; `provisioning`: creates; `api`: everything else. */
-export type RateClass = "sign-in" | "provisioning" | "api";
+export type RateClass = 'sign-in' | 'provisioning' | 'api';
 
 export type RouteDefinition = {
-	id: string;
-	method: Method;
-	/** Fastify style: /api/v1/instances/:instance */
-	path: string;
-	tag: string;
-	summary: string;
-	description?: string;
-	access: Access;
-	rateClass: RateClass;
-	params?: z.ZodObject;
-	query?: z.ZodObject;
-	body?: z.ZodType;
-	/** Status of success; 202 answers with an Operation. */
-	status: 200 | 201 | 202 | 204;
-	/** Body of success; absent for 204. */
-	response?: z.ZodType;
-	/** `stream` is text/event-stream. */
-	produces?: "json" | "stream";
+  id: string;
+  method: Method;
+  /** Fastify style: /api/v1/instances/:instance */
+  path: string;
+  tag: string;
+  summary: string;
+  description?: string;
+  access: Access;
+  rateClass: RateClass;
+  params?: z.ZodObject;
+  query?: z.ZodObject;
+  body?: z.ZodType;
+  /** Status of success; 202 answers with an Operation. */
+  status: 200 | 201 | 202 | 204;
+  /** Body of success; absent for 204. */
+  response?: z.ZodType;
+  /** `stream` is text/event-stream. */
+  produces?: 'json' | 'stream';
 };
 
 /** Keeps the literal types of one route. */
 export function defineRoute<const R extends RouteDefinition>(route: R): R {
-	return route;
+  return route;
 }
 
-export type ParamsOf<R extends RouteDefinition> = R["params"] extends z.ZodType
-	? z.output<R["params"]>
-	: Record<never, never>;
-export type QueryOf<R extends RouteDefinition> = R["query"] extends z.ZodType
-	? z.output<R["query"]>
-	: Record<never, never>;
-export type QueryInputOf<R extends RouteDefinition> = R["query"] extends z.ZodType
-	? z.input<R["query"]>
-	: Record<never, never>;
-export type BodyOf<R extends RouteDefinition> = R["body"] extends z.ZodType ? z.output<R["body"]> : undefined;
-export type BodyInputOf<R extends RouteDefinition> = R["body"] extends z.ZodType ? z.input<R["body"]> : undefined;
-export type ResponseOf<R extends RouteDefinition> = R["response"] extends z.ZodType
-	? z.output<R["response"]>
-	: undefined;
+export type ParamsOf<R extends RouteDefinition> = R['params'] extends z.ZodType
+  ? z.output<R['params']>
+  : Record<never, never>;
+export type QueryOf<R extends RouteDefinition> = R['query'] extends z.ZodType
+  ? z.output<R['query']>
+  : Record<never, never>;
+export type QueryInputOf<R extends RouteDefinition> = R['query'] extends z.ZodType
+  ? z.input<R['query']>
+  : Record<never, never>;
+export type BodyOf<R extends RouteDefinition> = R['body'] extends z.ZodType ? z.output<R['body']> : undefined;
+export type BodyInputOf<R extends RouteDefinition> = R['body'] extends z.ZodType ? z.input<R['body']> : undefined;
+export type ResponseOf<R extends RouteDefinition> = R['response'] extends z.ZodType
+  ? z.output<R['response']>
+  : undefined;

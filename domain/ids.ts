@@ -5,59 +5,59 @@
 declare const brand: unique symbol;
 export type Id<P extends string> = `${P}_${string}` & { readonly [brand]: P };
 
-export type OrganizationId = Id<"org">;
-export type ProjectId = Id<"prj">;
-export type UserId = Id<"usr">;
-export type SessionId = Id<"ses">;
-export type TokenId = Id<"tok">;
-export type InvitationId = Id<"inv">;
-export type InstanceId = Id<"ins">;
-export type SnapshotId = Id<"snp">;
-export type RouteId = Id<"rte">;
-export type ImageId = Id<"img">;
-export type HostId = Id<"hst">;
-export type OperationId = Id<"opr">;
-export type AuditId = Id<"aud">;
+export type OrganizationId = Id<'org'>;
+export type ProjectId = Id<'prj'>;
+export type UserId = Id<'usr'>;
+export type SessionId = Id<'ses'>;
+export type TokenId = Id<'tok'>;
+export type InvitationId = Id<'inv'>;
+export type InstanceId = Id<'ins'>;
+export type SnapshotId = Id<'snp'>;
+export type RouteId = Id<'rte'>;
+export type ImageId = Id<'img'>;
+export type HostId = Id<'hst'>;
+export type OperationId = Id<'opr'>;
+export type AuditId = Id<'aud'>;
 
 export const idPrefixes = [
-	"org",
-	"prj",
-	"usr",
-	"ses",
-	"tok",
-	"inv",
-	"ins",
-	"snp",
-	"rte",
-	"img",
-	"hst",
-	"opr",
-	"aud",
+  'org',
+  'prj',
+  'usr',
+  'ses',
+  'tok',
+  'inv',
+  'ins',
+  'snp',
+  'rte',
+  'img',
+  'hst',
+  'opr',
+  'aud',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 
-const ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz";
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
 const BODY = 26;
 
 /** Makes one id. `now` is Unix time in milliseconds; `random` returns the asked number of random bytes. */
 export function makeId<P extends IdPrefix>(prefix: P, now: number, random: (bytes: number) => Uint8Array): Id<P> {
-	let time = "";
-	let rest = Math.floor(now);
-	for (let i = 0; i < 10; i++) {
-		time = ALPHABET.charAt(rest % 32) + time;
-		rest = Math.floor(rest / 32);
-	}
-	let tail = "";
-	for (const byte of random(16)) tail += ALPHABET.charAt(byte & 31);
-	return `${prefix}_${time}${tail}` as Id<P>;
+  let time = '';
+  let rest = Math.floor(now);
+  for (let i = 0; i < 10; i++) {
+    time = ALPHABET.charAt(rest % 32) + time;
+    rest = Math.floor(rest / 32);
+  }
+  let tail = '';
+  for (const byte of random(16)) tail += ALPHABET.charAt(byte & 31);
+  return `${prefix}_${time}${tail}` as Id<P>;
 }
 
 /** True when `value` is an id with this prefix. */
 export function isId<P extends IdPrefix>(prefix: P, value: unknown): value is Id<P> {
-	return typeof value === "string" && value.length === prefix.length + 1 + BODY && idPattern(prefix).test(value);
+  return typeof value === 'string' && value.length === prefix.length + 1 + BODY && idPattern(prefix).test(value);
 }
 
 /** Regular expression of ids with this prefix; used by the contract's schemas. */
 export function idPattern(prefix: IdPrefix): RegExp {
-	return new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{${BODY}}$`);
+  return new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{${BODY}}$`);
 }

@@ -1,31 +1,31 @@
 /** An Operation is what a person follows: steps with durations. A workflow run is what makes it survive a crash. */
-export const operationStates = ["pending", "running", "succeeded", "failed", "cancelled"] as const;
+export const operationStates = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const;
 export type OperationState = (typeof operationStates)[number];
-export const stepStates = ["pending", "running", "succeeded", "failed", "undone", "skipped"] as const;
+export const stepStates = ['pending', 'running', 'succeeded', 'failed', 'undone', 'skipped'] as const;
 export type StepState = (typeof stepStates)[number];
 
 export const operationKinds = [
-	"instance.create",
-	"instance.start",
-	"instance.stop",
-	"instance.restart",
-	"instance.pause",
-	"instance.resume",
-	"instance.resize",
-	"instance.rename",
-	"instance.clone",
-	"instance.archive",
-	"instance.restore",
-	"instance.purge",
-	"snapshot.create",
-	"snapshot.restore",
-	"snapshot.delete",
-	"image.build",
-	"image.import",
-	"image.delete",
+  'instance.create',
+  'instance.start',
+  'instance.stop',
+  'instance.restart',
+  'instance.pause',
+  'instance.resume',
+  'instance.resize',
+  'instance.rename',
+  'instance.clone',
+  'instance.archive',
+  'instance.restore',
+  'instance.purge',
+  'snapshot.create',
+  'snapshot.restore',
+  'snapshot.delete',
+  'image.build',
+  'image.import',
+  'image.delete',
 ] as const;
 export type OperationKind = (typeof operationKinds)[number];
 
 export function isFinished(state: OperationState): boolean {
-	return state === "succeeded" || state === "failed" || state === "cancelled";
+  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
 }

@@ -7,56 +7,56 @@
  * stored on what is created so that orphans can be found. Drivers never read the database and never decide policy.
  * Errors are BerthError: not_found, conflict, invalid_input, unsupported, upstream_failed, unavailable, timeout.
  */
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from "#domain/ids.ts";
-import type { HealthCheck, HealthState, InstanceKind, ObservedState } from "#domain/instances.ts";
-import type { Size } from "#domain/sizes.ts";
+import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
+import type { Size } from '#domain/sizes.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
 export type NetworkSpec = {
-	project: ProjectId;
-	/** CIDR such as 10.64.3.0/24; the gateway is the first address. */
-	subnet4: string;
-	/** CIDR such as fd42:1:2:3::/64; the gateway is ::1. */
-	subnet6: string;
+  project: ProjectId;
+  /** CIDR such as 10.64.3.0/24; the gateway is the first address. */
+  subnet4: string;
+  /** CIDR such as fd42:1:2:3::/64; the gateway is ::1. */
+  subnet6: string;
 };
 
 export type GuestSpec = {
-	instance: InstanceId;
-	project: ProjectId;
-	operation: OperationId;
-	kind: InstanceKind;
-	/** Host name inside the guest; a DNS label. */
-	hostname: string;
-	/** Fingerprint (sha256 hex) of an allow-listed image. */
-	imageFingerprint: string;
-	size: Size;
-	address4: string;
-	address6: string;
+  instance: InstanceId;
+  project: ProjectId;
+  operation: OperationId;
+  kind: InstanceKind;
+  /** Host name inside the guest; a DNS label. */
+  hostname: string;
+  /** Fingerprint (sha256 hex) of an allow-listed image. */
+  imageFingerprint: string;
+  size: Size;
+  address4: string;
+  address6: string;
 };
 
-export type PowerAction = "start" | "stop" | "restart" | "pause" | "resume";
+export type PowerAction = 'start' | 'stop' | 'restart' | 'pause' | 'resume';
 
 /** What the engine says about one guest. `limits` are the engine's real figures, so that drift can be seen. */
 export type GuestObservation = {
-	instance: InstanceId;
-	project: ProjectId;
-	state: ObservedState;
-	hostname: string;
-	size: Size | null;
-	imageFingerprint: string | null;
-	address4: string | null;
-	address6: string | null;
-	/** First host uid of the guest's id map and how many; null when not known (never started). */
-	uidBase: number | null;
-	uidCount: number | null;
-	createdAt: string;
-	startedAt: string | null;
-	memoryUsedBytes: number | null;
-	diskUsedBytes: number | null;
-	/** CPU time used since start, in nanoseconds. */
-	cpuUsedNs: number | null;
-	processes: number | null;
-	snapshots: { snapshot: SnapshotId; createdAt: string }[];
+  instance: InstanceId;
+  project: ProjectId;
+  state: ObservedState;
+  hostname: string;
+  size: Size | null;
+  imageFingerprint: string | null;
+  address4: string | null;
+  address6: string | null;
+  /** First host uid of the guest's id map and how many; null when not known (never started). */
+  uidBase: number | null;
+  uidCount: number | null;
+  createdAt: string;
+  startedAt: string | null;
+  memoryUsedBytes: number | null;
+  diskUsedBytes: number | null;
+  /** CPU time used since start, in nanoseconds. */
+  cpuUsedNs: number | null;
+  processes: number | null;
+  snapshots: { snapshot: SnapshotId; createdAt: string }[];
 };
 
 export type HealthReport = { state: HealthState; checks: HealthCheck[]; checkedAt: string };
@@ -68,117 +68,117 @@ export type LogEntry = { ts: string; unit: string; priority: number; message: st
 export type LogQuery = { lines: number; search?: string; unit?: string; sinceIso?: string };
 
 export type DriverImage = {
-	fingerprint: string;
-	/** Recipe name (`server`, `desktop`) or the alias given at import. */
-	name: string;
-	kind: InstanceKind;
-	recipeHash: string | null;
-	sizeBytes: number;
-	createdAt: string;
-	description: string;
+  fingerprint: string;
+  /** Recipe name (`server`, `desktop`) or the alias given at import. */
+  name: string;
+  kind: InstanceKind;
+  recipeHash: string | null;
+  sizeBytes: number;
+  createdAt: string;
+  description: string;
 };
 export type ImageBuildProgress = { phase: string; percent: number; line: string };
 
 export type HostFacts = {
-	hostname: string;
-	engine: string;
-	engineVersion: string;
-	kernel: string;
-	os: string;
-	cpus: number;
-	memoryBytes: number;
-	memoryUsedBytes: number;
-	poolName: string;
-	poolDriver: string;
-	poolBytes: number;
-	poolUsedBytes: number;
-	load1: number;
-	uptimeSeconds: number;
-	/** Things this host cannot do, in plain words (for example MAC filtering without nft bridge support). */
-	missing: string[];
-	/** Ranges in use on the host outside Berth (routes, interfaces), so that the allocator avoids them. */
-	usedRanges4: string[];
-	/** The host's own addresses; tenants must not reach them. */
-	addresses: string[];
+  hostname: string;
+  engine: string;
+  engineVersion: string;
+  kernel: string;
+  os: string;
+  cpus: number;
+  memoryBytes: number;
+  memoryUsedBytes: number;
+  poolName: string;
+  poolDriver: string;
+  poolBytes: number;
+  poolUsedBytes: number;
+  load1: number;
+  uptimeSeconds: number;
+  /** Things this host cannot do, in plain words (for example MAC filtering without nft bridge support). */
+  missing: string[];
+  /** Ranges in use on the host outside Berth (routes, interfaces), so that the allocator avoids them. */
+  usedRanges4: string[];
+  /** The host's own addresses; tenants must not reach them. */
+  addresses: string[];
 };
 
 /** A change at the engine. `instance` is what changed; a null instance means "look at everything". */
 export type DriverEvent = {
-	at: string;
-	type: "instance" | "image" | "network" | "resync";
-	instance: InstanceId | null;
-	action: string;
+  at: string;
+  type: 'instance' | 'image' | 'network' | 'resync';
+  instance: InstanceId | null;
+  action: string;
 };
 
 export type DriverCapabilities = {
-	kinds: readonly InstanceKind[];
-	pause: boolean;
-	snapshots: boolean;
-	liveResize: boolean;
-	/** Whether shrinking the disk is possible. */
-	diskShrink: boolean;
+  kinds: readonly InstanceKind[];
+  pause: boolean;
+  snapshots: boolean;
+  liveResize: boolean;
+  /** Whether shrinking the disk is possible. */
+  diskShrink: boolean;
 };
 
 export type InstanceDriver = {
-	readonly name: string;
-	capabilities(): DriverCapabilities;
-	host(): Promise<HostFacts>;
+  readonly name: string;
+  capabilities(): DriverCapabilities;
+  host(): Promise<HostFacts>;
 
-	/** Makes the network (bridge, ACL) exist as specified. */
-	ensureNetwork(spec: NetworkSpec): Promise<void>;
-	/** Removes the project's network; fine when it does not exist. Errors: conflict while guests use it. */
-	removeNetwork(project: ProjectId): Promise<void>;
+  /** Makes the network (bridge, ACL) exist as specified. */
+  ensureNetwork(spec: NetworkSpec): Promise<void>;
+  /** Removes the project's network; fine when it does not exist. Errors: conflict while guests use it. */
+  removeNetwork(project: ProjectId): Promise<void>;
 
-	/** Creates a stopped guest, or returns the one that is already there with this id. */
-	createGuest(spec: GuestSpec): Promise<GuestObservation>;
-	/** Copies a guest (or one of its snapshots) into a new stopped guest with fresh identity and secrets. */
-	cloneGuest(source: { instance: InstanceId; snapshot: SnapshotId | null }, spec: GuestSpec): Promise<GuestObservation>;
-	/** Null when the engine has no such guest. */
-	observe(instance: InstanceId): Promise<GuestObservation | null>;
-	/** Everything of this installation in one engine call. */
-	list(): Promise<GuestObservation[]>;
-	/** `force` kills instead of shutting down; `timeoutSeconds` bounds a graceful stop before it is killed. */
-	power(
-		instance: InstanceId,
-		action: PowerAction,
-		options: { force?: boolean; timeoutSeconds?: number },
-	): Promise<GuestObservation>;
-	/** Live where the engine can. Errors: unsupported when the disk would shrink below what is used. */
-	resize(instance: InstanceId, size: Size): Promise<GuestObservation>;
-	setHostname(instance: InstanceId, hostname: string): Promise<void>;
-	/** Stops (kills) and removes the guest with all its data; fine when it does not exist. */
-	destroyGuest(instance: InstanceId): Promise<void>;
+  /** Creates a stopped guest, or returns the one that is already there with this id. */
+  createGuest(spec: GuestSpec): Promise<GuestObservation>;
+  /** Copies a guest (or one of its snapshots) into a new stopped guest with fresh identity and secrets. */
+  cloneGuest(source: { instance: InstanceId; snapshot: SnapshotId | null }, spec: GuestSpec): Promise<GuestObservation>;
+  /** Null when the engine has no such guest. */
+  observe(instance: InstanceId): Promise<GuestObservation | null>;
+  /** Everything of this installation in one engine call. */
+  list(): Promise<GuestObservation[]>;
+  /** `force` kills instead of shutting down; `timeoutSeconds` bounds a graceful stop before it is killed. */
+  power(
+    instance: InstanceId,
+    action: PowerAction,
+    options: { force?: boolean; timeoutSeconds?: number },
+  ): Promise<GuestObservation>;
+  /** Live where the engine can. Errors: unsupported when the disk would shrink below what is used. */
+  resize(instance: InstanceId, size: Size): Promise<GuestObservation>;
+  setHostname(instance: InstanceId, hostname: string): Promise<void>;
+  /** Stops (kills) and removes the guest with all its data; fine when it does not exist. */
+  destroyGuest(instance: InstanceId): Promise<void>;
 
-	createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
-	/** Rolls the guest back; it ends in the power state it had. */
-	restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
-	deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
+  createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
+  /** Rolls the guest back; it ends in the power state it had. */
+  restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
+  deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
 
-	health(instance: InstanceId): Promise<HealthReport>;
-	/** Containers of the Docker Engine inside a server; empty when none runs. */
-	innerContainers(instance: InstanceId): Promise<InnerContainer[]>;
-	logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]>;
+  health(instance: InstanceId): Promise<HealthReport>;
+  /** Containers of the Docker Engine inside a server; empty when none runs. */
+  innerContainers(instance: InstanceId): Promise<InnerContainer[]>;
+  logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]>;
 
-	images(): Promise<DriverImage[]>;
-	/** Recipes that can be built here and the hash an up-to-date image has. */
-	recipes(): Promise<{ name: string; kind: InstanceKind; title: string; recipeHash: string }[]>;
-	/** Builds by recipe and imports; progress is reported while it runs. Joins a build that already runs. */
-	buildImage(
-		recipe: string,
-		onProgress: (progress: ImageBuildProgress) => void,
-		signal?: AbortSignal,
-	): Promise<DriverImage>;
-	/** Imports from a file in the host's import folder (`path` is a bare file name) or an image server URL. */
-	importImage(
-		source:
-			| { type: "file"; path: string }
-			| { type: "server"; url: string; protocol: "simplestreams" | "incus"; alias: string },
-		as: { name: string; kind: InstanceKind; description: string },
-	): Promise<DriverImage>;
-	deleteImage(fingerprint: string): Promise<void>;
-	/** The images that may be used from now on; everything else is refused by the agent. */
-	allowImages(fingerprints: string[]): Promise<void>;
+  images(): Promise<DriverImage[]>;
+  /** Recipes that can be built here and the hash an up-to-date image has. */
+  recipes(): Promise<{ name: string; kind: InstanceKind; title: string; recipeHash: string }[]>;
+  /** Builds by recipe and imports; progress is reported while it runs. Joins a build that already runs. */
+  buildImage(
+    recipe: string,
+    onProgress: (progress: ImageBuildProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<DriverImage>;
+  /** Imports from a file in the host's import folder (`path` is a bare file name) or an image server URL. */
+  importImage(
+    source:
+      | { type: 'file'; path: string }
+      | { type: 'server'; url: string; protocol: 'simplestreams' | 'incus'; alias: string },
+    as: { name: string; kind: InstanceKind; description: string },
+  ): Promise<DriverImage>;
+  deleteImage(fingerprint: string): Promise<void>;
+  /** The images that may be used from now on; everything else is refused by the agent. */
+  allowImages(fingerprints: string[]): Promise<void>;
 
-	/** Calls `onEvent` until `signal` aborts; reconnects by itself and then says `resync`. */
-	watch(onEvent: (event: DriverEvent) => void, signal: AbortSignal): Promise<void>;
+  /** Calls `onEvent` until `signal` aborts; reconnects by itself and then says `resync`. */
+  watch(onEvent: (event: DriverEvent) => void, signal: AbortSignal): Promise<void>;
 };

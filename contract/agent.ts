@@ -1,0 +1,173 @@
+/**
+ * The agent's verbs: everything the control plane may ask of a host, as closed schemas. An unknown key is an error,
+ * never ignored: what is not written here cannot reach an engine. One POST per verb at `/v1/<verb>`; `buildImage` and
+ * `importImage` answer with NDJSON lines (progress, then one result or error), `GET /v1/events` streams NDJSON, and
+ * terminals and log tails are WebSockets.
+ */
+import { z } from 'zod';
+import { instanceKinds } from '#domain/instances.ts';
+import { sizeBounds } from '#domain/sizes.ts';
+import { idSchema } from './common.ts';
+
+/** Largest request body the agent reads. */
+export const AGENT_BODY_BYTES_MAX = 256 * 1024;
+export const AGENT_LOG_LINES_MAX = 5000;
+export const AGENT_ALLOWED_IMAGES_MAX = 500;
+export const AGENT_POWER_TIMEOUT_SECONDS_MAX = 600;
+export const AGENT_TERMINAL_SIDE_MAX = 1000;
+
+const octet = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
+const ip4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`);
+
+/** Shortest form of an IPv6 address ('fd42:1:2:0::a' -> 'fd42:1:2::a'); null when it is none. */
+export function canonicalIp6(value: string): string | null {
+  if (!/^[0-9a-f:]{2,39}$/.test(value) || !URL.canParse(`http://[${value}]/`)) return null;
+  return new URL(`http://[${value}]/`).hostname.slice(1, -1);
+}
+
+export const address4Schema = z.string().regex(ip4, 'an IPv4 address');
+/** Rewritten to its shortest form, so that two spellings of one address cannot pass two checks. */
+export const address6Schema = z.string().transform((value, context) => {
+  const canonical = canonicalIp6(value);
+  if (canonical !== null) return canonical;
+  context.addIssue({ code: 'custom', message: 'not an IPv6 address in lower case' });
+  return z.NEVER;
+});
+const subnet4Schema = z.string().regex(new RegExp(`^${octet}\\.${octet}\\.${octet}\\.0/24$`), 'an IPv4 /24');
+const subnet6Schema = z
+  .string()
+  .regex(/^f[cd][0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})?::\/64$/, 'a unique local IPv6 /64')
+  .transform((value) => `${canonicalIp6(value.slice(0, -3))}/64`);
+
+export const fingerprintSchema = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hexadecimal');
+export const hostnameLabelSchema = z.string().regex(/^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'a DNS label');
+export const recipeNameSchema = z.string().regex(/^[a-z][a-z0-9-]{0,39}$/, 'a recipe name');
+export const importFileSchema = z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$/, 'a bare file name');
+const kindSchema = z.enum(instanceKinds);
+const oneLine = (max: number) =>
+  z
+    .string()
+    .max(max)
+    // biome-ignore lint/suspicious/noControlCharactersInRegex: refusing control characters is the point
+    .regex(/^[^\u0000-\u001f\u007f]*$/, 'one line of text');
+
+const within = (bounds: { min: number; max: number }) => z.number().int().min(bounds.min).max(bounds.max);
+export const sizeSchema = z.strictObject({
+  cpus: within(sizeBounds.cpus),
+  memoryBytes: within(sizeBounds.memoryBytes),
+  diskBytes: within(sizeBounds.diskBytes),
+});
+
+export const guestSpecSchema = z.strictObject({
+  instance: idSchema('ins'),
+  project: idSchema('prj'),
+  operation: idSchema('opr'),
+  kind: kindSchema,
+  hostname: hostnameLabelSchema,
+  imageFingerprint: fingerprintSchema,
+  size: sizeSchema,
+  address4: address4Schema,
+  address6: address6Schema,
+});
+
+const oneInstance = z.strictObject({ instance: idSchema('ins') });
+const oneSnapshot = z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp') });
+const nothing = z.strictObject({});
+
+export const importSourceSchema = z.discriminatedUnion('type', [
+  z.strictObject({ type: z.literal('file'), path: importFileSchema }),
+  z.strictObject({
+    type: z.literal('server'),
+    url: z.url({ protocol: /^https$/ }).max(500),
+    protocol: z.enum(['simplestreams', 'incus']),
+    alias: z.string().regex(/^[A-Za-z0-9][A-Za-z0-9._/-]{0,199}$/, 'an alias'),
+  }),
+]);
+
+/** Every verb with its body. The keys are the only paths that exist below `/v1/`. */
+export const agentVerbs = {
+  host: nothing,
+  ensureNetwork: z.strictObject({ project: idSchema('prj'), subnet4: subnet4Schema, subnet6: subnet6Schema }),
+  removeNetwork: z.strictObject({ project: idSchema('prj') }),
+  createGuest: guestSpecSchema,
+  cloneGuest: z.strictObject({
+    source: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp').nullable() }),
+    spec: guestSpecSchema,
+  }),
+  observe: oneInstance,
+  list: nothing,
+  power: z.strictObject({
+    instance: idSchema('ins'),
+    action: z.enum(['start', 'stop', 'restart', 'pause', 'resume']),
+    force: z.boolean().optional(),
+    timeoutSeconds: z.number().int().min(1).max(AGENT_POWER_TIMEOUT_SECONDS_MAX).optional(),
+  }),
+  resize: z.strictObject({ instance: idSchema('ins'), size: sizeSchema }),
+  setHostname: z.strictObject({ instance: idSchema('ins'), hostname: hostnameLabelSchema }),
+  destroyGuest: oneInstance,
+  createSnapshot: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp'), operation: idSchema('opr') }),
+  restoreSnapshot: oneSnapshot,
+  deleteSnapshot: oneSnapshot,
+  health: oneInstance,
+  innerContainers: oneInstance,
+  logs: z.strictObject({
+    instance: idSchema('ins'),
+    lines: z.number().int().min(1).max(AGENT_LOG_LINES_MAX),
+    search: oneLine(200).optional(),
+    unit: z
+      .string()
+      .regex(/^[A-Za-z0-9@:][A-Za-z0-9@:_.\\-]{0,127}$/, 'a unit name')
+      .optional(),
+    sinceIso: z.iso.datetime().optional(),
+  }),
+  images: nothing,
+  recipes: nothing,
+  buildImage: z.strictObject({ recipe: recipeNameSchema }),
+  importImage: z.strictObject({
+    source: importSourceSchema,
+    as: z.strictObject({ name: recipeNameSchema, kind: kindSchema, description: oneLine(200) }),
+  }),
+  deleteImage: z.strictObject({ fingerprint: fingerprintSchema }),
+  allowImages: z.strictObject({ fingerprints: z.array(fingerprintSchema).max(AGENT_ALLOWED_IMAGES_MAX) }),
+  screenCredentials: oneInstance,
+} as const;
+
+export type AgentVerb = keyof typeof agentVerbs;
+export type AgentInput<V extends AgentVerb> = z.output<(typeof agentVerbs)[V]>;
+export const agentVerbNames = Object.keys(agentVerbs) as AgentVerb[];
+
+/** Verbs that answer with NDJSON instead of one JSON value. */
+export const streamingVerbs: readonly AgentVerb[] = ['buildImage', 'importImage'];
+
+/** What the edge's token may call; everything else is refused for it. Terminals and log tails come on top. */
+export const edgeVerbs: readonly AgentVerb[] = ['screenCredentials', 'observe'];
+
+/** `GET /v1/terminal`: binary frames are bytes both ways; text frames are JSON. */
+export const terminalQuerySchema = z.strictObject({
+  instance: idSchema('ins'),
+  user: z.enum(['root', 'berth']),
+  cols: z.coerce.number().int().min(1).max(AGENT_TERMINAL_SIDE_MAX),
+  rows: z.coerce.number().int().min(1).max(AGENT_TERMINAL_SIDE_MAX),
+});
+export const terminalControlSchema = z.strictObject({
+  type: z.literal('resize'),
+  cols: z.number().int().min(1).max(AGENT_TERMINAL_SIDE_MAX),
+  rows: z.number().int().min(1).max(AGENT_TERMINAL_SIDE_MAX),
+});
+/** The last text frame of a terminal. */
+export type TerminalExit = { type: 'exit'; code: number };
+
+/** `GET /v1/logs/follow`: one JSON LogEntry per text frame. */
+export const followQuerySchema = z.strictObject({
+  instance: idSchema('ins'),
+  lines: z.coerce.number().int().min(0).max(AGENT_LOG_LINES_MAX),
+});
+
+/** Where a desktop's screen is and the password for it: only ever answered to the edge or the server. */
+export type ScreenCredentials = { address: string; port: number; password: string };
+
+/** One NDJSON line of a streaming verb. */
+export type AgentStreamLine<Progress, Result> =
+  | { type: 'progress'; progress: Progress }
+  | { type: 'result'; result: Result }
+  | { type: 'error'; error: { code: string; message: string } };
