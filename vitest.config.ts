@@ -1,9 +1,10 @@
+import react from '@vitejs/plugin-react';
 import { configDefaults, defineConfig } from 'vitest/config';
 
 const exclude = [...configDefaults.exclude, '**/dist/**', 'console/**'];
 
 /**
- * Four suites. `unit` is pure and fast; `console` is described in console/vite.config.ts; `integration` uses the real
+ * Four suites. `unit` is pure and fast; `console` renders React; `integration` uses the real
  * PostgreSQL, Incus and Caddy of this machine, so only two files run at a time; `e2e` drives whole stacks, one by one.
  */
 export default defineConfig({
@@ -20,7 +21,7 @@ export default defineConfig({
         },
       },
       {
-        extends: './console/vite.config.ts',
+        plugins: [react()],
         test: {
           name: 'console',
           root: './console',

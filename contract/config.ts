@@ -1,0 +1,124 @@
+/**
+ * The configuration file of each process (`node <room>/main.ts --config <file>`). `host/` writes one small JSON file
+ * per process, readable by that process alone; it holds paths of secrets, never secrets. A process that does not
+ * accept its file prints every problem and exits with CONFIG_EXIT_CODE.
+ *
+ * Sockets: every process listens on the path it is given. Its folder exists, belongs to it, has the right group and the
+ * set-group-id bit, and the umask is 0007: a plain `listen(path)` therefore yields a socket that just its callers may
+ * open. Remove a left-over socket file before listening. Every socket answers `GET /healthz` with 200 when ready.
+ */
+import { z } from 'zod';
+
+/** Exit code for a refused configuration (EX_CONFIG); the supervisor does not hammer on such a process. */
+export const CONFIG_EXIT_CODE = 78;
+
+/** Six characters that mark everything this installation creates in an engine. */
+export const installationSchema = z.string().regex(/^[a-z0-9]{6}$/, 'six characters a-z and 0-9');
+const path = z.string().regex(/^\/[^\0]*$/, 'an absolute path');
+const port = z.number().int().min(1).max(65535);
+const logLevel = z.enum(['trace', 'debug', 'info', 'warn', 'error']);
+const domain = z
+  .string()
+  .regex(/^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'a domain in lower case');
+
+const installation = {
+  installation: installationSchema,
+  /** Console at https://<domain>:<control>; instances at <name>.<domain>:<https>. */
+  domain,
+  ports: z.strictObject({ control: port, https: port, http: port }),
+  /** Scheme, host and port of the console as a browser sends it in `Origin`, without a slash at the end. */
+  consoleOrigin: z.url({ protocol: /^https$/ }),
+  logLevel,
+};
+
+/** Ranges that Berth's own networks come from: IPv4 CIDR for /24s, IPv6 unique-local /48 without the colons at its end. */
+const networkSchema = z.strictObject({
+  pool4: z.string().regex(/^[0-9.]+\/[0-9]{1,2}$/, 'an IPv4 range'),
+  prefix6: z.string().regex(/^fd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}$/, "a /48 such as 'fd42:1234:5678'"),
+});
+
+/** How to reach the agent; the file holds the bearer token, one line. */
+const agentCallerSchema = z.strictObject({ socket: path, tokenFile: path });
+
+/** The URL holds no password for the embedded database (peer authentication by operating-system user). */
+const databaseSchema = z.strictObject({ url: z.string().min(1) });
+
+export const serverConfigSchema = z.strictObject({
+  ...installation,
+  socket: path,
+  database: databaseSchema,
+  agent: agentCallerSchema,
+  secrets: z.strictObject({
+    /** 32 bytes, base64, one line: seals secrets in the database. */
+    masterKeyFile: path,
+    /** 32 bytes, base64, one line: shared by server and edge to sign what one hands to the other through a browser. */
+    edgeKeyFile: path,
+  }),
+  /** Built console (index.html and hashed assets); null in development, when Vite serves it. */
+  consoleDir: path.nullable(),
+  /** sha256 (hex) of the one-time set-up code, over the code in upper case without dashes and spaces (`setupCodeDigestInput`). */
+  setupCodeHash: z.string().regex(/^[0-9a-f]{64}$/),
+  network: networkSchema,
+  /** Name under which this machine is registered as a host. */
+  hostName: z.string().min(1).max(253),
+  /** Recipes to build as soon as the agent answers when the engine has no image of them; the order is the order of work. */
+  buildImages: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/)).max(20),
+});
+export type ServerConfig = z.output<typeof serverConfigSchema>;
+
+export const edgeConfigSchema = z.strictObject({
+  ...installation,
+  socket: path,
+  database: databaseSchema,
+  agent: agentCallerSchema,
+  secrets: z.strictObject({ edgeKeyFile: path }),
+  /** Folder of edge's own for the snapshot it starts from when the database is away. */
+  snapshotDir: path,
+  network: networkSchema,
+});
+export type EdgeConfig = z.output<typeof edgeConfigSchema>;
+
+export const agentConfigSchema = z.strictObject({
+  installation: installationSchema,
+  logLevel,
+  socket: path,
+  /** Who may call, by bearer token (the file holds it, one line). `server` may call every verb, `edge` only edgeVerbs. */
+  tokens: z.array(z.strictObject({ caller: z.enum(['server', 'edge']), file: path })).min(1),
+  engine: z.strictObject({ kind: z.literal('incus'), socket: path }),
+  /** Storage pool that `up` made for this installation. */
+  pool: z.string().regex(/^[a-z0-9][a-z0-9-]{0,62}$/),
+  network: networkSchema,
+  /** Recipes and their files, in the checkout. */
+  recipesDir: path,
+  /** Work folder of image builds and built artefacts. */
+  imagesDir: path,
+  /** Files an administrator put there to import; `importImage` takes bare names in it. */
+  importDir: path,
+  /** The agent's own state (allow-listed fingerprints). */
+  stateDir: path,
+  /** Debian mirror for image builds; null: the one this machine uses, else the agent's default. */
+  mirror: z.url().nullable(),
+});
+export type AgentConfig = z.output<typeof agentConfigSchema>;
+
+/** The form of a set-up code that is hashed: people may type it with or without dashes, in any case. */
+export function setupCodeDigestInput(code: string): string {
+  return code.toUpperCase().replace(/[\s-]/g, '');
+}
+
+/**
+ * Parses the JSON text of a configuration file. Errors: an Error whose message lists every problem, one per line.
+ */
+export function parseConfig<T extends z.ZodType>(schema: T, text: string): z.output<T> {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new Error(`not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const result = schema.safeParse(value);
+  if (result.success) return result.data;
+  throw new Error(
+    result.error.issues.map((issue) => `${issue.path.join('.') || '(file)'}: ${issue.message}`).join('\n'),
+  );
+}
