@@ -1,0 +1,81 @@
+/** What the whole-system tests share: the running stack, its owner, instances by API, and the engine's own view. */
+import { inject } from 'vitest';
+import { api } from '#contract/api.ts';
+import type { Instance } from '#contract/instances.ts';
+import type { Operation } from '#contract/operations.ts';
+import { isFinished } from '#domain/operations.ts';
+import { type Client, until } from '#testkit/client.ts';
+import { home, owner, RunningStack, run } from '#testkit/stack.ts';
+
+export function sharedStack(): RunningStack {
+  const { info, args, ports } = inject('stack');
+  return new RunningStack(info, args, ports);
+}
+
+/** Signs the owner in; completes set-up first when nobody did. */
+export async function ownerClient(
+  stack: RunningStack,
+): Promise<{ client: Client; project: string; organization: string }> {
+  const client = stack.client();
+  if ((await client.call(api.setupState)).needed)
+    await client.call(api.setup, { body: { code: stack.info.setupCode, ...owner } });
+  else await client.call(api.signIn, { body: { email: owner.email, password: owner.password } });
+  return { client, ...(await home(client)) };
+}
+
+export async function finished(client: Client, operation: string, timeoutMs = 300_000): Promise<Operation> {
+  return until(
+    `operation ${operation} finished`,
+    async () => {
+      const seen = await client.call(api.operationsGet, { params: { operation } });
+      return isFinished(seen.state) ? seen : null;
+    },
+    { timeoutMs, everyMs: 300 },
+  );
+}
+
+/** Creates an instance and waits until its operation ended well. */
+export async function create(
+  client: Client,
+  project: string,
+  kind: 'desktop' | 'server',
+  name: string,
+): Promise<Instance> {
+  const accepted = await client.call(api.instancesCreate, { params: { project }, body: { kind, name } });
+  const operation = await finished(client, accepted.operation.id);
+  if (operation.state !== 'succeeded')
+    throw new Error(`create ${name}: ${JSON.stringify(operation.error)} ${JSON.stringify(operation.steps)}`);
+  return client.call(api.instancesGet, { params: { instance: accepted.instance?.id ?? '' } });
+}
+
+export async function purge(client: Client, instance: Instance): Promise<void> {
+  const params = { instance: instance.id };
+  if (instance.phase === 'ready')
+    await finished(client, (await client.call(api.instancesArchive, { params })).operation.id);
+  await finished(
+    client,
+    (await client.call(api.instancesPurge, { params, body: { confirmName: instance.name } })).operation.id,
+  );
+}
+
+export type EngineGuest = { name: string; project: string; status: string; instance: string };
+
+/** The engine's own list of guests of this installation, read past Berth. */
+export async function engineGuests(installation: string): Promise<EngineGuest[]> {
+  const result = await run('incus', ['list', '--all-projects', '--format', 'json'], { timeoutMs: 60_000 });
+  if (result.code !== 0) throw new Error(result.stderr);
+  const all = JSON.parse(result.stdout) as {
+    name: string;
+    project: string;
+    status: string;
+    config: Record<string, string>;
+  }[];
+  return all
+    .filter((guest) => guest.config['user.berth.installation'] === installation)
+    .map((guest) => ({
+      name: guest.name,
+      project: guest.project,
+      status: guest.status,
+      instance: guest.config['user.berth.id'] ?? '',
+    }));
+}
