@@ -2,7 +2,7 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCatalogue } from '#domain/errors.ts';
 import { type Id, type IdPrefix, idPattern } from '#domain/ids.ts';
-import { nameProblem, TITLE_LENGTH_MAX } from '#domain/names.ts';
+import { namePattern, nameProblem, TITLE_LENGTH_MAX } from '#domain/names.ts';
 
 export const API_PREFIX = '/api/v1';
 export const PAGE_SIZE_DEFAULT = 50;
@@ -18,10 +18,16 @@ export function idSchema<P extends IdPrefix>(prefix: P) {
 
 export const timestamp = z.iso.datetime().meta({ description: 'UTC, RFC 3339' });
 
-export const nameSchema = z.string().superRefine((value, context) => {
-  const problem = nameProblem(value);
-  if (problem !== null) context.addIssue({ code: 'custom', message: problem });
-});
+export const nameSchema = z
+  .string()
+  .superRefine((value, context) => {
+    const problem = nameProblem(value);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  })
+  .meta({
+    description: 'Lower-case letters, digits and single hyphens; starts with a letter; some names are reserved',
+    pattern: namePattern.source,
+  });
 
 export const titleSchema = z.string().trim().min(1).max(TITLE_LENGTH_MAX);
 export const descriptionSchema = z.string().trim().max(500);

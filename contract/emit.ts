@@ -1,0 +1,249 @@
+/**
+ * Emits contract/openapi.json (OpenAPI 3.1) from the route table. `node contract/emit.ts` writes it,
+ * `node contract/emit.ts --check` fails when the checked-in file is stale. Request and response shapes are JSON Schema
+ * 2020-12 by zod; shapes with a name of their own become components so that generated clients get readable types.
+ */
+import { readFile, writeFile } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
+import { z } from 'zod';
+import { type ErrorCode, errorCatalogue } from '#domain/errors.ts';
+import packageJson from '../package.json' with { type: 'json' };
+import { allRoutes } from './api.ts';
+import { auditEntrySchema } from './audit.ts';
+import { problemSchema } from './common.ts';
+import { eventSchema } from './events.ts';
+import { hostSchema } from './hosts.ts';
+import { invitationSchema, memberSchema, sessionSchema, tokenSchema, userSchema, whoamiSchema } from './identity.ts';
+import { imageSchema } from './images.ts';
+import { acceptedSchema, healthCheckSchema, instanceSchema, sizeSchema, snapshotSchema } from './instances.ts';
+import { operationSchema, operationStepSchema } from './operations.ts';
+import { organizationSchema, projectSchema, quotaSchema } from './organizations.ts';
+import type { RouteDefinition } from './route.ts';
+import { routeSchema } from './routes.ts';
+
+type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
+type JsonObject = { [key: string]: Json };
+
+export const OPENAPI_FILE = fileURLToPath(new URL('openapi.json', import.meta.url));
+
+/** Shapes with a name. Everything else is named after its endpoint. */
+const named: Record<string, z.ZodType> = {
+  Accepted: acceptedSchema,
+  AuditEntry: auditEntrySchema,
+  Event: eventSchema,
+  HealthCheck: healthCheckSchema,
+  Host: hostSchema,
+  Image: imageSchema,
+  Instance: instanceSchema,
+  Invitation: invitationSchema,
+  Member: memberSchema,
+  Operation: operationSchema,
+  OperationStep: operationStepSchema,
+  Organization: organizationSchema,
+  Problem: problemSchema,
+  Project: projectSchema,
+  Quota: quotaSchema,
+  Route: routeSchema,
+  Session: sessionSchema,
+  Size: sizeSchema,
+  Snapshot: snapshotSchema,
+  Token: tokenSchema,
+  User: userSchema,
+  Whoami: whoamiSchema,
+};
+
+const tagDescriptions: Record<string, string> = {
+  identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
+  organizations: 'The tenant: its members and invitations.',
+  projects: 'Projects group instances inside an organization and carry the quota.',
+  instances: 'Desktops and servers. Changes that take time answer 202 with an operation.',
+  snapshots: 'Points in time of one instance to roll back to or to clone from.',
+  routes: 'Host names that lead to a port of an instance.',
+  operations: 'What long work is doing: steps, durations, errors.',
+  images: 'What instances are made from. Only allow-listed fingerprints are ever started.',
+  hosts: 'The machines that run instances.',
+  audit: 'Who changed what, from where, with which result.',
+  events: 'Live hints by Server-Sent Events.',
+  system: 'Health and facts of the installation itself.',
+};
+
+/** 'instances.nameCheck' -> 'InstancesNameCheck'. */
+function pascal(id: string): string {
+  return id
+    .split('.')
+    .map((part) => part.charAt(0).toUpperCase() + part.slice(1))
+    .join('');
+}
+
+/** Statuses an endpoint may answer with besides success; the catalogue in domain/errors.ts names the codes. */
+function problemStatuses(route: RouteDefinition): number[] {
+  const statuses = new Set<number>([429, 500]);
+  if (route.params !== undefined || route.query !== undefined || route.body !== undefined) statuses.add(400);
+  if (route.access !== 'public') {
+    statuses.add(401);
+    statuses.add(404);
+  }
+  if (route.method !== 'GET') {
+    statuses.add(409);
+    if (route.access !== 'public') statuses.add(403);
+  }
+  return [...statuses].sort((a, b) => a - b);
+}
+
+function codesOf(status: number): ErrorCode[] {
+  return (Object.keys(errorCatalogue) as ErrorCode[]).filter((code) => errorCatalogue[code].status === status);
+}
+
+function fromParameters(shape: z.ZodObject, place: 'path' | 'query'): JsonObject[] {
+  return Object.entries(shape.shape).map(([name, schema]) => {
+    const { $schema, description, ...rest } = z.toJSONSchema(schema as z.ZodType, { io: 'input' }) as JsonObject;
+    const optional = (schema as z.ZodType).safeParse(undefined).success;
+    return {
+      name,
+      in: place,
+      required: place === 'path' ? true : !optional,
+      ...(description === undefined ? {} : { description }),
+      schema: rest,
+    };
+  });
+}
+
+function problemResponse(status: number): JsonObject {
+  const codes = codesOf(status);
+  return {
+    description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' '),
+    content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
+  };
+}
+
+/** Builds the document. Pure: the same table gives the same text. */
+export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes): JsonObject {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(named)) registry.add(schema, { id });
+  const reference = (schema: z.ZodType, fallback: string): JsonObject => {
+    if (!registry.has(schema)) registry.add(schema, { id: fallback });
+    return { $ref: `#/components/schemas/${registry.get(schema)?.id}` };
+  };
+
+  const paths: { [path: string]: JsonObject } = {};
+  const used = new Set<number>();
+  for (const route of routes) {
+    const path = route.path.replace(/:([A-Za-z]+)/g, '{$1}');
+    const parameters = [
+      ...(route.params === undefined ? [] : fromParameters(route.params, 'path')),
+      ...(route.query === undefined ? [] : fromParameters(route.query, 'query')),
+    ];
+    if (route.method === 'POST' && route.status === 202) {
+      parameters.push({
+        name: 'Idempotency-Key',
+        in: 'header',
+        required: false,
+        description: 'Any text of your own (at most 200 characters). Sent again, it makes a retry safe.',
+        schema: { type: 'string', maxLength: 200 },
+      });
+    }
+    if (route.produces === 'stream') {
+      parameters.push({
+        name: 'Last-Event-ID',
+        in: 'header',
+        required: false,
+        description: 'The `id:` of the last event seen; what came after it is sent first.',
+        schema: { type: 'string' },
+      });
+    }
+    const success: JsonObject = { description: route.status === 202 ? 'Accepted: follow the operation.' : 'Success.' };
+    if (route.response !== undefined) {
+      const media = route.produces === 'stream' ? 'text/event-stream' : 'application/json';
+      success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
+    }
+    const responses: JsonObject = { [String(route.status)]: success };
+    for (const status of problemStatuses(route)) {
+      responses[String(status)] = { $ref: `#/components/responses/Problem${status}` };
+      used.add(status);
+    }
+
+    const operation: JsonObject = {
+      operationId: route.id,
+      tags: [route.tag],
+      summary: route.summary,
+      ...(route.description === undefined ? {} : { description: route.description }),
+      ...(route.access === 'public' ? { security: [] } : {}),
+      'x-berth-access': route.access,
+      'x-berth-rate-class': route.rateClass,
+      ...(parameters.length === 0 ? {} : { parameters }),
+      ...(route.body === undefined
+        ? {}
+        : {
+            requestBody: {
+              required: !route.body.safeParse(undefined).success,
+              content: { 'application/json': { schema: reference(route.body, `${pascal(route.id)}Request`) } },
+            },
+          }),
+      responses,
+    };
+    const item = paths[path] ?? {};
+    item[route.method.toLowerCase()] = operation;
+    paths[path] = item;
+  }
+
+  const generated = z.toJSONSchema(registry, { io: 'input', uri: (id) => `#/components/schemas/${id}` });
+  const schemas: JsonObject = {};
+  for (const id of Object.keys(generated.schemas).sort()) {
+    const { $schema, $id, ...schema } = generated.schemas[id] as unknown as JsonObject;
+    schemas[id] = schema;
+  }
+
+  const tags = [...new Set(routes.map((route) => route.tag))];
+  return {
+    openapi: '3.1.1',
+    info: {
+      title: 'Berth API',
+      version: packageJson.version,
+      summary: packageJson.description,
+      description: [
+        'Everything the console and the `berth` program do goes through this API.',
+        'Sign in with a bearer token (`berth tokens create`, or the account page of the console). Lists are pages:',
+        'send `nextCursor` back as `cursor`. Errors are problem documents (RFC 9457) with a `code` and a `requestId`.',
+        'Long work answers 202 with an Operation; follow it at `/api/v1/operations/{operation}` or through the events.',
+      ].join('\n'),
+      license: { name: packageJson.license, identifier: packageJson.license },
+    },
+    servers: [{ url: '/', description: 'This installation' }],
+    security: [{ bearer: [] }, { session: [] }],
+    tags: tags.map((name) => ({ name, description: tagDescriptions[name] ?? '' })),
+    paths,
+    components: {
+      securitySchemes: {
+        bearer: { type: 'http', scheme: 'bearer', description: 'An API token.' },
+        session: {
+          type: 'apiKey',
+          in: 'cookie',
+          name: '__Host-berth_session',
+          description: 'The session cookie of the console.',
+        },
+      },
+      responses: Object.fromEntries(
+        [...used].sort((a, b) => a - b).map((status) => [`Problem${status}`, problemResponse(status)]),
+      ),
+      schemas,
+    },
+  };
+}
+
+/** The exact text of contract/openapi.json. */
+export function openApiText(): string {
+  return `${JSON.stringify(openApiDocument(), null, 2)}\n`;
+}
+
+if (import.meta.main) {
+  const text = openApiText();
+  if (process.argv.includes('--check')) {
+    const present = await readFile(OPENAPI_FILE, 'utf8').catch(() => '');
+    if (present !== text) {
+      console.error('contract/openapi.json does not match the route table. Run: npm run openapi');
+      process.exit(1);
+    }
+  } else {
+    await writeFile(OPENAPI_FILE, text);
+  }
+}
