@@ -96,21 +96,19 @@ const fromClient = (name: string): CaddyJson => [`{http.request.header.${name}}`
 const fromEdge = (name: string): string => `{http.reverse_proxy.header.${name}}`;
 
 /** Asks edge with a request that carries only what edge reads: fast, and nothing else can matter. */
-function askEdge(
-  edgeSocket: string,
-  path: string,
-  more: { [header: string]: CaddyJson },
-): { [key: string]: CaddyJson } {
+function askEdge(input: CaddyInput, path: string, more: { [header: string]: CaddyJson }): { [key: string]: CaddyJson } {
   return {
     handler: 'reverse_proxy',
-    upstreams: toUnix(edgeSocket),
+    upstreams: toUnix(input.sockets.edge),
     transport: unixTransport,
     load_balancing: waitForRestart,
     rewrite: { method: 'GET', uri: path },
     headers: {
       request: {
-        delete: ['*'],
+        // Old versions crash on '*': there the client's other headers travel along, unread.
+        delete: atLeast(parseCaddyVersion(input.version), 8) ? ['*'] : ['Connection', 'Upgrade'],
         set: {
+          Host: ['{http.request.hostport}'],
           Accept: fromClient('Accept'),
           'X-Forwarded-Method': ['{http.request.method}'],
           'X-Forwarded-Uri': ['{http.request.orig_uri}'],
@@ -157,7 +155,7 @@ function userPlane(input: CaddyInput, version: [number, number, number]): CaddyJ
     },
   };
   const authorize: CaddyJson = {
-    ...askEdge(input.sockets.edge, INTERNAL_AUTHORIZE, {
+    ...askEdge(input, INTERNAL_AUTHORIZE, {
       Cookie: fromClient('Cookie'),
       Authorization: fromClient('Authorization'),
       Origin: fromClient('Origin'),
@@ -214,7 +212,7 @@ function userPlane(input: CaddyInput, version: [number, number, number]): CaddyJ
         {
           match: [{ not: [{ vars: { '{http.vars.berth_upstream}': [''] } }] }],
           handle: [
-            askEdge(input.sockets.edge, INTERNAL_UNREACHABLE, {
+            askEdge(input, INTERNAL_UNREACHABLE, {
               'X-Berth-Error': ['{http.error.message}'],
               'X-Berth-Tried': ['{http.vars.berth_upstream}'],
             }),
@@ -361,7 +359,7 @@ function plainHttp(input: CaddyInput): CaddyJson {
     routes: [
       {
         match: [{ path: [ASK_PATH], host: ['127.0.0.1'], remote_ip: { ranges: ['127.0.0.0/8'] } }],
-        handle: [askEdge(input.sockets.edge, `${INTERNAL_ASK}?{http.request.uri.query}`, {})],
+        handle: [askEdge(input, `${INTERNAL_ASK}?{http.request.uri.query}`, {})],
         terminal: true,
       },
       {
