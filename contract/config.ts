@@ -63,6 +63,19 @@ export const serverConfigSchema = z.strictObject({
   hostName: z.string().min(1).max(253),
   /** Recipes to build as soon as the agent answers when the engine has no image of them; the order is the order of work. */
   buildImages: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/)).max(20),
+  /** Bounds on calls; absent ones have the defaults of server/runtime/rate-limit.ts. */
+  rateLimits: z
+    .strictObject({
+      /** Failed sign-ins per address and account in 15 minutes. */
+      signIn: z.number().int().min(1).optional(),
+      /** Failed sign-ins per address in 15 minutes, whatever the account. */
+      signInAddress: z.number().int().min(1).optional(),
+      /** Creates per person in an hour. */
+      provisioning: z.number().int().min(1).optional(),
+      /** Calls per person (or address) in a minute, counted by each replica for itself. */
+      api: z.number().int().min(1).optional(),
+    })
+    .optional(),
 });
 export type ServerConfig = z.output<typeof serverConfigSchema>;
 

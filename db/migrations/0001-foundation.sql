@@ -53,7 +53,7 @@ create table session (
   address text not null,
   user_agent text not null
 );
-create index session_user on session (user_id) where revoked_at is null;
+create index session_by_user on session (user_id) where revoked_at is null;
 
 create table api_token (
   id text primary key,
@@ -298,6 +298,8 @@ create table outbox (
   version bigint not null default 1
 );
 create index outbox_at on outbox (at);
+-- The order readers take rows in.
+create index outbox_position on outbox (txid, seq);
 
 -- Replicas of the control plane; a dead one's workflow runs are resumed by the others.
 create table replica (

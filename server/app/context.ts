@@ -1,0 +1,14 @@
+/** What the app layer works with; made once in main.ts and handed to every use case. */
+import type { ServerConfig } from '#contract/config.ts';
+import type { Clock, Ids } from '#server/runtime/clock.ts';
+import type { Log } from '#server/runtime/log.ts';
+import type { Db } from '#server/store/database.ts';
+
+export type AppContext = {
+  db: Db;
+  config: ServerConfig;
+  clock: Clock;
+  ids: Ids;
+  log: Log;
+  version: string;
+};

@@ -1,0 +1,379 @@
+/**
+ * The tables of db/migrations as Kysely types, the connection pool and the one way to open a transaction. A test
+ * compares these types with the catalogue. Rows keep the database's snake_case; mappers to domain objects live in the
+ * store file of each noun.
+ */
+import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transaction } from 'kysely';
+import { Pool, types } from 'pg';
+import type { Role } from '#domain/authz.ts';
+import type {
+  AuditId,
+  HostId,
+  ImageId,
+  InstanceId,
+  InvitationId,
+  OperationId,
+  OrganizationId,
+  ProjectId,
+  RouteId,
+  SessionId,
+  SnapshotId,
+  TokenId,
+  UserId,
+} from '#domain/ids.ts';
+import type {
+  DesiredState,
+  HealthCheck,
+  HealthState,
+  InstanceKind,
+  InstancePhase,
+  ObservedState,
+} from '#domain/instances.ts';
+import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
+
+/** A column with a default of now(); never written by us. */
+type Stamp = ColumnType<Date, Date | undefined, never>;
+/** jsonb: parsed on the way out, text on the way in (use `json()`). */
+type Json<T> = ColumnType<T, string, string>;
+type JsonDefault<T> = ColumnType<T, string | undefined, string>;
+type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
+
+export type Tables = {
+  organization: { id: OrganizationId; name: string; title: string; created_at: Stamp };
+  project: {
+    id: ProjectId;
+    organization_id: OrganizationId;
+    name: string;
+    title: string;
+    network_index: number;
+    subnet4: string;
+    subnet6: string;
+    created_at: Stamp;
+  };
+  app_user: {
+    id: UserId;
+    email: string;
+    name: string;
+    password_hash: string;
+    platform_admin: Generated<boolean>;
+    created_at: Stamp;
+    disabled_at: Nullable<Date>;
+  };
+  membership: { organization_id: OrganizationId; user_id: UserId; role: Role; joined_at: Stamp };
+  session: {
+    id: SessionId;
+    user_id: UserId;
+    token_hash: Buffer;
+    created_at: Stamp;
+    last_seen_at: Generated<Date>;
+    expires_at: Date;
+    revoked_at: Nullable<Date>;
+    address: string;
+    user_agent: string;
+  };
+  api_token: {
+    id: TokenId;
+    user_id: UserId;
+    name: string;
+    prefix: string;
+    token_hash: Buffer;
+    created_at: Stamp;
+    expires_at: Nullable<Date>;
+    last_used_at: Nullable<Date>;
+    revoked_at: Nullable<Date>;
+  };
+  invitation: {
+    id: InvitationId;
+    organization_id: OrganizationId;
+    email: string;
+    role: Role;
+    token_hash: Buffer;
+    invited_by: UserId;
+    created_at: Stamp;
+    expires_at: Date;
+    accepted_at: Nullable<Date>;
+    revoked_at: Nullable<Date>;
+  };
+  rate_window: { class: string; subject: string; window_start: Date; hits: Generated<number> };
+  quota: {
+    project_id: ProjectId;
+    limit_instances: number;
+    limit_cpus: number;
+    limit_memory_bytes: number;
+    limit_disk_bytes: number;
+    limit_routes: number;
+    limit_snapshots: number;
+    used_instances: Generated<number>;
+    used_cpus: Generated<number>;
+    used_memory_bytes: Generated<number>;
+    used_disk_bytes: Generated<number>;
+    used_routes: Generated<number>;
+    used_snapshots: Generated<number>;
+  };
+  host: {
+    id: HostId;
+    name: string;
+    state: Generated<'online' | 'offline'>;
+    facts: ColumnType<unknown, string | null | undefined, string | null>;
+    error: Nullable<string>;
+    last_seen_at: Nullable<Date>;
+    created_at: Stamp;
+  };
+  image: {
+    id: ImageId;
+    name: string;
+    kind: InstanceKind;
+    title: string;
+    source: 'recipe' | 'file' | 'server';
+    state: 'absent' | 'queued' | 'building' | 'ready' | 'failed';
+    fingerprint: Nullable<string>;
+    recipe_hash: Nullable<string>;
+    built_recipe_hash: Nullable<string>;
+    size_bytes: Nullable<number>;
+    error: Nullable<string>;
+    built_at: Nullable<Date>;
+    version: Generated<number>;
+  };
+  operation: {
+    id: OperationId;
+    kind: OperationKind;
+    title: string;
+    state: OperationState;
+    organization_id: Nullable<OrganizationId>;
+    project_id: Nullable<ProjectId>;
+    instance_id: Nullable<InstanceId>;
+    image_id: Nullable<ImageId>;
+    target: string;
+    actor_kind: string;
+    actor_id: Nullable<string>;
+    actor: string;
+    input: JsonDefault<unknown>;
+    error_code: Nullable<string>;
+    error_message: Nullable<string>;
+    created_at: Stamp;
+    started_at: Nullable<Date>;
+    finished_at: Nullable<Date>;
+    request_id: Nullable<string>;
+    version: Generated<number>;
+  };
+  operation_step: {
+    operation_id: OperationId;
+    seq: number;
+    name: string;
+    title: string;
+    state: StepState;
+    started_at: Nullable<Date>;
+    finished_at: Nullable<Date>;
+    attempts: Generated<number>;
+    percent: Nullable<number>;
+    message: Nullable<string>;
+  };
+  instance: {
+    id: InstanceId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    host_id: Nullable<HostId>;
+    kind: InstanceKind;
+    name: string;
+    description: Generated<string>;
+    phase: InstancePhase;
+    cpus: number;
+    memory_bytes: number;
+    disk_bytes: number;
+    image_id: ImageId;
+    image_fingerprint: Nullable<string>;
+    host_number: number;
+    address4: string;
+    address6: string;
+    desired: DesiredState;
+    desired_before_archive: Nullable<DesiredState>;
+    protected: Generated<boolean>;
+    created_by: UserId;
+    created_at: Stamp;
+    archived_at: Nullable<Date>;
+    purge_at: Nullable<Date>;
+    operation_id: Nullable<OperationId>;
+    observed: Generated<ObservedState>;
+    observed_at: Nullable<Date>;
+    observed_size: ColumnType<
+      { cpus: number; memoryBytes: number; diskBytes: number } | null,
+      string | null | undefined,
+      string | null
+    >;
+    health: Generated<HealthState>;
+    health_checks: JsonDefault<HealthCheck[]>;
+    health_at: Nullable<Date>;
+    drift: Nullable<string>;
+    repair_attempts: Generated<number>;
+    repair_after: Nullable<Date>;
+    usage: JsonDefault<{ memoryBytes?: number | null; diskBytes?: number | null; processes?: number | null }>;
+    started_at: Nullable<Date>;
+    version: Generated<number>;
+  };
+  snapshot: {
+    id: SnapshotId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    name: string;
+    state: 'creating' | 'ready' | 'deleting' | 'failed';
+    created_by: UserId;
+    created_at: Stamp;
+  };
+  route: {
+    id: RouteId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    hostname: string;
+    target: 'port' | 'screen';
+    port: Nullable<number>;
+    visibility: 'private' | 'public';
+    is_primary: Generated<boolean>;
+    enabled: Generated<boolean>;
+    created_at: Stamp;
+    version: Generated<number>;
+  };
+  idempotency: {
+    user_id: UserId;
+    key: string;
+    request_hash: string;
+    operation_id: OperationId;
+    created_at: Stamp;
+  };
+  audit: {
+    seq: Generated<number>;
+    id: AuditId;
+    organization_id: Nullable<OrganizationId>;
+    project_id: Nullable<ProjectId>;
+    at: Stamp;
+    actor_kind: 'user' | 'token' | 'workflow' | 'system' | 'anonymous';
+    actor_id: Nullable<string>;
+    actor: string;
+    action: string;
+    target_kind: string;
+    target_id: Nullable<string>;
+    target: string;
+    result: 'ok' | 'refused' | 'failed';
+    address: Nullable<string>;
+    user_agent: Nullable<string>;
+    request_id: Nullable<string>;
+    before: ColumnType<unknown, string | null | undefined, never>;
+    after: ColumnType<unknown, string | null | undefined, never>;
+  };
+  outbox: {
+    seq: Generated<number>;
+    txid: Generated<string>;
+    at: Stamp;
+    kind: string;
+    ref: string;
+    organization_id: Nullable<string>;
+    project_id: Nullable<string>;
+    instance_id: Nullable<string>;
+    version: Generated<number>;
+  };
+  replica: { id: string; started_at: Stamp; seen_at: Generated<Date> };
+  setting: { key: string; value: Json<unknown> };
+};
+
+/** What store functions take when a single statement is enough; a `Trx` fits as well. */
+export type Db = Kysely<Tables>;
+/** What store functions take when they must run inside a transaction. */
+export type Trx = Transaction<Tables>;
+
+const INT8_OID = 20;
+
+/** int8 as number: every bigint of ours (bytes, counters, sequence numbers) stays far below 2^53. */
+function parseInt8(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value)) throw new RangeError(`a bigint left the safe range: ${text}`);
+  return value;
+}
+
+export const POOL_CONNECTIONS_MAX = 12;
+const CONNECT_TIMEOUT_MS = 10_000;
+const STATEMENT_TIMEOUT_MS = 30_000;
+const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
+
+/** A pool with the house's type parsers and time limits. `onError` hears about idle connections that broke. */
+export function openPool(
+  url: string,
+  options: { max?: number; name?: string; onError?: (error: Error) => void } = {},
+): Pool {
+  const pool = new Pool({
+    connectionString: url,
+    max: options.max ?? POOL_CONNECTIONS_MAX,
+    application_name: options.name ?? 'berth-server',
+    connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    statement_timeout: STATEMENT_TIMEOUT_MS,
+    idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
+    types: {
+      getTypeParser: ((oid: number, format?: 'text' | 'binary') =>
+        oid === INT8_OID ? parseInt8 : types.getTypeParser(oid, format as 'text')) as typeof types.getTypeParser,
+    },
+  });
+  // Without a listener a connection that breaks while idle (PostgreSQL restarted) would end the process.
+  pool.on('error', options.onError ?? (() => {}));
+  return pool;
+}
+
+/** Kysely over a pool. */
+export function openDatabase(pool: Pool): Db {
+  return new Kysely<Tables>({ dialect: new PostgresDialect({ pool }) });
+}
+
+const emitted = new WeakSet<object>();
+const commitListeners = new WeakMap<object, () => void>();
+
+/** Called by the outbox: this transaction has written hints. */
+export function markEmitted(trx: Trx): void {
+  emitted.add(trx);
+}
+
+/** `listener` runs after each commit of a transaction on `db` that wrote hints (it only wakes the relay). */
+export function onHintsCommitted(db: Db, listener: () => void): void {
+  commitListeners.set(db, listener);
+}
+
+const SERIALIZATION_FAILURE = '40001';
+const DEADLOCK = '40P01';
+const TRANSACTION_ATTEMPTS_MAX = 4;
+
+/**
+ * Runs `work` in one transaction (read committed) and wakes the outbox relay after the commit. A deadlock or
+ * serialization failure is tried again up to TRANSACTION_ATTEMPTS_MAX times: `work` must have no effect outside.
+ */
+export async function transact<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    let used: Trx | undefined;
+    try {
+      const result = await db.transaction().execute((trx) => {
+        used = trx;
+        return work(trx);
+      });
+      if (used !== undefined && emitted.has(used)) commitListeners.get(db)?.();
+      return result;
+    } catch (error) {
+      const code = databaseErrorCode(error);
+      if (attempt >= TRANSACTION_ATTEMPTS_MAX || (code !== SERIALIZATION_FAILURE && code !== DEADLOCK)) throw error;
+    }
+  }
+}
+
+/** SQLSTATE of a PostgreSQL error; undefined for anything else. */
+export function databaseErrorCode(error: unknown): string | undefined {
+  if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
+  return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** True when `error` is the violation of this unique constraint or index. */
+export function isUniqueViolation(error: unknown, constraint?: string): boolean {
+  if (databaseErrorCode(error) !== '23505') return false;
+  if (constraint === undefined) return true;
+  return typeof error === 'object' && error !== null && 'constraint' in error && error.constraint === constraint;
+}
+
+/** A value for a jsonb column. */
+export function json(value: unknown): string {
+  return JSON.stringify(value);
+}

@@ -1,0 +1,403 @@
+/**
+ * Operations and their steps. Written by the app layer (accepting) and by the workflow engine (running); every change
+ * writes an outbox hint in the same transaction so that consoles and the CLI follow along.
+ */
+
+import { sql } from 'kysely';
+import type { ErrorCode } from '#domain/errors.ts';
+import type { ImageId, InstanceId, OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
+import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
+import type { Db, Transaction } from './database.ts';
+import { addHint } from './outbox.ts';
+
+export type OperationRecord = {
+  id: OperationId;
+  kind: OperationKind;
+  title: string;
+  state: OperationState;
+  organization: OrganizationId | null;
+  project: ProjectId | null;
+  instance: InstanceId | null;
+  image: ImageId | null;
+  target: string;
+  actorKind: string;
+  actorId: string | null;
+  actor: string;
+  requestId: string | null;
+  input: unknown;
+  createdAt: Date;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+  error: { code: string; message: string } | null;
+};
+
+export type OperationStepRecord = {
+  name: string;
+  title: string;
+  state: StepState;
+  startedAt: Date | null;
+  finishedAt: Date | null;
+  attempts: number;
+  percent: number | null;
+  message: string | null;
+};
+
+export type OperationWithSteps = OperationRecord & { steps: OperationStepRecord[] };
+
+export type NewOperation = Pick<
+  OperationRecord,
+  | 'id'
+  | 'kind'
+  | 'title'
+  | 'organization'
+  | 'project'
+  | 'instance'
+  | 'image'
+  | 'target'
+  | 'actorKind'
+  | 'actorId'
+  | 'actor'
+  | 'requestId'
+  | 'input'
+>;
+
+/** Operations kept per page, and how many finished ones the usual duration is taken from. */
+export const USUAL_SAMPLE = 21;
+
+type Row = {
+  id: string;
+  kind: string;
+  title: string;
+  state: string;
+  organization_id: string | null;
+  project_id: string | null;
+  instance_id: string | null;
+  image_id: string | null;
+  target: string;
+  actor_kind: string;
+  actor_id: string | null;
+  actor: string;
+  request_id: string | null;
+  input: unknown;
+  created_at: Date;
+  started_at: Date | null;
+  finished_at: Date | null;
+  error_code: string | null;
+  error_message: string | null;
+};
+
+function rowToOperation(row: Row): OperationRecord {
+  return {
+    id: row.id as OperationId,
+    kind: row.kind as OperationKind,
+    title: row.title,
+    state: row.state as OperationState,
+    organization: row.organization_id as OrganizationId | null,
+    project: row.project_id as ProjectId | null,
+    instance: row.instance_id as InstanceId | null,
+    image: row.image_id as ImageId | null,
+    target: row.target,
+    actorKind: row.actor_kind,
+    actorId: row.actor_id,
+    actor: row.actor,
+    requestId: row.request_id,
+    input: row.input,
+    createdAt: row.created_at,
+    startedAt: row.started_at,
+    finishedAt: row.finished_at,
+    error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
+  };
+}
+
+/** Writes the operation with its steps, all pending. */
+export async function insert(
+  tx: Transaction,
+  operation: NewOperation,
+  steps: readonly { name: string; title: string }[],
+  now: number,
+): Promise<void> {
+  await tx
+    .insertInto('operation')
+    .values({
+      id: operation.id,
+      kind: operation.kind,
+      title: operation.title,
+      state: 'pending',
+      organization_id: operation.organization,
+      project_id: operation.project,
+      instance_id: operation.instance,
+      image_id: operation.image,
+      target: operation.target,
+      actor_kind: operation.actorKind,
+      actor_id: operation.actorId,
+      actor: operation.actor,
+      request_id: operation.requestId,
+      input: JSON.stringify(operation.input),
+      created_at: new Date(now),
+    })
+    .execute();
+  await tx
+    .insertInto('operation_step')
+    .values(
+      steps.map((step, seq) => ({
+        operation_id: operation.id,
+        seq,
+        name: step.name,
+        title: step.title,
+        state: 'pending' as const,
+      })),
+    )
+    .execute();
+  await hint(tx, operation, 1);
+}
+
+export async function find(db: Db, id: string): Promise<OperationRecord | null> {
+  const row = await db.selectFrom('operation').selectAll().where('id', '=', id).executeTakeFirst();
+  return row === undefined ? null : rowToOperation(row);
+}
+
+/** The operation is taken up: pending -> running; nothing when it runs already. */
+export async function begin(db: Db, operation: OperationRecord, now: number): Promise<void> {
+  await db
+    .updateTable('operation')
+    .set({ state: 'running', started_at: new Date(now) })
+    .where('id', '=', operation.id)
+    .where('state', '=', 'pending')
+    .execute();
+}
+
+export async function stepStarted(db: Db, operation: OperationRecord, seq: number, now: number): Promise<void> {
+  await change(db, operation, (tx) =>
+    tx
+      .updateTable('operation_step')
+      .set((eb) => ({
+        state: 'running',
+        started_at: eb.fn.coalesce('started_at', eb.val(new Date(now))),
+        finished_at: null,
+        attempts: eb('attempts', '+', 1),
+        message: null,
+      }))
+      .where('operation_id', '=', operation.id)
+      .where('seq', '=', seq)
+      .execute(),
+  );
+}
+
+export async function stepProgress(
+  db: Db,
+  operation: OperationRecord,
+  seq: number,
+  percent: number | null,
+  message: string | null,
+): Promise<void> {
+  await change(db, operation, (tx) =>
+    tx
+      .updateTable('operation_step')
+      .set({ percent, message })
+      .where('operation_id', '=', operation.id)
+      .where('seq', '=', seq)
+      .where('state', '=', 'running')
+      .execute(),
+  );
+}
+
+export async function stepFinished(
+  db: Db,
+  operation: OperationRecord,
+  seq: number,
+  state: StepState,
+  message: string | null,
+  now: number,
+): Promise<void> {
+  await change(db, operation, (tx) =>
+    tx
+      .updateTable('operation_step')
+      .set({ state, message, finished_at: new Date(now), ...(state === 'succeeded' ? { percent: 100 } : {}) })
+      .where('operation_id', '=', operation.id)
+      .where('seq', '=', seq)
+      .execute(),
+  );
+}
+
+/** Ends the operation. False when it had ended before: then nothing else may be done either. */
+export async function finish(
+  tx: Transaction,
+  operation: OperationRecord,
+  error: { code: ErrorCode; message: string } | null,
+  now: number,
+): Promise<boolean> {
+  const ended = await tx
+    .updateTable('operation')
+    .set((eb) => ({
+      state: error === null ? 'succeeded' : 'failed',
+      finished_at: new Date(now),
+      error_code: error?.code ?? null,
+      error_message: error?.message ?? null,
+      version: eb('version', '+', 1),
+    }))
+    .where('id', '=', operation.id)
+    .where('state', 'in', ['pending', 'running'])
+    .returning('version')
+    .executeTakeFirst();
+  if (ended === undefined) return false;
+  await tx
+    .updateTable('operation_step')
+    .set({ state: 'skipped' })
+    .where('operation_id', '=', operation.id)
+    .where('state', '=', 'pending')
+    .execute();
+  await hint(tx, operation, Number(ended.version));
+  return true;
+}
+
+/** Lets go of every instance that this operation holds. */
+export async function releaseInstances(tx: Transaction, operation: OperationId): Promise<void> {
+  const released = await tx
+    .updateTable('instance')
+    .set((eb) => ({ operation_id: null, version: eb('version', '+', 1) }))
+    .where('operation_id', '=', operation)
+    .returning(['id', 'organization_id', 'project_id', 'version'])
+    .execute();
+  for (const row of released) {
+    await addHint(tx, {
+      kind: 'instance',
+      ref: row.id,
+      organization: row.organization_id,
+      project: row.project_id,
+      instance: row.id,
+      version: Number(row.version),
+    });
+  }
+}
+
+export type OperationFilter = {
+  state?: OperationState | undefined;
+  instance?: InstanceId | undefined;
+  /** Id of the last operation of the page before. */
+  before?: string | undefined;
+  limit: number;
+};
+
+/** Newest first; `project` null lists those that belong to no project. */
+export async function list(db: Db, project: ProjectId | null, filter: OperationFilter): Promise<OperationWithSteps[]> {
+  let query = db.selectFrom('operation').selectAll().orderBy('id', 'desc').limit(filter.limit);
+  query = project === null ? query.where('project_id', 'is', null) : query.where('project_id', '=', project);
+  if (filter.state !== undefined) query = query.where('state', '=', filter.state);
+  if (filter.instance !== undefined) query = query.where('instance_id', '=', filter.instance);
+  if (filter.before !== undefined) query = query.where('id', '<', filter.before);
+  const rows = await query.execute();
+  return withSteps(db, rows.map(rowToOperation));
+}
+
+/** Adds the steps to operations, in one query. */
+export async function withSteps(db: Db, found: readonly OperationRecord[]): Promise<OperationWithSteps[]> {
+  if (found.length === 0) return [];
+  const rows = await db
+    .selectFrom('operation_step')
+    .selectAll()
+    .where(
+      'operation_id',
+      'in',
+      found.map((operation) => operation.id),
+    )
+    .orderBy('seq')
+    .execute();
+  const steps = new Map<string, OperationStepRecord[]>();
+  for (const row of rows) {
+    const list = steps.get(row.operation_id) ?? [];
+    steps.set(row.operation_id, list);
+    list.push({
+      name: row.name,
+      title: row.title,
+      state: row.state as StepState,
+      startedAt: row.started_at,
+      finishedAt: row.finished_at,
+      attempts: row.attempts,
+      percent: row.percent,
+      message: row.message,
+    });
+  }
+  return found.map((operation) => ({ ...operation, steps: steps.get(operation.id) ?? [] }));
+}
+
+/** Median seconds of the last finished operations of each kind. */
+export async function usualSeconds(db: Db, kinds: readonly OperationKind[]): Promise<Map<OperationKind, number>> {
+  const usual = new Map<OperationKind, number>();
+  if (kinds.length === 0) return usual;
+  const rows = await sql<{ kind: OperationKind; seconds: number }>`
+    select kind, percentile_cont(0.5) within group (order by seconds) as seconds
+      from unnest(${[...new Set(kinds)]}::text[]) as wanted(name)
+     cross join lateral (
+       select kind, extract(epoch from finished_at - created_at) as seconds
+         from operation where kind = wanted.name and state = 'succeeded'
+        order by id desc limit ${USUAL_SAMPLE}) as recent
+     group by kind`.execute(db);
+  for (const row of rows.rows) usual.set(row.kind, Number(row.seconds));
+  return usual;
+}
+
+/** Operations that did not end yet, oldest first. */
+export async function open(db: Db, olderThan: Date, limit: number): Promise<OperationRecord[]> {
+  const rows = await db
+    .selectFrom('operation')
+    .selectAll()
+    .where('state', 'in', ['pending', 'running'])
+    .where('created_at', '<', olderThan)
+    .orderBy('created_at')
+    .limit(limit)
+    .execute();
+  return rows.map(rowToOperation);
+}
+
+/** The build that is under way for an image, if any. */
+export async function openForImage(db: Db, image: ImageId): Promise<OperationWithSteps | null> {
+  const row = await db
+    .selectFrom('operation')
+    .selectAll()
+    .where('image_id', '=', image)
+    .where('state', 'in', ['pending', 'running'])
+    .where('kind', 'in', ['image.build', 'image.import', 'image.delete'])
+    .orderBy('id', 'desc')
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const [operation] = await withSteps(db, [rowToOperation(row)]);
+  return operation ?? null;
+}
+
+async function change(db: Db, operation: OperationRecord, work: (tx: Transaction) => Promise<unknown>): Promise<void> {
+  await db.transaction().execute(async (tx) => {
+    await work(tx);
+    const row = await tx
+      .updateTable('operation')
+      .set((eb) => ({ version: eb('version', '+', 1) }))
+      .where('id', '=', operation.id)
+      .returning('version')
+      .executeTakeFirst();
+    await hint(tx, operation, Number(row?.version ?? 1));
+  });
+}
+
+async function hint(
+  tx: Transaction,
+  operation: Pick<OperationRecord, 'id' | 'organization' | 'project' | 'instance' | 'image'>,
+  version: number,
+): Promise<void> {
+  await addHint(tx, {
+    kind: 'operation',
+    ref: operation.id,
+    organization: operation.organization,
+    project: operation.project,
+    instance: operation.instance,
+    version,
+  });
+  if (operation.image !== null && operation.instance === null) {
+    await addHint(tx, {
+      kind: 'image',
+      ref: operation.image,
+      organization: null,
+      project: null,
+      instance: null,
+      version,
+    });
+  }
+}
