@@ -37,6 +37,7 @@ export default defineConfig({
           exclude,
           pool: 'forks',
           maxWorkers: 2,
+          globalSetup: ['./testkit/postgres-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },
