@@ -7,6 +7,33 @@ import { idSchema } from './common.ts';
 
 export const EDGE_PREFIX = '/edge/v1';
 
+/** Where they are; `:instance` is an instance id. `signIn` is the page that lends a sign-in to a route's host name. */
+export const edgePaths = {
+  screen: `${EDGE_PREFIX}/instances/:instance/screen`,
+  terminal: `${EDGE_PREFIX}/instances/:instance/terminal`,
+  logs: `${EDGE_PREFIX}/instances/:instance/logs`,
+  thumbnail: `${EDGE_PREFIX}/instances/:instance/thumbnail`,
+  signIn: `${EDGE_PREFIX}/sign-in`,
+} as const;
+
+/** The path of one instance, such as '/edge/v1/instances/ins_.../screen'. */
+export function edgePath(kind: 'screen' | 'terminal' | 'logs' | 'thumbnail', instance: string): string {
+  return edgePaths[kind].replace(':instance', instance);
+}
+
+/** Cookie of the console (set by the server) and of one private route's host name (set by edge); both hold secrets. */
+export const SESSION_COOKIE = '__Host-berth';
+export const ROUTE_COOKIE = '__Host-berth-route';
+/** Every API token starts with it; the database keeps the sha256 of the whole token, prefix included. */
+export const API_TOKEN_PREFIX = 'brt_';
+
+/**
+ * Pages of the console that edge sends people to: sign-in takes `?return=<path on the console's own origin>` (follow it
+ * with a full page load afterwards), the screen page shows one desktop in the whole window.
+ */
+export const CONSOLE_SIGN_IN_PATH = '/sign-in';
+export const CONSOLE_SCREEN_PATH = '/screen/:instance';
+
 /** GET (WebSocket, binary frames, RFB with security type None). `view_only=1` drops key, pointer and clipboard from the client. */
 export const screenQuery = z.object({ view_only: z.enum(['0', '1']).default('0') });
 
@@ -45,6 +72,10 @@ export const closeCodes = {
   signedOut: 4401,
   forbidden: 4403,
   notRunning: 4409,
+  /** Somebody (the same person) attached to this terminal from another window. */
+  replaced: 4408,
+  /** Too many connections of this person or to this instance. */
+  tooMany: 4429,
   upstream: 4502,
 } as const;
 
