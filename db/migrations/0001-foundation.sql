@@ -214,8 +214,9 @@ create table instance (
   started_at timestamptz,
   version bigint not null default 1
 );
--- A name, an address and a host number belong to one living instance; archived ones keep their address, free their name.
-create unique index instance_name on instance (project_id, name) where phase <> 'archived' and phase <> 'purging';
+-- A name, an address and a host number belong to one living instance; archived and failed ones keep their address until
+-- they are removed for good and free their name.
+create unique index instance_name on instance (project_id, name) where phase in ('creating', 'ready');
 create unique index instance_host_number on instance (project_id, host_number);
 create unique index instance_address4 on instance (address4);
 create index instance_project on instance (project_id, created_at desc);

@@ -7,8 +7,8 @@ import { sql } from 'kysely';
 import type { ErrorCode } from '#domain/errors.ts';
 import type { ImageId, InstanceId, OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
-import type { Db, Transaction } from './database.ts';
-import { addHint } from './outbox.ts';
+import { type Db, isUniqueViolation, type Trx, transact } from './database.ts';
+import { emit } from './outbox.ts';
 
 export type OperationRecord = {
   id: OperationId;
@@ -111,7 +111,7 @@ function rowToOperation(row: Row): OperationRecord {
 
 /** Writes the operation with its steps, all pending. */
 export async function insert(
-  tx: Transaction,
+  tx: Trx,
   operation: NewOperation,
   steps: readonly { name: string; title: string }[],
   now: number,
@@ -151,7 +151,7 @@ export async function insert(
   await hint(tx, operation, 1);
 }
 
-export async function find(db: Db, id: string): Promise<OperationRecord | null> {
+export async function find(db: Db, id: OperationId): Promise<OperationRecord | null> {
   const row = await db.selectFrom('operation').selectAll().where('id', '=', id).executeTakeFirst();
   return row === undefined ? null : rowToOperation(row);
 }
@@ -221,7 +221,7 @@ export async function stepFinished(
 
 /** Ends the operation. False when it had ended before: then nothing else may be done either. */
 export async function finish(
-  tx: Transaction,
+  tx: Trx,
   operation: OperationRecord,
   error: { code: ErrorCode; message: string } | null,
   now: number,
@@ -251,7 +251,7 @@ export async function finish(
 }
 
 /** Lets go of every instance that this operation holds. */
-export async function releaseInstances(tx: Transaction, operation: OperationId): Promise<void> {
+export async function releaseInstances(tx: Trx, operation: OperationId): Promise<void> {
   const released = await tx
     .updateTable('instance')
     .set((eb) => ({ operation_id: null, version: eb('version', '+', 1) }))
@@ -259,12 +259,12 @@ export async function releaseInstances(tx: Transaction, operation: OperationId):
     .returning(['id', 'organization_id', 'project_id', 'version'])
     .execute();
   for (const row of released) {
-    await addHint(tx, {
+    await emit(tx, {
       kind: 'instance',
       ref: row.id,
-      organization: row.organization_id,
-      project: row.project_id,
-      instance: row.id,
+      organizationId: row.organization_id,
+      projectId: row.project_id,
+      instanceId: row.id,
       version: Number(row.version),
     });
   }
@@ -274,7 +274,7 @@ export type OperationFilter = {
   state?: OperationState | undefined;
   instance?: InstanceId | undefined;
   /** Id of the last operation of the page before. */
-  before?: string | undefined;
+  before?: OperationId | undefined;
   limit: number;
 };
 
@@ -364,8 +364,8 @@ export async function openForImage(db: Db, image: ImageId): Promise<OperationWit
   return operation ?? null;
 }
 
-async function change(db: Db, operation: OperationRecord, work: (tx: Transaction) => Promise<unknown>): Promise<void> {
-  await db.transaction().execute(async (tx) => {
+async function change(db: Db, operation: OperationRecord, work: (tx: Trx) => Promise<unknown>): Promise<void> {
+  await transact(db, async (tx) => {
     await work(tx);
     const row = await tx
       .updateTable('operation')
@@ -378,25 +378,25 @@ async function change(db: Db, operation: OperationRecord, work: (tx: Transaction
 }
 
 async function hint(
-  tx: Transaction,
+  tx: Trx,
   operation: Pick<OperationRecord, 'id' | 'organization' | 'project' | 'instance' | 'image'>,
   version: number,
 ): Promise<void> {
-  await addHint(tx, {
+  await emit(tx, {
     kind: 'operation',
     ref: operation.id,
-    organization: operation.organization,
-    project: operation.project,
-    instance: operation.instance,
+    organizationId: operation.organization,
+    projectId: operation.project,
+    instanceId: operation.instance,
     version,
   });
   if (operation.image !== null && operation.instance === null) {
-    await addHint(tx, {
+    await emit(tx, {
       kind: 'image',
       ref: operation.image,
-      organization: null,
-      project: null,
-      instance: null,
+      organizationId: null,
+      projectId: null,
+      instanceId: null,
       version,
     });
   }

@@ -7,8 +7,8 @@ import { sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
 import { overrun, type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
-import type { Db, Transaction } from './database.ts';
-import { addHint } from './outbox.ts';
+import { type Db, isUniqueViolation, type Trx, transact } from './database.ts';
+import { emit } from './outbox.ts';
 
 const columns: Record<QuotaResource, string> = {
   instances: 'instances',
@@ -31,7 +31,7 @@ const words: Record<QuotaResource, string> = {
 };
 
 /** Takes `use` from the project's quota. Errors: quota_exceeded, naming what is short. */
-export async function reserveQuota(tx: Transaction, project: ProjectId, use: Quota): Promise<void> {
+export async function reserveQuota(tx: Trx, project: ProjectId, use: Quota): Promise<void> {
   const taken = await sql`
     update quota set
       used_instances = used_instances + ${use.instances},
@@ -62,7 +62,7 @@ export async function reserveQuota(tx: Transaction, project: ProjectId, use: Quo
 }
 
 /** Gives back; never below zero (the auditor reports what did not add up). */
-export async function releaseQuota(tx: Transaction, project: ProjectId, use: Quota): Promise<void> {
+export async function releaseQuota(tx: Trx, project: ProjectId, use: Quota): Promise<void> {
   await sql`
     update quota set
       used_instances = greatest(0, used_instances - ${use.instances}),
@@ -95,7 +95,7 @@ export type QuotaCorrection = { project: ProjectId; before: Quota; after: Quota 
  * row locks of the quota, so that reservations under way are seen fully or not at all.
  */
 export async function recountQuotas(db: Db): Promise<QuotaCorrection[]> {
-  return db.transaction().execute(async (tx) => {
+  return transact(db, async (tx) => {
     // Locks first, then counts: a create that committed before the lock is in the count, one after it waits.
     const rows = await sql<Record<string, string>>`select * from quota order by project_id for update`.execute(tx);
     const counted = await sql<Record<string, string>>`
@@ -107,9 +107,9 @@ export async function recountQuotas(db: Db): Promise<QuotaCorrection[]> {
         left join (
           select project_id,
                  count(*) filter (where phase in ('creating', 'ready')) as instances,
-                 sum(cpus + resize_cpus) filter (where phase in ('creating', 'ready')) as cpus,
-                 sum(memory_bytes + resize_memory_bytes) filter (where phase in ('creating', 'ready')) as memory_bytes,
-                 sum(disk_bytes + resize_disk_bytes) filter (
+                 sum(cpus) filter (where phase in ('creating', 'ready')) as cpus,
+                 sum(memory_bytes) filter (where phase in ('creating', 'ready')) as memory_bytes,
+                 sum(disk_bytes) filter (
                    where phase in ('creating', 'ready', 'archived') or (phase = 'purging' and archived_at is not null)
                  ) as disk_bytes
             from instance group by project_id) i on i.project_id = q.project_id
@@ -148,18 +148,18 @@ export async function recountQuotas(db: Db): Promise<QuotaCorrection[]> {
   });
 }
 
-async function quotaHint(tx: Transaction, project: ProjectId): Promise<void> {
+async function quotaHint(tx: Trx, project: ProjectId): Promise<void> {
   const row = await tx
     .selectFrom('project')
     .select('organization_id')
     .where('id', '=', project)
     .executeTakeFirstOrThrow();
-  await addHint(tx, {
+  await emit(tx, {
     kind: 'quota',
     ref: project,
-    organization: row.organization_id,
-    project,
-    instance: null,
+    organizationId: row.organization_id,
+    projectId: project,
+    instanceId: null,
     version: 1,
   });
 }
