@@ -47,6 +47,7 @@ export async function customise(context: CustomiseContext): Promise<void> {
   if (recipe.npm) {
     onStep(0.1, `installing ${recipe.npm.folder} from the npm registry`);
     await installNpm(context, recipe.npm.folder, recipe.npm.target);
+    linkNode(context, recipe.npm.target);
   }
 
   onStep(0.85, 'enabling services');
@@ -130,6 +131,13 @@ async function installNpm(context: CustomiseContext, folder: string, target: str
       },
     },
   );
+}
+
+/** Makes the Node that came as an npm package (`node-linux-<cpu>`) the image's `node`. */
+function linkNode(context: CustomiseContext, target: string): void {
+  const link = join(context.root, 'usr/local/bin/node');
+  rmSync(link, { force: true });
+  symlinkSync(`${target}/node_modules/node-linux-${context.cpu}/bin/node`, link);
 }
 
 /** The npm program of this machine, as a script for the Node that runs us. */
