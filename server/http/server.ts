@@ -1,0 +1,327 @@
+/**
+ * The HTTP framework of the control plane. `register(route, handler)` is the only way an endpoint comes to be: it takes
+ * the route from the contract and does everything around the handler, always in this order:
+ *
+ *   request id -> who is calling -> same-site check -> call limit -> path, query and body by schema ->
+ *   attempt limits -> handler -> answer by schema
+ *
+ * Errors of every kind leave as problem JSON. A handler only sees checked input and calls the app layer.
+ */
+import { randomBytes } from 'node:crypto';
+import fastifyCookie from '@fastify/cookie';
+import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
+import type { z } from 'zod';
+import type { BodyOf, ParamsOf, QueryOf, RouteDefinition } from '#contract/route.ts';
+import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
+import { BerthError } from '#domain/errors.ts';
+import type { Clock } from '#server/runtime/clock.ts';
+import type { Log } from '#server/runtime/log.ts';
+import {
+  addressBlock,
+  LocalLimiter,
+  type RateRules,
+  type RateState,
+  type Reservation,
+  reserve,
+  type SharedCounter,
+} from '#server/runtime/rate-limit.ts';
+import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
+import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
+import { checkSameSite } from './same-site.ts';
+import { registerSecurityHeaders } from './security-headers.ts';
+import { checkText } from './text.ts';
+
+export const BODY_BYTES_MAX = 256 * 1024;
+const HEADER_TIMEOUT_MS = 30_000;
+const IDEMPOTENCY_KEY_LENGTH_MAX = 100;
+
+export type HttpOptions = {
+  log: Log;
+  clock: Clock;
+  consoleOrigin: string;
+  rates: RateRules;
+  counter: SharedCounter;
+  /** Resolves a credential; null when it is not (or no longer) valid. */
+  findPerson(credential: Credential, origin: Caller['origin']): Promise<PersonCaller | null>;
+};
+
+type CallerOf<R extends RouteDefinition> = R['access'] extends 'public' ? PersonCaller | AnonymousCaller : PersonCaller;
+type AnswerOf<R extends RouteDefinition> = R['response'] extends z.ZodType ? z.input<R['response']> : undefined;
+
+export type ApiRequest<R extends RouteDefinition> = {
+  caller: CallerOf<R>;
+  params: ParamsOf<R>;
+  query: QueryOf<R>;
+  body: BodyOf<R>;
+  requestId: string;
+  /** Value of the Idempotency-Key header. */
+  idempotencyKey: string | null;
+  log: Log;
+  /** Signs the browser in: sets the session cookie. */
+  setSession(token: string, expiresAt: Date): void;
+  clearSession(): void;
+};
+
+export type Handler<R extends RouteDefinition> = (request: ApiRequest<R>) => Promise<AnswerOf<R>>;
+
+export type StreamTools = {
+  fastifyRequest: FastifyRequest;
+  reply: FastifyReply;
+};
+export type StreamHandler<R extends RouteDefinition> = (request: ApiRequest<R>, tools: StreamTools) => Promise<void>;
+
+export type RegisterOptions = {
+  /**
+   * Skips the answer's schema (it costs about a fifth of a large list). Only where the handler's own presenter builds
+   * every object key by key, so that no column can leak.
+   */
+  answerIsPresented?: boolean;
+};
+
+export type Http = {
+  fastify: FastifyInstance;
+  register<R extends RouteDefinition>(route: R, handler: Handler<R>, options?: RegisterOptions): void;
+  /** For routes that produce an event stream: the handler writes to the socket itself. */
+  registerStream<R extends RouteDefinition>(route: R, handler: StreamHandler<R>): void;
+  /** Ids of the routes registered so far; a test compares them with the contract. */
+  registered: Set<string>;
+};
+
+type Prepared = { caller: Caller; params: unknown; query: unknown; body: unknown; attempts: Reservation[] };
+
+/** Makes the server; it does not listen yet. */
+export async function createHttp(options: HttpOptions): Promise<Http> {
+  const server = fastify({
+    bodyLimit: BODY_BYTES_MAX,
+    exposeHeadRoutes: false,
+    forceCloseConnections: true,
+    genReqId: (request) => requestIdFrom(request.headers['x-request-id']),
+    logger: false,
+    requestTimeout: HEADER_TIMEOUT_MS,
+    routerOptions: { maxParamLength: 300, caseSensitive: true },
+    onProtoPoisoning: 'error',
+    onConstructorPoisoning: 'error',
+  });
+  await server.register(fastifyCookie);
+  await registerSecurityHeaders(server, options.consoleOrigin);
+  acceptEmptyJson(server);
+  const apiLimiter = new LocalLimiter(options.clock, options.rates.api);
+
+  server.addHook('onRequest', async (request, reply) => {
+    reply.header('x-request-id', request.id);
+  });
+  server.addHook('onResponse', async (request, reply) => {
+    const fields = {
+      requestId: request.id,
+      method: request.method,
+      route: request.routeOptions.url ?? null,
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+    };
+    if (reply.statusCode >= 500) options.log.warn(fields, 'request failed');
+    else options.log.debug(fields, 'request');
+  });
+  server.setErrorHandler((error, request, reply) => sendProblem(options.log, error, request, reply));
+
+  const prepare = async (route: CheckedRoute, request: FastifyRequest, reply: FastifyReply): Promise<Prepared> => {
+    const origin = {
+      address: clientAddress(request),
+      userAgent: clientUserAgent(request),
+      requestId: request.id,
+    };
+    const credential = readCredential(request);
+    const person = credential === null ? null : await options.findPerson(credential, origin);
+    const caller: Caller = person ?? { kind: 'anonymous', origin };
+    const limitSubject = person === null ? `a ${addressBlock(origin.address)}` : person.userId;
+    sendRate(reply, apiLimiter.take(limitSubject));
+    if (credential?.via === 'token' && person === null) {
+      throw new BerthError('unauthenticated', 'This token is not valid, was revoked or has expired.');
+    }
+    checkSameSite(request, credential, options.consoleOrigin);
+    if (route.definition.access !== 'public' && person === null) {
+      throw new BerthError('unauthenticated', 'Sign in first.');
+    }
+    const params = checked(route.params, request.params, 'path');
+    const query = checked(route.query, request.query, 'query');
+    const body = checkedBody(route.definition, request.body);
+    const attempts = await reserveAttempts(options, route.definition, caller, body, reply);
+    return { caller, params, query, body, attempts };
+  };
+
+  const present = <R extends RouteDefinition>(
+    prepared: Prepared,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): ApiRequest<R> => ({
+    caller: prepared.caller as CallerOf<R>,
+    params: prepared.params as ParamsOf<R>,
+    query: prepared.query as QueryOf<R>,
+    body: prepared.body as BodyOf<R>,
+    requestId: request.id,
+    idempotencyKey: idempotencyKey(request),
+    log: options.log.child({ requestId: request.id }),
+    setSession: (token, expiresAt) => {
+      reply.setCookie(sessionCookie.name, token, { ...sessionCookie.options, expires: expiresAt });
+    },
+    clearSession: () => {
+      reply.clearCookie(sessionCookie.name, sessionCookie.options);
+    },
+  });
+
+  const registered = new Set<string>();
+  const add = (route: RouteDefinition, run: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>) => {
+    if (registered.has(route.id)) throw new Error(`route ${route.id} is registered twice`);
+    registered.add(route.id);
+    server.route({ method: route.method as HTTPMethods, url: route.path, handler: run });
+  };
+
+  return {
+    fastify: server,
+    registered,
+    register(route, handler, registerOptions = {}) {
+      const checkedRoute = checkRoute(route);
+      add(route, async (request, reply) => {
+        const prepared = await prepare(checkedRoute, request, reply);
+        const answer = await handler(present(prepared, request, reply));
+        // Only failed attempts count against the sign-in limits.
+        if (route.rateClass === 'sign-in') await Promise.all(prepared.attempts.map((attempt) => attempt.refund()));
+        reply.status(route.status);
+        reply.header('cache-control', 'no-store');
+        if (route.response === undefined) return reply.send();
+        const body = registerOptions.answerIsPresented === true ? answer : route.response.parse(answer);
+        return reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
+      });
+    },
+    registerStream(route, handler) {
+      const checkedRoute = checkRoute(route);
+      add(route, async (request, reply) => {
+        const prepared = await prepare(checkedRoute, request, reply);
+        await handler(present(prepared, request, reply), { fastifyRequest: request, reply });
+        return reply;
+      });
+    },
+  };
+}
+
+type CheckedRoute = { definition: RouteDefinition; params: z.ZodType | null; query: z.ZodType | null };
+
+/** Unknown keys in path and query are refused as well, whatever the contract's object says. */
+function checkRoute(definition: RouteDefinition): CheckedRoute {
+  return {
+    definition,
+    params: definition.params?.strict() ?? null,
+    query: definition.query?.strict() ?? null,
+  };
+}
+
+function checked(schema: z.ZodType | null, value: unknown, where: string): unknown {
+  checkText(value, where);
+  if (schema === null) {
+    const [first] = Object.keys((value ?? {}) as object);
+    if (first === undefined) return {};
+    throw new BerthError('invalid_input', `The ${where} of the request is not valid.`, {
+      fields: [{ field: first.slice(0, 100), message: 'There is no such field.' }],
+    });
+  }
+  const result = schema.safeParse(value);
+  if (!result.success) throw invalidFields(result.error, where);
+  return result.data;
+}
+
+function checkedBody(route: RouteDefinition, value: unknown): unknown {
+  checkText(value, 'body');
+  if (route.body === undefined) {
+    const empty =
+      value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);
+    if (empty) return undefined;
+    throw new BerthError('invalid_input', 'This call takes no body.');
+  }
+  const result = route.body.safeParse(value ?? undefined);
+  if (!result.success) throw invalidFields(result.error, 'body');
+  return result.data;
+}
+
+async function reserveAttempts(
+  options: HttpOptions,
+  route: RouteDefinition,
+  caller: Caller,
+  body: unknown,
+  reply: FastifyReply,
+): Promise<Reservation[]> {
+  const { rates, counter, clock } = options;
+  if (route.rateClass === 'provisioning') {
+    const subject = caller.kind === 'person' ? caller.userId : addressBlock(caller.origin.address);
+    const attempt = await reserve(counter, clock, 'provisioning', subject, rates.provisioning);
+    sendRate(reply, attempt.state);
+    return [attempt];
+  }
+  if (route.rateClass === 'sign-in') {
+    const block = addressBlock(caller.origin.address);
+    const wide = await reserve(counter, clock, 'sign-in-address', block, rates.signInAddress);
+    try {
+      const account = accountOf(caller, body) ?? route.id;
+      const narrow = await reserve(counter, clock, 'sign-in', `${block} ${account}`, rates.signIn);
+      sendRate(reply, narrow.state);
+      return [wide, narrow];
+    } catch (error) {
+      await wide.refund();
+      throw error;
+    }
+  }
+  return [];
+}
+
+function accountOf(caller: Caller, body: unknown): string | null {
+  if (typeof body === 'object' && body !== null && 'email' in body && typeof body.email === 'string') return body.email;
+  return caller.kind === 'person' ? caller.userId : null;
+}
+
+function sendRate(reply: FastifyReply, state: RateState): void {
+  reply.header('ratelimit-limit', String(state.limit));
+  reply.header('ratelimit-remaining', String(Math.max(0, state.remaining)));
+  reply.header('ratelimit-reset', String(state.resetSeconds));
+}
+
+function requestIdFrom(header: string | string[] | undefined): string {
+  if (typeof header === 'string' && /^[A-Za-z0-9_-]{8,64}$/.test(header)) return header;
+  return `req_${randomBytes(12).toString('hex')}`;
+}
+
+function idempotencyKey(request: FastifyRequest): string | null {
+  const value = request.headers['idempotency-key'];
+  if (value === undefined) return null;
+  if (typeof value === 'string' && value.length <= IDEMPOTENCY_KEY_LENGTH_MAX && /^[\x21-\x7e]+$/.test(value))
+    return value;
+  throw new BerthError('invalid_input', 'The Idempotency-Key header is not valid: up to 100 visible ASCII characters.');
+}
+
+/** An empty body with a JSON content type is no body; Fastify would refuse it. */
+function acceptEmptyJson(server: FastifyInstance): void {
+  const parse = server.getDefaultJsonParser('error', 'error');
+  server.addContentTypeParser('application/json', { parseAs: 'string' }, (request, body, done) => {
+    if (typeof body === 'string' && body.trim() === '') {
+      done(null, undefined);
+      return;
+    }
+    parse(request, typeof body === 'string' ? body : body.toString('utf8'), done);
+  });
+  server.removeContentTypeParser('text/plain');
+}
+
+/** Writes any error as problem JSON; what the caller may not see goes to the log. */
+export function sendProblem(log: Log, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+  const problem = normaliseError(error);
+  if (problem.status >= 500) {
+    log.error(
+      { requestId: request.id, code: problem.code, detail: problem.detail, err: problem.cause ?? problem },
+      problem.message,
+    );
+  }
+  if (problem.retryAfterSeconds !== undefined)
+    reply.header('retry-after', String(Math.ceil(problem.retryAfterSeconds)));
+  reply.header('cache-control', 'no-store');
+  return reply
+    .status(problem.status)
+    .type(PROBLEM_TYPE)
+    .send(JSON.stringify(presentProblem(problem, request.id)));
+}
