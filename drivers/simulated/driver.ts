@@ -3,486 +3,486 @@
  * `faults`, change guests behind Berth's back through `behind`, and can keep the "engine's" state in a file so that it
  * outlives a killed control plane.
  */
-import { createHash } from "node:crypto";
-import { BerthError, notFound } from "#domain/errors.ts";
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from "#domain/ids.ts";
-import type { ObservedState } from "#domain/instances.ts";
-import { GIB, type Size } from "#domain/sizes.ts";
+import { createHash } from 'node:crypto';
+import { BerthError, notFound } from '#domain/errors.ts';
+import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { ObservedState } from '#domain/instances.ts';
+import { GIB, type Size } from '#domain/sizes.ts';
 import type {
-	DriverCapabilities,
-	DriverEvent,
-	DriverImage,
-	GuestObservation,
-	GuestSpec,
-	HealthReport,
-	HostFacts,
-	ImageBuildProgress,
-	InnerContainer,
-	InstanceDriver,
-	LogEntry,
-	LogQuery,
-	NetworkSpec,
-	PowerAction,
-} from "../interface.ts";
-import { FaultInjector } from "./faults.ts";
-import { type SimulatedGuest, type SimulatedState, StateFile } from "./state.ts";
+  DriverCapabilities,
+  DriverEvent,
+  DriverImage,
+  GuestObservation,
+  GuestSpec,
+  HealthReport,
+  HostFacts,
+  ImageBuildProgress,
+  InnerContainer,
+  InstanceDriver,
+  LogEntry,
+  LogQuery,
+  NetworkSpec,
+  PowerAction,
+} from '../interface.ts';
+import { FaultInjector } from './faults.ts';
+import { type SimulatedGuest, type SimulatedState, StateFile } from './state.ts';
 
 export type SimulatedOptions = {
-	name?: string;
-	/** Milliseconds since 1970; tests pass a fake clock. */
-	now?: () => number;
-	/** Keeps the state in this JSON file. */
-	stateFile?: string;
-	/** Start with both recipes built and allowed (default true). */
-	withImages?: boolean;
+  name?: string;
+  /** Milliseconds since 1970; tests pass a fake clock. */
+  now?: () => number;
+  /** Keeps the state in this JSON file. */
+  stateFile?: string;
+  /** Start with both recipes built and allowed (default true). */
+  withImages?: boolean;
 };
 
 const UIDS_PER_GUEST = 65_536;
 
 export const simulatedRecipes = [
-	{ name: "server", kind: "server", title: "Server (simulated)", recipeHash: sha256("recipe server") },
-	{ name: "desktop", kind: "desktop", title: "Desktop (simulated)", recipeHash: sha256("recipe desktop") },
+  { name: 'server', kind: 'server', title: 'Server (simulated)', recipeHash: sha256('recipe server') },
+  { name: 'desktop', kind: 'desktop', title: 'Desktop (simulated)', recipeHash: sha256('recipe desktop') },
 ] as const;
 
 /** Fingerprint that the simulated build of a recipe has. */
 export function simulatedFingerprint(recipe: string): string {
-	return sha256(`image ${recipe}`);
+  return sha256(`image ${recipe}`);
 }
 
 export class SimulatedDriver implements InstanceDriver {
-	readonly name: string;
-	readonly faults = new FaultInjector();
-	readonly #now: () => number;
-	readonly #file: StateFile;
-	readonly #listeners = new Set<(event: DriverEvent) => void>();
-	#state: SimulatedState;
+  readonly name: string;
+  readonly faults = new FaultInjector();
+  readonly #now: () => number;
+  readonly #file: StateFile;
+  readonly #listeners = new Set<(event: DriverEvent) => void>();
+  #state: SimulatedState;
 
-	constructor(options: SimulatedOptions = {}) {
-		this.name = options.name ?? "simulated";
-		this.#now = options.now ?? Date.now;
-		this.#file = new StateFile(options.stateFile ?? null);
-		this.#state = this.#file.load();
-		if ((options.withImages ?? true) && this.#state.images.length === 0) {
-			for (const recipe of simulatedRecipes) this.#addImage(recipe.name, recipe.kind, recipe.recipeHash, recipe.title);
-			this.#state.allowed = this.#state.images.map((image) => image.fingerprint);
-		}
-	}
+  constructor(options: SimulatedOptions = {}) {
+    this.name = options.name ?? 'simulated';
+    this.#now = options.now ?? Date.now;
+    this.#file = new StateFile(options.stateFile ?? null);
+    this.#state = this.#file.load();
+    if ((options.withImages ?? true) && this.#state.images.length === 0) {
+      for (const recipe of simulatedRecipes) this.#addImage(recipe.name, recipe.kind, recipe.recipeHash, recipe.title);
+      this.#state.allowed = this.#state.images.map((image) => image.fingerprint);
+    }
+  }
 
-	capabilities(): DriverCapabilities {
-		return { kinds: ["desktop", "server"], pause: true, snapshots: true, liveResize: true, diskShrink: false };
-	}
+  capabilities(): DriverCapabilities {
+    return { kinds: ['desktop', 'server'], pause: true, snapshots: true, liveResize: true, diskShrink: false };
+  }
 
-	async host(): Promise<HostFacts> {
-		return this.faults.run("host", () => ({
-			hostname: "simulated",
-			engine: "simulated",
-			engineVersion: "1",
-			kernel: "6.0-simulated",
-			os: "Simulated",
-			cpus: 16,
-			memoryBytes: 64 * GIB,
-			memoryUsedBytes: 4 * GIB,
-			poolName: "simulated",
-			poolDriver: "memory",
-			poolBytes: 1024 * GIB,
-			poolUsedBytes: 10 * GIB,
-			load1: 0.1,
-			uptimeSeconds: 1000,
-			missing: [],
-			usedRanges4: ["192.0.2.0/24"],
-			addresses: ["192.0.2.2"],
-		}));
-	}
+  async host(): Promise<HostFacts> {
+    return this.faults.run('host', () => ({
+      hostname: 'simulated',
+      engine: 'simulated',
+      engineVersion: '1',
+      kernel: '6.0-simulated',
+      os: 'Simulated',
+      cpus: 16,
+      memoryBytes: 64 * GIB,
+      memoryUsedBytes: 4 * GIB,
+      poolName: 'simulated',
+      poolDriver: 'memory',
+      poolBytes: 1024 * GIB,
+      poolUsedBytes: 10 * GIB,
+      load1: 0.1,
+      uptimeSeconds: 1000,
+      missing: [],
+      usedRanges4: ['192.0.2.0/24'],
+      addresses: ['192.0.2.2'],
+    }));
+  }
 
-	async ensureNetwork(spec: NetworkSpec): Promise<void> {
-		await this.faults.run("ensureNetwork", () => {
-			const present = this.#state.networks[spec.project];
-			if (present !== undefined && (present.subnet4 !== spec.subnet4 || present.subnet6 !== spec.subnet6)) {
-				if (this.#guestsOf(spec.project).length > 0) {
-					throw new BerthError("conflict", "The network exists with other addresses and is in use.");
-				}
-			}
-			this.#state.networks[spec.project] = { ...spec };
-			this.#save();
-		});
-	}
+  async ensureNetwork(spec: NetworkSpec): Promise<void> {
+    await this.faults.run('ensureNetwork', () => {
+      const present = this.#state.networks[spec.project];
+      if (present !== undefined && (present.subnet4 !== spec.subnet4 || present.subnet6 !== spec.subnet6)) {
+        if (this.#guestsOf(spec.project).length > 0) {
+          throw new BerthError('conflict', 'The network exists with other addresses and is in use.');
+        }
+      }
+      this.#state.networks[spec.project] = { ...spec };
+      this.#save();
+    });
+  }
 
-	async removeNetwork(project: ProjectId): Promise<void> {
-		await this.faults.run("removeNetwork", () => {
-			if (this.#guestsOf(project).length > 0) throw new BerthError("conflict", "Guests still use this network.");
-			delete this.#state.networks[project];
-			this.#save();
-		});
-	}
+  async removeNetwork(project: ProjectId): Promise<void> {
+    await this.faults.run('removeNetwork', () => {
+      if (this.#guestsOf(project).length > 0) throw new BerthError('conflict', 'Guests still use this network.');
+      delete this.#state.networks[project];
+      this.#save();
+    });
+  }
 
-	async createGuest(spec: GuestSpec): Promise<GuestObservation> {
-		return this.faults.run("createGuest", () => this.#observation(this.#create(spec, 0)));
-	}
+  async createGuest(spec: GuestSpec): Promise<GuestObservation> {
+    return this.faults.run('createGuest', () => this.#observation(this.#create(spec, 0)));
+  }
 
-	async cloneGuest(
-		source: { instance: InstanceId; snapshot: SnapshotId | null },
-		spec: GuestSpec,
-	): Promise<GuestObservation> {
-		return this.faults.run("cloneGuest", () => {
-			const present = this.#state.guests[spec.instance];
-			if (present !== undefined) return this.#observation(this.#create(spec, present.content));
-			const from = this.#guest(source.instance);
-			const content = source.snapshot === null ? from.content : this.#snapshot(from, source.snapshot).content;
-			return this.#observation(this.#create(spec, content));
-		});
-	}
+  async cloneGuest(
+    source: { instance: InstanceId; snapshot: SnapshotId | null },
+    spec: GuestSpec,
+  ): Promise<GuestObservation> {
+    return this.faults.run('cloneGuest', () => {
+      const present = this.#state.guests[spec.instance];
+      if (present !== undefined) return this.#observation(this.#create(spec, present.content));
+      const from = this.#guest(source.instance);
+      const content = source.snapshot === null ? from.content : this.#snapshot(from, source.snapshot).content;
+      return this.#observation(this.#create(spec, content));
+    });
+  }
 
-	async observe(instance: InstanceId): Promise<GuestObservation | null> {
-		return this.faults.run("observe", () => {
-			const guest = this.#state.guests[instance];
-			return guest === undefined ? null : this.#observation(guest);
-		});
-	}
+  async observe(instance: InstanceId): Promise<GuestObservation | null> {
+    return this.faults.run('observe', () => {
+      const guest = this.#state.guests[instance];
+      return guest === undefined ? null : this.#observation(guest);
+    });
+  }
 
-	async list(): Promise<GuestObservation[]> {
-		return this.faults.run("list", () => Object.values(this.#state.guests).map((guest) => this.#observation(guest)));
-	}
+  async list(): Promise<GuestObservation[]> {
+    return this.faults.run('list', () => Object.values(this.#state.guests).map((guest) => this.#observation(guest)));
+  }
 
-	async power(
-		instance: InstanceId,
-		action: PowerAction,
-		_options: { force?: boolean; timeoutSeconds?: number },
-	): Promise<GuestObservation> {
-		return this.faults.run("power", () => {
-			const guest = this.#guest(instance);
-			const target = powerTarget(action, guest.state);
-			if (target !== guest.state || action === "restart") this.#setState(guest, target, action);
-			return this.#observation(guest);
-		});
-	}
+  async power(
+    instance: InstanceId,
+    action: PowerAction,
+    _options: { force?: boolean; timeoutSeconds?: number },
+  ): Promise<GuestObservation> {
+    return this.faults.run('power', () => {
+      const guest = this.#guest(instance);
+      const target = powerTarget(action, guest.state);
+      if (target !== guest.state || action === 'restart') this.#setState(guest, target, action);
+      return this.#observation(guest);
+    });
+  }
 
-	async resize(instance: InstanceId, size: Size): Promise<GuestObservation> {
-		return this.faults.run("resize", () => {
-			const guest = this.#guest(instance);
-			if (size.diskBytes < guest.size.diskBytes)
-				throw new BerthError("unsupported", "A disk cannot be made smaller here.");
-			guest.size = { ...size };
-			this.#changed(guest.instance, "resized");
-			return this.#observation(guest);
-		});
-	}
+  async resize(instance: InstanceId, size: Size): Promise<GuestObservation> {
+    return this.faults.run('resize', () => {
+      const guest = this.#guest(instance);
+      if (size.diskBytes < guest.size.diskBytes)
+        throw new BerthError('unsupported', 'A disk cannot be made smaller here.');
+      guest.size = { ...size };
+      this.#changed(guest.instance, 'resized');
+      return this.#observation(guest);
+    });
+  }
 
-	async setHostname(instance: InstanceId, hostname: string): Promise<void> {
-		await this.faults.run("setHostname", () => {
-			this.#guest(instance).hostname = hostname;
-			this.#changed(instance, "renamed");
-		});
-	}
+  async setHostname(instance: InstanceId, hostname: string): Promise<void> {
+    await this.faults.run('setHostname', () => {
+      this.#guest(instance).hostname = hostname;
+      this.#changed(instance, 'renamed');
+    });
+  }
 
-	async destroyGuest(instance: InstanceId): Promise<void> {
-		await this.faults.run("destroyGuest", () => {
-			if (this.#state.guests[instance] === undefined) return;
-			delete this.#state.guests[instance];
-			this.#changed(instance, "deleted");
-		});
-	}
+  async destroyGuest(instance: InstanceId): Promise<void> {
+    await this.faults.run('destroyGuest', () => {
+      if (this.#state.guests[instance] === undefined) return;
+      delete this.#state.guests[instance];
+      this.#changed(instance, 'deleted');
+    });
+  }
 
-	async createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void> {
-		await this.faults.run("createSnapshot", () => {
-			const guest = this.#guest(instance);
-			if (guest.snapshots.some((entry) => entry.snapshot === snapshot)) return;
-			guest.snapshots.push({ snapshot, operation, createdAt: this.#iso(), content: guest.content });
-			this.#changed(instance, "snapshot-created");
-		});
-	}
+  async createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void> {
+    await this.faults.run('createSnapshot', () => {
+      const guest = this.#guest(instance);
+      if (guest.snapshots.some((entry) => entry.snapshot === snapshot)) return;
+      guest.snapshots.push({ snapshot, operation, createdAt: this.#iso(), content: guest.content });
+      this.#changed(instance, 'snapshot-created');
+    });
+  }
 
-	async restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
-		await this.faults.run("restoreSnapshot", () => {
-			const guest = this.#guest(instance);
-			guest.content = this.#snapshot(guest, snapshot).content;
-			this.#changed(instance, "restored");
-		});
-	}
+  async restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
+    await this.faults.run('restoreSnapshot', () => {
+      const guest = this.#guest(instance);
+      guest.content = this.#snapshot(guest, snapshot).content;
+      this.#changed(instance, 'restored');
+    });
+  }
 
-	async deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
-		await this.faults.run("deleteSnapshot", () => {
-			const guest = this.#guest(instance);
-			guest.snapshots = guest.snapshots.filter((entry) => entry.snapshot !== snapshot);
-			this.#changed(instance, "snapshot-deleted");
-		});
-	}
+  async deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
+    await this.faults.run('deleteSnapshot', () => {
+      const guest = this.#guest(instance);
+      guest.snapshots = guest.snapshots.filter((entry) => entry.snapshot !== snapshot);
+      this.#changed(instance, 'snapshot-deleted');
+    });
+  }
 
-	async health(instance: InstanceId): Promise<HealthReport> {
-		return this.faults.run("health", () => {
-			const guest = this.#guest(instance);
-			const state = guest.state === "running" ? "healthy" : "unknown";
-			const names = guest.kind === "desktop" ? ["rfb", "openclaw"] : ["systemd", "sshd"];
-			const checks = names.map(
-				(name) => ({ name, state, message: "Simulated.", optional: name === "openclaw" }) as const,
-			);
-			return { state, checks, checkedAt: this.#iso() };
-		});
-	}
+  async health(instance: InstanceId): Promise<HealthReport> {
+    return this.faults.run('health', () => {
+      const guest = this.#guest(instance);
+      const state = guest.state === 'running' ? 'healthy' : 'unknown';
+      const names = guest.kind === 'desktop' ? ['rfb', 'openclaw'] : ['systemd', 'sshd'];
+      const checks = names.map(
+        (name) => ({ name, state, message: 'Simulated.', optional: name === 'openclaw' }) as const,
+      );
+      return { state, checks, checkedAt: this.#iso() };
+    });
+  }
 
-	async innerContainers(instance: InstanceId): Promise<InnerContainer[]> {
-		return this.faults.run("innerContainers", () => {
-			this.#guest(instance);
-			return [];
-		});
-	}
+  async innerContainers(instance: InstanceId): Promise<InnerContainer[]> {
+    return this.faults.run('innerContainers', () => {
+      this.#guest(instance);
+      return [];
+    });
+  }
 
-	async logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]> {
-		return this.faults.run("logs", () => {
-			const guest = this.#guest(instance);
-			const entries = [
-				{ ts: guest.createdAt, unit: "init", priority: 6, message: `Welcome to ${guest.hostname}` },
-				{
-					ts: guest.startedAt ?? guest.createdAt,
-					unit: "ssh",
-					priority: 6,
-					message: "Server listening on 0.0.0.0 port 22.",
-				},
-			];
-			return entries
-				.filter((entry) => query.unit === undefined || entry.unit === query.unit)
-				.filter(
-					(entry) => query.search === undefined || entry.message.toLowerCase().includes(query.search.toLowerCase()),
-				)
-				.slice(-query.lines);
-		});
-	}
+  async logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]> {
+    return this.faults.run('logs', () => {
+      const guest = this.#guest(instance);
+      const entries = [
+        { ts: guest.createdAt, unit: 'init', priority: 6, message: `Welcome to ${guest.hostname}` },
+        {
+          ts: guest.startedAt ?? guest.createdAt,
+          unit: 'ssh',
+          priority: 6,
+          message: 'Server listening on 0.0.0.0 port 22.',
+        },
+      ];
+      return entries
+        .filter((entry) => query.unit === undefined || entry.unit === query.unit)
+        .filter(
+          (entry) => query.search === undefined || entry.message.toLowerCase().includes(query.search.toLowerCase()),
+        )
+        .slice(-query.lines);
+    });
+  }
 
-	async images(): Promise<DriverImage[]> {
-		return this.faults.run("images", () => this.#state.images.map((image) => ({ ...image })));
-	}
+  async images(): Promise<DriverImage[]> {
+    return this.faults.run('images', () => this.#state.images.map((image) => ({ ...image })));
+  }
 
-	async recipes() {
-		return this.faults.run("recipes", () => simulatedRecipes.map((recipe) => ({ ...recipe })));
-	}
+  async recipes() {
+    return this.faults.run('recipes', () => simulatedRecipes.map((recipe) => ({ ...recipe })));
+  }
 
-	async buildImage(
-		recipe: string,
-		onProgress: (progress: ImageBuildProgress) => void,
-		signal?: AbortSignal,
-	): Promise<DriverImage> {
-		return this.faults.run("buildImage", () => {
-			const known = simulatedRecipes.find((entry) => entry.name === recipe);
-			if (known === undefined) throw new BerthError("not_found", "There is no such recipe.");
-			for (const [phase, percent] of [
-				["packages", 30],
-				["configure", 60],
-				["import", 90],
-				["done", 100],
-			] as const) {
-				if (signal?.aborted) throw new BerthError("conflict", "The build was cancelled.");
-				onProgress({ phase, percent, line: `${phase} of ${recipe}` });
-			}
-			const image = this.#addImage(known.name, known.kind, known.recipeHash, known.title);
-			this.#save();
-			this.#emit({ at: this.#iso(), type: "image", instance: null, action: "created" });
-			return image;
-		});
-	}
+  async buildImage(
+    recipe: string,
+    onProgress: (progress: ImageBuildProgress) => void,
+    signal?: AbortSignal,
+  ): Promise<DriverImage> {
+    return this.faults.run('buildImage', () => {
+      const known = simulatedRecipes.find((entry) => entry.name === recipe);
+      if (known === undefined) throw new BerthError('not_found', 'There is no such recipe.');
+      for (const [phase, percent] of [
+        ['packages', 30],
+        ['configure', 60],
+        ['import', 90],
+        ['done', 100],
+      ] as const) {
+        if (signal?.aborted) throw new BerthError('conflict', 'The build was cancelled.');
+        onProgress({ phase, percent, line: `${phase} of ${recipe}` });
+      }
+      const image = this.#addImage(known.name, known.kind, known.recipeHash, known.title);
+      this.#save();
+      this.#emit({ at: this.#iso(), type: 'image', instance: null, action: 'created' });
+      return image;
+    });
+  }
 
-	async importImage(
-		source: Parameters<InstanceDriver["importImage"]>[0],
-		as: Parameters<InstanceDriver["importImage"]>[1],
-	): Promise<DriverImage> {
-		return this.faults.run("importImage", () => {
-			const image = this.#addImage(as.name, as.kind, null, as.description, JSON.stringify(source));
-			this.#save();
-			return image;
-		});
-	}
+  async importImage(
+    source: Parameters<InstanceDriver['importImage']>[0],
+    as: Parameters<InstanceDriver['importImage']>[1],
+  ): Promise<DriverImage> {
+    return this.faults.run('importImage', () => {
+      const image = this.#addImage(as.name, as.kind, null, as.description, JSON.stringify(source));
+      this.#save();
+      return image;
+    });
+  }
 
-	async deleteImage(fingerprint: string): Promise<void> {
-		await this.faults.run("deleteImage", () => {
-			this.#state.images = this.#state.images.filter((image) => image.fingerprint !== fingerprint);
-			this.#state.allowed = this.#state.allowed.filter((entry) => entry !== fingerprint);
-			this.#save();
-		});
-	}
+  async deleteImage(fingerprint: string): Promise<void> {
+    await this.faults.run('deleteImage', () => {
+      this.#state.images = this.#state.images.filter((image) => image.fingerprint !== fingerprint);
+      this.#state.allowed = this.#state.allowed.filter((entry) => entry !== fingerprint);
+      this.#save();
+    });
+  }
 
-	async allowImages(fingerprints: string[]): Promise<void> {
-		await this.faults.run("allowImages", () => {
-			this.#state.allowed = [...fingerprints];
-			this.#save();
-		});
-	}
+  async allowImages(fingerprints: string[]): Promise<void> {
+    await this.faults.run('allowImages', () => {
+      this.#state.allowed = [...fingerprints];
+      this.#save();
+    });
+  }
 
-	async watch(onEvent: (event: DriverEvent) => void, signal: AbortSignal): Promise<void> {
-		if (signal.aborted) return;
-		this.#listeners.add(onEvent);
-		onEvent({ at: this.#iso(), type: "resync", instance: null, action: "connected" });
-		await new Promise<void>((resolve) => signal.addEventListener("abort", () => resolve(), { once: true }));
-		this.#listeners.delete(onEvent);
-	}
+  async watch(onEvent: (event: DriverEvent) => void, signal: AbortSignal): Promise<void> {
+    if (signal.aborted) return;
+    this.#listeners.add(onEvent);
+    onEvent({ at: this.#iso(), type: 'resync', instance: null, action: 'connected' });
+    await new Promise<void>((resolve) => signal.addEventListener('abort', () => resolve(), { once: true }));
+    this.#listeners.delete(onEvent);
+  }
 
-	/** Changes made behind Berth's back. */
-	readonly behind = {
-		/** The guest dies (or changes state) without anybody having asked. */
-		setState: (instance: InstanceId, state: ObservedState): void => {
-			this.#setState(this.#guest(instance), state, state);
-		},
-		kill: (instance: InstanceId): void => this.behind.setState(instance, "stopped"),
-		remove: (instance: InstanceId): void => {
-			delete this.#state.guests[instance];
-			this.#changed(instance, "deleted");
-		},
-		resize: (instance: InstanceId, size: Size): void => {
-			this.#guest(instance).size = { ...size };
-			this.#changed(instance, "updated");
-		},
-		/** Something wrote to the guest's disk; `content` is compared after snapshots and clones. */
-		write: (instance: InstanceId, content: number): void => {
-			this.#guest(instance).content = content;
-			this.#save();
-		},
-		read: (instance: InstanceId): number => this.#guest(instance).content,
-		guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
-		networks: (): readonly NetworkSpec[] => Object.values(this.#state.networks),
-		/** The engine's event stream broke and came back. */
-		reconnect: (): void => this.#emit({ at: this.#iso(), type: "resync", instance: null, action: "reconnected" }),
-	};
+  /** Changes made behind Berth's back. */
+  readonly behind = {
+    /** The guest dies (or changes state) without anybody having asked. */
+    setState: (instance: InstanceId, state: ObservedState): void => {
+      this.#setState(this.#guest(instance), state, state);
+    },
+    kill: (instance: InstanceId): void => this.behind.setState(instance, 'stopped'),
+    remove: (instance: InstanceId): void => {
+      delete this.#state.guests[instance];
+      this.#changed(instance, 'deleted');
+    },
+    resize: (instance: InstanceId, size: Size): void => {
+      this.#guest(instance).size = { ...size };
+      this.#changed(instance, 'updated');
+    },
+    /** Something wrote to the guest's disk; `content` is compared after snapshots and clones. */
+    write: (instance: InstanceId, content: number): void => {
+      this.#guest(instance).content = content;
+      this.#save();
+    },
+    read: (instance: InstanceId): number => this.#guest(instance).content,
+    guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
+    networks: (): readonly NetworkSpec[] => Object.values(this.#state.networks),
+    /** The engine's event stream broke and came back. */
+    reconnect: (): void => this.#emit({ at: this.#iso(), type: 'resync', instance: null, action: 'reconnected' }),
+  };
 
-	#create(spec: GuestSpec, content: number): SimulatedGuest {
-		const present = this.#state.guests[spec.instance];
-		if (present !== undefined) {
-			if (present.project !== spec.project) throw new BerthError("conflict", "This id is used in another project.");
-			return present;
-		}
-		if (!this.#state.allowed.includes(spec.imageFingerprint))
-			throw new BerthError("invalid_input", "This image is not allowed.");
-		if (this.#state.networks[spec.project] === undefined)
-			throw new BerthError("conflict", "The project has no network yet.");
-		const clash = Object.values(this.#state.guests).find(
-			(other) => other.address4 === spec.address4 || other.address6 === spec.address6,
-		);
-		if (clash !== undefined) throw new BerthError("conflict", "Another guest has this address.");
-		const guest: SimulatedGuest = {
-			instance: spec.instance,
-			project: spec.project,
-			operation: spec.operation,
-			kind: spec.kind,
-			state: "stopped",
-			hostname: spec.hostname,
-			size: { ...spec.size },
-			imageFingerprint: spec.imageFingerprint,
-			address4: spec.address4,
-			address6: spec.address6,
-			uidBase: this.#state.nextUid,
-			createdAt: this.#iso(),
-			startedAt: null,
-			content,
-			snapshots: [],
-		};
-		this.#state.nextUid += UIDS_PER_GUEST;
-		this.#state.guests[spec.instance] = guest;
-		this.#changed(spec.instance, "created");
-		return guest;
-	}
+  #create(spec: GuestSpec, content: number): SimulatedGuest {
+    const present = this.#state.guests[spec.instance];
+    if (present !== undefined) {
+      if (present.project !== spec.project) throw new BerthError('conflict', 'This id is used in another project.');
+      return present;
+    }
+    if (!this.#state.allowed.includes(spec.imageFingerprint))
+      throw new BerthError('invalid_input', 'This image is not allowed.');
+    if (this.#state.networks[spec.project] === undefined)
+      throw new BerthError('conflict', 'The project has no network yet.');
+    const clash = Object.values(this.#state.guests).find(
+      (other) => other.address4 === spec.address4 || other.address6 === spec.address6,
+    );
+    if (clash !== undefined) throw new BerthError('conflict', 'Another guest has this address.');
+    const guest: SimulatedGuest = {
+      instance: spec.instance,
+      project: spec.project,
+      operation: spec.operation,
+      kind: spec.kind,
+      state: 'stopped',
+      hostname: spec.hostname,
+      size: { ...spec.size },
+      imageFingerprint: spec.imageFingerprint,
+      address4: spec.address4,
+      address6: spec.address6,
+      uidBase: this.#state.nextUid,
+      createdAt: this.#iso(),
+      startedAt: null,
+      content,
+      snapshots: [],
+    };
+    this.#state.nextUid += UIDS_PER_GUEST;
+    this.#state.guests[spec.instance] = guest;
+    this.#changed(spec.instance, 'created');
+    return guest;
+  }
 
-	#addImage(
-		name: string,
-		kind: DriverImage["kind"],
-		recipeHash: string | null,
-		description: string,
-		salt = "",
-	): DriverImage {
-		const fingerprint = salt === "" ? simulatedFingerprint(name) : sha256(salt);
-		const image: DriverImage = {
-			fingerprint,
-			name,
-			kind,
-			recipeHash,
-			sizeBytes: GIB,
-			createdAt: this.#iso(),
-			description,
-		};
-		this.#state.images = [...this.#state.images.filter((entry) => entry.fingerprint !== fingerprint), image];
-		return image;
-	}
+  #addImage(
+    name: string,
+    kind: DriverImage['kind'],
+    recipeHash: string | null,
+    description: string,
+    salt = '',
+  ): DriverImage {
+    const fingerprint = salt === '' ? simulatedFingerprint(name) : sha256(salt);
+    const image: DriverImage = {
+      fingerprint,
+      name,
+      kind,
+      recipeHash,
+      sizeBytes: GIB,
+      createdAt: this.#iso(),
+      description,
+    };
+    this.#state.images = [...this.#state.images.filter((entry) => entry.fingerprint !== fingerprint), image];
+    return image;
+  }
 
-	#guest(instance: InstanceId): SimulatedGuest {
-		const guest = this.#state.guests[instance];
-		if (guest === undefined) throw notFound("guest");
-		return guest;
-	}
+  #guest(instance: InstanceId): SimulatedGuest {
+    const guest = this.#state.guests[instance];
+    if (guest === undefined) throw notFound('guest');
+    return guest;
+  }
 
-	#snapshot(guest: SimulatedGuest, snapshot: SnapshotId) {
-		const found = guest.snapshots.find((entry) => entry.snapshot === snapshot);
-		if (found === undefined) throw notFound("snapshot");
-		return found;
-	}
+  #snapshot(guest: SimulatedGuest, snapshot: SnapshotId) {
+    const found = guest.snapshots.find((entry) => entry.snapshot === snapshot);
+    if (found === undefined) throw notFound('snapshot');
+    return found;
+  }
 
-	#guestsOf(project: ProjectId): SimulatedGuest[] {
-		return Object.values(this.#state.guests).filter((guest) => guest.project === project);
-	}
+  #guestsOf(project: ProjectId): SimulatedGuest[] {
+    return Object.values(this.#state.guests).filter((guest) => guest.project === project);
+  }
 
-	#setState(guest: SimulatedGuest, state: ObservedState, action: string): void {
-		guest.state = state;
-		if (state === "running" && action !== "resume") guest.startedAt = this.#iso();
-		if (state === "stopped") guest.startedAt = null;
-		this.#changed(guest.instance, action);
-	}
+  #setState(guest: SimulatedGuest, state: ObservedState, action: string): void {
+    guest.state = state;
+    if (state === 'running' && action !== 'resume') guest.startedAt = this.#iso();
+    if (state === 'stopped') guest.startedAt = null;
+    this.#changed(guest.instance, action);
+  }
 
-	#observation(guest: SimulatedGuest): GuestObservation {
-		const running = guest.state === "running" || guest.state === "paused";
-		return {
-			instance: guest.instance,
-			project: guest.project,
-			state: guest.state,
-			hostname: guest.hostname,
-			size: { ...guest.size },
-			imageFingerprint: guest.imageFingerprint,
-			address4: guest.address4,
-			address6: guest.address6,
-			uidBase: guest.uidBase,
-			uidCount: UIDS_PER_GUEST,
-			createdAt: guest.createdAt,
-			startedAt: guest.startedAt,
-			memoryUsedBytes: running ? 100 * 1024 ** 2 : null,
-			diskUsedBytes: GIB,
-			cpuUsedNs: running ? 1_000_000_000 : null,
-			processes: running ? 20 : null,
-			snapshots: guest.snapshots.map(({ snapshot, createdAt }) => ({ snapshot, createdAt })),
-		};
-	}
+  #observation(guest: SimulatedGuest): GuestObservation {
+    const running = guest.state === 'running' || guest.state === 'paused';
+    return {
+      instance: guest.instance,
+      project: guest.project,
+      state: guest.state,
+      hostname: guest.hostname,
+      size: { ...guest.size },
+      imageFingerprint: guest.imageFingerprint,
+      address4: guest.address4,
+      address6: guest.address6,
+      uidBase: guest.uidBase,
+      uidCount: UIDS_PER_GUEST,
+      createdAt: guest.createdAt,
+      startedAt: guest.startedAt,
+      memoryUsedBytes: running ? 100 * 1024 ** 2 : null,
+      diskUsedBytes: GIB,
+      cpuUsedNs: running ? 1_000_000_000 : null,
+      processes: running ? 20 : null,
+      snapshots: guest.snapshots.map(({ snapshot, createdAt }) => ({ snapshot, createdAt })),
+    };
+  }
 
-	#changed(instance: InstanceId, action: string): void {
-		this.#save();
-		this.#emit({ at: this.#iso(), type: "instance", instance, action });
-	}
+  #changed(instance: InstanceId, action: string): void {
+    this.#save();
+    this.#emit({ at: this.#iso(), type: 'instance', instance, action });
+  }
 
-	#emit(event: DriverEvent): void {
-		for (const listener of this.#listeners) listener(event);
-	}
+  #emit(event: DriverEvent): void {
+    for (const listener of this.#listeners) listener(event);
+  }
 
-	#save(): void {
-		this.#file.save(this.#state);
-	}
+  #save(): void {
+    this.#file.save(this.#state);
+  }
 
-	#iso(): string {
-		return new Date(this.#now()).toISOString();
-	}
+  #iso(): string {
+    return new Date(this.#now()).toISOString();
+  }
 }
 
 /** The state a power action leads to. Asking for what already is so is fine; the impossible is `state_conflict`. */
 export function powerTarget(action: PowerAction, state: ObservedState): ObservedState {
-	switch (action) {
-		case "start":
-			if (state === "paused") throw new BerthError("state_conflict", "It is paused: resume it.");
-			return "running";
-		case "stop":
-			return "stopped";
-		case "restart":
-			if (state !== "running") throw new BerthError("state_conflict", "It does not run.");
-			return "running";
-		case "pause":
-			if (state !== "running" && state !== "paused")
-				throw new BerthError("state_conflict", "Only a running guest can be paused.");
-			return "paused";
-		case "resume":
-			if (state !== "running" && state !== "paused") throw new BerthError("state_conflict", "It is not paused.");
-			return "running";
-	}
+  switch (action) {
+    case 'start':
+      if (state === 'paused') throw new BerthError('state_conflict', 'It is paused: resume it.');
+      return 'running';
+    case 'stop':
+      return 'stopped';
+    case 'restart':
+      if (state !== 'running') throw new BerthError('state_conflict', 'It does not run.');
+      return 'running';
+    case 'pause':
+      if (state !== 'running' && state !== 'paused')
+        throw new BerthError('state_conflict', 'Only a running guest can be paused.');
+      return 'paused';
+    case 'resume':
+      if (state !== 'running' && state !== 'paused') throw new BerthError('state_conflict', 'It is not paused.');
+      return 'running';
+  }
 }
 
 function sha256(text: string): string {
-	return createHash("sha256").update(text).digest("hex");
+  return createHash('sha256').update(text).digest('hex');
 }

@@ -1,63 +1,63 @@
 /** What the simulated engine holds, kept in memory and, if a file is given, on disk after every change. */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from "#domain/ids.ts";
-import type { InstanceKind, ObservedState } from "#domain/instances.ts";
-import type { Size } from "#domain/sizes.ts";
-import type { DriverImage, NetworkSpec } from "../interface.ts";
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceKind, ObservedState } from '#domain/instances.ts';
+import type { Size } from '#domain/sizes.ts';
+import type { DriverImage, NetworkSpec } from '../interface.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
 export type SimulatedGuest = {
-	instance: InstanceId;
-	project: ProjectId;
-	operation: OperationId;
-	kind: InstanceKind;
-	state: ObservedState;
-	hostname: string;
-	size: Size;
-	imageFingerprint: string;
-	address4: string;
-	address6: string;
-	uidBase: number;
-	createdAt: string;
-	startedAt: string | null;
-	/** Stands for the guest's disk: snapshots remember it, restoring brings it back. */
-	content: number;
-	snapshots: SimulatedSnapshot[];
+  instance: InstanceId;
+  project: ProjectId;
+  operation: OperationId;
+  kind: InstanceKind;
+  state: ObservedState;
+  hostname: string;
+  size: Size;
+  imageFingerprint: string;
+  address4: string;
+  address6: string;
+  uidBase: number;
+  createdAt: string;
+  startedAt: string | null;
+  /** Stands for the guest's disk: snapshots remember it, restoring brings it back. */
+  content: number;
+  snapshots: SimulatedSnapshot[];
 };
 
 export type SimulatedState = {
-	networks: Record<string, NetworkSpec>;
-	guests: Record<string, SimulatedGuest>;
-	images: DriverImage[];
-	allowed: string[];
-	nextUid: number;
+  networks: Record<string, NetworkSpec>;
+  guests: Record<string, SimulatedGuest>;
+  images: DriverImage[];
+  allowed: string[];
+  nextUid: number;
 };
 
 export const emptyState = (): SimulatedState => ({
-	networks: {},
-	guests: {},
-	images: [],
-	allowed: [],
-	nextUid: 1_000_000,
+  networks: {},
+  guests: {},
+  images: [],
+  allowed: [],
+  nextUid: 1_000_000,
 });
 
 /** Loads and saves the state; the file survives kill -9 of the process that uses it (written aside, then renamed). */
 export class StateFile {
-	readonly #path: string | null;
-	constructor(path: string | null) {
-		this.#path = path;
-	}
+  readonly #path: string | null;
+  constructor(path: string | null) {
+    this.#path = path;
+  }
 
-	load(): SimulatedState {
-		if (this.#path === null || !existsSync(this.#path)) return emptyState();
-		return JSON.parse(readFileSync(this.#path, "utf8")) as SimulatedState;
-	}
+  load(): SimulatedState {
+    if (this.#path === null || !existsSync(this.#path)) return emptyState();
+    return JSON.parse(readFileSync(this.#path, 'utf8')) as SimulatedState;
+  }
 
-	save(state: SimulatedState): void {
-		if (this.#path === null) return;
-		const aside = `${this.#path}.${process.pid}.tmp`;
-		writeFileSync(aside, JSON.stringify(state));
-		renameSync(aside, this.#path);
-	}
+  save(state: SimulatedState): void {
+    if (this.#path === null) return;
+    const aside = `${this.#path}.${process.pid}.tmp`;
+    writeFileSync(aside, JSON.stringify(state));
+    renameSync(aside, this.#path);
+  }
 }

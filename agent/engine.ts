@@ -1,0 +1,128 @@
+/**
+ * The port every engine adapter fulfils: what the verbs need from whatever really runs guests on this host. Incus is
+ * the first adapter; Docker Engine and Podman go beside it. The port speaks Berth's ids and sizes only: an adapter
+ * builds the engine's own bodies from them, so nothing a caller sends is ever passed on as engine configuration.
+ *
+ * Every call is idempotent. An adapter touches only objects that carry this installation's labels; for everything
+ * else it answers `not_found`, exactly as if it did not exist.
+ */
+import type { Readable } from 'node:stream';
+import type { AgentInput } from '#contract/agent.ts';
+import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/agent-results.ts';
+import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceKind } from '#domain/instances.ts';
+import type { Size } from '#domain/sizes.ts';
+
+export type GuestSpec = AgentInput<'createGuest'>;
+export type NetworkSpec = AgentInput<'ensureNetwork'>;
+
+/** A guest with what its label says it is. */
+export type Guest = AgentGuestObservation & { kind: InstanceKind };
+
+export type EngineFacts = {
+  engine: string;
+  engineVersion: string;
+  poolName: string;
+  poolDriver: string;
+  poolBytes: number;
+  poolUsedBytes: number;
+};
+
+export type ExecOptions = {
+  /** uid inside the guest. */
+  uid?: number;
+  gid?: number;
+  cwd?: string;
+  environment?: Record<string, string>;
+  /** The process is killed after this long. */
+  timeoutMs: number;
+  /** Reading stops (and the process is killed) above this. */
+  bytesMax: number;
+};
+export type ExecResult = { code: number; stdout: string; stderr: string };
+
+/** A running process inside a guest. `close` kills it; `exited` resolves with its code. */
+export type GuestProcess = {
+  onOutput(listener: (bytes: Buffer) => void): void;
+  write(bytes: Buffer): void;
+  resize(cols: number, rows: number): void;
+  /** Stops and restarts reading from the engine: back-pressure of a slow reader. */
+  pause(): void;
+  resume(): void;
+  close(): void;
+  readonly exited: Promise<number>;
+};
+
+export type GuestFile = { content: Buffer; mode: number; uid: number; gid: number };
+
+/** What a new image is made of, besides its bytes. */
+export type ImageLabels = { name: string; kind: InstanceKind; recipeHash: string | null; description: string };
+
+export type Engine = {
+  readonly name: string;
+  facts(): Promise<EngineFacts>;
+  /** What this host's engine and kernel cannot do, in plain words. */
+  missing(): Promise<string[]>;
+
+  ensureNetwork(spec: NetworkSpec): Promise<void>;
+  removeNetwork(project: ProjectId): Promise<void>;
+  /** Compares the network with its specification and repairs it; returns what was wrong. Throws when it stays wrong. */
+  guardNetwork(spec: NetworkSpec): Promise<string[]>;
+
+  /** `allowed` is the fingerprint check's answer: the adapter never decides policy. */
+  create(spec: GuestSpec): Promise<Guest>;
+  /** Copies a guest or snapshot; the copy is stopped and still has the source's identity files. */
+  clone(source: { instance: InstanceId; snapshot: SnapshotId | null }, spec: GuestSpec): Promise<Guest>;
+  /** Marks a guest as finished (a half-made clone must never start). */
+  markReady(instance: InstanceId): Promise<void>;
+  observe(instance: InstanceId): Promise<Guest | null>;
+  list(): Promise<Guest[]>;
+  power(
+    instance: InstanceId,
+    action: 'start' | 'stop' | 'restart' | 'pause' | 'resume',
+    options: { force: boolean; timeoutSeconds: number },
+  ): Promise<void>;
+  resize(instance: InstanceId, size: Size): Promise<void>;
+  setHostnameLabel(instance: InstanceId, hostname: string): Promise<void>;
+  destroy(instance: InstanceId): Promise<void>;
+
+  createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
+  restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
+  deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
+
+  exec(instance: InstanceId, argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
+  /** A PTY. */
+  terminal(
+    instance: InstanceId,
+    argv: readonly string[],
+    options: { uid: number; gid: number; cwd: string; environment: Record<string, string>; cols: number; rows: number },
+  ): Promise<GuestProcess>;
+  /** A process whose output is followed. */
+  follow(instance: InstanceId, argv: readonly string[]): Promise<GuestProcess>;
+  /** Null when there is no such file. */
+  readFile(instance: InstanceId, path: string, bytesMax: number): Promise<GuestFile | null>;
+  /** Names in a directory; empty when there is none. */
+  readDirectory(instance: InstanceId, path: string): Promise<string[]>;
+  writeFile(instance: InstanceId, path: string, content: string, mode: number): Promise<void>;
+  removeFile(instance: InstanceId, path: string): Promise<void>;
+
+  images(): Promise<AgentImage[]>;
+  /** Imports a split image (metadata tarball and root file system). Adopts one that is there with the same content. */
+  importImage(
+    files: { metadata: string; rootfs: string } | { unified: string },
+    labels: ImageLabels,
+    signal: AbortSignal,
+  ): Promise<AgentImage>;
+  pullImage(
+    source: { url: string; protocol: 'simplestreams' | 'incus'; alias: string },
+    labels: ImageLabels,
+    signal: AbortSignal,
+  ): Promise<AgentImage>;
+  deleteImage(fingerprint: string): Promise<void>;
+
+  /** Calls `onEvent` until `signal` aborts; reconnects by itself and then says `resync`. */
+  watch(onEvent: (event: AgentEvent) => void, signal: AbortSignal): Promise<void>;
+};
+
+/** A stream of an image part, for adapters. */
+export type ImagePart = { name: string; stream: () => Readable; bytes: number };

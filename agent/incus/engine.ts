@@ -1,0 +1,163 @@
+/** The Incus adapter: puts guests, networks, images, processes, files and events behind the `Engine` port. */
+import { BerthError } from '#domain/errors.ts';
+import type { InstanceId } from '#domain/ids.ts';
+import type { Engine } from '../engine.ts';
+import { label, type Names } from '../names.ts';
+import { IncusClient, segment } from './client.ts';
+import { watchEvents } from './events.ts';
+import { execCollect, execSession } from './exec.ts';
+import { probeNicFilters } from './filters.ts';
+import { IncusGuests, type NicFilters, readyLabel } from './guests.ts';
+import { IncusImages } from './images.ts';
+import { IncusNetworks } from './networks.ts';
+import type { IncusPool, IncusPoolResources, IncusServer } from './types.ts';
+
+export type IncusEngineOptions = {
+  socketPath: string;
+  names: Names;
+  pool: string;
+  hostAddresses: () => readonly string[];
+};
+
+/** Directory listings and small files read through the engine. */
+const DIRECTORY_BYTES_MAX = 1024 * 1024;
+const FILE_SECONDS_MAX = 30;
+/** Oldest engine whose API this was written against. */
+const VERSION_MIN = [6, 0] as const;
+
+export function incusEngine(options: IncusEngineOptions): Engine & { close(): Promise<void> } {
+  const client = new IncusClient(options.socketPath);
+  let probing: Promise<NicFilters> | null = null;
+  const filters = (): Promise<NicFilters> => {
+    probing ??= probeNicFilters();
+    return probing;
+  };
+  const guests = new IncusGuests(client, options.names, options.pool, filters);
+  const networks = new IncusNetworks(client, options.names, options.hostAddresses);
+  const images = new IncusImages(client, options.names);
+
+  const target = async (instance: InstanceId): Promise<{ name: string; project: string }> => {
+    const { name, project } = await guests.locate(instance);
+    return { name, project };
+  };
+  const running = async (instance: InstanceId): Promise<{ name: string; project: string }> => {
+    const found = await guests.locate(instance);
+    if (found.instance.status !== 'Running') throw new BerthError('state_conflict', 'Start it first.');
+    return found;
+  };
+  const filesOf = (name: string): string => `/1.0/instances/${segment(name)}/files`;
+
+  return {
+    name: 'incus',
+    close: () => client.close(),
+
+    async facts() {
+      const server = await client.call<IncusServer>('GET', '/1.0');
+      const pool = await client.call<IncusPool>('GET', `/1.0/storage-pools/${segment(options.pool)}`);
+      const use = await client.call<IncusPoolResources>('GET', `/1.0/storage-pools/${segment(options.pool)}/resources`);
+      return {
+        engine: 'Incus',
+        engineVersion: server.environment.server_version,
+        poolName: options.pool,
+        poolDriver: pool.driver,
+        poolBytes: use.space.total,
+        poolUsedBytes: use.space.used,
+      };
+    },
+
+    async missing() {
+      const words: string[] = [];
+      const server = await client.call<IncusServer>('GET', '/1.0');
+      const version = server.environment.server_version.split('.').map(Number);
+      if ((version[0] ?? 0) < VERSION_MIN[0])
+        words.push(`Incus ${server.environment.server_version} is older than ${VERSION_MIN.join('.')}.`);
+      if (server.environment.firewall !== 'nftables')
+        words.push(`Incus uses ${server.environment.firewall} instead of nftables.`);
+      const can = await filters();
+      if (!can.mac)
+        words.push(
+          'The kernel cannot filter forged MAC addresses on bridges (nft bridge support): guests of one project could take over each other’s address.',
+        );
+      else if (!can.ip4 || !can.ip6) words.push('The kernel cannot filter forged IP addresses on bridges.');
+      return words;
+    },
+
+    ensureNetwork: async (spec) => void (await networks.ensure(spec)),
+    removeNetwork: (project) => networks.remove(project),
+    guardNetwork: (spec) => networks.ensure(spec),
+
+    create: (spec) => guests.create(spec),
+    clone: (source, spec) => guests.clone(source, spec),
+    markReady: (instance) => guests.setLabel(instance, readyLabel, 'true'),
+    observe: (instance) => guests.observe(instance),
+    list: () => guests.list(),
+    power: (instance, action, how) => guests.power(instance, action, how),
+    resize: (instance, size) => guests.resize(instance, size),
+    setHostnameLabel: (instance, hostname) => guests.setLabel(instance, label.hostname, hostname),
+    destroy: (instance) => guests.destroy(instance),
+
+    createSnapshot: (instance, snapshot) => guests.createSnapshot(instance, snapshot),
+    restoreSnapshot: (instance, snapshot) => guests.restoreSnapshot(instance, snapshot),
+    deleteSnapshot: (instance, snapshot) => guests.deleteSnapshot(instance, snapshot),
+
+    exec: async (instance, argv, how) => execCollect(client, await running(instance), argv, how),
+    terminal: async (instance, argv, how) => execSession(client, await running(instance), argv, how, how),
+    follow: async (instance, argv) => execSession(client, await running(instance), argv, { uid: 0, gid: 0 }, null),
+
+    async readFile(instance, path, bytesMax) {
+      const { name, project } = await target(instance);
+      try {
+        const file = await client.file(filesOf(name), { project, path }, bytesMax);
+        // Links are not followed: a guest's root decides where they point.
+        return file.type === 'file' ? file : null;
+      } catch (error) {
+        if (error instanceof BerthError && error.code === 'not_found') return null;
+        throw error;
+      }
+    },
+
+    async readDirectory(instance, path) {
+      const { name, project } = await target(instance);
+      try {
+        const file = await client.file(filesOf(name), { project, path }, DIRECTORY_BYTES_MAX);
+        return file.type === 'directory' ? file.entries : [];
+      } catch (error) {
+        if (error instanceof BerthError && error.code === 'not_found') return [];
+        throw error;
+      }
+    },
+
+    async writeFile(instance, path, content, mode) {
+      const { name, project } = await target(instance);
+      await client.upload(
+        filesOf(name),
+        Buffer.from(content),
+        {
+          'content-type': 'application/octet-stream',
+          'x-incus-type': 'file',
+          'x-incus-write': 'overwrite',
+          'x-incus-mode': `0${mode.toString(8)}`,
+          'x-incus-uid': '0',
+          'x-incus-gid': '0',
+        },
+        { query: { project, path }, timeoutMs: FILE_SECONDS_MAX * 1000 },
+      );
+    },
+
+    async removeFile(instance, path) {
+      const { name, project } = await target(instance);
+      try {
+        await client.call('DELETE', filesOf(name), { query: { project, path } });
+      } catch (error) {
+        if (!(error instanceof BerthError) || error.code !== 'not_found') throw error;
+      }
+    },
+
+    images: () => images.list(),
+    importImage: (files, labels, signal) => images.importImage(files, labels, signal),
+    pullImage: (source, labels, signal) => images.pullImage(source, labels, signal),
+    deleteImage: (fingerprint) => images.remove(fingerprint),
+
+    watch: (onEvent, signal) => watchEvents(client, options.names, onEvent, signal),
+  };
+}

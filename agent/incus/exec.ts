@@ -1,0 +1,194 @@
+/** Processes inside guests over Incus' exec WebSockets: one-shot commands, terminals and followed commands. */
+import type { WebSocket } from 'ws';
+import { BerthError } from '#domain/errors.ts';
+import type { ExecOptions, ExecResult, GuestProcess } from '../engine.ts';
+import type { IncusClient } from './client.ts';
+import { segment } from './client.ts';
+
+/** Longest a terminal or a followed log lives without being asked again. */
+export const SESSION_SECONDS_MAX = 24 * 3600;
+const CONNECT_SECONDS_MAX = 15;
+
+type Target = { name: string; project: string };
+type Session = { operation: string; sockets: Record<string, WebSocket>; finished: Promise<number> };
+
+/** Runs a fixed command and collects its output. Errors: timeout, too_large, state_conflict when the guest is down. */
+export async function execCollect(
+  client: IncusClient,
+  target: Target,
+  argv: readonly string[],
+  options: ExecOptions,
+): Promise<ExecResult> {
+  const session = await open(client, target, argv, options, null);
+  const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+  let size = 0;
+  let failure: BerthError | null = null;
+  const kill = (error: BerthError): void => {
+    if (failure !== null) return;
+    failure = error;
+    signal(session, 9);
+    closeAll(session);
+  };
+  const timer = setTimeout(
+    () => kill(new BerthError('timeout', 'The command inside the guest took too long.', { detail: argv.join(' ') })),
+    options.timeoutMs,
+  );
+  const collect = (fd: '1' | '2', into: Buffer[]): Promise<void> =>
+    onBytes(session.sockets[fd], (bytes) => {
+      size += bytes.length;
+      if (size > options.bytesMax) kill(new BerthError('too_large', 'The command inside the guest said too much.'));
+      else into.push(bytes);
+    });
+  try {
+    session.sockets['0']?.send('');
+    const [code] = await Promise.all([session.finished, collect('1', output.stdout), collect('2', output.stderr)]);
+    if (failure !== null) throw failure;
+    return {
+      code,
+      stdout: Buffer.concat(output.stdout).toString('utf8'),
+      stderr: Buffer.concat(output.stderr).toString('utf8'),
+    };
+  } catch (error) {
+    throw failure ?? error;
+  } finally {
+    clearTimeout(timer);
+    closeAll(session);
+  }
+}
+
+/** Starts a process that is used while it runs: a PTY when `size` is given. */
+export async function execSession(
+  client: IncusClient,
+  target: Target,
+  argv: readonly string[],
+  options: { uid: number; gid: number; cwd?: string; environment?: Record<string, string> },
+  size: { cols: number; rows: number } | null,
+): Promise<GuestProcess> {
+  const session = await open(client, target, argv, options, size);
+  const outputs = size === null ? ['1'] : ['0'];
+  let closed = false;
+  if (size === null) session.sockets['0']?.send('');
+  return {
+    onOutput(listener) {
+      for (const fd of outputs) void onBytes(session.sockets[fd], listener).catch(() => undefined);
+    },
+    write(bytes) {
+      const socket = session.sockets['0'];
+      if (size !== null && socket?.readyState === socket?.OPEN) socket?.send(bytes);
+    },
+    resize(cols, rows) {
+      control(session, { command: 'window-resize', args: { width: String(cols), height: String(rows) } });
+    },
+    pause() {
+      for (const fd of outputs) session.sockets[fd]?.pause();
+    },
+    resume() {
+      for (const fd of outputs) session.sockets[fd]?.resume();
+    },
+    close() {
+      if (closed) return;
+      closed = true;
+      // A shell ignores SIGTERM and may hold jobs: hang up as a vanished terminal would, then make sure.
+      signal(session, 1);
+      signal(session, 9);
+      setTimeout(() => closeAll(session), 200).unref();
+    },
+    exited: session.finished.finally(() => closeAll(session)),
+  };
+}
+
+async function open(
+  client: IncusClient,
+  target: Target,
+  argv: readonly string[],
+  options: { uid?: number; gid?: number; cwd?: string; environment?: Record<string, string> },
+  size: { cols: number; rows: number } | null,
+): Promise<Session> {
+  const started = await client.start('POST', `/1.0/instances/${segment(target.name)}/exec`, {
+    query: { project: target.project },
+    body: {
+      command: argv,
+      'wait-for-websocket': true,
+      interactive: size !== null,
+      environment: { LANG: 'C.UTF-8', ...options.environment },
+      user: options.uid ?? 0,
+      group: options.gid ?? 0,
+      cwd: options.cwd ?? '/',
+      ...(size === null ? {} : { width: size.cols, height: size.rows }),
+    },
+  });
+  const secrets = (started.metadata.metadata?.['fds'] ?? {}) as Record<string, string>;
+  const path = `${started.operation.split('?')[0]}/websocket`;
+  const sockets: Record<string, WebSocket> = {};
+  const wanted = size === null ? ['control', '0', '1', '2'] : ['control', '0'];
+  const opened = wanted.map((fd) => {
+    const socket = client.websocket(path, { secret: secrets[fd] ?? '' });
+    sockets[fd] = socket;
+    // Frames may come before the caller listens: keep them in the socket until then.
+    if (fd !== 'control') socket.pause();
+    return new Promise<void>((resolve, reject) => {
+      const timer = setTimeout(
+        () => reject(new BerthError('timeout', 'The engine did not open the session.')),
+        CONNECT_SECONDS_MAX * 1000,
+      );
+      socket.once('open', () => {
+        clearTimeout(timer);
+        resolve();
+      });
+      socket.on('error', (error) => {
+        clearTimeout(timer);
+        reject(
+          new BerthError('upstream_failed', 'The guest did not start the command.', {
+            cause: error,
+            detail: String(error),
+          }),
+        );
+      });
+    });
+  });
+  const finished = client
+    .wait(started.operation, SESSION_SECONDS_MAX)
+    .then((done) => Number(done.metadata?.['return'] ?? -1));
+  const session: Session = { operation: started.operation, sockets, finished };
+  finished.catch(() => undefined);
+  try {
+    await Promise.all(opened);
+  } catch (error) {
+    closeAll(session);
+    // The operation knows better why (guest not running, command not there).
+    await Promise.race([finished, new Promise((resolve) => setTimeout(resolve, 1000).unref())]);
+    throw error;
+  }
+  return session;
+}
+
+function onBytes(socket: WebSocket | undefined, listener: (bytes: Buffer) => void): Promise<void> {
+  if (socket === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    socket.on('message', (data, isBinary) => {
+      // An empty text frame marks the end of the stream.
+      if (isBinary) listener(data as Buffer);
+      else resolve();
+    });
+    socket.on('close', () => resolve());
+    socket.resume();
+  });
+}
+
+function control(session: Session, message: unknown): void {
+  const socket = session.sockets['control'];
+  if (socket !== undefined && socket.readyState === socket.OPEN) socket.send(JSON.stringify(message));
+}
+
+function signal(session: Session, number: number): void {
+  control(session, { command: 'signal', signal: number });
+}
+
+function closeAll(session: Session): void {
+  for (const socket of Object.values(session.sockets)) {
+    socket.resume();
+    socket.on('error', () => undefined);
+    if (socket.readyState === socket.CONNECTING) socket.terminate();
+    else socket.close();
+  }
+}

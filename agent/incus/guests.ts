@@ -1,0 +1,461 @@
+/** Guests: system containers. Builds every body itself from Berth's own sizes, ids and addresses. */
+import { BerthError, notFound } from '#domain/errors.ts';
+import { type InstanceId, isId, type ProjectId, type SnapshotId } from '#domain/ids.ts';
+import type { InstanceKind, ObservedState } from '#domain/instances.ts';
+import { PROCESSES_MAX, type Size } from '#domain/sizes.ts';
+import type { Guest, GuestSpec } from '../engine.ts';
+import { guestName, instanceOfGuest, label, type Names, snapshotName, snapshotOfName } from '../names.ts';
+import { type IncusClient, segment } from './client.ts';
+import type { IncusConfig, IncusDevices, IncusInstance } from './types.ts';
+
+const CREATE_SECONDS_MAX = 300;
+const POWER_MARGIN_SECONDS = 30;
+const SNAPSHOT_SECONDS_MAX = 120;
+const UNPACK_SECONDS_MAX = 600;
+
+export type Located = { name: string; project: string; instance: IncusInstance };
+export type PowerAction = 'start' | 'stop' | 'restart' | 'pause' | 'resume';
+
+/** What this kernel can do about forged addresses on a NIC. */
+export type NicFilters = { mac: boolean; ip4: boolean; ip6: boolean };
+
+export class IncusGuests {
+  readonly #client: IncusClient;
+  readonly #names: Names;
+  readonly #pool: string;
+  readonly #filters: () => Promise<NicFilters>;
+  /** Engine project of each guest seen; only a hint, the labels are read again before every change. */
+  readonly #where = new Map<InstanceId, string>();
+
+  constructor(client: IncusClient, names: Names, pool: string, filters: () => Promise<NicFilters>) {
+    this.#client = client;
+    this.#names = names;
+    this.#pool = pool;
+    this.#filters = filters;
+  }
+
+  /** Finds a guest and proves by its labels that it is ours. Errors: not_found. */
+  async locate(instance: InstanceId): Promise<Located> {
+    const found = await this.find(instance, false);
+    if (found === null) throw notFound('instance on this host');
+    return found;
+  }
+
+  /** Null when the engine has no such guest of ours. `full` adds live state and snapshots. */
+  async find(instance: InstanceId, full: boolean): Promise<Located | null> {
+    const name = guestName(instance);
+    const hint = this.#where.get(instance);
+    if (hint !== undefined) {
+      const there = await this.#get(name, hint, full);
+      if (there !== null && this.#owned(there, instance)) return { name, project: hint, instance: there };
+      this.#where.delete(instance);
+    }
+    const all = await this.#client.call<IncusInstance[]>('GET', '/1.0/instances', {
+      query: { recursion: full ? 2 : 1, 'all-projects': 'true', filter: `name eq ${name}` },
+    });
+    const mine = (all ?? []).find((candidate) => this.#owned(candidate, instance));
+    if (mine === undefined) return null;
+    this.#where.set(instance, mine.project);
+    return { name, project: mine.project, instance: mine };
+  }
+
+  async observe(instance: InstanceId): Promise<Guest | null> {
+    const found = await this.find(instance, true);
+    return found === null ? null : toGuest(found.instance);
+  }
+
+  /** Everything of this installation in one engine call. */
+  async list(): Promise<Guest[]> {
+    const all = await this.#client.call<IncusInstance[]>('GET', '/1.0/instances', {
+      query: {
+        recursion: 2,
+        'all-projects': 'true',
+        filter: `config.${label.installation} eq ${this.#names.installation}`,
+      },
+    });
+    const guests: Guest[] = [];
+    for (const candidate of all ?? []) {
+      const id = instanceOfGuest(candidate.name);
+      if (id === null || !this.#owned(candidate, id)) continue;
+      this.#where.set(id, candidate.project);
+      const guest = toGuest(candidate);
+      if (guest !== null) guests.push(guest);
+    }
+    return guests;
+  }
+
+  /** Creates a stopped guest from an image that the caller has checked. Returns the one that is there. */
+  async create(spec: GuestSpec): Promise<Guest> {
+    return this.#make(spec, { type: 'image', fingerprint: spec.imageFingerprint }, true);
+  }
+
+  /** Copies a guest or one of its snapshots. The copy is marked unfinished until `markReady`. */
+  async clone(source: { instance: InstanceId; snapshot: SnapshotId | null }, spec: GuestSpec): Promise<Guest> {
+    const present = await this.#present(spec);
+    if (present !== null) return present;
+    const from = await this.locate(source.instance);
+    const suffix = source.snapshot === null ? '' : `/${snapshotName(source.snapshot)}`;
+    return this.#make(
+      spec,
+      {
+        type: 'copy',
+        source: `${from.name}${suffix}`,
+        project: from.project,
+        instance_only: true,
+        allow_inconsistent: true,
+      },
+      false,
+    );
+  }
+
+  async #present(spec: GuestSpec): Promise<Guest | null> {
+    const present = await this.find(spec.instance, true);
+    if (present === null) return null;
+    if (present.project !== this.#names.project(spec.project)) {
+      throw new BerthError('conflict', 'This instance exists in another project.');
+    }
+    return toGuest(present.instance);
+  }
+
+  async #make(spec: GuestSpec, source: Record<string, unknown>, ready: boolean): Promise<Guest> {
+    const project = this.#names.project(spec.project);
+    const name = guestName(spec.instance);
+    const config: IncusConfig = {
+      ...limits(spec.size),
+      'security.nesting': 'true',
+      'security.idmap.isolated': 'true',
+      'security.privileged': 'false',
+      // No engine API inside the guest: labels are ours, not the tenant's.
+      'security.guestapi': 'false',
+      [label.installation]: this.#names.installation,
+      [label.instance]: spec.instance,
+      [label.project]: spec.project,
+      [label.operation]: spec.operation,
+      [label.kind]: spec.kind,
+      [label.hostname]: spec.hostname,
+      [label.image]: spec.imageFingerprint,
+      [readyLabel]: String(ready),
+    };
+    const body = {
+      name,
+      type: 'container',
+      description: `Berth ${spec.kind} ${spec.instance}`,
+      profiles: [],
+      ephemeral: false,
+      // boot.autostart stays unset: the engine then brings back what ran before a reboot of the host, even while Berth
+      // is down, and leaves alone what was stopped on purpose.
+      config,
+      devices: { root: this.#root(spec.size), eth0: await this.#nic(spec) },
+      source,
+    };
+    try {
+      await this.#client.operate('POST', '/1.0/instances', {
+        query: { project },
+        body,
+        waitSeconds: CREATE_SECONDS_MAX + UNPACK_SECONDS_MAX,
+      });
+    } catch (error) {
+      // A create that raced with this one, or one whose answer was lost.
+      if (!(error instanceof BerthError) || error.code !== 'conflict') throw error;
+    }
+    this.#where.set(spec.instance, project);
+    const made = await this.#present(spec);
+    if (made === null) throw new BerthError('upstream_failed', 'The engine did not keep the new guest.');
+    return made;
+  }
+
+  #root(size: Size): Record<string, string> {
+    return { type: 'disk', path: '/', pool: this.#pool, size: String(size.diskBytes) };
+  }
+
+  async #nic(spec: GuestSpec): Promise<Record<string, string>> {
+    const filters = await this.#filters();
+    return {
+      type: 'nic',
+      name: 'eth0',
+      network: this.#names.bridge(spec.project),
+      hwaddr: this.#names.mac(spec.instance),
+      'ipv4.address': spec.address4,
+      'ipv6.address': spec.address6,
+      'security.port_isolation': 'true',
+      ...(filters.mac ? { 'security.mac_filtering': 'true' } : {}),
+      ...(filters.ip4 ? { 'security.ipv4_filtering': 'true' } : {}),
+      ...(filters.ip6 ? { 'security.ipv6_filtering': 'true' } : {}),
+    };
+  }
+
+  async setLabel(instance: InstanceId, key: string, value: string): Promise<void> {
+    const found = await this.locate(instance);
+    if (found.instance.config[key] === value) return;
+    await this.#patch(found, { config: { [key]: value } });
+  }
+
+  isReady(found: Located): boolean {
+    return found.instance.config[readyLabel] !== 'false';
+  }
+
+  /** Looks first: asking for what already is so is fine. Errors: state_conflict. */
+  async power(
+    instance: InstanceId,
+    action: PowerAction,
+    options: { force: boolean; timeoutSeconds: number },
+  ): Promise<void> {
+    const found = await this.locate(instance);
+    const state = observedState(found.instance.status);
+    switch (action) {
+      case 'start':
+        if (state === 'running') return;
+        if (state === 'paused') throw new BerthError('state_conflict', 'It is paused: resume it.');
+        if (!this.isReady(found)) throw new BerthError('state_conflict', 'Its copy is not finished.');
+        return this.#state(found, 'start', false, options.timeoutSeconds);
+      case 'stop':
+        if (state === 'stopped') return;
+        return this.#stop(found, options);
+      case 'restart':
+        if (state !== 'running') throw new BerthError('state_conflict', 'It does not run.');
+        await this.#stop(found, options);
+        return this.#state(found, 'start', false, options.timeoutSeconds);
+      case 'pause':
+        if (state === 'paused') return;
+        if (state !== 'running') throw new BerthError('state_conflict', 'Only a running guest can be paused.');
+        return this.#state(found, 'freeze', false, options.timeoutSeconds);
+      case 'resume':
+        if (state === 'running') return;
+        if (state !== 'paused') throw new BerthError('state_conflict', 'It is not paused.');
+        return this.#state(found, 'unfreeze', false, options.timeoutSeconds);
+    }
+  }
+
+  async #stop(found: Located, options: { force: boolean; timeoutSeconds: number }): Promise<void> {
+    if (observedState(found.instance.status) === 'paused')
+      await this.#state(found, 'unfreeze', false, options.timeoutSeconds);
+    if (!options.force) {
+      try {
+        return await this.#state(found, 'stop', false, options.timeoutSeconds);
+      } catch (error) {
+        // It did not shut down in time: pull the plug.
+        if (error instanceof BerthError && (error.code === 'unavailable' || error.code === 'not_found')) throw error;
+      }
+    }
+    try {
+      await this.#state(found, 'stop', true, options.timeoutSeconds);
+    } catch (error) {
+      const now = await this.#get(found.name, found.project, false);
+      if (now !== null && observedState(now.status) !== 'stopped') throw error;
+    }
+  }
+
+  async #state(found: Located, action: string, force: boolean, timeout: number): Promise<void> {
+    await this.#client.operate('PUT', `/1.0/instances/${segment(found.name)}/state`, {
+      query: { project: found.project },
+      body: { action, timeout, force, stateful: false },
+      waitSeconds: timeout + POWER_MARGIN_SECONDS,
+    });
+  }
+
+  /** Changes limits while it runs. Errors: unsupported when the disk would become smaller than what is used. */
+  async resize(instance: InstanceId, size: Size): Promise<void> {
+    const found = await this.find(instance, true);
+    if (found === null) throw notFound('instance on this host');
+    const before = toGuest(found.instance);
+    if (before?.size != null && size.diskBytes < before.size.diskBytes) {
+      if (before.diskUsedBytes === null)
+        throw new BerthError('unsupported', 'A disk cannot be made smaller while its use is not known.');
+      if (size.diskBytes < before.diskUsedBytes * SHRINK_HEADROOM) {
+        throw new BerthError('unsupported', 'The disk cannot be made smaller than what is used on it.');
+      }
+    }
+    const root = { ...found.instance.devices['root'], ...this.#root(size) };
+    await this.#patch(found, { config: limits(size), devices: { ...found.instance.devices, root } });
+  }
+
+  async destroy(instance: InstanceId): Promise<void> {
+    const found = await this.find(instance, false);
+    if (found === null) return;
+    const state = observedState(found.instance.status);
+    if (state !== 'stopped') await this.#stop(found, { force: true, timeoutSeconds: 30 });
+    try {
+      await this.#client.operate('DELETE', `/1.0/instances/${segment(found.name)}`, {
+        query: { project: found.project },
+      });
+    } catch (error) {
+      if (!(error instanceof BerthError) || error.code !== 'not_found') throw error;
+    }
+    this.#where.delete(instance);
+  }
+
+  async createSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
+    const found = await this.locate(instance);
+    try {
+      await this.#client.operate('POST', `/1.0/instances/${segment(found.name)}/snapshots`, {
+        query: { project: found.project },
+        body: { name: snapshotName(snapshot), stateful: false },
+        waitSeconds: SNAPSHOT_SECONDS_MAX,
+      });
+    } catch (error) {
+      if (!(error instanceof BerthError) || error.code !== 'conflict') throw error;
+    }
+  }
+
+  /** Rolls back the disk only: limits, addresses and labels stay as they are now. */
+  async restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
+    const before = await this.find(instance, true);
+    if (before === null) throw notFound('instance on this host');
+    const name = snapshotName(snapshot);
+    if (!(before.instance.snapshots ?? []).some((entry) => entry.name === name)) throw notFound('snapshot');
+    if (observedState(before.instance.status) === 'paused') await this.#state(before, 'unfreeze', false, 30);
+    await this.#client.operate('PUT', `/1.0/instances/${segment(before.name)}`, {
+      query: { project: before.project },
+      body: { restore: name },
+      waitSeconds: SNAPSHOT_SECONDS_MAX,
+    });
+    // The engine restores the configuration too; a rollback must not undo a resize or bring back an old address.
+    await this.#patch(before, { config: ownConfig(before.instance.config), devices: before.instance.devices });
+    if (observedState(before.instance.status) === 'paused') await this.#state(before, 'freeze', false, 30);
+  }
+
+  async deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
+    const found = await this.locate(instance);
+    try {
+      await this.#client.operate(
+        'DELETE',
+        `/1.0/instances/${segment(found.name)}/snapshots/${segment(snapshotName(snapshot))}`,
+        {
+          query: { project: found.project },
+          waitSeconds: SNAPSHOT_SECONDS_MAX,
+        },
+      );
+    } catch (error) {
+      if (!(error instanceof BerthError) || error.code !== 'not_found') throw error;
+    }
+  }
+
+  async #patch(found: Located, body: { config?: IncusConfig; devices?: IncusDevices }): Promise<void> {
+    const started = await this.#client.start('PATCH', `/1.0/instances/${segment(found.name)}`, {
+      query: { project: found.project },
+      body,
+    });
+    await this.#client.wait(started.operation, POWER_MARGIN_SECONDS);
+  }
+
+  async #get(name: string, project: string, full: boolean): Promise<IncusInstance | null> {
+    try {
+      return await this.#client.call<IncusInstance>('GET', `/1.0/instances/${segment(name)}`, {
+        query: { project, recursion: full ? 1 : undefined },
+      });
+    } catch (error) {
+      if (error instanceof BerthError && error.code === 'not_found') return null;
+      throw error;
+    }
+  }
+
+  /** Ours: in a project of this installation, with both labels, and a container. */
+  #owned(candidate: IncusInstance, instance: InstanceId): boolean {
+    return (
+      candidate.project.startsWith(this.#names.prefix) &&
+      candidate.type === 'container' &&
+      candidate.config[label.installation] === this.#names.installation &&
+      candidate.config[label.instance] === instance
+    );
+  }
+}
+
+/** `false` while a copy still carries its source's identity. */
+export const readyLabel = 'user.berth.ready';
+
+/** A disk may shrink to what is used plus a tenth, never to the brim. */
+const SHRINK_HEADROOM = 1.1;
+
+function limits(size: Size): IncusConfig {
+  return {
+    'limits.cpu': String(size.cpus),
+    'limits.memory': String(size.memoryBytes),
+    'limits.processes': String(PROCESSES_MAX),
+  };
+}
+
+/** Configuration that Berth sets; the engine's own volatile keys are left to it. */
+function ownConfig(config: IncusConfig): IncusConfig {
+  return Object.fromEntries(Object.entries(config).filter(([key]) => /^(limits\.|security\.|user\.berth\.)/.test(key)));
+}
+
+export function observedState(status: string): ObservedState {
+  switch (status) {
+    case 'Running':
+    case 'Ready':
+      return 'running';
+    case 'Stopped':
+      return 'stopped';
+    case 'Frozen':
+      return 'paused';
+    case 'Starting':
+      return 'starting';
+    case 'Stopping':
+    case 'Aborting':
+    case 'Freezing':
+      return 'stopping';
+    case 'Error':
+      return 'error';
+    default:
+      return 'unknown';
+  }
+}
+
+/** Null when the labels do not make sense (somebody changed them by hand). */
+export function toGuest(instance: IncusInstance): Guest | null {
+  const { config, state } = instance;
+  const id = config[label.instance];
+  const project = config[label.project];
+  if (!isId('ins', id) || !isId('prj', project)) return null;
+  const nic = instance.devices['eth0'] ?? {};
+  const map = idMap(config);
+  const running = state !== null && state !== undefined && state.pid > 0;
+  return {
+    instance: id,
+    project: project as ProjectId,
+    kind: (config[label.kind] === 'desktop' ? 'desktop' : 'server') satisfies InstanceKind,
+    state: observedState(instance.status),
+    hostname: config[label.hostname] ?? instance.name,
+    size: sizeOf(instance),
+    imageFingerprint: config['volatile.base_image'] ?? config[label.image] ?? null,
+    address4: nic['ipv4.address'] ?? null,
+    address6: nic['ipv6.address'] ?? null,
+    uidBase: map?.base ?? null,
+    uidCount: map?.count ?? null,
+    createdAt: iso(instance.created_at) ?? new Date(0).toISOString(),
+    startedAt: running ? iso(state.started_at) : null,
+    memoryUsedBytes: running ? (state.memory?.usage ?? null) : null,
+    diskUsedBytes: state?.disk?.['root']?.usage ?? null,
+    cpuUsedNs: running ? (state.cpu?.usage ?? null) : null,
+    processes: running && state.processes >= 0 ? state.processes : null,
+    snapshots: (instance.snapshots ?? []).flatMap((entry) => {
+      const snapshot = snapshotOfName(entry.name);
+      return snapshot === null ? [] : [{ snapshot, createdAt: iso(entry.created_at) ?? new Date(0).toISOString() }];
+    }),
+  };
+}
+
+function sizeOf(instance: IncusInstance): Size | null {
+  const cpus = Number(instance.config['limits.cpu']);
+  const memoryBytes = Number(instance.config['limits.memory']);
+  const diskBytes = Number(instance.devices['root']?.['size']);
+  if (![cpus, memoryBytes, diskBytes].every((value) => Number.isSafeInteger(value) && value > 0)) return null;
+  return { cpus, memoryBytes, diskBytes };
+}
+
+/** The uid map the guest has (or gets at its next start). */
+function idMap(config: IncusConfig): { base: number; count: number } | null {
+  for (const key of ['volatile.idmap.current', 'volatile.idmap.next']) {
+    const text = config[key];
+    if (text === undefined || text === '' || text === '[]') continue;
+    const entries = JSON.parse(text) as { Isuid: boolean; Hostid: number; Nsid: number; Maprange: number }[];
+    const uid = entries.find((entry) => entry.Isuid && entry.Nsid === 0);
+    if (uid !== undefined) return { base: uid.Hostid, count: uid.Maprange };
+  }
+  return null;
+}
+
+function iso(text: string): string | null {
+  const time = Date.parse(text);
+  return Number.isNaN(time) || time <= 0 ? null : new Date(time).toISOString();
+}

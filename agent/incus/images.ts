@@ -1,0 +1,228 @@
+/**
+ * Images in the engine's default project, marked per installation by properties, so that two installations on one
+ * machine can share the bytes of one image and each still removes only its own claim on it.
+ */
+
+import { randomUUID } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { basename } from 'node:path';
+import { Readable } from 'node:stream';
+import type { AgentImage } from '#contract/agent-results.ts';
+import { BerthError, notFound } from '#domain/errors.ts';
+import { type InstanceKind, instanceKinds } from '#domain/instances.ts';
+import type { ImageLabels } from '../engine.ts';
+import type { Names } from '../names.ts';
+import { type IncusClient, segment } from './client.ts';
+import type { IncusImage } from './types.ts';
+
+const IMPORT_SECONDS_MAX = 900;
+const PULL_SECONDS_MAX = 3600;
+const SHARED = { project: 'default' };
+
+export class IncusImages {
+  readonly #client: IncusClient;
+  readonly #names: Names;
+
+  constructor(client: IncusClient, names: Names) {
+    this.#client = client;
+    this.#names = names;
+  }
+
+  async list(): Promise<AgentImage[]> {
+    const all = await this.#client.call<IncusImage[]>('GET', '/1.0/images', { query: { ...SHARED, recursion: 1 } });
+    return (all ?? []).flatMap((image) => this.#ours(image) ?? []);
+  }
+
+  async importImage(
+    files: { metadata: string; rootfs: string } | { unified: string },
+    labels: ImageLabels,
+    signal: AbortSignal,
+  ): Promise<AgentImage> {
+    const headers: Record<string, string> = { 'x-incus-public': 'false' };
+    let body: Readable;
+    if ('unified' in files) {
+      headers['content-type'] = 'application/octet-stream';
+      headers['x-incus-filename'] = encodeURIComponent(basename(files.unified));
+      body = createReadStream(files.unified);
+    } else {
+      const boundary = `berth-${randomUUID()}`;
+      headers['content-type'] = `multipart/form-data; boundary=${boundary}`;
+      const parts = [
+        { field: 'metadata', path: files.metadata },
+        { field: 'rootfs', path: files.rootfs },
+      ];
+      headers['content-length'] = String(await multipartLength(parts, boundary));
+      body = Readable.from(multipart(parts, boundary));
+    }
+    let fingerprint: string;
+    try {
+      const started = await this.#client.upload('/1.0/images', body, headers, {
+        query: SHARED,
+        timeoutMs: IMPORT_SECONDS_MAX * 1000,
+        signal,
+      });
+      const done = await this.#client.wait(started.operation, IMPORT_SECONDS_MAX);
+      fingerprint = String(done.metadata?.['fingerprint'] ?? '');
+    } catch (error) {
+      // The engine has exactly these bytes already (from a build whose end was lost, or from another installation).
+      const same = /fingerprint[^0-9a-f]*([0-9a-f]{64})/i.exec(
+        error instanceof BerthError ? (error.detail ?? '') : '',
+      )?.[1];
+      if (same === undefined) throw error;
+      fingerprint = same;
+    }
+    return this.#claim(fingerprint, labels);
+  }
+
+  async pullImage(
+    source: { url: string; protocol: 'simplestreams' | 'incus'; alias: string },
+    labels: ImageLabels,
+    signal: AbortSignal,
+  ): Promise<AgentImage> {
+    const started = await this.#client.start('POST', '/1.0/images', {
+      query: SHARED,
+      body: {
+        auto_update: false,
+        public: false,
+        source: {
+          type: 'image',
+          mode: 'pull',
+          server: source.url,
+          protocol: source.protocol,
+          alias: source.alias,
+          image_type: 'container',
+        },
+      },
+    });
+    const cancel = (): void =>
+      void this.#client.call('DELETE', started.operation.split('?')[0] ?? '').catch(() => undefined);
+    signal.addEventListener('abort', cancel, { once: true });
+    try {
+      const done = await this.#client.wait(started.operation, PULL_SECONDS_MAX);
+      return await this.#claim(String(done.metadata?.['fingerprint'] ?? ''), labels);
+    } finally {
+      signal.removeEventListener('abort', cancel);
+    }
+  }
+
+  /** Takes our claim off; the bytes go when nobody else holds one. Errors: not_found. */
+  async remove(fingerprint: string): Promise<void> {
+    const found = await this.#get(fingerprint);
+    if (found === null || this.#ours(found.value) === null) throw notFound('image on this host');
+    const prefix = this.#key('');
+    const others = Object.keys(found.value.properties).some(
+      (key) => key.startsWith(ANY_CLAIM) && !key.startsWith(prefix),
+    );
+    if (!others) {
+      await this.#client.operate('DELETE', `/1.0/images/${segment(fingerprint)}`, { query: SHARED });
+      return;
+    }
+    for (const alias of found.value.aliases)
+      if (alias.name.startsWith(this.#names.prefix)) await this.#dropAlias(alias.name);
+    const properties = Object.fromEntries(
+      Object.entries(found.value.properties).filter(([key]) => !key.startsWith(prefix)),
+    );
+    await this.#put(found, properties);
+  }
+
+  async #claim(fingerprint: string, labels: ImageLabels): Promise<AgentImage> {
+    const found = await this.#get(fingerprint);
+    if (found === null) throw new BerthError('upstream_failed', 'The engine did not keep the image.');
+    if (found.value.type !== 'container')
+      throw new BerthError('unsupported', 'Only container images can be used here.');
+    await this.#put(found, {
+      ...found.value.properties,
+      [this.#key('name')]: labels.name,
+      [this.#key('kind')]: labels.kind,
+      [this.#key('recipe')]: labels.recipeHash ?? '',
+      [this.#key('description')]: labels.description,
+      [this.#key('created')]: new Date().toISOString(),
+    });
+    await this.#point(this.#names.imageAlias(labels.name), fingerprint);
+    const image = this.#ours((await this.#get(fingerprint))?.value ?? found.value);
+    if (image === null) throw new BerthError('upstream_failed', 'The engine did not keep the image labels.');
+    return image;
+  }
+
+  async #point(alias: string, fingerprint: string): Promise<void> {
+    await this.#dropAlias(alias);
+    await this.#client.call('POST', '/1.0/images/aliases', {
+      query: SHARED,
+      body: { name: alias, target: fingerprint, description: 'Berth' },
+    });
+  }
+
+  async #dropAlias(alias: string): Promise<void> {
+    try {
+      await this.#client.call('DELETE', `/1.0/images/aliases/${segment(alias)}`, { query: SHARED });
+    } catch (error) {
+      if (!(error instanceof BerthError) || error.code !== 'not_found') throw error;
+    }
+  }
+
+  async #put(found: { value: IncusImage; etag: string }, properties: Record<string, string>): Promise<void> {
+    await this.#client.call('PUT', `/1.0/images/${segment(found.value.fingerprint)}`, {
+      query: SHARED,
+      body: { auto_update: false, public: false, profiles: ['default'], properties },
+      etag: found.etag,
+    });
+  }
+
+  async #get(fingerprint: string): Promise<{ value: IncusImage; etag: string } | null> {
+    try {
+      return await this.#client.callWithTag<IncusImage>(`/1.0/images/${segment(fingerprint)}`, { query: SHARED });
+    } catch (error) {
+      if (error instanceof BerthError && error.code === 'not_found') return null;
+      throw error;
+    }
+  }
+
+  #ours(image: IncusImage): AgentImage | null {
+    const name = image.properties[this.#key('name')];
+    const kind = image.properties[this.#key('kind')] as InstanceKind | undefined;
+    if (name === undefined || kind === undefined || !instanceKinds.includes(kind)) return null;
+    return {
+      fingerprint: image.fingerprint,
+      name,
+      kind,
+      recipeHash: image.properties[this.#key('recipe')] || null,
+      sizeBytes: image.size,
+      createdAt: image.properties[this.#key('created')] ?? image.uploaded_at,
+      description: image.properties[this.#key('description')] ?? '',
+    };
+  }
+
+  #key(name: string): string {
+    return `${ANY_CLAIM}${this.#names.installation}.${name}`;
+  }
+}
+
+const ANY_CLAIM = 'user.berth.';
+
+type Part = { field: string; path: string };
+
+function partHead(part: Part, boundary: string): Buffer {
+  const name = basename(part.path).replace(/[^A-Za-z0-9._-]/g, '_');
+  return Buffer.from(
+    `--${boundary}\r\nContent-Disposition: form-data; name="${part.field}"; filename="${name}"\r\nContent-Type: application/octet-stream\r\n\r\n`,
+  );
+}
+
+const partEnd = Buffer.from('\r\n');
+const formEnd = (boundary: string): Buffer => Buffer.from(`--${boundary}--\r\n`);
+
+async function multipartLength(parts: readonly Part[], boundary: string): Promise<number> {
+  let length = formEnd(boundary).length;
+  for (const part of parts) length += partHead(part, boundary).length + (await stat(part.path)).size + partEnd.length;
+  return length;
+}
+
+async function* multipart(parts: readonly Part[], boundary: string): AsyncGenerator<Buffer> {
+  for (const part of parts) {
+    yield partHead(part, boundary);
+    yield* createReadStream(part.path, { highWaterMark: 1024 * 1024 }) as AsyncIterable<Buffer>;
+    yield partEnd;
+  }
+  yield formEnd(boundary);
+}

@@ -1,0 +1,106 @@
+/** The host agent: `node agent/main.ts --config <file>`. Wiring only. */
+import { existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { parseArgs } from 'node:util';
+import pino from 'pino';
+import { agentConfigSchema, CONFIG_EXIT_CODE, parseConfig } from '#contract/config.ts';
+import { buildImage, machineArch } from '#images/build.ts';
+import { recipeHash } from '#images/recipe-files.ts';
+import { recipes } from '#images/recipes.ts';
+import { hostAddresses, outsideDeniedRanges } from './host-facts.ts';
+import { HostTable } from './host-table.ts';
+import { token } from './http/auth.ts';
+import { door } from './http/server.ts';
+import type { ImageBuilder } from './images.ts';
+import { incusEngine } from './incus/engine.ts';
+import { KeyedLocks } from './locks.ts';
+import { Names } from './names.ts';
+import { NetworkGuard } from './network-guard.ts';
+import { AgentState } from './state.ts';
+import { agent } from './verbs.ts';
+
+const CLOSE_SECONDS_MAX = 4;
+const NUDGE_MS = 500;
+
+function configuration() {
+  const { values } = parseArgs({ options: { config: { type: 'string' } } });
+  try {
+    if (values.config === undefined) throw new Error('--config <file> is needed');
+    return parseConfig(agentConfigSchema, readFileSync(values.config, 'utf8'));
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+    process.exit(CONFIG_EXIT_CODE);
+  }
+}
+
+const config = configuration();
+const log = pino({
+  level: config.logLevel,
+  base: { process: 'agent' },
+  timestamp: pino.stdTimeFunctions.isoTime,
+  formatters: { level: (level) => ({ level }) },
+});
+
+const names = new Names(config.installation);
+const state = new AgentState(config.stateDir);
+const locks = new KeyedLocks();
+/** Bridges of this installation's own networks. */
+const own = (name: string): boolean => state.networks.some((spec) => names.bridge(spec.project) === name);
+const engine = incusEngine({
+  socketPath: config.engine.socket,
+  names,
+  pool: config.pool,
+  hostAddresses: () => outsideDeniedRanges(hostAddresses(own)),
+});
+const guard = new NetworkGuard(engine, state, locks, new HostTable(), log);
+
+const arch = machineArch();
+const builder: ImageBuilder = {
+  recipes: () =>
+    Object.values(recipes).map((recipe) => ({
+      name: recipe.name,
+      kind: recipe.kind,
+      title: recipe.title,
+      description: recipe.description,
+      recipeHash: recipeHash(recipe, arch),
+    })),
+  build: (name, onProgress, signal) => buildImage({ name, workDir: config.imagesDir, arch, onProgress, signal }),
+};
+
+mkdirSync(config.importDir, { recursive: true, mode: 0o755 });
+const { server, events, close } = door({
+  agent: agent({ engine, state, locks, guard, builder, importDir: config.importDir, own }),
+  tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
+  log,
+});
+
+// A change to a network at the engine is looked at now and not in a minute.
+let nudge: NodeJS.Timeout | null = null;
+events.tap((event) => {
+  if (event.type !== 'network' && event.type !== 'resync') return;
+  nudge ??= setTimeout(() => {
+    nudge = null;
+    void guard.checkAll();
+  }, NUDGE_MS);
+});
+guard.start();
+
+if (existsSync(config.socket)) unlinkSync(config.socket);
+server.listen(config.socket, () => log.info({ socket: config.socket, engine: engine.name }, 'listening'));
+server.on('error', (error) => {
+  log.fatal({ err: error }, 'cannot listen');
+  process.exit(1);
+});
+
+let stopping = false;
+function stop(): void {
+  if (stopping) return;
+  stopping = true;
+  setTimeout(() => process.exit(0), CLOSE_SECONDS_MAX * 1000).unref();
+  guard.stop();
+  void close()
+    .then(() => engine.close())
+    .then(() => process.exit(0));
+}
+process.on('SIGTERM', stop);
+process.on('SIGINT', stop);
+process.on('unhandledRejection', (error) => log.error({ err: error }, 'unhandled rejection'));

@@ -1,0 +1,107 @@
+/** The verbs, each bound to what does it. Bodies arrive parsed by their closed schema. */
+import type { AgentInput, AgentVerb } from '#contract/agent.ts';
+import type {
+  AgentBuildProgress,
+  AgentEvent,
+  AgentHostFacts,
+  AgentLogEntry,
+  AgentResult,
+} from '#contract/agent-results.ts';
+import type { InstanceId } from '#domain/ids.ts';
+import type { Engine, GuestProcess } from './engine.ts';
+import { Guests } from './guests.ts';
+import { Health } from './health.ts';
+import { hostAddresses, machineFacts, type OwnInterface, usedRanges4 } from './host-facts.ts';
+import { type ImageBuilder, Images } from './images.ts';
+import { innerContainers } from './inner-containers.ts';
+import type { KeyedLocks } from './locks.ts';
+import { followLogs, readLogs } from './logs.ts';
+import type { NetworkGuard } from './network-guard.ts';
+import { Screens } from './screens.ts';
+import type { AgentState } from './state.ts';
+
+export type VerbContext = { onProgress: (progress: AgentBuildProgress) => void; signal: AbortSignal };
+export type VerbTable = { [V in AgentVerb]: (input: AgentInput<V>, context: VerbContext) => Promise<AgentResult<V>> };
+
+export type Agent = {
+  verbs: VerbTable;
+  terminal(instance: InstanceId, user: 'root' | 'berth', cols: number, rows: number): Promise<GuestProcess>;
+  follow(instance: InstanceId, lines: number, onEntry: (entry: AgentLogEntry) => void): Promise<GuestProcess>;
+  watch(onEvent: (event: AgentEvent) => void, signal: AbortSignal): Promise<void>;
+};
+
+export type AgentParts = {
+  engine: Engine;
+  state: AgentState;
+  locks: KeyedLocks;
+  guard: NetworkGuard;
+  builder: ImageBuilder;
+  importDir: string;
+  own: OwnInterface;
+};
+
+export function agent(parts: AgentParts): Agent {
+  const { engine, state, guard } = parts;
+  const guests = new Guests(engine, state, parts.locks, guard);
+  const screens = new Screens(engine);
+  const health = new Health(engine, screens);
+  const images = new Images(engine, parts.builder, parts.importDir);
+
+  const verbs: VerbTable = {
+    host: async (): Promise<AgentHostFacts> => {
+      const [facts, missing] = await Promise.all([engine.facts(), engine.missing()]);
+      return {
+        ...machineFacts(),
+        ...facts,
+        missing,
+        usedRanges4: usedRanges4(parts.own),
+        addresses: hostAddresses(parts.own),
+      };
+    },
+    ensureNetwork: (spec) => guests.ensureNetwork(spec),
+    removeNetwork: ({ project }) => guests.removeNetwork(project),
+    createGuest: (spec) => guests.create(spec),
+    cloneGuest: (input) => guests.clone(input),
+    observe: ({ instance }) => guests.observe(instance),
+    list: () => guests.list(),
+    power: (input) => guests.power(input),
+    resize: (input) => guests.resize(input),
+    setHostname: (input) => guests.setHostname(input),
+    destroyGuest: ({ instance }) => guests.destroy(instance),
+    createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
+    restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),
+    deleteSnapshot: ({ instance, snapshot }) => guests.deleteSnapshot(instance, snapshot),
+    health: ({ instance }) => health.report(instance),
+    innerContainers: ({ instance }) => innerContainers(engine, instance),
+    logs: (query) => readLogs(engine, query),
+    images: () => images.list(),
+    recipes: async () => images.recipes(),
+    buildImage: ({ recipe }, { onProgress, signal }) => images.build(recipe, onProgress, signal),
+    importImage: (input, { onProgress, signal }) => images.import(input, onProgress, signal),
+    deleteImage: async ({ fingerprint }) => {
+      await engine.deleteImage(fingerprint);
+      return null;
+    },
+    allowImages: async ({ fingerprints }) => {
+      state.allow(fingerprints);
+      return null;
+    },
+    screenCredentials: ({ instance }) => screens.credentials(instance),
+  };
+
+  return {
+    verbs,
+    // `su` and not a bare shell: it gives the account's groups, home and login shell, as any login would.
+    terminal: (instance, user, cols, rows) =>
+      engine.terminal(instance, ['su', '--login', user], {
+        uid: 0,
+        gid: 0,
+        cwd: '/',
+        environment: { TERM: 'xterm-256color', COLORTERM: 'truecolor' },
+        cols,
+        rows,
+      }),
+    follow: (instance, lines, onEntry) => followLogs(engine, instance, lines, onEntry),
+    watch: (onEvent, signal) => engine.watch(onEvent, signal),
+  };
+}

@@ -1,0 +1,142 @@
+/** What the agent answers, as schemas: the driver parses every answer, so a broken agent cannot poison the database. */
+import { z } from 'zod';
+import { healthStates, instanceKinds, observedStates } from '#domain/instances.ts';
+import type { AgentVerb } from './agent.ts';
+import { idSchema } from './common.ts';
+
+const isoTime = z.string().max(40);
+const count = z.number().min(0);
+
+export const guestObservationSchema = z.object({
+  instance: idSchema('ins'),
+  project: idSchema('prj'),
+  state: z.enum(observedStates),
+  hostname: z.string(),
+  size: z.object({ cpus: count, memoryBytes: count, diskBytes: count }).nullable(),
+  imageFingerprint: z.string().nullable(),
+  address4: z.string().nullable(),
+  address6: z.string().nullable(),
+  uidBase: count.nullable(),
+  uidCount: count.nullable(),
+  createdAt: isoTime,
+  startedAt: isoTime.nullable(),
+  memoryUsedBytes: count.nullable(),
+  diskUsedBytes: count.nullable(),
+  cpuUsedNs: count.nullable(),
+  processes: count.nullable(),
+  snapshots: z.array(z.object({ snapshot: idSchema('snp'), createdAt: isoTime })),
+});
+export type AgentGuestObservation = z.output<typeof guestObservationSchema>;
+
+export const hostFactsSchema = z.object({
+  hostname: z.string(),
+  engine: z.string(),
+  engineVersion: z.string(),
+  kernel: z.string(),
+  os: z.string(),
+  cpus: count,
+  memoryBytes: count,
+  memoryUsedBytes: count,
+  poolName: z.string(),
+  poolDriver: z.string(),
+  poolBytes: count,
+  poolUsedBytes: count,
+  load1: count,
+  uptimeSeconds: count,
+  missing: z.array(z.string()),
+  usedRanges4: z.array(z.string()),
+  addresses: z.array(z.string()),
+});
+export type AgentHostFacts = z.output<typeof hostFactsSchema>;
+
+export const healthCheckSchema = z.object({
+  name: z.string(),
+  state: z.enum(healthStates),
+  message: z.string(),
+  optional: z.boolean(),
+});
+export const healthReportSchema = z.object({
+  state: z.enum(healthStates),
+  checks: z.array(healthCheckSchema),
+  checkedAt: isoTime,
+});
+export type AgentHealthReport = z.output<typeof healthReportSchema>;
+
+export const innerContainerSchema = z.object({
+  id: z.string(),
+  name: z.string(),
+  image: z.string(),
+  state: z.string(),
+  status: z.string(),
+  ports: z.string(),
+});
+export type AgentInnerContainer = z.output<typeof innerContainerSchema>;
+
+export const logEntrySchema = z.object({
+  ts: isoTime,
+  unit: z.string(),
+  priority: z.number().int().min(0).max(7),
+  message: z.string(),
+});
+export type AgentLogEntry = z.output<typeof logEntrySchema>;
+
+export const agentImageSchema = z.object({
+  fingerprint: z.string(),
+  name: z.string(),
+  kind: z.enum(instanceKinds),
+  recipeHash: z.string().nullable(),
+  sizeBytes: count,
+  createdAt: isoTime,
+  description: z.string(),
+});
+export type AgentImage = z.output<typeof agentImageSchema>;
+
+export const agentRecipeSchema = z.object({
+  name: z.string(),
+  kind: z.enum(instanceKinds),
+  title: z.string(),
+  recipeHash: z.string(),
+});
+export type AgentRecipe = z.output<typeof agentRecipeSchema>;
+
+export const buildProgressSchema = z.object({ phase: z.string(), percent: z.number(), line: z.string() });
+export type AgentBuildProgress = z.output<typeof buildProgressSchema>;
+
+export const agentEventSchema = z.object({
+  at: isoTime,
+  type: z.enum(['instance', 'image', 'network', 'resync']),
+  instance: idSchema('ins').nullable(),
+  action: z.string(),
+});
+export type AgentEvent = z.output<typeof agentEventSchema>;
+
+export const screenCredentialsSchema = z.object({ address: z.string(), port: z.number().int(), password: z.string() });
+
+/** One schema per verb; `null` where a verb answers nothing. */
+export const agentResults = {
+  host: hostFactsSchema,
+  ensureNetwork: z.null(),
+  removeNetwork: z.null(),
+  createGuest: guestObservationSchema,
+  cloneGuest: guestObservationSchema,
+  observe: guestObservationSchema.nullable(),
+  list: z.array(guestObservationSchema),
+  power: guestObservationSchema,
+  resize: guestObservationSchema,
+  setHostname: z.null(),
+  destroyGuest: z.null(),
+  createSnapshot: z.null(),
+  restoreSnapshot: z.null(),
+  deleteSnapshot: z.null(),
+  health: healthReportSchema,
+  innerContainers: z.array(innerContainerSchema),
+  logs: z.array(logEntrySchema),
+  images: z.array(agentImageSchema),
+  recipes: z.array(agentRecipeSchema),
+  buildImage: agentImageSchema,
+  importImage: agentImageSchema,
+  deleteImage: z.null(),
+  allowImages: z.null(),
+  screenCredentials: screenCredentialsSchema,
+} as const satisfies Record<AgentVerb, z.ZodType>;
+export type AgentResult<V extends AgentVerb> = z.output<(typeof agentResults)[V]>;

@@ -1,0 +1,83 @@
+/** Instances on hosts that run a Berth agent. */
+import { agentEventSchema } from '#contract/agent-results.ts';
+import type { InstanceDriver } from '../interface.ts';
+import { AgentClient, type AgentClientOptions } from './client.ts';
+
+const BACK_OFF_MS = { first: 100, max: 5_000 };
+/** The agent says something at least every 15 seconds. */
+const SILENCE_MS_MAX = 45_000;
+
+export type AgentDriver = InstanceDriver & { close(): Promise<void> };
+
+/** A driver for one agent. It keeps no state: the agent and its engine are asked every time. */
+export function agentDriver(options: AgentClientOptions & { name?: string }): AgentDriver {
+  const client = new AgentClient(options);
+  const done = async (answer: Promise<null>): Promise<void> => void (await answer);
+  return {
+    name: options.name ?? 'agent',
+    close: () => client.close(),
+    capabilities: () => ({
+      kinds: ['desktop', 'server'],
+      pause: true,
+      snapshots: true,
+      liveResize: true,
+      diskShrink: true,
+    }),
+    host: () => client.call('host', {}),
+    ensureNetwork: (spec) => done(client.call('ensureNetwork', spec)),
+    removeNetwork: (project) => done(client.call('removeNetwork', { project })),
+    createGuest: (spec) => client.call('createGuest', spec),
+    cloneGuest: (source, spec) => client.call('cloneGuest', { source, spec }),
+    observe: (instance) => client.call('observe', { instance }),
+    list: () => client.call('list', {}),
+    power: (instance, action, how) => client.call('power', { instance, action, ...how }),
+    resize: (instance, size) => client.call('resize', { instance, size }),
+    setHostname: (instance, hostname) => done(client.call('setHostname', { instance, hostname })),
+    destroyGuest: (instance) => done(client.call('destroyGuest', { instance })),
+    createSnapshot: (instance, snapshot, operation) =>
+      done(client.call('createSnapshot', { instance, snapshot, operation })),
+    restoreSnapshot: (instance, snapshot) => done(client.call('restoreSnapshot', { instance, snapshot })),
+    deleteSnapshot: (instance, snapshot) => done(client.call('deleteSnapshot', { instance, snapshot })),
+    health: (instance) => client.call('health', { instance }),
+    innerContainers: (instance) => client.call('innerContainers', { instance }),
+    logs: (instance, query) => client.call('logs', { instance, ...query }),
+    images: () => client.call('images', {}),
+    recipes: () => client.call('recipes', {}),
+    buildImage: (recipe, onProgress, signal) => client.call('buildImage', { recipe }, { onProgress, signal }),
+    importImage: (source, as) => client.call('importImage', { source, as }),
+    deleteImage: (fingerprint) => done(client.call('deleteImage', { fingerprint })),
+    allowImages: (fingerprints) => done(client.call('allowImages', { fingerprints })),
+
+    async watch(onEvent, signal) {
+      let backOff = BACK_OFF_MS.first;
+      while (!signal.aborted) {
+        try {
+          // The agent's first line is `resync`: whatever happened while nobody listened is unknown.
+          for await (const line of client.lines('/v1/events', signal, SILENCE_MS_MAX)) {
+            backOff = BACK_OFF_MS.first;
+            if (line !== null) onEvent(agentEventSchema.parse(line));
+          }
+        } catch {
+          // Whatever it was, the next connection begins with a full look.
+        }
+        if (signal.aborted) return;
+        await pause(backOff, signal);
+        backOff = Math.min(backOff * 2, BACK_OFF_MS.max);
+      }
+    },
+  };
+}
+
+function pause(milliseconds: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, milliseconds);
+    signal.addEventListener(
+      'abort',
+      () => {
+        clearTimeout(timer);
+        resolve();
+      },
+      { once: true },
+    );
+  });
+}
