@@ -5,15 +5,8 @@ import { join } from 'node:path';
 import pg from 'pg';
 import { afterEach, describe, expect, it } from 'vitest';
 import { withDatabase } from '#testkit/postgres.ts';
-import {
-  asAdmin,
-  clearStaleLock,
-  ensureRoles,
-  lockState,
-  type PostgresOptions,
-  preparePostgres,
-  startPostgres,
-} from './postgres.ts';
+import { asAdmin, ensureRoles, type PostgresOptions, preparePostgres, startPostgres } from './postgres.ts';
+import { clearStaleLock, lockState } from './postgres-lock.ts';
 import { isRunning, processInfo } from './proctable.ts';
 import { must } from './run.ts';
 

@@ -20,17 +20,17 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { basename, join } from 'node:path';
+import { join } from 'node:path';
 import pg from 'pg';
 import { usablePostgres } from './postgres-binaries.ts';
-import { executable, isRunning, processInfo, waitForEnd, workingDirectory } from './proctable.ts';
+import { clearStaleLock, lockState, POSTGRES_SOCKET_NAME } from './postgres-lock.ts';
+import { isRunning, processInfo, waitForEnd } from './proctable.ts';
 import { must } from './run.ts';
 
 export const POSTGRES_ADMIN = 'berth_admin';
 export const POSTGRES_DATABASE = 'berth';
 /** sockaddr_un has 108 bytes with the closing zero; PostgreSQL adds '/.s.PGSQL.5432'. */
 export const SOCKET_PATH_BYTES_MAX = 107;
-const SOCKET_NAME = '.s.PGSQL.5432';
 const START_TIMEOUT_MS = 120_000;
 const STOP_TIMEOUT_MS = 30_000;
 
@@ -58,7 +58,7 @@ export type PostgresCommand = { argv: [string, ...string[]]; env: Record<string,
  */
 export async function preparePostgres(options: PostgresOptions): Promise<PostgresCommand> {
   const { dataDir, socketDir, user } = options;
-  const socket = join(socketDir, SOCKET_NAME);
+  const socket = join(socketDir, POSTGRES_SOCKET_NAME);
   if (Buffer.byteLength(socket) > SOCKET_PATH_BYTES_MAX)
     throw new Error(`the socket path is too long for the kernel: ${socket}`);
   const binaries = await usablePostgres(user?.uid ?? null, options.copyDir);
@@ -123,42 +123,6 @@ export function userName(uid: number): string {
     .split('\n')
     .find((entry) => entry.split(':')[2] === String(uid));
   return line?.split(':')[0] ?? String(uid);
-}
-
-/** What to do about the lock file in a data folder before a start. */
-export type LockState = 'none' | 'running' | 'stale';
-
-/**
- * Looks at postmaster.pid: 'running' only when the process table says that this pid is a living postgres on this very
- * folder. Anything else (gone, zombie, another program after pid reuse) is 'stale'.
- */
-export function lockState(dataDir: string): { state: LockState; pid: number | null } {
-  let text: string;
-  try {
-    text = readFileSync(join(dataDir, 'postmaster.pid'), 'utf8');
-  } catch {
-    return { state: 'none', pid: null };
-  }
-  const pid = Number(text.split('\n')[0]);
-  if (!Number.isInteger(pid) || pid <= 1) return { state: 'stale', pid: null };
-  const mine = isRunning(pid) && basename(executable(pid) ?? '') === 'postgres' && workingDirectory(pid) === dataDir;
-  return { state: mine ? 'running' : 'stale', pid };
-}
-
-/** Removes the lock files of a server that is certainly dead. Returns true when something was removed. */
-export function clearStaleLock(dataDir: string, socketDir: string): boolean {
-  if (lockState(dataDir).state === 'running') return false;
-  let removed = false;
-  for (const file of [
-    join(dataDir, 'postmaster.pid'),
-    join(socketDir, SOCKET_NAME),
-    join(socketDir, `${SOCKET_NAME}.lock`),
-  ]) {
-    if (!existsSync(file)) continue;
-    rmSync(file, { force: true });
-    removed = true;
-  }
-  return removed;
 }
 
 /** Connection URL over the socket. */

@@ -1,8 +1,7 @@
 /** Databases of tests: a template with all migrations and clones of it. No test runner in here: tools use it too. */
 import { randomBytes } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { asAdmin, postgresUrl } from '#host/postgres.ts';
+import { migrate } from '#server/store/migrate.ts';
 
 export const TEMPLATE_DATABASE = 'berth_template';
 
@@ -41,12 +40,7 @@ export async function createDatabase(socketDir: string, options: { empty?: boole
   };
 }
 
-/** Applies db/migrations in name order as `berth_server`. */
+/** Applies db/migrations as `berth_server`, as the server does. */
 export async function migrateTemplate(socketDir: string): Promise<void> {
-  const folder = fileURLToPath(new URL('../db/migrations/', import.meta.url));
-  const files = (await readdir(folder)).filter((file) => file.endsWith('.sql')).sort();
-  await asAdmin(socketDir, TEMPLATE_DATABASE, async (client) => {
-    await client.query('set session authorization berth_server');
-    for (const file of files) await client.query(await readFile(`${folder}${file}`, 'utf8'));
-  });
+  await migrate(postgresUrl(socketDir, 'berth_server', TEMPLATE_DATABASE));
 }
