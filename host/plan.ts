@@ -1,0 +1,121 @@
+/** What `up` will change on the machine before Berth runs, as data: shown to people first, then applied. Pure. */
+import { type AptSource, compareVersions, type MachineFacts } from './machine.ts';
+
+/** The engine with what it needs, storage, firewall, image building. */
+export const HOST_PACKAGES = [
+  'incus',
+  'dnsmasq-base',
+  'attr',
+  'uidmap',
+  'rsync',
+  'squashfs-tools',
+  'xz-utils',
+  'btrfs-progs',
+  'lxcfs',
+  'nftables',
+  'mmdebstrap',
+  'iproute2',
+  'util-linux',
+  'ca-certificates',
+] as const;
+/** Ubuntu does not trust Debian's archive; images are Debian. */
+const UBUNTU_PACKAGES = ['debian-archive-keyring'] as const;
+/** What the tests need on top. */
+export const TEST_PACKAGES = ['chromium', 'openssl'] as const;
+
+/** Older ones let a client forge headers that forward-auth copies, or crash on what the configuration uses. */
+export const CADDY_WANTED = '2.11.2';
+/** Works, with a warning. */
+export const CADDY_FLOOR = '2.6.2';
+export const CADDY_SUITE = 'trixie-backports';
+const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
+const DEBIAN_MIRROR = 'http://deb.debian.org/debian';
+/** Debian releases whose own archive lacks incus. */
+const NEEDS_BACKPORTS = ['bookworm'];
+
+export type Plan = {
+  /** Why nothing can be planned; lines for people. */
+  refusals: string[];
+  backports: (AptSource & { file: string }) | null;
+  packages: string[];
+  caddy: { source: AptSource; wanted: string } | null;
+};
+
+/** The Debian archive this machine uses already (a mirror, a proxy), else the public one. */
+export function debianArchive(facts: Pick<MachineFacts, 'os' | 'aptSources'>): { uri: string; signedBy: string } {
+  const own = facts.aptSources.find(
+    (source) =>
+      facts.os.id === 'debian' && source.components.includes('main') && source.suites.includes(facts.os.codename),
+  );
+  return { uri: own?.uri ?? DEBIAN_MIRROR, signedBy: own?.signedBy ?? DEBIAN_KEYRING };
+}
+
+/** Packages that a machine of this kind needs. */
+export function wantedPackages(os: MachineFacts['os'], extra: readonly string[] = []): string[] {
+  return [...HOST_PACKAGES, ...(os.id === 'ubuntu' ? UBUNTU_PACKAGES : []), ...extra];
+}
+
+export function planMachine(facts: MachineFacts, extra: readonly string[] = []): Plan {
+  const wanted = wantedPackages(facts.os, extra);
+  const missing = wanted.filter((name) => !facts.installed.has(name));
+  const caddyFits = facts.caddy !== null && compareVersions(facts.caddy.version, CADDY_WANTED) >= 0;
+  const archive = debianArchive(facts);
+  const plan: Plan = { refusals: [], backports: null, packages: missing, caddy: null };
+  if (!caddyFits) {
+    plan.caddy = { source: { ...archive, suites: [CADDY_SUITE], components: ['main'] }, wanted: CADDY_WANTED };
+  }
+  if (!facts.root) plan.refusals.push('Berth sets up networks, storage and users: run it as root (sudo ./berth up).');
+  if (!facts.apt && (missing.length > 0 || !caddyFits)) {
+    plan.refusals.push(
+      `There is no apt-get on ${facts.os.name}, so install these yourself: ${missing.join(' ')}${caddyFits ? '' : ` caddy (>= ${CADDY_WANTED})`}.`,
+      'Debian 12, Debian 13 and Ubuntu 24.04 are installed automatically.',
+    );
+  } else if (!facts.root && missing.length > 0) {
+    plan.refusals.push(`As root it would install: ${missing.join(' ')}.`);
+  }
+  if (missing.includes('incus') && facts.incusCandidate === null && facts.apt) {
+    if (facts.os.id === 'debian' && NEEDS_BACKPORTS.includes(facts.os.codename)) {
+      plan.backports = {
+        ...archive,
+        suites: [`${facts.os.codename}-backports`],
+        components: ['main'],
+        file: '/etc/apt/sources.list.d/berth-backports.sources',
+      };
+    } else if (facts.os.id !== 'debian' && facts.os.id !== 'ubuntu') {
+      plan.refusals.push(
+        `apt knows no incus on ${facts.os.name}: see https://linuxcontainers.org/incus/docs/main/installing/`,
+      );
+    }
+  }
+  return plan;
+}
+
+export function isEmpty(plan: Plan): boolean {
+  return plan.backports === null && plan.packages.length === 0 && plan.caddy === null;
+}
+
+/** A plan as lines for people: "Berth will: ...". */
+export function describePlan(plan: Plan, more: readonly string[] = []): string[] {
+  const lines: string[] = [];
+  if (plan.backports !== null)
+    lines.push(`add ${plan.backports.suites[0]} of ${plan.backports.uri} to apt (${plan.backports.file})`);
+  if (plan.packages.length > 0) lines.push(`install with apt: ${plan.packages.join(' ')}`);
+  if (plan.caddy !== null) {
+    lines.push(
+      `fetch caddy >= ${plan.caddy.wanted} from ${plan.caddy.source.uri} (${plan.caddy.source.suites[0]}) for itself alone`,
+    );
+  }
+  return [...lines, ...more];
+}
+
+/** A deb822 stanza. */
+export function deb822(source: AptSource): string {
+  const lines = [
+    'Types: deb',
+    `URIs: ${source.uri}`,
+    `Suites: ${source.suites.join(' ')}`,
+    `Components: ${source.components.join(' ')}`,
+  ];
+  if (source.signedBy !== null) lines.push(`Signed-By: ${source.signedBy}`);
+  return `${lines.join('\n')}\n`;
+}
