@@ -1,0 +1,210 @@
+/**
+ * The decision about every request to a route's host name: may it enter, and to which address? Deciding never waits;
+ * when memory does not know something that one question to the database could tell, it says so and decides again.
+ */
+import { CONSOLE_SCREEN_PATH, ROUTE_COOKIE } from '#contract/edge.ts';
+import { type Role, roleMay } from '#domain/authz.ts';
+import { bearerToken, type Knowledge } from './callers.ts';
+import { cookieValue, withoutBerthCookies } from './cookies.ts';
+import type { Lookup } from './feed.ts';
+import { type Answer, redirect, wantsPage } from './pages.ts';
+import * as refusals from './refusals.ts';
+import type { RoutePasses } from './route-pass.ts';
+import { KNOWLEDGE_AGE_MS_MAX } from './snapshot.ts';
+import { type Caller, type EdgeInstance, type EdgeRoute, hashToken } from './state.ts';
+
+/** What Caddy tells about a client's request; absent headers are empty strings. */
+export type UserRequest = {
+  host: string;
+  /** Path and query as the client sent them. */
+  uri: string;
+  method: string;
+  accept: string;
+  cookie: string;
+  authorization: string;
+  origin: string;
+  fetchSite: string;
+  /** The `Upgrade` header. */
+  upgrade: string;
+};
+
+/** Let through: where to, who it is (empty for nobody) and which cookies the instance may see. */
+export type Allowed = { upstream: string; user: string; email: string; role: string; cookie: string };
+type Need = { need: Lookup; missMs?: number };
+type Decision = Allowed | Answer | Need;
+
+/** Where things are, from the outside. */
+export type Site = { domain: string; consoleOrigin: string; httpsPort: number };
+
+/** Own paths below every route's host name. */
+export const OWN_PREFIX = '/.berth/';
+/** How long a seen "it does not run" is believed before the row is read again. */
+const INSTANCE_MISS_MS = 200;
+const EMPTY: ReadonlySet<Lookup['by']> = new Set();
+
+/** The host name of a `Host` header: lower case, without port and closing dot; undefined when it is none. */
+export function hostnameOf(host: string): string | undefined {
+  const colon = host.indexOf(':');
+  let name = colon === -1 ? host : host.slice(0, colon);
+  if (name.endsWith('.')) name = name.slice(0, -1);
+  if (name.length === 0 || name.length > 253) return undefined;
+  if (!/^[A-Za-z0-9.-]+$/.test(name)) return undefined;
+  return name.toLowerCase();
+}
+
+export function originOf(hostname: string, site: Site): string {
+  return site.httpsPort === 443 ? `https://${hostname}` : `https://${hostname}:${site.httpsPort}`;
+}
+
+/** Whether a request that changes something (or opens a socket) came from the route's own pages, or from no page. */
+function fromOwnPages(request: UserRequest, hostname: string, site: Site): boolean {
+  if (request.upgrade === '' && (request.method === 'GET' || request.method === 'HEAD')) return true;
+  if (request.fetchSite !== '') return request.fetchSite === 'same-origin' || request.fetchSite === 'none';
+  return request.origin === '' || request.origin === originOf(hostname, site);
+}
+
+export type AuthorizerOptions = {
+  knowledge: Knowledge;
+  passes: RoutePasses;
+  /** May this address be dialled at all? See pools.ts. */
+  mayDial(address: string): boolean;
+  site: Site;
+  /** Answers requests below OWN_PREFIX and sends people to sign in. */
+  signIn: {
+    callback(request: UserRequest, hostname: string): Answer;
+    begin(request: UserRequest, hostname: string): Answer;
+  };
+  onBadAddress(instance: EdgeInstance): void;
+};
+
+export class Authorizer {
+  readonly #o: AuthorizerOptions;
+
+  constructor(options: AuthorizerOptions) {
+    this.#o = options;
+  }
+
+  /** Answers at once when memory suffices, which is nearly always. */
+  authorize(request: UserRequest): Allowed | Answer | Promise<Allowed | Answer> {
+    const decision = this.#decide(request, EMPTY);
+    return 'need' in decision ? this.#learn(request, decision) : decision;
+  }
+
+  async #learn(request: UserRequest, first: Need): Promise<Allowed | Answer> {
+    const asked = new Set<Lookup['by']>();
+    let decision: Decision = first;
+    while ('need' in decision) {
+      asked.add(decision.need.by);
+      await this.#o.knowledge.lookup(decision.need, decision.missMs);
+      decision = this.#decide(request, asked);
+    }
+    return decision;
+  }
+
+  #decide(request: UserRequest, asked: ReadonlySet<Lookup['by']>): Decision {
+    const { knowledge, site } = this.#o;
+    const { state } = knowledge;
+    const hostname = hostnameOf(request.host);
+    if (hostname === undefined) return refusals.unknownHost(request.accept, site);
+    if (knowledge.now() - state.confirmedAt > KNOWLEDGE_AGE_MS_MAX) return refusals.knowsNothing(request.accept);
+    if (hostname === site.domain) return redirect(`${site.consoleOrigin}/`);
+    const route = state.route(hostname);
+    if (route === undefined) {
+      if (!asked.has('hostname')) return { need: { by: 'hostname', key: hostname } };
+      return refusals.unknownHost(request.accept, site);
+    }
+    if (request.uri.startsWith(OWN_PREFIX)) return this.#o.signIn.callback(request, hostname);
+    if (route.target === 'screen') {
+      return redirect(site.consoleOrigin + CONSOLE_SCREEN_PATH.replace(':instance', route.instanceId));
+    }
+    return this.#enter(request, hostname, route, asked);
+  }
+
+  #enter(request: UserRequest, hostname: string, route: EdgeRoute, asked: ReadonlySet<Lookup['by']>): Decision {
+    const { state } = this.#o.knowledge;
+    const isPublic = route.visibility === 'public';
+    let role: Role | undefined;
+    const found = this.#caller(request, hostname, isPublic, asked);
+    if (found !== undefined && 'need' in found) return found;
+    if (found !== undefined) role = state.role(route.organizationId, found.caller.userId);
+    if (!isPublic) {
+      if (found === undefined) {
+        const page = wantsPage(request.accept) && (request.method === 'GET' || request.method === 'HEAD');
+        return page && request.upgrade === ''
+          ? this.#o.signIn.begin(request, hostname)
+          : refusals.signInFirst(request.accept);
+      }
+      if (role === undefined || !roleMay(role, 'instance.open')) {
+        const email = state.user(found.caller.userId)?.email ?? '';
+        return refusals.notAllowed(request.accept, hostname, email, this.#o.site);
+      }
+      if (found.byCookie && !fromOwnPages(request, hostname, this.#o.site)) return refusals.otherSite(request.accept);
+    }
+    return this.#forward(request, route, found?.caller, role, asked);
+  }
+
+  /** Who sends the request; on a public route only what is known already counts, nothing is asked for. */
+  #caller(
+    request: UserRequest,
+    hostname: string,
+    isPublic: boolean,
+    asked: ReadonlySet<Lookup['by']>,
+  ): { caller: Caller; byCookie: boolean } | Need | undefined {
+    const { knowledge, passes } = this.#o;
+    if (request.authorization !== '') {
+      const token = bearerToken(request.authorization);
+      if (token !== undefined) {
+        const hash = hashToken(token);
+        const caller = knowledge.state.tokenByHash(hash, knowledge.now());
+        if (caller !== undefined) return { caller, byCookie: false };
+        return isPublic || asked.has('tokenHash') ? undefined : { need: { by: 'tokenHash', key: hash } };
+      }
+    }
+    if (request.cookie === '') return undefined;
+    const cookie = cookieValue(request.cookie, ROUTE_COOKIE);
+    if (cookie === undefined) return undefined;
+    const sessionId = passes.check(cookie, hostname, knowledge.now());
+    if (sessionId === undefined) return undefined;
+    const caller = knowledge.state.sessionById(sessionId, knowledge.now());
+    if (caller !== undefined) return { caller, byCookie: true };
+    return isPublic || asked.has('sessionId') ? undefined : { need: { by: 'sessionId', key: sessionId } };
+  }
+
+  #forward(
+    request: UserRequest,
+    route: EdgeRoute,
+    caller: Caller | undefined,
+    role: Role | undefined,
+    asked: ReadonlySet<Lookup['by']>,
+  ): Decision {
+    const { state } = this.#o.knowledge;
+    const instance = state.instance(route.instanceId);
+    const runs =
+      instance !== undefined &&
+      instance.phase === 'ready' &&
+      (instance.observed === 'running' || (instance.observed === 'unknown' && instance.desired === 'running'));
+    if (!runs && !asked.has('instance')) {
+      return { need: { by: 'instance', key: route.instanceId }, missMs: INSTANCE_MISS_MS };
+    }
+    if (!route.enabled) return refusals.switchedOff(request.accept);
+    if (instance === undefined || !runs) return refusals.notRunning(request.accept, instance, this.#o.site);
+    if (route.port === null || !this.#o.mayDial(instance.address4)) {
+      this.#o.onBadAddress(instance);
+      return refusals.noAddress(request.accept, instance);
+    }
+    // Only members are named to an instance; on a public route everybody else stays anonymous.
+    const user = caller === undefined || role === undefined ? undefined : state.user(caller.userId);
+    return {
+      upstream: `${instance.address4}:${route.port}`,
+      user: user?.id ?? '',
+      email: user === undefined ? '' : headerSafe(user.email),
+      role: user === undefined ? '' : (role ?? ''),
+      cookie: withoutBerthCookies(request.cookie),
+    };
+  }
+}
+
+/** Printable ASCII; anything else percent-encoded, so that no value can end a header line. */
+export function headerSafe(text: string): string {
+  return text.replace(/[^\x21-\x7e]/gu, (character) => encodeURIComponent(character));
+}

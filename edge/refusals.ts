@@ -1,0 +1,87 @@
+/** Every way in which a request to a route's host name does not get through, in words. */
+import { randomUUID } from 'node:crypto';
+import type { Site } from './authorize.ts';
+import { type Answer, refusal } from './pages.ts';
+import type { EdgeInstance } from './state.ts';
+
+const toConsole = (site: Site) => ({ href: `${site.consoleOrigin}/`, label: 'Open the console' });
+const id = () => randomUUID();
+
+export function unknownHost(accept: string, site: Site): Answer {
+  const text = 'No desktop or server of this Berth has this address. It may have been renamed or removed.';
+  return refusal(accept, 'not_found', { title: 'Nothing lives here', text, link: toConsole(site) }, id());
+}
+
+export function knowsNothing(accept: string): Answer {
+  const text = 'Berth cannot reach its database and does not know who may enter. It lets nobody in until it does.';
+  return refusal(accept, 'unavailable', { title: 'Not available right now', text, refreshSeconds: 5 }, id());
+}
+
+export function signInFirst(accept: string): Answer {
+  const text = 'This address is private. Sign in to Berth, or send an API token as a bearer token.';
+  return refusal(accept, 'unauthenticated', { title: 'Sign in first', text }, id());
+}
+
+export function notAllowed(accept: string, hostname: string, email: string, site: Site): Answer {
+  const title = 'You may not enter here';
+  const text = `${hostname} is private, and ${email} has no access to it.`;
+  const hints = ['Ask an administrator of its organization to invite you, or sign in as somebody else.'];
+  return refusal(accept, 'forbidden', { title, text, hints, link: toConsole(site) }, id());
+}
+
+export function otherSite(accept: string): Answer {
+  const text = 'Another site sent this request with your sign-in. A private address takes it from its own pages only.';
+  return refusal(accept, 'forbidden_origin', { title: 'Stopped', text }, id());
+}
+
+export function switchedOff(accept: string): Answer {
+  const text = 'Its owner has switched this address off.';
+  return refusal(accept, 'not_found', { title: 'Switched off', text }, id());
+}
+
+export function noAddress(accept: string, instance: EdgeInstance): Answer {
+  const text = `Berth has no valid address for ${instance.name}. This is a fault of Berth; the log of edge says more.`;
+  return refusal(accept, 'unavailable', { title: 'No way to it', text }, id());
+}
+
+export function notRunning(accept: string, instance: EdgeInstance | undefined, site: Site): Answer {
+  const name = instance?.name ?? 'It';
+  const soon = (title: string, text: string) =>
+    refusal(accept, 'unavailable', { title, text, refreshSeconds: 3, link: toConsole(site) }, id());
+  if (instance === undefined || instance.phase === 'archived' || instance.phase === 'purging') {
+    const text = `${name} was deleted. It can be brought back in the console for a few days.`;
+    return refusal(accept, 'gone', { title: 'No longer there', text, link: toConsole(site) }, id());
+  }
+  if (instance.phase === 'failed') {
+    const text = `${name} could not be created. The console shows why.`;
+    return refusal(accept, 'unavailable', { title: 'It was never finished', text, link: toConsole(site) }, id());
+  }
+  if (instance.phase === 'creating') return soon(`${name} is being created`, 'It opens here as soon as it is ready.');
+  if (instance.observed === 'paused')
+    return soon(`${name} is paused`, 'Resume it in the console; it goes on where it was.');
+  if (instance.desired === 'running') return soon(`${name} is starting`, 'It opens here as soon as it answers.');
+  if (instance.observed === 'stopping') return soon(`${name} is stopping`, 'Start it again in the console to use it.');
+  return soon(`${name} is stopped`, 'Start it in the console; then this page opens by itself.');
+}
+
+/** The address was right, the machine runs, but nothing useful answered. `error` is the proxy's message. */
+export function unreachable(accept: string, name: string, port: number, error: string): Answer {
+  const page = (title: string, text: string, hints: string[]) =>
+    refusal(accept, 'upstream_failed', { title, text, hints, refreshSeconds: 5 }, id());
+  if (error.includes('refused')) {
+    return page(`Nothing listens on port ${port} inside ${name}`, 'The machine runs, but no program answers there.', [
+      'Start the program that should answer.',
+      `Let it listen on 0.0.0.0 (or ::) and port ${port}, not only on 127.0.0.1.`,
+      'Or point this address at another port in the console, under Routes.',
+    ]);
+  }
+  if (/timeout|deadline|no route|unreachable|i\/o/.test(error)) {
+    return page(`${name} does not answer`, `No connection to port ${port} could be made in time.`, [
+      'It may be starting, very busy, or its own firewall drops connections.',
+    ]);
+  }
+  return page(`${name} ended the connection`, `Something listens on port ${port}, but it did not answer in HTTP.`, [
+    'Berth speaks plain HTTP to it and adds HTTPS itself: switch TLS off inside, or use the port without it.',
+    'The log of the program may say more.',
+  ]);
+}

@@ -1,0 +1,132 @@
+/**
+ * The state on disk, so that a restarted edge serves at once even while the database and the server are away. Written
+ * aside and renamed (never half a file), readable by edge alone; of secrets it holds only hashes.
+ */
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { roles } from '#domain/authz.ts';
+import { desiredStates, instanceKinds, instancePhases, observedStates } from '#domain/instances.ts';
+import type { EdgeState, EdgeTables } from './state.ts';
+
+const FILE = 'state.json';
+const FORMAT = 1;
+/**
+ * How old knowledge may be: without a database for longer than this, edge lets nobody in (addresses may have new
+ * owners, people may have left).
+ */
+export const KNOWLEDGE_AGE_MS_MAX = 24 * 3_600_000;
+const WRITE_DELAY_MS = 100;
+/** Unchanged state is written again this often, because its age counts from the last confirmation. */
+const REFRESH_MS = 60_000;
+
+const time = z.number().int();
+const tablesSchema = z.object({
+  routes: z.array(
+    z.object({
+      id: z.string(),
+      hostname: z.string(),
+      target: z.enum(['port', 'screen']),
+      port: z.number().int().nullable(),
+      visibility: z.enum(['private', 'public']),
+      organizationId: z.string(),
+      instanceId: z.string(),
+      enabled: z.boolean(),
+    }),
+  ),
+  instances: z.array(
+    z.object({
+      id: z.string(),
+      organizationId: z.string(),
+      projectId: z.string(),
+      name: z.string(),
+      kind: z.enum(instanceKinds),
+      phase: z.enum(instancePhases),
+      desired: z.enum(desiredStates),
+      observed: z.enum(observedStates),
+      address4: z.string(),
+      address6: z.string(),
+    }),
+  ),
+  sessions: z.array(z.object({ id: z.string(), userId: z.string(), hash: z.string(), expiresAt: time })),
+  tokens: z.array(z.object({ id: z.string(), userId: z.string(), hash: z.string(), expiresAt: time.nullable() })),
+  memberships: z.array(z.object({ organizationId: z.string(), userId: z.string(), role: z.enum(roles) })),
+  users: z.array(z.object({ id: z.string(), email: z.string(), name: z.string() })),
+}) satisfies z.ZodType<EdgeTables>;
+const fileSchema = z.object({ format: z.literal(FORMAT), confirmedAt: time, tables: tablesSchema });
+
+export type Snapshot = { confirmedAt: number; tables: EdgeTables };
+
+/** The snapshot in `directory`; a reason (for the log) when there is none that may be used at `now` (Unix ms). */
+export function readSnapshot(directory: string, now: number): Snapshot | { reason: string } {
+  let text: string;
+  try {
+    text = readFileSync(join(directory, FILE), 'utf8');
+  } catch (error) {
+    return { reason: (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'there is none yet' : String(error) };
+  }
+  let parsed: z.output<typeof fileSchema>;
+  try {
+    parsed = fileSchema.parse(JSON.parse(text));
+  } catch {
+    return { reason: 'it cannot be read by this version' };
+  }
+  const age = now - parsed.confirmedAt;
+  if (age > KNOWLEDGE_AGE_MS_MAX) return { reason: `it is ${Math.round(age / 3_600_000)} hours old` };
+  return { confirmedAt: parsed.confirmedAt, tables: parsed.tables };
+}
+
+/** Writes `snapshot` so that a crash at any moment leaves the old or the new one. */
+export async function writeSnapshot(directory: string, snapshot: Snapshot): Promise<void> {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const aside = join(directory, `.${FILE}.${randomBytes(6).toString('hex')}`);
+  try {
+    const file = await open(aside, 'wx', 0o600);
+    try {
+      await file.writeFile(JSON.stringify({ format: FORMAT, ...snapshot }));
+      await file.datasync();
+    } finally {
+      await file.close();
+    }
+    renameSync(aside, join(directory, FILE));
+  } catch (error) {
+    rmSync(aside, { force: true });
+    throw error;
+  }
+}
+
+export type SnapshotKeeper = { flush(): Promise<void>; stop(): Promise<void> };
+
+/** Keeps the file equal to the state: soon after every change, and regularly to renew its age. */
+export function keepSnapshot(
+  directory: string,
+  state: EdgeState,
+  now: () => number,
+  onError: (error: unknown) => void,
+): SnapshotKeeper {
+  let timer: NodeJS.Timeout | null = null;
+  let writing: Promise<void> = Promise.resolve();
+  const write = (): Promise<void> => {
+    if (timer !== null) clearTimeout(timer);
+    timer = null;
+    if (state.confirmedAt === 0) return writing;
+    writing = writing
+      .then(() => writeSnapshot(directory, { confirmedAt: state.confirmedAt, tables: state.dump(now()) }))
+      .catch(onError);
+    return writing;
+  };
+  const forget = state.onChange(() => {
+    timer ??= setTimeout(write, WRITE_DELAY_MS);
+  });
+  const refresh = setInterval(write, REFRESH_MS);
+  return {
+    flush: write,
+    stop: async () => {
+      forget();
+      clearInterval(refresh);
+      await write();
+    },
+  };
+}

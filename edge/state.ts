@@ -1,0 +1,265 @@
+/**
+ * Everything edge decides with, in memory: routes by host name, instances, who is signed in, who belongs where. Rows
+ * come from the edge_* views (see feed.ts) or from the snapshot on disk; this file only keeps them consistent and
+ * answers. Nothing here waits for anything.
+ */
+import { createHash } from 'node:crypto';
+import type { Role } from '#domain/authz.ts';
+import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#domain/instances.ts';
+
+export type EdgeRoute = {
+  id: string;
+  hostname: string;
+  target: 'port' | 'screen';
+  port: number | null;
+  visibility: 'private' | 'public';
+  organizationId: string;
+  instanceId: string;
+  enabled: boolean;
+};
+
+export type EdgeInstance = {
+  id: string;
+  organizationId: string;
+  projectId: string;
+  name: string;
+  kind: InstanceKind;
+  phase: InstancePhase;
+  desired: DesiredState;
+  observed: ObservedState;
+  address4: string;
+  address6: string;
+};
+
+/** `hash` is the sha256 of the token in base64url; `expiresAt` is Unix time in milliseconds. */
+export type EdgeSession = { id: string; userId: string; hash: string; expiresAt: number };
+/** `expiresAt` null: never. */
+export type EdgeToken = { id: string; userId: string; hash: string; expiresAt: number | null };
+export type EdgeMembership = { organizationId: string; userId: string; role: Role };
+export type EdgeUser = { id: string; email: string; name: string };
+
+export type EdgeTables = {
+  routes: EdgeRoute[];
+  instances: EdgeInstance[];
+  sessions: EdgeSession[];
+  tokens: EdgeToken[];
+  memberships: EdgeMembership[];
+  users: EdgeUser[];
+};
+
+export const emptyTables = (): EdgeTables => ({
+  routes: [],
+  instances: [],
+  sessions: [],
+  tokens: [],
+  memberships: [],
+  users: [],
+});
+
+/** The key under which a token is known: its sha256 in base64url. */
+export function hashToken(token: string): string {
+  return createHash('sha256').update(token, 'utf8').digest('base64url');
+}
+
+/** A person as a request proved it: by a browser session or by an API token. */
+export type Caller = { kind: 'session' | 'token'; id: string; userId: string };
+
+export class EdgeState {
+  readonly #routes = new Map<string, EdgeRoute>();
+  readonly #routesByHost = new Map<string, EdgeRoute>();
+  readonly #instances = new Map<string, EdgeInstance>();
+  readonly #sessions = new Map<string, EdgeSession>();
+  readonly #sessionsByHash = new Map<string, EdgeSession>();
+  readonly #tokens = new Map<string, EdgeToken>();
+  readonly #tokensByHash = new Map<string, EdgeToken>();
+  /** organization -> user -> role */
+  readonly #memberships = new Map<string, Map<string, Role>>();
+  readonly #users = new Map<string, EdgeUser>();
+  readonly #listeners = new Set<() => void>();
+  /** Unix time in ms at which the database last confirmed these rows; 0: never. */
+  confirmedAt = 0;
+
+  route(hostname: string): EdgeRoute | undefined {
+    return this.#routesByHost.get(hostname);
+  }
+
+  instance(id: string): EdgeInstance | undefined {
+    return this.#instances.get(id);
+  }
+
+  user(id: string): EdgeUser | undefined {
+    return this.#users.get(id);
+  }
+
+  role(organizationId: string, userId: string): Role | undefined {
+    return this.#memberships.get(organizationId)?.get(userId);
+  }
+
+  /** The signed-in person behind a session's token hash; expired ones are nobody. */
+  sessionByHash(hash: string, now: number): Caller | undefined {
+    return this.#alive('session', this.#sessionsByHash.get(hash), now);
+  }
+
+  sessionById(id: string, now: number): Caller | undefined {
+    return this.#alive('session', this.#sessions.get(id), now);
+  }
+
+  tokenByHash(hash: string, now: number): Caller | undefined {
+    return this.#alive('token', this.#tokensByHash.get(hash), now);
+  }
+
+  /** Unix time in ms until which a session holds; undefined when there is none. */
+  sessionExpiry(id: string): number | undefined {
+    return this.#sessions.get(id)?.expiresAt;
+  }
+
+  /** Whether somebody who came in earlier still may be here at all (not signed out, revoked, expired or disabled). */
+  stillSignedIn(caller: Caller, now: number): boolean {
+    const row = caller.kind === 'session' ? this.#sessions.get(caller.id) : this.#tokens.get(caller.id);
+    return this.#alive(caller.kind, row, now) !== undefined;
+  }
+
+  #alive(kind: Caller['kind'], row: EdgeSession | EdgeToken | undefined, now: number): Caller | undefined {
+    if (row === undefined || (row.expiresAt !== null && row.expiresAt <= now)) return undefined;
+    if (!this.#users.has(row.userId)) return undefined;
+    return { kind, id: row.id, userId: row.userId };
+  }
+
+  /** Calls `listener` after every change; returns how to stop that. */
+  onChange(listener: () => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Tells the listeners; whoever puts or removes rows calls it once at the end of a batch. */
+  changed(): void {
+    for (const listener of this.#listeners) listener();
+  }
+
+  putRoute(route: EdgeRoute): void {
+    this.removeRoute(route.id);
+    const holder = this.#routesByHost.get(route.hostname);
+    if (holder !== undefined) this.#routes.delete(holder.id);
+    this.#routes.set(route.id, route);
+    this.#routesByHost.set(route.hostname, route);
+  }
+
+  removeRoute(id: string): void {
+    const old = this.#routes.get(id);
+    if (old === undefined) return;
+    this.#routes.delete(id);
+    if (this.#routesByHost.get(old.hostname)?.id === id) this.#routesByHost.delete(old.hostname);
+  }
+
+  routesOf(instanceIds: ReadonlySet<string>): string[] {
+    return [...this.#routes.values()].filter((route) => instanceIds.has(route.instanceId)).map((route) => route.id);
+  }
+
+  putInstance(instance: EdgeInstance): void {
+    this.#instances.set(instance.id, instance);
+  }
+
+  removeInstance(id: string): void {
+    this.#instances.delete(id);
+  }
+
+  putSession(session: EdgeSession): void {
+    this.removeSession(session.id);
+    this.#sessions.set(session.id, session);
+    this.#sessionsByHash.set(session.hash, session);
+  }
+
+  removeSession(id: string): void {
+    const old = this.#sessions.get(id);
+    if (old === undefined) return;
+    this.#sessions.delete(id);
+    this.#sessionsByHash.delete(old.hash);
+  }
+
+  putToken(token: EdgeToken): void {
+    this.removeToken(token.id);
+    this.#tokens.set(token.id, token);
+    this.#tokensByHash.set(token.hash, token);
+  }
+
+  removeToken(id: string): void {
+    const old = this.#tokens.get(id);
+    if (old === undefined) return;
+    this.#tokens.delete(id);
+    this.#tokensByHash.delete(old.hash);
+  }
+
+  /** Ids of the sessions and tokens of these people. */
+  credentialsOf(userIds: ReadonlySet<string>): { sessions: string[]; tokens: string[] } {
+    const of = (rows: Iterable<EdgeSession | EdgeToken>) =>
+      [...rows].filter((row) => userIds.has(row.userId)).map((row) => row.id);
+    return { sessions: of(this.#sessions.values()), tokens: of(this.#tokens.values()) };
+  }
+
+  putUser(user: EdgeUser): void {
+    this.#users.set(user.id, user);
+  }
+
+  removeUser(id: string): void {
+    this.#users.delete(id);
+  }
+
+  putMembership(membership: EdgeMembership): void {
+    let people = this.#memberships.get(membership.organizationId);
+    if (people === undefined) {
+      people = new Map();
+      this.#memberships.set(membership.organizationId, people);
+    }
+    people.set(membership.userId, membership.role);
+  }
+
+  /** Forgets all memberships of these people, or of these organizations. */
+  removeMemberships(of: { users?: ReadonlySet<string>; organizations?: ReadonlySet<string> }): void {
+    for (const [organizationId, people] of this.#memberships) {
+      if (of.organizations?.has(organizationId)) this.#memberships.delete(organizationId);
+      else if (of.users !== undefined) for (const userId of of.users) people.delete(userId);
+    }
+  }
+
+  /** Replaces everything at once; nobody ever sees a half-loaded state, because nothing here waits. */
+  replace(tables: EdgeTables): void {
+    for (const map of [
+      this.#routes,
+      this.#routesByHost,
+      this.#instances,
+      this.#sessions,
+      this.#sessionsByHash,
+      this.#tokens,
+      this.#tokensByHash,
+      this.#memberships,
+      this.#users,
+    ])
+      map.clear();
+    for (const user of tables.users) this.putUser(user);
+    for (const membership of tables.memberships) this.putMembership(membership);
+    for (const session of tables.sessions) this.putSession(session);
+    for (const token of tables.tokens) this.putToken(token);
+    for (const instance of tables.instances) this.putInstance(instance);
+    for (const route of tables.routes) this.putRoute(route);
+    this.changed();
+  }
+
+  /** A copy of the rows, for the snapshot on disk. Expired sessions and tokens stay out. */
+  dump(now: number): EdgeTables {
+    const memberships: EdgeMembership[] = [];
+    for (const [organizationId, people] of this.#memberships)
+      for (const [userId, role] of people) memberships.push({ organizationId, userId, role });
+    return {
+      routes: [...this.#routes.values()],
+      instances: [...this.#instances.values()],
+      sessions: [...this.#sessions.values()].filter((session) => session.expiresAt > now),
+      tokens: [...this.#tokens.values()].filter((token) => token.expiresAt === null || token.expiresAt > now),
+      memberships,
+      users: [...this.#users.values()],
+    };
+  }
+
+  counts(): { routes: number; instances: number; sessions: number } {
+    return { routes: this.#routes.size, instances: this.#instances.size, sessions: this.#sessions.size };
+  }
+}

@@ -1,0 +1,142 @@
+/** The queries on the edge_* views and how their rows become the state's. Column names are the views'. */
+import type pg from 'pg';
+import type { Lookup, Plan } from './feed.ts';
+import type {
+  EdgeInstance,
+  EdgeMembership,
+  EdgeRoute,
+  EdgeSession,
+  EdgeState,
+  EdgeTables,
+  EdgeToken,
+  EdgeUser,
+} from './state.ts';
+
+const ROUTE = `select id, hostname, target, port, visibility, organization_id as "organizationId",
+  instance_id as "instanceId", enabled from edge_route`;
+const INSTANCE = `select id, organization_id as "organizationId", project_id as "projectId", name, kind, phase, desired, observed,
+  address4, address6 from edge_instance`;
+const SESSION = `select id, user_id as "userId", token_hash, expires_at from edge_session`;
+const TOKEN = `select id, user_id as "userId", token_hash, expires_at from edge_api_token`;
+const MEMBERSHIP = `select organization_id as "organizationId", user_id as "userId", role from edge_membership`;
+const USER = `select id, email, name from edge_user`;
+
+type Credential = { id: string; userId: string; token_hash: Buffer; expires_at: Date | null };
+
+function session(row: Credential): EdgeSession {
+  return {
+    id: row.id,
+    userId: row.userId,
+    hash: row.token_hash.toString('base64url'),
+    expiresAt: row.expires_at === null ? 0 : row.expires_at.getTime(),
+  };
+}
+
+function token(row: Credential): EdgeToken {
+  return {
+    id: row.id,
+    userId: row.userId,
+    hash: row.token_hash.toString('base64url'),
+    expiresAt: row.expires_at === null ? null : row.expires_at.getTime(),
+  };
+}
+
+async function all<T extends object>(client: pg.Client, text: string, values: unknown[] = []): Promise<T[]> {
+  return (await client.query<T>(text, values)).rows;
+}
+
+/** Every row edge keeps; the caller holds one transaction around it. */
+export async function readAll(client: pg.Client): Promise<EdgeTables> {
+  const routes = await all<EdgeRoute>(client, ROUTE);
+  const instances = await all<EdgeInstance>(client, INSTANCE);
+  const sessions = await all<Credential>(client, `${SESSION} where expires_at > now()`);
+  const tokens = await all<Credential>(client, `${TOKEN} where expires_at is null or expires_at > now()`);
+  const memberships = await all<EdgeMembership>(client, MEMBERSHIP);
+  const users = await all<EdgeUser>(client, USER);
+  return { routes, instances, sessions: sessions.map(session), tokens: tokens.map(token), memberships, users };
+}
+
+/** Reads again what the plan names; rows that are gone are forgotten. */
+export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState): Promise<void> {
+  if (plan.instances.size > 0 || plan.routes.size > 0) {
+    const instanceIds = [...plan.instances];
+    const routeIds = [...plan.routes];
+    const [instances, routes] = await Promise.all([
+      all<EdgeInstance>(client, `${INSTANCE} where id = any($1)`, [instanceIds]),
+      all<EdgeRoute>(client, `${ROUTE} where id = any($1) or instance_id = any($2)`, [routeIds, instanceIds]),
+    ]);
+    // A route may name an instance that was made in the same transaction but hinted separately.
+    const strangers = [...new Set(routes.map((route) => route.instanceId))].filter(
+      (id) => !plan.instances.has(id) && state.instance(id) === undefined,
+    );
+    if (strangers.length > 0)
+      instances.push(...(await all<EdgeInstance>(client, `${INSTANCE} where id = any($1)`, [strangers])));
+    for (const id of instanceIds) state.removeInstance(id);
+    for (const instance of instances) state.putInstance(instance);
+    for (const id of [...routeIds, ...state.routesOf(plan.instances)]) state.removeRoute(id);
+    for (const route of routes) state.putRoute(route);
+  }
+  if (plan.users.size > 0) await readUsers(client, plan.users, state);
+  if (plan.organizations.size > 0) {
+    const memberships = await all<EdgeMembership>(client, `${MEMBERSHIP} where organization_id = any($1)`, [
+      [...plan.organizations],
+    ]);
+    const strangers = memberships.map((row) => row.userId).filter((id) => state.user(id) === undefined);
+    const users = strangers.length === 0 ? [] : await all<EdgeUser>(client, `${USER} where id = any($1)`, [strangers]);
+    state.removeMemberships({ organizations: plan.organizations });
+    for (const user of users) state.putUser(user);
+    for (const membership of memberships) state.putMembership(membership);
+  }
+}
+
+/** One person with everything that proves who they are and where they belong. */
+async function readUsers(client: pg.Client, ids: ReadonlySet<string>, state: EdgeState): Promise<void> {
+  const list = [[...ids]];
+  const [users, sessions, tokens, memberships] = await Promise.all([
+    all<EdgeUser>(client, `${USER} where id = any($1)`, list),
+    all<Credential>(client, `${SESSION} where user_id = any($1) and expires_at > now()`, list),
+    all<Credential>(client, `${TOKEN} where user_id = any($1)`, list),
+    all<EdgeMembership>(client, `${MEMBERSHIP} where user_id = any($1)`, list),
+  ]);
+  const old = state.credentialsOf(ids);
+  for (const id of old.sessions) state.removeSession(id);
+  for (const id of old.tokens) state.removeToken(id);
+  for (const id of ids) state.removeUser(id);
+  state.removeMemberships({ users: ids });
+  for (const user of users) state.putUser(user);
+  for (const row of sessions) state.putSession(session(row));
+  for (const row of tokens) state.putToken(token(row));
+  for (const membership of memberships) state.putMembership(membership);
+}
+
+/** One direct question; true when something was found (and put into the state). */
+export async function readOne(client: pg.Client, what: Lookup, state: EdgeState): Promise<boolean> {
+  switch (what.by) {
+    case 'hostname': {
+      const [route] = await all<EdgeRoute>(client, `${ROUTE} where hostname = $1`, [what.key]);
+      if (route === undefined) return false;
+      const [instance] = await all<EdgeInstance>(client, `${INSTANCE} where id = $1`, [route.instanceId]);
+      if (instance !== undefined) state.putInstance(instance);
+      state.putRoute(route);
+      return true;
+    }
+    case 'instance': {
+      const [instance] = await all<EdgeInstance>(client, `${INSTANCE} where id = $1`, [what.key]);
+      if (instance !== undefined) state.putInstance(instance);
+      return instance !== undefined;
+    }
+    case 'sessionHash':
+    case 'sessionId':
+    case 'tokenHash': {
+      const text =
+        what.by === 'sessionId'
+          ? `${SESSION} where id = $1`
+          : `${what.by === 'sessionHash' ? SESSION : TOKEN} where token_hash = $1`;
+      const key = what.by === 'sessionId' ? what.key : Buffer.from(what.key, 'base64url');
+      const [row] = await all<Credential>(client, text, [key]);
+      if (row === undefined) return false;
+      await readUsers(client, new Set([row.userId]), state);
+      return true;
+    }
+  }
+}
