@@ -54,7 +54,6 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     imports: join(data, 'import'),
     agentState: join(data, 'agent'),
     edge: join(data, 'edge'),
-    disks: join(data, 'disks'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),
     sockets: {

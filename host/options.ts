@@ -1,0 +1,92 @@
+/** Options of the host commands. */
+import { parseArgs } from 'node:util';
+import { DEFAULT_DATA_DIR } from './layout.ts';
+
+export class UsageError extends Error {}
+
+export type UpOptions = {
+  yes: boolean;
+  detach: boolean;
+  json: boolean;
+  demo: boolean;
+  images: boolean;
+  dataDir: string;
+  domain: string | null;
+  controlPort: number | null;
+  httpsPort: number | null;
+  httpPort: number | null;
+  poolDevice: string | null;
+  poolSizeBytes: number | null;
+};
+
+const DOMAIN = /^(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)*[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const UNITS: Record<string, number> = { '': 1, k: 1024, m: 1024 ** 2, g: 1024 ** 3, t: 1024 ** 4 };
+
+/** '40GiB', '40G', '1073741824' in bytes. Error: UsageError. */
+export function parseSize(text: string): number {
+  const match = /^(\d+(?:\.\d+)?)\s*([kmgt]?)(?:i?b)?$/i.exec(text.trim());
+  if (match === null) throw new UsageError(`not a size: ${text} (write 40GiB)`);
+  return Math.floor(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1));
+}
+
+function parsePort(name: string, text: string | undefined): number | null {
+  if (text === undefined) return null;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > 65535) throw new UsageError(`--${name} wants a port number, not ${text}`);
+  return value;
+}
+
+export function parseUp(args: readonly string[]): UpOptions {
+  const { values } = parse(args, {
+    yes: { type: 'boolean', short: 'y', default: false },
+    detach: { type: 'boolean', short: 'd', default: false },
+    json: { type: 'boolean', default: false },
+    demo: { type: 'boolean', default: false },
+    'no-images': { type: 'boolean', default: false },
+    'data-dir': { type: 'string' },
+    domain: { type: 'string' },
+    'control-port': { type: 'string' },
+    'https-port': { type: 'string' },
+    'http-port': { type: 'string' },
+    'pool-device': { type: 'string' },
+    'pool-size': { type: 'string' },
+  });
+  const text = (key: string) => values[key] as string | undefined;
+  const domain = text('domain')?.toLowerCase().replace(/\.$/, '') ?? null;
+  if (domain !== null && (!DOMAIN.test(domain) || domain.length > 200)) throw new UsageError(`--domain wants a domain name, not ${domain}`);
+  const device = text('pool-device') ?? null;
+  if (device !== null && !device.startsWith('/dev/')) throw new UsageError('--pool-device wants a disk or partition below /dev');
+  const size = text('pool-size');
+  return {
+    yes: values.yes === true,
+    detach: values.detach === true,
+    json: values.json === true,
+    demo: values.demo === true,
+    images: values['no-images'] !== true,
+    dataDir: dataDirOf(text('data-dir')),
+    domain,
+    controlPort: parsePort('control-port', text('control-port')),
+    httpsPort: parsePort('https-port', text('https-port')),
+    httpPort: parsePort('http-port', text('http-port')),
+    poolDevice: device,
+    poolSizeBytes: size === undefined ? null : parseSize(size),
+  };
+}
+
+/** The data folder: option, else BERTH_DATA_DIR, else the default. */
+export function dataDirOf(option: string | undefined): string {
+  const dir = option ?? process.env.BERTH_DATA_DIR ?? DEFAULT_DATA_DIR;
+  if (!dir.startsWith('/')) throw new UsageError(`--data-dir wants an absolute path, not ${dir}`);
+  return dir.replace(/\/+$/, '');
+}
+
+type OptionSpec = NonNullable<Parameters<typeof parseArgs>[0]>['options'];
+
+/** node:util parseArgs with its complaints as UsageError. */
+export function parse(args: readonly string[], options: OptionSpec, allowPositionals = false) {
+  try {
+    return parseArgs({ args: [...args], options: options ?? {}, allowPositionals, strict: true });
+  } catch (error) {
+    throw new UsageError(error instanceof Error ? error.message : String(error));
+  }
+}

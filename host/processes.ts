@@ -1,0 +1,332 @@
+/** The processes of one installation: command lines, users, configuration files, and what makes each need a restart. */
+import { createHash } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import type { AgentConfig, EdgeConfig, ServerConfig } from '#contract/config.ts';
+import { caddyConfig } from '#edge/caddy.ts';
+import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
+import { codeHash } from './code-hash.ts';
+import { INCUS_SOCKET, LXCFS_DIR } from './engine.ts';
+import { ownedFolder, writeFileAtomic } from './files.ts';
+import { type HostConfig, type Layout, originOf } from './layout.ts';
+import { findProgram } from './machine.ts';
+import { type PostgresCommand, postgresUrl } from './postgres.ts';
+import type { HealthProbe, ProcessSpec } from './process-spec.ts';
+import { copySecretFor, setupCodeHash } from './secrets.ts';
+
+const UMASK = 0o007;
+const STOP_MS = 8000;
+
+export type ProcessInput = {
+  layout: Layout;
+  config: HostConfig;
+  /** Checkout or staged copy that the unprivileged users can read. */
+  app: string;
+  caddy: { path: string; version: string };
+  postgres: PostgresCommand | null;
+  /** A PostgreSQL of the operator's own. */
+  databaseUrl: string | null;
+  edgeDatabaseUrl: string | null;
+  logLevel: 'debug' | 'info';
+  /** Console files; null when Vite serves them. */
+  consoleDir: string | null;
+  hostName: string;
+  /** More arguments for Node, per process (development). */
+  nodeArguments?: Partial<Record<'agent' | 'server' | 'edge', string[]>>;
+};
+
+/** Health probes of everything, for waiting and for `status`. */
+export function healthOf(layout: Layout): Record<string, HealthProbe> {
+  return {
+    postgres: { type: 'socket', socket: join(layout.sockets.postgres, '.s.PGSQL.5432') },
+    agent: { type: 'http', socket: layout.sockets.agent, path: '/healthz' },
+    server: { type: 'http', socket: layout.sockets.server, path: '/healthz' },
+    edge: { type: 'http', socket: layout.sockets.edge, path: '/healthz' },
+    caddy: { type: 'http', socket: layout.sockets.caddyAdmin, path: '/config/admin' },
+    incusd: { type: 'http', socket: INCUS_SOCKET, path: '/1.0' },
+    lxcfs: { type: 'path', path: join(LXCFS_DIR, 'proc/meminfo') },
+  };
+}
+
+/**
+ * Writes every configuration and secret file (only what changed) and returns the processes in the order of their start.
+ * The engine's daemons come first and belong to the machine.
+ */
+export function describeProcesses(input: ProcessInput): ProcessSpec[] {
+  const specs = [...engineDaemons(input.layout)];
+  if (input.postgres !== null) specs.push(postgres(input, input.postgres));
+  specs.push(agent(input), server(input), edge(input), caddy(input));
+  return specs;
+}
+
+/** lxcfs and incusd as the distribution's unit files start them, for machines without systemd. */
+export function engineDaemons(layout: Layout): ProcessSpec[] {
+  const health = healthOf(layout);
+  const common = {
+    cwd: '/',
+    user: null,
+    capabilities: [],
+    umask: 0o022,
+    stopSignal: 'SIGTERM' as const,
+    stopTimeoutMs: STOP_MS,
+    fingerprint: 'machine',
+    shared: true,
+  };
+  const path = '/usr/libexec/incus:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+  const incusd = ['/usr/libexec/incus/incusd', '/usr/lib/incus/incusd', findProgram('incusd') ?? ''].find((file) =>
+    existsSync(file),
+  );
+  return [
+    {
+      ...common,
+      name: 'lxcfs',
+      argv: [findProgram('lxcfs') ?? '/usr/bin/lxcfs', LXCFS_DIR],
+      env: { PATH: path },
+      prepare: { type: 'unmount', path: LXCFS_DIR },
+      health: health.lxcfs as HealthProbe,
+      logFile: join(layout.logs, 'lxcfs.log'),
+    },
+    {
+      ...common,
+      name: 'incusd',
+      argv: [
+        incusd ?? '/usr/libexec/incus/incusd',
+        '--group',
+        groupId('incus-admin') === null ? 'root' : 'incus-admin',
+      ],
+      env: { PATH: path },
+      prepare: null,
+      health: { type: 'socket', socket: INCUS_SOCKET },
+      logFile: join(layout.logs, 'incusd.log'),
+    },
+  ];
+}
+
+function common(
+  input: ProcessInput,
+  name: string,
+): Pick<ProcessSpec, 'name' | 'cwd' | 'umask' | 'stopSignal' | 'stopTimeoutMs' | 'shared' | 'logFile' | 'prepare'> {
+  return {
+    name,
+    cwd: '/',
+    umask: UMASK,
+    stopSignal: 'SIGTERM',
+    stopTimeoutMs: STOP_MS,
+    shared: false,
+    prepare: null,
+    logFile: join(input.layout.logs, `${name}.log`),
+  };
+}
+
+export function postgres(input: Pick<ProcessInput, 'layout'>, command: PostgresCommand): ProcessSpec {
+  const { layout } = input;
+  return {
+    ...common(input as ProcessInput, 'postgres'),
+    argv: command.argv,
+    env: command.env,
+    user: processUser('berth-db'),
+    capabilities: [],
+    umask: 0o077,
+    // Fast shutdown: SIGTERM would wait for the last client to leave.
+    stopSignal: 'SIGINT',
+    stopTimeoutMs: 30_000,
+    prepare: { type: 'postgres', dataDir: layout.postgres, socketDir: layout.sockets.postgres },
+    fingerprint: hashOf(command.argv.join('\n')),
+    health: healthOf(layout).postgres as HealthProbe,
+  };
+}
+
+/** Rooms whose code a process runs: a change in one of them restarts it. */
+const rooms = {
+  agent: ['contract', 'domain', 'agent', 'images'],
+  server: ['contract', 'domain', 'server', 'drivers', 'db', 'integrations'],
+  edge: ['contract', 'domain', 'edge'],
+} as const;
+
+function nodeProcess(
+  input: ProcessInput,
+  name: 'agent' | 'server' | 'edge',
+  configuration: AgentConfig | ServerConfig | EdgeConfig,
+  account: { user: SystemUser; groups: SystemGroup[] } | null,
+): ProcessSpec {
+  const user = account === null ? null : processUser(account.user, account.groups);
+  const file = join(input.layout.configs, `${name}.json`);
+  const text = `${JSON.stringify(configuration, null, 2)}\n`;
+  ownedFolder(input.layout.configs, 0o755);
+  writeIfChanged(file, text, 0o400, user ?? undefined);
+  const more = input.nodeArguments?.[name] ?? [];
+  return {
+    ...common(input, name),
+    argv: [nodeFor(input.app), ...more, join(input.app, name, 'main.ts'), '--config', file],
+    env: {
+      PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: '/nonexistent',
+      TZ: 'UTC',
+      NODE_ENV: 'production',
+      NODE_NO_WARNINGS: '1',
+      ...(name === 'agent' ? agentEnvironment() : {}),
+    },
+    user,
+    capabilities: [],
+    fingerprint: hashOf(
+      text,
+      codeHash(input.app, rooms[name]),
+      more.join(' '),
+      input.consoleDir === null ? '' : consoleHash(input.consoleDir),
+    ),
+    health: healthOf(input.layout)[name] as HealthProbe,
+  };
+}
+
+/** Image builds download: the machine's proxy settings apply. */
+function agentEnvironment(): Record<string, string> {
+  const names = [
+    'http_proxy',
+    'https_proxy',
+    'no_proxy',
+    'HTTP_PROXY',
+    'HTTPS_PROXY',
+    'NO_PROXY',
+    'SSL_CERT_FILE',
+    'NODE_EXTRA_CA_CERTS',
+  ];
+  const found = names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]]));
+  return { ...Object.fromEntries(found), HOME: '/root' };
+}
+
+function agent(input: ProcessInput): ProcessSpec {
+  const { layout, config } = input;
+  const folder = dirname(layout.sockets.agent);
+  ownedFolder(folder, 0o2750, { uid: 0, gid: groupId('berth-agent') ?? 0 });
+  for (const path of [layout.images, layout.agentState]) ownedFolder(path, 0o700);
+  ownedFolder(layout.imports, 0o755);
+  const configuration: AgentConfig = {
+    installation: config.installation,
+    logLevel: input.logLevel,
+    socket: layout.sockets.agent,
+    tokens: (['server', 'edge'] as const).map((caller) => ({
+      caller,
+      file: copySecretFor(layout, 'agent', `agent-token-${caller}`, { uid: 0, gid: 0 }),
+    })),
+    engine: { kind: 'incus', socket: INCUS_SOCKET },
+    pool: config.pool.name,
+    network: config.network,
+    recipesDir: join(input.app, 'images'),
+    imagesDir: layout.images,
+    importDir: layout.imports,
+    stateDir: layout.agentState,
+    mirror: null,
+  };
+  return nodeProcess(input, 'agent', configuration, null);
+}
+
+function shared(input: ProcessInput) {
+  const { config } = input;
+  return {
+    installation: config.installation,
+    domain: config.domain,
+    ports: config.ports,
+    consoleOrigin: originOf(config.domain, config.ports.control),
+    logLevel: input.logLevel,
+    network: config.network,
+  };
+}
+
+function server(input: ProcessInput): ProcessSpec {
+  const { layout } = input;
+  const account = { user: 'berth-server' as const, groups: ['berth-sql', 'berth-agent'] satisfies SystemGroup[] };
+  const user = processUser(account.user);
+  ownedFolder(dirname(layout.sockets.server), 0o2750, { uid: user.uid, gid: groupId('berth-web') ?? user.gid });
+  const configuration: ServerConfig = {
+    ...shared(input),
+    socket: layout.sockets.server,
+    database: { url: input.databaseUrl ?? postgresUrl(layout.sockets.postgres, 'berth_server') },
+    agent: { socket: layout.sockets.agent, tokenFile: copySecretFor(layout, 'server', 'agent-token-server', user) },
+    secrets: {
+      masterKeyFile: copySecretFor(layout, 'server', 'master.key', user),
+      edgeKeyFile: copySecretFor(layout, 'server', 'edge.key', user),
+    },
+    consoleDir: input.consoleDir,
+    setupCodeHash: setupCodeHash(layout),
+    hostName: input.hostName,
+    buildImages: ['server', 'desktop'],
+  };
+  return nodeProcess(input, 'server', configuration, account);
+}
+
+function edge(input: ProcessInput): ProcessSpec {
+  const { layout } = input;
+  const account = { user: 'berth-edge' as const, groups: ['berth-sql', 'berth-agent'] satisfies SystemGroup[] };
+  const user = processUser(account.user);
+  ownedFolder(dirname(layout.sockets.edge), 0o2750, { uid: user.uid, gid: groupId('berth-web') ?? user.gid });
+  ownedFolder(layout.edge, 0o700, user);
+  const configuration: EdgeConfig = {
+    ...shared(input),
+    socket: layout.sockets.edge,
+    database: { url: input.edgeDatabaseUrl ?? input.databaseUrl ?? postgresUrl(layout.sockets.postgres, 'berth_edge') },
+    agent: { socket: layout.sockets.agent, tokenFile: copySecretFor(layout, 'edge', 'agent-token-edge', user) },
+    secrets: { edgeKeyFile: copySecretFor(layout, 'edge', 'edge.key', user) },
+    snapshotDir: layout.edge,
+  };
+  return nodeProcess(input, 'edge', configuration, account);
+}
+
+export function caddyStorage(layout: Layout): string {
+  return join(layout.caddy, 'storage');
+}
+
+function caddy(input: ProcessInput): ProcessSpec {
+  const { layout, config } = input;
+  const user = processUser('berth-caddy', ['berth-web']);
+  ownedFolder(dirname(layout.sockets.caddyAdmin), 0o700, user);
+  ownedFolder(layout.caddy, 0o755);
+  ownedFolder(caddyStorage(layout), 0o700, user);
+  const file = join(layout.caddy, 'config.json');
+  const configuration = caddyConfig({
+    version: input.caddy.version,
+    domain: config.domain,
+    controlPort: config.ports.control,
+    httpsPort: config.ports.https,
+    httpPort: config.ports.http,
+    sockets: { server: layout.sockets.server, edge: layout.sockets.edge, admin: layout.sockets.caddyAdmin },
+    storageDirectory: caddyStorage(layout),
+  });
+  const text = `${JSON.stringify(configuration, null, 2)}\n`;
+  writeIfChanged(file, text, 0o440, { uid: 0, gid: user.gid });
+  return {
+    ...common(input, 'caddy'),
+    argv: [input.caddy.path, 'run', '--config', file],
+    env: {
+      PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+      HOME: caddyStorage(layout),
+      XDG_DATA_HOME: caddyStorage(layout),
+      XDG_CONFIG_HOME: caddyStorage(layout),
+    },
+    user,
+    capabilities: ['net_bind_service'],
+    fingerprint: hashOf(text, input.caddy.path, input.caddy.version),
+    health: healthOf(layout).caddy as HealthProbe,
+  };
+}
+
+/** The Node that runs this, seen from the folder the processes run from. */
+function nodeFor(app: string): string {
+  const staged = join(app, 'node_modules/node/bin/node');
+  return existsSync(staged) ? staged : process.execPath;
+}
+
+function consoleHash(dir: string): string {
+  const file = join(dir, 'index.html');
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
+}
+
+function writeIfChanged(file: string, text: string, mode: number, owner?: { uid: number; gid: number }): void {
+  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
+  writeFileAtomic(file, text, mode, owner);
+}
+
+function hashOf(...parts: string[]): string {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part).update('\0');
+  return hash.digest('hex').slice(0, 32);
+}
