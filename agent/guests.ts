@@ -28,7 +28,7 @@ export class Guests {
 
   async ensureNetwork(spec: NetworkSpec): Promise<null> {
     this.#state.putNetwork(spec);
-    await this.#guard.check(spec);
+    await this.#guard.check(spec, true);
     return null;
   }
 

@@ -74,11 +74,12 @@ const { server, events, close } = door({
 });
 
 // A change to a network at the engine is looked at now and not in a minute.
-let nudge: NodeJS.Timeout | null = null;
+let nudged = false;
 events.tap((event) => {
-  if (event.type !== 'network' && event.type !== 'resync') return;
-  nudge ??= setTimeout(() => {
-    nudge = null;
+  if (nudged || (event.type !== 'network' && event.type !== 'resync')) return;
+  nudged = true;
+  setTimeout(() => {
+    nudged = false;
     void guard.checkAll();
   }, NUDGE_MS);
 });

@@ -56,12 +56,12 @@ export class NetworkGuard {
     }
   }
 
-  /** Makes one network as specified. Errors: what the engine refuses. */
-  async check(spec: NetworkSpec): Promise<void> {
+  /** Makes one network as specified. `asked`: differences are expected. Errors: what the engine refuses. */
+  async check(spec: NetworkSpec, asked = false): Promise<void> {
     await this.#locks.run(spec.project, async () => {
       try {
         const repaired = await this.#engine.guardNetwork(spec);
-        if (repaired.length > 0)
+        if (repaired.length > 0 && !asked)
           this.#log.warn({ project: spec.project, repaired }, 'network was not as promised and was repaired');
         this.#verdicts.set(spec.project, { at: Date.now(), problem: null });
       } catch (error) {

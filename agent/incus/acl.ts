@@ -7,6 +7,9 @@ import type { IncusAclRule, IncusConfig } from './types.ts';
 /** Mail ports: an open relay inside one guest would cost the whole host its reputation. */
 const DENIED_TCP_PORTS = '25,465';
 
+/** The engine reads IPv4-mapped ranges as IPv4 and fails; the host's own table denies this one. */
+const MAPPED_RANGE = '::ffff:0:0/96';
+
 export type NetworkPlan = {
   acl: { config: IncusConfig; egress: IncusAclRule[]; ingress: IncusAclRule[] };
   network: IncusConfig;
@@ -78,7 +81,10 @@ export function planNetwork(spec: NetworkSpec, names: PlanNames, hostAddresses: 
   const own6 = hostAddresses.filter((address) => address.includes(':')).sort();
   const egress: IncusAclRule[] = [
     reject(deniedRanges4.join(','), 'Private, shared, link-local and reserved ranges'),
-    reject(deniedRanges6.join(','), 'Private, link-local, translated and multicast ranges'),
+    reject(
+      deniedRanges6.filter((range) => range !== MAPPED_RANGE).join(','),
+      'Private, link-local, translated and multicast ranges',
+    ),
     ...(own4.length > 0 ? [reject(own4.join(','), 'The host itself')] : []),
     ...(own6.length > 0 ? [reject(own6.join(','), 'The host itself')] : []),
     { action: 'reject', state: 'enabled', description: 'Mail', protocol: 'tcp', destination_port: DENIED_TCP_PORTS },
@@ -131,8 +137,6 @@ export function planNetwork(spec: NetworkSpec, names: PlanNames, hostAddresses: 
       'restricted.devices.unix-hotplug': 'block',
       'restricted.devices.usb': 'block',
       'restricted.networks.access': names.bridge,
-      'restricted.networks.subnets': 'block',
-      'restricted.networks.zones': 'block',
       'restricted.backups': 'block',
       'restricted.cluster.target': 'block',
       'restricted.snapshots': 'allow',

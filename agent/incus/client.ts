@@ -229,7 +229,7 @@ export function engineError(status: number, words: string): BerthError {
   if (status === 404 || lower.includes('not found')) {
     return new BerthError('not_found', 'There is no such thing on this host, or it is not yours.', { detail: words });
   }
-  if (status === 409 || status === 412 || lower.includes('already exists') || lower.includes('already running')) {
+  if (status === 409 || status === 412 || lower.includes('already exists') || lower.includes('unique constraint')) {
     return new BerthError('conflict', 'This conflicts with what is on the host.', { detail: words });
   }
   if (lower.includes('no space left') || lower.includes('disk quota exceeded')) {

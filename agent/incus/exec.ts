@@ -9,6 +9,13 @@ import { segment } from './client.ts';
 export const SESSION_SECONDS_MAX = 24 * 3600;
 const CONNECT_SECONDS_MAX = 15;
 
+/** What a shell answers for a command that is not there. */
+const COMMAND_MISSING = 127;
+
+function isMissingCommand(error: unknown): boolean {
+  return error instanceof BerthError && /command not found|not executable/i.test(error.detail ?? '');
+}
+
 type Target = { name: string; project: string };
 type Session = { operation: string; sockets: Record<string, WebSocket>; finished: Promise<number> };
 
@@ -19,7 +26,11 @@ export async function execCollect(
   argv: readonly string[],
   options: ExecOptions,
 ): Promise<ExecResult> {
-  const session = await open(client, target, argv, options, null);
+  const session = await open(client, target, argv, options, null).catch((error: unknown) => {
+    if (isMissingCommand(error)) return null;
+    throw error;
+  });
+  if (session === null) return { code: COMMAND_MISSING, stdout: '', stderr: 'command not found' };
   const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
   let size = 0;
   let failure: BerthError | null = null;
@@ -49,6 +60,7 @@ export async function execCollect(
       stderr: Buffer.concat(output.stderr).toString('utf8'),
     };
   } catch (error) {
+    if (failure === null && isMissingCommand(error)) return { code: COMMAND_MISSING, stdout: '', stderr: 'command not found' };
     throw failure ?? error;
   } finally {
     clearTimeout(timer);

@@ -86,6 +86,8 @@ export class IncusGuests {
 
   /** Creates a stopped guest from an image that the caller has checked. Returns the one that is there. */
   async create(spec: GuestSpec): Promise<Guest> {
+    const present = await this.#present(spec);
+    if (present !== null) return present;
     return this.#make(spec, { type: 'image', fingerprint: spec.imageFingerprint }, true);
   }
 

@@ -5,6 +5,7 @@ import type { NetworkSpec } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { configDifferences, type NetworkPlan, planNetwork, sameRules } from './acl.ts';
 import { type IncusClient, segment } from './client.ts';
+import { endOrphanDhcp } from './orphans.ts';
 import type { IncusAcl, IncusConfig, IncusNetwork, IncusProject } from './types.ts';
 
 /** Bridges and rules live in the engine's default project; guests live in their own. */
@@ -78,6 +79,7 @@ export class IncusNetworks {
     const description = `Berth ${spec.project}`;
     if (present === null) {
       found.push('the bridge was missing');
+      endOrphanDhcp(name);
       await this.#create('/1.0/networks', { name, type: 'bridge', description, config: plan.network });
       return;
     }
