@@ -1,0 +1,331 @@
+/** members, projects, quota, audit: the organization. */
+import { type Command, Option } from 'commander';
+import { type Role, roles } from '#domain/authz.ts';
+import type { InputOf } from '../client.ts';
+import { usageError } from '../errors.ts';
+import { formatBytes, formatRelative, paintState, parseBytes, parseSince, plain } from '../format.ts';
+import { collect, findMember, LIST_ROWS_MAX } from '../refs.ts';
+import { type Io, type Runtime, run } from '../runtime.ts';
+import { renderTable } from '../table.ts';
+import { examples } from './session.ts';
+
+function roleOption(): Option {
+  return new Option('-r, --role <role>', 'what they may do').choices([...roles]);
+}
+
+function addMembers(program: Command, io: Io): void {
+  const members = program.command('members').alias('member').description('People of the organization');
+  members
+    .command('list')
+    .alias('ls')
+    .description('List members')
+    .action(
+      run(io, async (berth) => {
+        const organization = await berth.organization();
+        const client = await berth.client();
+        const page = await collect(LIST_ROWS_MAX, (query) =>
+          client.call('membersList', { params: { organization: organization.id }, query }),
+        );
+        berth.print(page, () =>
+          renderTable(
+            page.items,
+            [
+              { title: 'E-mail', value: (row) => row.user.email },
+              { title: 'Name', value: (row) => row.user.name },
+              { title: 'Role', value: (row) => row.role },
+              { title: 'Joined', value: (row) => formatRelative(row.joinedAt, berth.io.now()) },
+            ],
+            { paint: berth.paint, empty: 'No members.' },
+          ),
+        );
+      }),
+    );
+  members
+    .command('invitations')
+    .description('List open invitations')
+    .action(
+      run(io, async (berth) => {
+        const organization = await berth.organization();
+        const page = await (await berth.client()).call('invitationsList', {
+          params: { organization: organization.id },
+        });
+        berth.print(page, () =>
+          renderTable(
+            page.items,
+            [
+              { title: 'E-mail', value: (row) => row.email },
+              { title: 'Role', value: (row) => row.role },
+              { title: 'Invited by', value: (row) => row.invitedBy },
+              { title: 'Ends', value: (row) => formatRelative(row.expiresAt, berth.io.now()) },
+              { title: 'Id', value: (row) => row.id },
+            ],
+            { paint: berth.paint, empty: 'No open invitations.' },
+          ),
+        );
+      }),
+    );
+  members
+    .command('invite <email>')
+    .description('Invite somebody; prints the link, once')
+    .addOption(roleOption().default('member'))
+    .addHelpText('after', examples(['berth members invite grace@example.com --role operator']))
+    .action(
+      run<{ role: Role }>(io, async (berth, [email = ''], options) => {
+        const organization = await berth.organization();
+        const invitation = await (await berth.client()).call('invitationsCreate', {
+          params: { organization: organization.id },
+          body: { email, role: options.role },
+        });
+        berth.print(
+          invitation,
+          () =>
+            `Send this link to ${plain(invitation.email)} (it is shown this once and ends ${formatRelative(invitation.expiresAt, berth.io.now())}):\n${invitation.link}\n`,
+        );
+      }),
+    );
+  members
+    .command('revoke-invitation <invitation>')
+    .description('Withdraw an invitation (e-mail or id)')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const organization = await berth.organization();
+        const client = await berth.client();
+        const { items } = await client.call('invitationsList', { params: { organization: organization.id } });
+        const found = items.find((item) => item.id === ref || item.email === ref.toLowerCase());
+        if (found === undefined)
+          throw usageError(`There is no open invitation for "${ref}".`, 'See: berth members invitations');
+        await client.call('invitationsRevoke', { params: { organization: organization.id, invitation: found.id } });
+        berth.print({ revoked: found.id }, () => `The invitation of ${plain(found.email)} is withdrawn.\n`);
+      }),
+    );
+  members
+    .command('set-role <member> <role>')
+    .description(`Change what a member may do (${roles.join(', ')})`)
+    .action(
+      run(io, async (berth, [ref = '', role = '']) => {
+        const wanted = roles.find((item) => item === role);
+        if (wanted === undefined) throw usageError(`"${role}" is not a role.`, `One of: ${roles.join(', ')}.`);
+        const organization = await berth.organization();
+        const member = await findMember(berth, organization.id, ref);
+        const after = await (await berth.client()).call('membersUpdate', {
+          params: { organization: organization.id, user: member.user.id },
+          body: { role: wanted },
+        });
+        berth.print(after, () => `${plain(after.user.email)} is now ${after.role}.\n`);
+      }),
+    );
+  members
+    .command('remove <member>')
+    .alias('rm')
+    .description('Remove a member; what they made stays')
+    .option('-y, --yes', 'do not ask')
+    .action(
+      run<{ yes?: boolean }>(io, async (berth, [ref = ''], options) => {
+        const organization = await berth.organization();
+        const member = await findMember(berth, organization.id, ref);
+        await berth.confirm(`Remove ${plain(member.user.email)} from ${plain(organization.name)}?`, options.yes);
+        await (await berth.client()).call('membersRemove', {
+          params: { organization: organization.id, user: member.user.id },
+        });
+        berth.print({ removed: member.user.id }, () => `${plain(member.user.email)} is removed.\n`);
+      }),
+    );
+}
+
+function addProjects(program: Command, io: Io): void {
+  const projects = program.command('projects').alias('project').description('Groups of instances with a quota');
+  projects
+    .command('list')
+    .alias('ls')
+    .description('List the projects of the organization')
+    .action(
+      run(io, async (berth) => {
+        const organization = await berth.organization();
+        const page = await (await berth.client()).call('projectsList', { params: { organization: organization.id } });
+        berth.print(page, () =>
+          renderTable(
+            page.items,
+            [
+              { title: 'Name', value: (row) => row.name },
+              { title: 'Title', value: (row) => row.title },
+              { title: 'Created', value: (row) => formatRelative(row.createdAt, berth.io.now()) },
+              { title: 'Id', value: (row) => row.id },
+            ],
+            { paint: berth.paint, empty: 'No projects.' },
+          ),
+        );
+      }),
+    );
+  projects
+    .command('create <name>')
+    .alias('new')
+    .description('Create a project')
+    .option('--title <text>', 'name for people')
+    .action(
+      run<{ title?: string }>(io, async (berth, [name = ''], options) => {
+        const organization = await berth.organization();
+        const project = await (await berth.client()).call('projectsCreate', {
+          params: { organization: organization.id },
+          body: { name, title: options.title ?? name },
+        });
+        berth.print(project, () => `Project ${project.name} is created. Use it with: --project ${project.name}\n`);
+      }),
+    );
+}
+
+type QuotaOptions = {
+  instances?: string;
+  cpus?: string;
+  memory?: string;
+  disk?: string;
+  routes?: string;
+  snapshots?: string;
+};
+type Quota = { limit: Record<QuotaName, number>; used: Record<QuotaName, number> };
+const quotaNames = ['instances', 'cpus', 'memoryBytes', 'diskBytes', 'routes', 'snapshots'] as const;
+type QuotaName = (typeof quotaNames)[number];
+const quotaTitles: Record<QuotaName, string> = {
+  instances: 'Instances',
+  cpus: 'CPUs',
+  memoryBytes: 'Memory',
+  diskBytes: 'Disk',
+  routes: 'Routes',
+  snapshots: 'Snapshots',
+};
+
+function quotaTable(berth: Runtime, quota: Quota): string {
+  const show = (name: QuotaName, value: number): string =>
+    name.endsWith('Bytes') ? formatBytes(value) : String(value);
+  return renderTable(
+    quotaNames.map((name) => ({ name, used: quota.used[name], limit: quota.limit[name] })),
+    [
+      { title: 'Resource', value: (row) => quotaTitles[row.name] },
+      {
+        title: 'Used',
+        value: (row) => show(row.name, row.used),
+        align: 'right',
+        paint: (text, row) => (row.used >= row.limit ? berth.paint.red(text) : text),
+      },
+      { title: 'Limit', value: (row) => show(row.name, row.limit), align: 'right' },
+    ],
+    { paint: berth.paint, empty: '' },
+  );
+}
+
+function addQuota(program: Command, io: Io): void {
+  const quota = program.command('quota').description('Limits of a project');
+  quota
+    .command('get')
+    .alias('show')
+    .description('Show limits and use')
+    .action(
+      run(io, async (berth) => {
+        const project = await berth.project();
+        const answer = await (await berth.client()).call('quotaGet', { params: { project: project.id } });
+        berth.print(answer, () => quotaTable(berth, answer));
+      }),
+    );
+  quota
+    .command('set')
+    .description('Change limits (platform administrators); lowering below the use harms nothing that runs')
+    .option('--instances <n>', 'instances')
+    .option('--cpus <n>', 'CPUs of all instances together')
+    .option('--memory <size>', 'memory of all instances together')
+    .option('--disk <size>', 'disk of all instances together')
+    .option('--routes <n>', 'routes')
+    .option('--snapshots <n>', 'snapshots')
+    .addHelpText('after', examples(['berth quota set --project class-7 --instances 30 --memory 60GiB']))
+    .action(
+      run<QuotaOptions>(io, async (berth, _args, options) => {
+        const count = (text: string): number => {
+          const value = Number(text);
+          if (!Number.isInteger(value) || value < 0) throw usageError(`"${text}" is not a whole number.`);
+          return value;
+        };
+        const body: InputOf<'quotaUpdate'>['body'] = {
+          ...(options.instances === undefined ? {} : { instances: count(options.instances) }),
+          ...(options.cpus === undefined ? {} : { cpus: count(options.cpus) }),
+          ...(options.memory === undefined ? {} : { memoryBytes: parseBytes(options.memory) }),
+          ...(options.disk === undefined ? {} : { diskBytes: parseBytes(options.disk) }),
+          ...(options.routes === undefined ? {} : { routes: count(options.routes) }),
+          ...(options.snapshots === undefined ? {} : { snapshots: count(options.snapshots) }),
+        };
+        if (Object.keys(body).length === 0)
+          throw usageError('Change what?', 'Add one or more of the options of: berth quota set --help');
+        const project = await berth.project();
+        const answer = await (await berth.client()).call('quotaUpdate', { params: { project: project.id }, body });
+        berth.print(answer, () => quotaTable(berth, answer));
+      }),
+    );
+}
+
+type AuditOptions = { action?: string; actor?: string; target?: string; since?: string; until?: string; limit: string };
+
+function addAudit(program: Command, io: Io): void {
+  const audit = program.command('audit').description('Who changed what');
+  audit
+    .command('list')
+    .alias('ls')
+    .description('List the audit log of the organization, newest first')
+    .option('--action <action>', 'only this action, such as instance.create')
+    .option('--actor <who>', 'only this person or token')
+    .option('--target <what>', 'only this target')
+    .option('--since <time>', 'after this time (2h, 7d or RFC 3339)')
+    .option('--until <time>', 'before this time')
+    .option('--limit <n>', 'rows at most', '50')
+    .addHelpText(
+      'after',
+      examples([
+        'berth audit list --since 7d --action instance.archive',
+        'berth audit list --limit 1000 --json > audit.json',
+      ]),
+    )
+    .action(
+      run<AuditOptions>(io, async (berth, _args, options) => {
+        const limit = Number(options.limit);
+        if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
+          throw usageError('--limit takes a number from 1 to 10000.');
+        const organization = await berth.organization();
+        const client = await berth.client();
+        const now = berth.io.now();
+        const page = await collect(limit, (query) =>
+          client.call('auditList', {
+            params: { organization: organization.id },
+            query: {
+              ...query,
+              ...(options.action === undefined ? {} : { action: options.action }),
+              ...(options.actor === undefined ? {} : { actor: options.actor }),
+              ...(options.target === undefined ? {} : { target: options.target }),
+              ...(options.since === undefined ? {} : { since: parseSince(options.since, now) }),
+              ...(options.until === undefined ? {} : { until: parseSince(options.until, now) }),
+            },
+          }),
+        );
+        berth.print(page, () =>
+          renderTable(
+            page.items,
+            [
+              { title: 'When', value: (row) => formatRelative(row.at, now) },
+              { title: 'Who', value: (row) => row.actor },
+              { title: 'Did', value: (row) => row.action },
+              { title: 'To', value: (row) => row.target },
+              {
+                title: 'Result',
+                value: (row) => row.result,
+                paint: (text, row) => text.replace(row.result, paintState(row.result, berth.paint)),
+              },
+              { title: 'From', value: (row) => row.address ?? '-' },
+            ],
+            { paint: berth.paint, empty: 'Nothing matches.' },
+          ),
+        );
+      }),
+    );
+}
+
+export function addOrganizationCommands(program: Command, io: Io): void {
+  addMembers(program, io);
+  addProjects(program, io);
+  addQuota(program, io);
+  addAudit(program, io);
+}

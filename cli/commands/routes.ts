@@ -1,0 +1,127 @@
+/** routes: host names that lead to a port of an instance. */
+import { type Command, Option } from 'commander';
+import { routeVisibilities } from '#contract/routes.ts';
+import { usageError } from '../errors.ts';
+import { plain } from '../format.ts';
+import { collect, findInstance, findRoute, LIST_ROWS_MAX, type Route } from '../refs.ts';
+import { type Io, type Runtime, run } from '../runtime.ts';
+import { renderTable } from '../table.ts';
+import { examples } from './session.ts';
+
+type Visibility = (typeof routeVisibilities)[number];
+
+function parsePort(text: string | undefined): number {
+  const port = Number(text);
+  if (!Number.isInteger(port) || port < 1 || port > 65535)
+    throw usageError(`"${text}" is not a port.`, 'A number from 1 to 65535.');
+  return port;
+}
+
+/** 'shop' becomes 'shop.<platform domain>'; a name with a dot stays. */
+async function fullHostname(berth: Runtime, text: string): Promise<string> {
+  if (text.includes('.')) return text.toLowerCase();
+  const { domain } = await (await berth.client()).call('info', {});
+  return `${text.toLowerCase()}.${domain}`;
+}
+
+function table(berth: Runtime, rows: readonly Route[], empty: string): string {
+  return renderTable(
+    rows,
+    [
+      { title: 'Address', value: (row) => row.url },
+      { title: 'Instance', value: (row) => row.instanceName },
+      { title: 'To', value: (row) => (row.target === 'screen' ? 'screen' : `port ${row.port}`) },
+      {
+        title: 'Open to',
+        value: (row) => (row.visibility === 'public' ? 'everybody' : 'members'),
+        paint: (text, row) => (row.visibility === 'public' ? berth.paint.yellow(text) : text),
+      },
+      { title: 'Id', value: (row) => row.id },
+    ],
+    { paint: berth.paint, empty },
+  );
+}
+
+export function addRouteCommands(program: Command, io: Io): void {
+  const routes = program.command('routes').alias('route').description('Host names that lead to instances');
+  routes
+    .command('list [instance]')
+    .alias('ls')
+    .description('List the routes of the project, or of one instance')
+    .action(
+      run(io, async (berth, [ref]) => {
+        const client = await berth.client();
+        if (typeof ref === 'string') {
+          const instance = await findInstance(berth, ref);
+          const page = await client.call('routesList', { params: { instance: instance.id } });
+          berth.print(page, () => table(berth, page.items, `No routes lead to ${plain(instance.name)}.`));
+          return;
+        }
+        const project = await berth.project();
+        const page = await collect(LIST_ROWS_MAX, (query) =>
+          client.call('routesListProject', { params: { project: project.id }, query }),
+        );
+        berth.print(page, () =>
+          table(berth, page.items, 'No routes yet. Add one with: berth routes add INSTANCE NAME --port 8080'),
+        );
+      }),
+    );
+  routes
+    .command('add <instance> <hostname>')
+    .aliases(['create', 'new'])
+    .description('Add a route; it works at once. A name without a dot is put under the platform domain.')
+    .requiredOption('--port <port>', 'port inside the instance')
+    .option('--public', 'open to everybody, without sign-in')
+    .addHelpText(
+      'after',
+      examples(['berth routes add web shop --port 8080', 'berth routes add web shop --port 8080 --public']),
+    )
+    .action(
+      run<{ port: string; public?: boolean }>(io, async (berth, [ref = '', hostname = ''], options) => {
+        const port = parsePort(options.port);
+        const instance = await findInstance(berth, ref);
+        const route = await (await berth.client()).call('routesCreate', {
+          params: { instance: instance.id },
+          body: {
+            hostname: await fullHostname(berth, hostname),
+            port,
+            visibility: options.public === true ? 'public' : 'private',
+          },
+        });
+        berth.print(route, () => `${route.url} leads to port ${route.port} of ${plain(instance.name)}.\n`);
+      }),
+    );
+  routes
+    .command('update <route>')
+    .description('Change port or visibility of a route (host name or id)')
+    .option('--port <port>', 'port inside the instance')
+    .addOption(new Option('--visibility <who>', 'private: members; public: everybody').choices([...routeVisibilities]))
+    .action(
+      run<{ port?: string; visibility?: Visibility }>(io, async (berth, [ref = ''], options) => {
+        if (options.port === undefined && options.visibility === undefined) {
+          throw usageError('Change what?', 'Add --port or --visibility.');
+        }
+        const port = options.port === undefined ? undefined : parsePort(options.port);
+        const found = await findRoute(berth, ref);
+        const route = await (await berth.client()).call('routesUpdate', {
+          params: { route: found.id },
+          body: {
+            ...(port === undefined ? {} : { port }),
+            ...(options.visibility === undefined ? {} : { visibility: options.visibility }),
+          },
+        });
+        berth.print(route, () => table(berth, [route], ''));
+      }),
+    );
+  routes
+    .command('delete <route>')
+    .alias('rm')
+    .description('Remove a route (host name or id)')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const route = await findRoute(berth, ref);
+        await (await berth.client()).call('routesDelete', { params: { route: route.id } });
+        berth.print({ deleted: route.id }, () => `${plain(route.hostname)} leads nowhere any more.\n`);
+      }),
+    );
+}

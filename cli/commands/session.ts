@@ -1,0 +1,309 @@
+/** login, logout, whoami, context: which installation the program talks to, and as whom. */
+import { access } from 'node:fs/promises';
+import { hostname } from 'node:os';
+import { resolve } from 'node:path';
+import type { Command } from 'commander';
+import type { BerthClient, OutputOf, RawAnswer } from '../client.ts';
+import { CONTEXT_NAME_DEFAULT, type Context, DATA_DIR_DEFAULT, findHostInstallation } from '../config.ts';
+import { CliError, usageError } from '../errors.ts';
+import { formatRelative, plain } from '../format.ts';
+import { type Io, type Runtime, run } from '../runtime.ts';
+import { renderProperties, renderTable } from '../table.ts';
+
+/** Days a token made by `berth login` lives. */
+export const LOGIN_TOKEN_DAYS = 90;
+
+type LoginOptions = {
+  url?: string;
+  ca?: string;
+  email?: string;
+  passwordStdin?: boolean;
+  tokenStdin?: boolean;
+  dataDir: string;
+  expiresInDays?: string;
+};
+
+type Target = { url: string; ca: string | undefined };
+
+/** Where to sign in: said on the command line, known from before, or the installation of this machine. */
+async function loginTarget(berth: Runtime, options: LoginOptions): Promise<Target> {
+  const stored = (await berth.config()).contexts[contextName(berth, await berth.config())];
+  const url = options.url ?? berth.io.env['BERTH_URL'];
+  const ca = options.ca ?? berth.io.env['BERTH_CA'];
+  const here = await findHostInstallation(options.dataDir);
+  if (url !== undefined && url !== '') {
+    const full = /^https?:\/\//.test(url) ? url : `https://${url}`;
+    if (!URL.canParse(full))
+      throw usageError(`"${url}" is not an address.`, 'Write it like https://berth.localhost:9443');
+    const origin = new URL(full).origin;
+    const known = origin === stored?.url ? stored.ca : origin === here?.url ? await existing(here.ca) : undefined;
+    return { url: origin, ca: ca === undefined ? known : resolve(ca) };
+  }
+  if (here !== null) return { url: here.url, ca: ca === undefined ? await existing(here.ca) : resolve(ca) };
+  if (stored !== undefined) return { url: stored.url, ca: ca === undefined ? stored.ca : resolve(ca) };
+  throw usageError(
+    'Which installation? There is none on this machine that you may read.',
+    'Name it: berth login --url https://HOST:9443 --ca ca.crt',
+  );
+}
+
+async function existing(path: string): Promise<string | undefined> {
+  return access(path).then(
+    () => path,
+    () => undefined,
+  );
+}
+
+function contextName(berth: Runtime, file: { current: string }): string {
+  return berth.options.context ?? berth.io.env['BERTH_CONTEXT'] ?? file.current ?? CONTEXT_NAME_DEFAULT;
+}
+
+/** The cookies of an answer as a Cookie header. */
+function cookiesOf(answer: RawAnswer): string {
+  const header = answer.headers['set-cookie'];
+  const lines = header === undefined ? [] : Array.isArray(header) ? header : [header];
+  return lines.map((line) => line.split(';', 1)[0] ?? '').join('; ');
+}
+
+/** Exchanges a password for an API token; the short session in between is ended again. */
+async function tokenByPassword(
+  client: BerthClient,
+  credentials: { email: string; password: string },
+  days: number,
+): Promise<OutputOf<'tokensCreate'>> {
+  const origin = { origin: client.url };
+  const signedIn = await client.raw('POST', '/api/v1/session', credentials, { headers: origin });
+  const headers = { ...origin, cookie: cookiesOf(signedIn) };
+  const token = await client.call(
+    'tokensCreate',
+    { body: { name: `berth on ${hostname()}`.slice(0, 80), expiresInDays: days } },
+    { headers },
+  );
+  await client.call('signOut', {}, { headers });
+  return token;
+}
+
+async function login(berth: Runtime, options: LoginOptions): Promise<void> {
+  if (options.passwordStdin === true && options.tokenStdin === true) {
+    throw usageError('--password-stdin and --token-stdin cannot both read stdin.');
+  }
+  const days = Number(options.expiresInDays ?? LOGIN_TOKEN_DAYS);
+  if (!Number.isInteger(days) || days < 1) throw usageError('--expires-in-days takes a whole number of days.');
+  const target = await loginTarget(berth, options);
+  const file = await berth.config();
+  const name = contextName(berth, file);
+  const next: Context = { url: target.url, ...(target.ca === undefined ? {} : { ca: target.ca }) };
+  if (options.tokenStdin === true) {
+    next.token = (await berth.readStdin()).trim();
+    if (next.token === '') throw usageError('There was no token on stdin.');
+  } else {
+    const email = options.email ?? (berth.io.stdin.isTTY === true ? await berth.ask('E-mail: ') : undefined);
+    if (email === undefined || email === '') throw usageError('Who are you?', 'Add --email NAME@EXAMPLE.');
+    const password = options.passwordStdin === true ? await berth.readStdin() : await berth.askSecret('Password: ');
+    const client = berth.makeClient(target);
+    try {
+      const token = await tokenByPassword(client, { email, password }, days);
+      next.token = token.secret;
+      next.tokenId = token.id;
+    } catch (error) {
+      if (error instanceof CliError && error.code === 'unauthenticated') {
+        throw new CliError('notSignedIn', error.message, {
+          code: 'unauthenticated',
+          requestId: error.requestId,
+          hint: 'Check e-mail and password. A new installation first needs its owner: open the address that ./berth up printed.',
+        });
+      }
+      throw error;
+    } finally {
+      await client.close();
+    }
+  }
+  const client = berth.makeClient({ url: target.url, ca: target.ca, token: next.token });
+  try {
+    const whoami = await client.call('whoami', {});
+    next.email = whoami.user.email;
+    const old = file.contexts[name];
+    if (old?.url === next.url && old.project !== undefined) next.project = old.project;
+    await berth.saveConfig({ current: name, contexts: { ...file.contexts, [name]: next } });
+    berth.print(
+      { context: name, url: next.url, user: whoami.user },
+      () => `Signed in to ${next.url} as ${plain(whoami.user.email)}.\n`,
+    );
+  } finally {
+    await client.close();
+  }
+}
+
+async function logout(berth: Runtime): Promise<void> {
+  const { name, context } = await berth.context();
+  if (context?.token === undefined) {
+    berth.print({ context: name, revoked: false }, () => 'You were not signed in.\n');
+    return;
+  }
+  let revoked = false;
+  if (context.tokenId !== undefined) {
+    try {
+      await (await berth.client()).call('tokensRevoke', { params: { token: context.tokenId } });
+      revoked = true;
+    } catch (error) {
+      if (!(error instanceof CliError) || !['notSignedIn', 'notFound'].includes(error.exit)) {
+        berth.note(
+          `The token could not be revoked at the server (${(error as Error).message}); it is forgotten here.\n`,
+        );
+      }
+    }
+  }
+  const file = await berth.config();
+  const { [name]: stored, ...others } = file.contexts;
+  if (stored !== undefined) {
+    const { token, tokenId, email, ...rest } = stored;
+    await berth.saveConfig({ ...file, contexts: { ...others, [name]: rest } });
+  }
+  berth.print({ context: name, revoked }, () => (revoked ? 'Signed out; the token is revoked.\n' : 'Signed out.\n'));
+}
+
+async function whoami(berth: Runtime): Promise<void> {
+  const who = await berth.whoami();
+  const { name, context } = await berth.context();
+  berth.print(who, () =>
+    renderProperties(
+      [
+        ['Person', `${plain(who.user.name)} <${plain(who.user.email)}>`],
+        ['Installation', `${context?.url ?? ''} (context ${name})`],
+        ['Platform admin', who.user.platformAdmin ? 'yes' : 'no'],
+        [
+          'Token',
+          who.expiresAt === null ? 'never expires' : `expires ${formatRelative(who.expiresAt, berth.io.now())}`,
+        ],
+        ...who.memberships.map((item) => ['Organization', `${plain(item.organization.name)} (${item.role})`] as const),
+        ...who.projects.map((item) => ['Project', plain(item.name)] as const),
+      ],
+      berth.paint,
+    ),
+  );
+}
+
+async function listContexts(berth: Runtime): Promise<void> {
+  const file = await berth.config();
+  const items = Object.entries(file.contexts).map(([name, context]) => ({
+    name,
+    current: name === file.current,
+    url: context.url,
+    email: context.email ?? null,
+    project: context.project ?? null,
+    signedIn: context.token !== undefined,
+  }));
+  berth.print({ items }, () =>
+    renderTable(
+      items,
+      [
+        { title: '', value: (row) => (row.current ? '*' : '') },
+        { title: 'Name', value: (row) => row.name },
+        { title: 'Address', value: (row) => row.url },
+        { title: 'Person', value: (row) => (row.signedIn ? (row.email ?? '-') : '(signed out)') },
+        { title: 'Project', value: (row) => row.project ?? '-' },
+      ],
+      { paint: berth.paint, empty: 'No contexts yet. Create one with: berth login' },
+    ),
+  );
+}
+
+export function addSessionCommands(program: Command, io: Io): void {
+  program
+    .command('login')
+    .summary('Sign in to an installation')
+    .description(
+      'Sign in and keep an API token in the configuration file (readable by you alone).\n' +
+        'On the Berth host the address and the CA certificate are found in the data directory.',
+    )
+    .option('--url <url>', 'address of the console, such as https://berth.localhost:9443')
+    .option('--ca <file>', "Berth's CA certificate (on the host: <data dir>/ca.crt)")
+    .option('--email <address>', 'who signs in')
+    .option('--password-stdin', 'read the password from stdin')
+    .option('--token-stdin', 'read an API token from stdin instead of signing in with a password')
+    .option('--data-dir <dir>', 'data directory of the installation on this machine', DATA_DIR_DEFAULT)
+    .option('--expires-in-days <days>', `life of the token (default: ${LOGIN_TOKEN_DAYS})`)
+    .addHelpText(
+      'after',
+      examples([
+        'berth login --email ada@example.com',
+        'berth login --url https://cloud.example.com:9443 --ca ca.crt --context work',
+        'printf %s "$TOKEN" | berth login --url https://berth.localhost:9443 --token-stdin',
+      ]),
+    )
+    .action(run<LoginOptions>(io, (berth, _args, options) => login(berth, options)));
+  program
+    .command('logout')
+    .summary('Forget the token, and revoke it')
+    .description('Revoke the token that `berth login` made and forget it.')
+    .action(run(io, (berth) => logout(berth)));
+  program
+    .command('whoami')
+    .summary('Show who you are and what you belong to')
+    .description('Show the signed-in person, the installation, the organizations and projects.')
+    .action(run(io, (berth) => whoami(berth)));
+
+  const contexts = program.command('contexts').alias('context').description('Installations this program knows');
+  contexts
+    .command('list')
+    .alias('ls')
+    .description('List contexts; the current one has a star')
+    .action(run(io, (berth) => listContexts(berth)));
+  contexts
+    .command('use <name>')
+    .description('Make a context the current one')
+    .action(
+      run(io, async (berth, [name = '']) => {
+        const file = await berth.config();
+        if (file.contexts[name] === undefined) {
+          throw usageError(
+            `There is no context "${name}".`,
+            `Known: ${Object.keys(file.contexts).join(', ') || 'none'}.`,
+          );
+        }
+        await berth.saveConfig({ ...file, current: name });
+        berth.print({ current: name }, () => `Now using ${name}.\n`);
+      }),
+    );
+  contexts
+    .command('set-project <project>')
+    .description('Remember a project for the current context, so that --project can be left out')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        berth.options.project = ref;
+        const project = await berth.project();
+        const { name } = await berth.context();
+        const file = await berth.config();
+        const stored = file.contexts[name];
+        if (stored === undefined)
+          throw usageError('The context comes from the environment.', 'Set BERTH_PROJECT instead.');
+        await berth.saveConfig({
+          ...file,
+          contexts: { ...file.contexts, [name]: { ...stored, project: project.name } },
+        });
+        berth.print(
+          { context: name, project: project.name },
+          () => `Project ${project.name} is now the default of ${name}.\n`,
+        );
+      }),
+    );
+  contexts
+    .command('delete <name>')
+    .alias('rm')
+    .description('Forget a context (the token stays valid: log out first to revoke it)')
+    .action(
+      run(io, async (berth, [name = '']) => {
+        const file = await berth.config();
+        const { [name]: gone, ...rest } = file.contexts;
+        if (gone === undefined) throw new CliError('notFound', `There is no context "${name}".`, { code: 'not_found' });
+        const current = file.current === name ? (Object.keys(rest)[0] ?? CONTEXT_NAME_DEFAULT) : file.current;
+        await berth.saveConfig({ current, contexts: rest });
+        berth.print({ deleted: name }, () => `Forgot ${name}.\n`);
+      }),
+    );
+}
+
+/** The "Examples" part of a help page. */
+export function examples(lines: readonly string[]): string {
+  return `\nExamples:\n${lines.map((line) => `  ${line}`).join('\n')}\n`;
+}

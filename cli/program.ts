@@ -1,0 +1,109 @@
+/** The whole command tree. Pure wiring: reading it top to bottom is reading the program's table of contents. */
+import { Argument, Command, Help, Option } from 'commander';
+import { addHostCommands } from './commands/hosts.ts';
+import { addImageCommands } from './commands/images.ts';
+import { addInstanceCommands } from './commands/instances.ts';
+import { addOperationCommands } from './commands/operations.ts';
+import { addOrganizationCommands } from './commands/organization.ts';
+import { addRouteCommands } from './commands/routes.ts';
+import { addSessionCommands, examples } from './commands/session.ts';
+import { addSnapshotCommands } from './commands/snapshots.ts';
+import { addTokenCommands } from './commands/tokens.ts';
+import { type CompletionShell, candidates, completionScript, completionShells } from './completion.ts';
+import { CliError } from './errors.ts';
+import { type Io, type Runtime, run, VERSION } from './runtime.ts';
+
+const HELP_WIDTH = 100;
+
+/** Builds the program for one run (`json`: errors are left to the caller to print). It throws CommanderError and CliError; main.ts turns them into exit codes. */
+export function buildProgram(io: Io, json = false): Command {
+  const program = new Command('berth');
+  program
+    .description('Desktops and servers of your own, on machines of your own.')
+    .option('--json', 'print the API answer as JSON, for scripts')
+    .option('-p, --project <project>', 'project to work in (name or id; also BERTH_PROJECT)')
+    .option('--organization <organization>', 'organization to work in (name or id)')
+    .option('--context <context>', 'installation to talk to (also BERTH_CONTEXT)')
+    .option('--no-color', 'no colours (also NO_COLOR)')
+    .addOption(new Option('--debug', 'show every request on stderr'))
+    .version(VERSION, '-V, --version', 'print the version of this program')
+    .showHelpAfterError('(add --help to see what is possible)')
+    .showSuggestionAfterError(true)
+    .configureHelp({ helpWidth: HELP_WIDTH, sortSubcommands: false, showGlobalOptions: true })
+    .configureOutput({
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      outputError: (text, write) => (json ? undefined : write(text)),
+      getOutHelpWidth: () => HELP_WIDTH,
+      getErrHelpWidth: () => HELP_WIDTH,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+    })
+    .exitOverride();
+  program.createHelp = () => Object.assign(new Help(), program.configureHelp());
+
+  addSessionCommands(program, io);
+  addInstanceCommands(program, io);
+  addSnapshotCommands(program, io);
+  addRouteCommands(program, io);
+  addImageCommands(program, io);
+  addHostCommands(program, io);
+  addOperationCommands(program, io);
+  addOrganizationCommands(program, io);
+  addTokenCommands(program, io);
+
+  program
+    .command('completion')
+    .description('Print the completion script of a shell')
+    .addArgument(new Argument('<shell>', 'your shell').choices([...completionShells]))
+    .addHelpText('after', examples(['eval "$(berth completion bash)"', 'berth completion fish | source']))
+    .action(
+      run(io, async (berth, [shell = '']) => {
+        berth.out(completionScript(shell as CompletionShell));
+      }),
+    );
+  program
+    .command('version')
+    .description('Print the version of this program and of the installation')
+    .action(run(io, (berth) => version(berth)));
+  program
+    .command('__complete [words...]', { hidden: true })
+    .allowUnknownOption()
+    .action(
+      run(io, async (berth, words) => {
+        const found = await candidates(berth, program, words);
+        berth.out(found.map((word) => `${word}\n`).join(''));
+      }),
+    );
+
+  program.addHelpText(
+    'after',
+    `
+Commands for the Berth host itself: ./berth up, down, status, logs, doctor, test (./berth up --help).
+Things are named by name or id. Exit codes: 0 ok, 1 failed, 2 usage, 3 not signed in, 4 not found,
+5 conflict or quota, 6 timeout, 7 not available.
+${examples(['berth login', 'berth instances create ada --kind desktop --wait', 'berth instances open ada', 'berth instances shell web'])}`,
+  );
+  // One way to ask for help is enough inside a group: --help.
+  for (const group of program.commands) if (group.commands.length > 0) group.helpCommand(false);
+  return program;
+}
+
+async function version(berth: Runtime): Promise<void> {
+  let server: string | null = null;
+  try {
+    const { context } = await berth.context();
+    if (context !== null) {
+      const client = berth.makeClient(context);
+      try {
+        server = (await client.call('health', {})).version;
+      } finally {
+        await client.close();
+      }
+    }
+  } catch (error) {
+    if (!(error instanceof CliError)) throw error;
+    berth.note(`The installation did not answer: ${error.message}\n`);
+  }
+  berth.print({ client: VERSION, server }, () => `berth ${VERSION}\ninstallation ${server ?? 'unknown'}\n`);
+}

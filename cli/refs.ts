@@ -1,0 +1,185 @@
+/** From what people type (a name or an id) to one thing of the API. Several hits are an error that lists them. */
+import { isId } from '#domain/ids.ts';
+import type { BerthClient, OutputOf } from './client.ts';
+import { CliError, usageError } from './errors.ts';
+import type { Runtime } from './runtime.ts';
+
+export type Instance = OutputOf<'instancesGet'>;
+export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
+export type Route = OutputOf<'routesCreate'>;
+export type Image = OutputOf<'imagesList'>['items'][number];
+export type Host = OutputOf<'hostsGet'>;
+export type Member = OutputOf<'membersUpdate'>;
+
+/** Rows a list command fetches at most, over all pages. */
+export const LIST_ROWS_MAX = 1000;
+
+type Page<T> = { items: T[]; nextCursor: string | null };
+
+/** Walks pages until `limit` rows are there. `nextCursor` is where the rest begins. */
+export async function collect<T>(
+  limit: number,
+  page: (query: { cursor?: string; limit: number }) => Promise<Page<T>>,
+): Promise<Page<T>> {
+  const items: T[] = [];
+  let cursor: string | null = null;
+  do {
+    const next: Page<T> = await page({
+      ...(cursor === null ? {} : { cursor }),
+      limit: Math.min(200, limit - items.length),
+    });
+    items.push(...next.items);
+    cursor = next.nextCursor;
+  } while (cursor !== null && items.length < limit);
+  return { items, nextCursor: cursor };
+}
+
+function missing(what: string, name: string, known: readonly string[]): CliError {
+  const near = closest(name, known);
+  return new CliError('notFound', `There is no ${what} "${name}", or you may not see it.`, {
+    code: 'not_found',
+    hint:
+      near !== null
+        ? `Did you mean "${near}"?`
+        : known.length === 0
+          ? `There is no ${what} at all yet.`
+          : `There are: ${known.slice(0, 10).join(', ')}${known.length > 10 ? ', ...' : ''}.`,
+  });
+}
+
+/** The known word nearest to a mistyped one, or null when none is near. */
+export function closest(word: string, known: readonly string[]): string | null {
+  let best: { text: string; distance: number } | null = null;
+  for (const text of known) {
+    const distance = editDistance(word, text);
+    if (best === null || distance < best.distance) best = { text, distance };
+  }
+  return best !== null && best.distance <= Math.max(1, Math.floor(word.length / 3)) ? best.text : null;
+}
+
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, index) => index);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, change));
+    }
+    row = next;
+  }
+  return row[b.length] ?? 0;
+}
+
+async function instancesNamed(client: BerthClient, project: string, archived: boolean): Promise<Instance[]> {
+  const page = await collect(LIST_ROWS_MAX, (query) =>
+    client.call('instancesList', { params: { project }, query: { ...query, archived: archived ? 'true' : 'false' } }),
+  );
+  return page.items;
+}
+
+/** An instance by id, or by name in the project in force. `archived`: look among the deleted ones (too). */
+export async function findInstance(
+  berth: Runtime,
+  ref: string,
+  where: 'live' | 'archived' | 'both' = 'live',
+): Promise<Instance> {
+  const client = await berth.client();
+  if (isId('ins', ref)) return client.call('instancesGet', { params: { instance: ref } });
+  const project = await berth.project();
+  const all: Instance[] = [];
+  if (where !== 'archived') all.push(...(await instancesNamed(client, project.id, false)));
+  if (where !== 'live') all.push(...(await instancesNamed(client, project.id, true)));
+  const wanted = where === 'archived' ? all.filter((instance) => instance.phase === 'archived') : all;
+  const unique = [...new Map(wanted.map((instance) => [instance.id, instance])).values()];
+  const found = unique.filter((instance) => instance.name === ref);
+  if (found.length > 1) {
+    throw usageError(
+      `Several instances are called "${ref}".`,
+      `Use an id: ${found.map((item) => item.id).join(', ')}.`,
+    );
+  }
+  if (found[0] === undefined) {
+    throw missing(
+      where === 'archived' ? 'deleted instance' : 'instance',
+      ref,
+      unique.map((instance) => instance.name),
+    );
+  }
+  return found[0];
+}
+
+export async function findSnapshot(berth: Runtime, instance: Instance, ref: string): Promise<Snapshot> {
+  const client = await berth.client();
+  const { items } = await client.call('snapshotsList', { params: { instance: instance.id } });
+  const found = items.filter((snapshot) => snapshot.id === ref || snapshot.name === ref);
+  if (found.length > 1) {
+    throw usageError(
+      `Several snapshots are called "${ref}".`,
+      `Use an id: ${found.map((item) => item.id).join(', ')}.`,
+    );
+  }
+  if (found[0] === undefined)
+    throw missing(
+      'snapshot',
+      ref,
+      items.map((snapshot) => snapshot.name),
+    );
+  return found[0];
+}
+
+/** A route by id or host name in the project in force. */
+export async function findRoute(berth: Runtime, ref: string): Promise<Route> {
+  const client = await berth.client();
+  const project = await berth.project();
+  const page = await collect(LIST_ROWS_MAX, (query) =>
+    client.call('routesListProject', { params: { project: project.id }, query }),
+  );
+  const found = page.items.find((route) => route.id === ref || route.hostname === ref.toLowerCase());
+  if (found === undefined)
+    throw missing(
+      'route',
+      ref,
+      page.items.map((route) => route.hostname),
+    );
+  return found;
+}
+
+export async function findImage(berth: Runtime, ref: string): Promise<Image> {
+  const client = await berth.client();
+  const { items } = await client.call('imagesList', {});
+  const found = items.find((image) => image.id === ref || image.name === ref);
+  if (found === undefined)
+    throw missing(
+      'image',
+      ref,
+      items.map((image) => image.name),
+    );
+  return found;
+}
+
+export async function findHost(berth: Runtime, ref: string): Promise<Host> {
+  const client = await berth.client();
+  const { items } = await client.call('hostsList', {});
+  const found = items.find((host) => host.id === ref || host.name === ref);
+  if (found === undefined)
+    throw missing(
+      'host',
+      ref,
+      items.map((host) => host.name),
+    );
+  return found;
+}
+
+/** A member by user id or e-mail address. */
+export async function findMember(berth: Runtime, organization: string, ref: string): Promise<Member> {
+  const client = await berth.client();
+  const page = await collect(LIST_ROWS_MAX, (query) => client.call('membersList', { params: { organization }, query }));
+  const found = page.items.find((member) => member.user.id === ref || member.user.email === ref.toLowerCase());
+  if (found === undefined)
+    throw missing(
+      'member',
+      ref,
+      page.items.map((member) => member.user.email),
+    );
+  return found;
+}
