@@ -11,6 +11,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { allRoutes } from './api.ts';
 import { auditEntrySchema } from './audit.ts';
 import { problemSchema } from './common.ts';
+import { SESSION_COOKIE } from './edge.ts';
 import { eventSchema } from './events.ts';
 import { hostSchema } from './hosts.ts';
 import { invitationSchema, memberSchema, sessionSchema, tokenSchema, userSchema, whoamiSchema } from './identity.ts';
@@ -218,7 +219,7 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
         session: {
           type: 'apiKey',
           in: 'cookie',
-          name: '__Host-berth_session',
+          name: SESSION_COOKIE,
           description: 'The session cookie of the console.',
         },
       },
