@@ -1,0 +1,124 @@
+/**
+ * Who may open a screen, terminal or log tail, and for how long: every connection is decided at the start and again
+ * whenever the state changes (and twice a second, for expiry). Whoever signs out, loses the membership or the instance
+ * is out within a second, with the reason as close code.
+ */
+import type { WebSocket } from 'ws';
+import { closeCodes } from '#contract/edge.ts';
+import { type Action, roleMay } from '#domain/authz.ts';
+import type { Knowledge } from './callers.ts';
+import type { Caller, EdgeInstance } from './state.ts';
+
+export const RECHECK_MS = 500;
+export const CONNECTIONS_MAX = 1_000;
+export const CONNECTIONS_PER_USER_MAX = 32;
+export const CONNECTIONS_PER_INSTANCE_MAX = 24;
+const PING_MS = 25_000;
+const INSTANCE_MISS_MS = 200;
+
+export type Refusal = { code: number; reason: string };
+
+/** True when there is (or may be) something to connect to. */
+export function isRunning(instance: EdgeInstance): boolean {
+  if (instance.phase !== 'ready') return false;
+  return instance.observed === 'running' || (instance.observed === 'unknown' && instance.desired === 'running');
+}
+
+type Open = { socket: WebSocket; caller: Caller; instanceId: string; action: Action; alive: boolean };
+
+export class Doors {
+  readonly #knowledge: Knowledge;
+  readonly #open = new Set<Open>();
+  readonly #timers: NodeJS.Timeout[];
+  readonly #forget: () => void;
+
+  constructor(knowledge: Knowledge) {
+    this.#knowledge = knowledge;
+    this.#forget = knowledge.state.onChange(() => this.#recheck());
+    this.#timers = [setInterval(() => this.#recheck(), RECHECK_MS), setInterval(() => this.#ping(), PING_MS)];
+    for (const timer of this.#timers) timer.unref();
+  }
+
+  /** Whether `caller` may do `action` to the instance now; null when they may. */
+  refusal(caller: Caller | undefined, action: Action, instanceId: string): Refusal | null {
+    const { state, now } = this.#knowledge;
+    if (caller === undefined || !state.stillSignedIn(caller, now())) {
+      return { code: closeCodes.signedOut, reason: 'Sign in again.' };
+    }
+    const instance = state.instance(instanceId);
+    const role = instance === undefined ? undefined : state.role(instance.organizationId, caller.userId);
+    if (instance === undefined || role === undefined || !roleMay(role, action)) {
+      return { code: closeCodes.forbidden, reason: 'There is no such instance, or you may not open it.' };
+    }
+    return isRunning(instance) ? null : { code: closeCodes.notRunning, reason: 'It does not run.' };
+  }
+
+  /** The same, but asks the database once before it says that the instance is missing or stopped. */
+  async decide(caller: Caller | undefined, action: Action, instanceId: string): Promise<Refusal | null> {
+    const first = this.refusal(caller, action, instanceId);
+    if (first === null || first.code === closeCodes.signedOut) return first;
+    await this.#knowledge.lookup({ by: 'instance', key: instanceId }, INSTANCE_MISS_MS);
+    return this.refusal(caller, action, instanceId);
+  }
+
+  /** Lets the socket in and watches it until it closes; closes it at once when a bound is reached. */
+  enter(socket: WebSocket, caller: Caller, action: Action, instanceId: string): boolean {
+    let ofUser = 0;
+    let ofInstance = 0;
+    for (const open of this.#open) {
+      if (open.caller.userId === caller.userId) ofUser++;
+      if (open.instanceId === instanceId) ofInstance++;
+    }
+    if (
+      this.#open.size >= CONNECTIONS_MAX ||
+      ofUser >= CONNECTIONS_PER_USER_MAX ||
+      ofInstance >= CONNECTIONS_PER_INSTANCE_MAX
+    ) {
+      socket.close(closeCodes.tooMany, 'Too many open screens, terminals and logs. Close some.');
+      return false;
+    }
+    const entry: Open = { socket, caller, instanceId, action, alive: true };
+    this.#open.add(entry);
+    socket.on('pong', () => {
+      entry.alive = true;
+    });
+    socket.on('close', () => this.#open.delete(entry));
+    return true;
+  }
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  #recheck(): void {
+    for (const { socket, caller, action, instanceId } of this.#open) {
+      const refusal = this.refusal(caller, action, instanceId);
+      if (refusal !== null) shut(socket, refusal.code, refusal.reason);
+    }
+  }
+
+  #ping(): void {
+    for (const entry of this.#open) {
+      if (!entry.alive) entry.socket.terminate();
+      entry.alive = false;
+      if (entry.socket.readyState === entry.socket.OPEN) entry.socket.ping();
+    }
+  }
+
+  stop(): void {
+    this.#forget();
+    for (const timer of this.#timers) clearInterval(timer);
+    for (const { socket } of this.#open) shut(socket, 1001, 'Berth is restarting.');
+  }
+}
+
+const CLOSE_WAIT_MS = 1_000;
+
+/** Closes a socket with a reason; a peer that does not answer the close is cut off. */
+export function shut(socket: WebSocket, code: number, reason: string): void {
+  if (socket.readyState !== socket.OPEN) return;
+  // A paused socket would never read the peer's answer.
+  socket.resume();
+  socket.close(code, reason);
+  setTimeout(() => socket.terminate(), CLOSE_WAIT_MS).unref();
+}
