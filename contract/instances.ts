@@ -265,6 +265,11 @@ export const instanceRoutes = {
     status: 202,
     summary: 'Bring an archived instance back',
     params: instanceParams,
+    body: z
+      .strictObject({
+        name: nameSchema.optional().meta({ description: 'A new name, when the old one is taken meanwhile' }),
+      })
+      .default({}),
     response: acceptedSchema,
   }),
   instancesPurge: defineRoute({

@@ -29,6 +29,8 @@ export const defaultQuota: Quota = {
   snapshots: 100,
 };
 
+export const noUse: Quota = { instances: 0, cpus: 0, memoryBytes: 0, diskBytes: 0, routes: 0, snapshots: 0 };
+
 /** What one instance of this size takes from the quota. */
 export function instanceUse(size: Size): Quota {
   return {

@@ -199,7 +199,7 @@ create table instance (
   archived_at timestamptz,
   purge_at timestamptz,
   -- The operation that holds the instance; set and cleared with conditional updates, so two never run at once.
-  operation_id text references operation (id),
+  operation_id text references operation (id) deferrable initially deferred,
   -- Observed, written only by the watcher and by workflow steps that looked.
   observed text not null default 'unknown',
   observed_at timestamptz,

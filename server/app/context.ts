@@ -3,6 +3,7 @@ import type { ServerConfig } from '#contract/config.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
 import type { Db } from '#server/store/database.ts';
+import type { Services } from '#server/workflows/services.ts';
 
 export type AppContext = {
   db: Db;
@@ -11,4 +12,6 @@ export type AppContext = {
   ids: Ids;
   log: Log;
   version: string;
+  /** What workflows work with: the driver, starting runs, waking reconcilers. */
+  services: Services;
 };

@@ -9,12 +9,14 @@
  * - Step functions must answer, never throw: what a thrown error looks like after a restart is not under our control.
  * - DBOS is one per process: so is this.
  */
+import { AsyncResource } from 'node:async_hooks';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import type { Pool } from 'pg';
 
 /** Bumped only when the order or names of steps change so that runs begun by the version before cannot be replayed. */
 const RUN_FORMAT = 'berth-1';
 const SCHEMA = 'dbos';
+const RUN_NAME = 'operation';
 /** Restarts after which a run is given up: a run that kills the process each time must not do so for ever. */
 const RECOVERIES_MAX = 200;
 const ADOPTED_AT_ONCE_MAX = 500;
@@ -33,15 +35,18 @@ export type DurableOptions = {
   /** Own pool: a stuck workflow must not starve requests of connections, nor the other way round. */
   pool: Pool;
   replicaId: string;
-  bodies: Readonly<Record<string, RunBody>>;
+  /** The one body: it finds out from its id what to do. */
+  body: RunBody;
   log: DurableLog;
 };
 
 export type DurableRuns = {
   /** Starts the run with this id at once, in this process; does nothing when a run with this id is known already. */
-  start(name: string, id: string): Promise<void>;
+  start(id: string): Promise<void>;
   /** Of these run ids, those that were ever started. */
   known(ids: readonly string[]): Promise<Set<string>>;
+  /** Of these run ids, those that ended, well or badly. */
+  ended(ids: readonly string[]): Promise<Set<string>>;
   /** Unfinished runs that belong to none of `replicas`. */
   orphaned(replicas: readonly string[]): Promise<string[]>;
   /** Takes up runs of a dead replica: some living replica goes on with them within a second or two. */
@@ -54,31 +59,28 @@ export type DurableRuns = {
 /** Starts DBOS and takes up this replica's unfinished runs. Errors: whatever PostgreSQL says. */
 export async function launchDurableRuns(options: DurableOptions): Promise<DurableRuns> {
   let stopping = false;
-  const registered = new Map<string, (id: string) => Promise<void>>();
-
-  for (const [name, body] of Object.entries(options.bodies)) {
-    const wrapped = async (id: string): Promise<void> => {
-      await body({
-        id,
-        step: async <T>(step: string, work: () => Promise<T>): Promise<T> => {
-          if (stopping) return never<T>();
-          return DBOS.runStep(
-            async () => {
-              try {
-                return await work();
-              } catch (error) {
-                // A step that broke because the process is going down did not fail: it is taken up after the start.
-                if (stopping) return never<T>();
-                throw error;
-              }
-            },
-            { name: step },
-          );
-        },
-      });
-    };
-    registered.set(name, DBOS.registerWorkflow(wrapped, { name, maxRecoveryAttempts: RECOVERIES_MAX }));
-  }
+  const body = async (id: string): Promise<void> =>
+    options.body({
+      id,
+      step: async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+        if (stopping) return never<T>();
+        return DBOS.runStep(
+          async () => {
+            try {
+              return await work();
+            } catch (error) {
+              // A step that broke because the process is going down did not fail: it is taken up after the start.
+              if (stopping) return never<T>();
+              throw error;
+            }
+          },
+          { name },
+        );
+      },
+    });
+  const run = DBOS.registerWorkflow(body, { name: RUN_NAME, maxRecoveryAttempts: RECOVERIES_MAX });
+  // A run may be started from within a step of another one; it is nobody's child.
+  const outside = new AsyncResource('berth-run');
 
   const quiet = (level: 'warn' | 'error') => (entry: unknown) =>
     options.log[level]({ detail: entry instanceof Error ? entry.message : String(entry) }, 'workflow engine');
@@ -93,10 +95,8 @@ export async function launchDurableRuns(options: DurableOptions): Promise<Durabl
   await DBOS.launch();
 
   return {
-    async start(name, id) {
-      const run = registered.get(name);
-      if (run === undefined) throw new Error(`no such workflow: ${name}`);
-      const handle = await DBOS.startWorkflow(run, { workflowID: id })(id);
+    async start(id) {
+      const handle = await outside.runInAsyncScope(() => DBOS.startWorkflow(run, { workflowID: id })(id));
       // A run reports through its operation row; an error here is a bug in the engine's own code.
       handle.getResult().catch((error: unknown) => {
         if (!stopping) options.log.error({ operationId: id, err: error }, 'a workflow run broke');
@@ -106,6 +106,12 @@ export async function launchDurableRuns(options: DurableOptions): Promise<Durabl
       if (ids.length === 0) return new Set();
       const rows = await DBOS.listWorkflows({ workflowIDs: [...ids], loadInput: false, loadOutput: false });
       return new Set(rows.map((row) => row.workflowID));
+    },
+    async ended(ids) {
+      if (ids.length === 0) return new Set();
+      const rows = await DBOS.listWorkflows({ workflowIDs: [...ids], loadInput: false, loadOutput: false });
+      const going = ['PENDING', 'ENQUEUED', 'DELAYED'];
+      return new Set(rows.filter((row) => !going.includes(row.status)).map((row) => row.workflowID));
     },
     async orphaned(replicas) {
       const rows = await DBOS.listWorkflows({

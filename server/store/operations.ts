@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import type { ErrorCode } from '#domain/errors.ts';
 import type { ImageId, InstanceId, OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
-import { type Db, isUniqueViolation, type Trx, transact } from './database.ts';
+import { type Db, type Trx, transact } from './database.ts';
 import { emit } from './outbox.ts';
 
 export type OperationRecord = {
@@ -217,6 +217,17 @@ export async function stepFinished(
       .where('seq', '=', seq)
       .execute(),
   );
+}
+
+/** State of one step of an operation, by name. */
+export async function stepState(db: Db, id: OperationId, name: string): Promise<StepState | null> {
+  const row = await db
+    .selectFrom('operation_step')
+    .select('state')
+    .where('operation_id', '=', id)
+    .where('name', '=', name)
+    .executeTakeFirst();
+  return row?.state ?? null;
 }
 
 /** Ends the operation. False when it had ended before: then nothing else may be done either. */

@@ -7,7 +7,7 @@ import { sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
 import { overrun, type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
-import { type Db, isUniqueViolation, type Trx, transact } from './database.ts';
+import { type Db, type Trx, transact } from './database.ts';
 import { emit } from './outbox.ts';
 
 const columns: Record<QuotaResource, string> = {
@@ -18,8 +18,6 @@ const columns: Record<QuotaResource, string> = {
   routes: 'routes',
   snapshots: 'snapshots',
 };
-
-export const noUse: Quota = { instances: 0, cpus: 0, memoryBytes: 0, diskBytes: 0, routes: 0, snapshots: 0 };
 
 const words: Record<QuotaResource, string> = {
   instances: 'instances',

@@ -2,7 +2,7 @@
 import { sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
 import type { InstanceId, OrganizationId, ProjectId, RouteId } from '#domain/ids.ts';
-import { type Db, isUniqueViolation, type Trx, transact } from './database.ts';
+import { type Db, isUniqueViolation, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
 
 export type RouteRecord = {

@@ -1,7 +1,7 @@
 /** Snapshots of instances; the data is the engine's, the row says that it exists and who made it. */
 import { BerthError } from '#domain/errors.ts';
 import type { InstanceId, OrganizationId, ProjectId, SnapshotId, UserId } from '#domain/ids.ts';
-import { type Db, isUniqueViolation, type Trx, transact } from './database.ts';
+import { type Db, isUniqueViolation, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
 
 export type SnapshotState = 'creating' | 'ready' | 'deleting' | 'failed';

@@ -11,7 +11,6 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BerthError, type ErrorCode, toBerthError } from '#domain/errors.ts';
-import type { OperationId } from '#domain/ids.ts';
 import { isFinished } from '#domain/operations.ts';
 import type { Run } from '../runtime/workflows.ts';
 import { type Trx, transact } from '../store/database.ts';
@@ -83,10 +82,14 @@ export function backoffMs(attempt: number): number {
   return Math.min(BACKOFF_MS_MAX, BACKOFF_FIRST_MS * 2 ** (attempt - 1));
 }
 
-/** The body of every durable run; `run.id` is the operation's id. */
-export async function runOperation(workflow: AnyWorkflow, services: Services, run: Run): Promise<void> {
-  const operation = await patiently(services, () => operations.find(services.db, run.id as OperationId));
-  if (operation === null || isFinished(operation.state)) return;
+/** Runs one operation to its end, or on from where it was. */
+export async function runOperation(
+  workflow: AnyWorkflow,
+  services: Services,
+  run: Run,
+  operation: OperationRecord,
+): Promise<void> {
+  if (isFinished(operation.state)) return;
   await patiently(services, () => operations.begin(services.db, operation, services.now()));
 
   let failure: { index: number; error: StepError } | null = null;
@@ -220,12 +223,11 @@ async function finish(
     }),
   );
   await services.stopPoint(operation.kind, 'finish', 'effect');
-  services.nudge('instance-watcher');
   return { finished: true };
 }
 
 /** Retries bookkeeping while the database is away; a bug (constraint, syntax) comes out at once. */
-async function patiently<T>(services: Services, work: () => Promise<T>): Promise<T> {
+export async function patiently<T>(services: Services, work: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await work();

@@ -1,0 +1,50 @@
+/** Every operation kind with its workflow: one map, one durable body. */
+import type { OperationId } from '#domain/ids.ts';
+import type { OperationKind } from '#domain/operations.ts';
+import type { RunBody } from '../runtime/workflows.ts';
+import { find } from '../store/operations.ts';
+import { type AnyWorkflow, patiently, runOperation } from './engine.ts';
+import { imageBuild } from './image-build.ts';
+import { imageDelete } from './image-delete.ts';
+import { imageImport } from './image-import.ts';
+import { instanceArchive } from './instance-archive.ts';
+import { instanceClone } from './instance-clone.ts';
+import { instanceCreate } from './instance-create.ts';
+import { instancePower } from './instance-power.ts';
+import { instancePurge } from './instance-purge.ts';
+import { instanceRename } from './instance-rename.ts';
+import { instanceResize } from './instance-resize.ts';
+import { instanceRestore } from './instance-restore.ts';
+import type { Services } from './services.ts';
+import { snapshotCreate } from './snapshot-create.ts';
+import { snapshotDelete } from './snapshot-delete.ts';
+import { snapshotRestore } from './snapshot-restore.ts';
+
+export const workflows: Record<OperationKind, AnyWorkflow> = {
+  'instance.create': instanceCreate,
+  'instance.start': instancePower('start'),
+  'instance.stop': instancePower('stop'),
+  'instance.restart': instancePower('restart'),
+  'instance.pause': instancePower('pause'),
+  'instance.resume': instancePower('resume'),
+  'instance.resize': instanceResize,
+  'instance.rename': instanceRename,
+  'instance.clone': instanceClone,
+  'instance.archive': instanceArchive,
+  'instance.restore': instanceRestore,
+  'instance.purge': instancePurge,
+  'snapshot.create': snapshotCreate,
+  'snapshot.restore': snapshotRestore,
+  'snapshot.delete': snapshotDelete,
+  'image.build': imageBuild,
+  'image.import': imageImport,
+  'image.delete': imageDelete,
+};
+
+/** The body of every durable run: the run's id is the operation's. */
+export function operationBody(services: Services): RunBody {
+  return async (run) => {
+    const operation = await patiently(services, () => find(services.db, run.id as OperationId));
+    if (operation !== null) await runOperation(workflows[operation.kind], services, run, operation);
+  };
+}
