@@ -186,6 +186,7 @@ export class Guests {
 const IDENTITY_FILES = [
   '/etc/berth/vnc-password',
   '/etc/berth/vnc-passwd',
+  '/etc/berth/clawbot-token',
   '/var/lib/dbus/machine-id',
   '/var/lib/systemd/random-seed',
   '/var/lib/systemd/network/dhcp-duid',

@@ -60,7 +60,8 @@ export async function execCollect(
       stderr: Buffer.concat(output.stderr).toString('utf8'),
     };
   } catch (error) {
-    if (failure === null && isMissingCommand(error)) return { code: COMMAND_MISSING, stdout: '', stderr: 'command not found' };
+    if (failure === null && isMissingCommand(error))
+      return { code: COMMAND_MISSING, stdout: '', stderr: 'command not found' };
     throw failure ?? error;
   } finally {
     clearTimeout(timer);

@@ -3,7 +3,7 @@
  * machine can share the bytes of one image and each still removes only its own claim on it.
  */
 
-import { randomUUID } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { basename } from 'node:path';
@@ -18,6 +18,7 @@ import type { IncusImage } from './types.ts';
 
 const IMPORT_SECONDS_MAX = 900;
 const PULL_SECONDS_MAX = 3600;
+const UPLOAD_ATTEMPTS_MAX = 3;
 const SHARED = { project: 'default' };
 
 export class IncusImages {
@@ -39,6 +40,22 @@ export class IncusImages {
     labels: ImageLabels,
     signal: AbortSignal,
   ): Promise<AgentImage> {
+    for (let attempt = 1; ; attempt++) {
+      const fingerprint = await this.#upload(files, signal);
+      try {
+        return await this.#claim(fingerprint, labels);
+      } catch (error) {
+        // Another installation let go of the same bytes in between.
+        const vanished = error instanceof BerthError && error.code === 'not_found';
+        if (!vanished || attempt >= UPLOAD_ATTEMPTS_MAX) throw error;
+      }
+    }
+  }
+
+  async #upload(
+    files: { metadata: string; rootfs: string } | { unified: string },
+    signal: AbortSignal,
+  ): Promise<string> {
     const headers: Record<string, string> = { 'x-incus-public': 'false' };
     let body: Readable;
     if ('unified' in files) {
@@ -55,24 +72,17 @@ export class IncusImages {
       headers['content-length'] = String(await multipartLength(parts, boundary));
       body = Readable.from(multipart(parts, boundary));
     }
-    let fingerprint: string;
     try {
-      const started = await this.#client.upload('/1.0/images', body, headers, {
-        query: SHARED,
-        timeoutMs: IMPORT_SECONDS_MAX * 1000,
-        signal,
-      });
+      const options = { query: SHARED, timeoutMs: IMPORT_SECONDS_MAX * 1000, signal };
+      const started = await this.#client.upload('/1.0/images', body, headers, options);
       const done = await this.#client.wait(started.operation, IMPORT_SECONDS_MAX);
-      fingerprint = String(done.metadata?.['fingerprint'] ?? '');
+      return String(done.metadata?.['fingerprint'] ?? '');
     } catch (error) {
       // The engine has exactly these bytes already (from a build whose end was lost, or from another installation).
-      const same = /fingerprint[^0-9a-f]*([0-9a-f]{64})/i.exec(
-        error instanceof BerthError ? (error.detail ?? '') : '',
-      )?.[1];
-      if (same === undefined) throw error;
-      fingerprint = same;
+      const detail = error instanceof BerthError ? (error.detail ?? '') : '';
+      if (!/same fingerprint/i.test(detail)) throw error;
+      return fingerprintOf('unified' in files ? [files.unified] : [files.metadata, files.rootfs]);
     }
-    return this.#claim(fingerprint, labels);
   }
 
   async pullImage(
@@ -128,7 +138,7 @@ export class IncusImages {
 
   async #claim(fingerprint: string, labels: ImageLabels): Promise<AgentImage> {
     const found = await this.#get(fingerprint);
-    if (found === null) throw new BerthError('upstream_failed', 'The engine did not keep the image.');
+    if (found === null) throw notFound('image on this host');
     if (found.value.type !== 'container')
       throw new BerthError('unsupported', 'Only container images can be used here.');
     await this.#put(found, {
@@ -199,6 +209,13 @@ export class IncusImages {
 }
 
 const ANY_CLAIM = 'user.berth.';
+
+/** The engine's fingerprint of an image: sha256 over its files, one after the other. */
+async function fingerprintOf(paths: readonly string[]): Promise<string> {
+  const hash = createHash('sha256');
+  for (const path of paths) for await (const part of createReadStream(path)) hash.update(part as Buffer);
+  return hash.digest('hex');
+}
 
 type Part = { field: string; path: string };
 

@@ -1,0 +1,276 @@
+/**
+ * What every driver must do, whatever is behind it. A driver is done when this passes; the simulated twin and the agent
+ * on a real engine run the same file.
+ */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import { GIB, MIB } from '#domain/sizes.ts';
+import type { DriverEvent, GuestSpec, InstanceDriver, NetworkSpec } from '../interface.ts';
+
+export type ConformanceHarness = {
+  driver: InstanceDriver;
+  /** Fingerprint of an image that is there and allowed. */
+  image: string;
+  /** A network specification that is free. */
+  network(): NetworkSpec;
+  id(prefix: 'ins' | 'opr' | 'snp' | 'prj'): string;
+  /** Writes a mark on the guest's disk, reads it back. */
+  write(instance: InstanceId, mark: number): Promise<void>;
+  read(instance: InstanceId): Promise<number>;
+  /** Stops the guest without the driver. */
+  killBehind(instance: InstanceId): Promise<void>;
+  close(): Promise<void>;
+};
+
+const EVENT_MS_MAX = 1_000;
+
+export function describeConformance(name: string, open: () => Promise<ConformanceHarness>): void {
+  describe(`driver conformance: ${name}`, () => {
+    let harness: ConformanceHarness;
+    let driver: InstanceDriver;
+    let network: NetworkSpec;
+    let hosts = 10;
+    const instance = (): InstanceId => harness.id('ins') as InstanceId;
+    const operation = (): OperationId => harness.id('opr') as OperationId;
+    const snapshot = (): SnapshotId => harness.id('snp') as SnapshotId;
+    const guest = (more: Partial<GuestSpec> = {}): GuestSpec => {
+      const host = hosts++;
+      return {
+        instance: instance(),
+        project: network.project,
+        operation: operation(),
+        kind: 'server',
+        hostname: `guest-${host}`,
+        imageFingerprint: harness.image,
+        size: { cpus: 1, memoryBytes: 512 * MIB, diskBytes: 4 * GIB },
+        address4: network.subnet4.replace('.0/24', `.${host}`),
+        address6: network.subnet6.replace('::/64', `::${host.toString(16)}`),
+        ...more,
+      };
+    };
+
+    beforeAll(async () => {
+      harness = await open();
+      driver = harness.driver;
+      network = harness.network();
+      await driver.ensureNetwork(network);
+    });
+    afterAll(async () => harness?.close());
+
+    it('describes its host', async () => {
+      const facts = await driver.host();
+      expect(facts.cpus).toBeGreaterThan(0);
+      expect(facts.memoryBytes).toBeGreaterThan(GIB);
+      expect(facts.poolBytes).toBeGreaterThan(facts.poolUsedBytes);
+      expect(facts.engine).not.toBe('');
+    });
+
+    it('ensures a network twice and removes it twice', async () => {
+      const other = harness.network();
+      await driver.ensureNetwork(other);
+      await driver.ensureNetwork(other);
+      await driver.removeNetwork(other.project);
+      await driver.removeNetwork(other.project);
+    });
+
+    it('says conflict when a network in use is removed', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      await expect(driver.removeNetwork(spec.project)).rejects.toMatchObject({ code: 'conflict' });
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('creates a stopped guest as specified; twice is once', async () => {
+      const spec = guest();
+      const made = await driver.createGuest(spec);
+      expect(made).toMatchObject({
+        instance: spec.instance,
+        project: spec.project,
+        state: 'stopped',
+        hostname: spec.hostname,
+        size: spec.size,
+        imageFingerprint: spec.imageFingerprint,
+        address4: spec.address4,
+        address6: spec.address6,
+      });
+      const again = await driver.createGuest({ ...spec, operation: operation() });
+      expect(again.createdAt).toBe(made.createdAt);
+      expect((await driver.list()).filter((entry) => entry.instance === spec.instance)).toHaveLength(1);
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('refuses an image that is not allowed, a project without network, an address that is taken', async () => {
+      const spec = guest();
+      await expect(driver.createGuest({ ...spec, imageFingerprint: 'f'.repeat(64) })).rejects.toMatchObject({
+        code: 'invalid_input',
+      });
+      await expect(driver.createGuest({ ...spec, project: harness.id('prj') as ProjectId })).rejects.toMatchObject({
+        code: 'conflict',
+      });
+      await driver.createGuest(spec);
+      await expect(driver.createGuest({ ...guest(), address4: spec.address4 })).rejects.toMatchObject({
+        code: 'conflict',
+      });
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('answers null or not_found for what does not exist', async () => {
+      const nobody = instance();
+      expect(await driver.observe(nobody)).toBeNull();
+      await expect(driver.power(nobody, 'start', {})).rejects.toMatchObject({ code: 'not_found' });
+      await expect(driver.resize(nobody, { cpus: 1, memoryBytes: GIB, diskBytes: 8 * GIB })).rejects.toMatchObject({
+        code: 'not_found',
+      });
+      await expect(driver.health(nobody)).rejects.toMatchObject({ code: 'not_found' });
+      await expect(driver.createSnapshot(nobody, snapshot(), operation())).rejects.toMatchObject({ code: 'not_found' });
+      await driver.destroyGuest(nobody);
+    });
+
+    it('walks the power states; asking for what is so already is fine', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      await expect(driver.power(spec.instance, 'pause', {})).rejects.toMatchObject({ code: 'state_conflict' });
+      await expect(driver.power(spec.instance, 'resume', {})).rejects.toMatchObject({ code: 'state_conflict' });
+      await expect(driver.power(spec.instance, 'restart', {})).rejects.toMatchObject({ code: 'state_conflict' });
+      expect((await driver.power(spec.instance, 'start', {})).state).toBe('running');
+      expect((await driver.power(spec.instance, 'start', {})).state).toBe('running');
+      const running = await driver.observe(spec.instance);
+      expect(running?.startedAt).not.toBeNull();
+      expect(running?.uidCount).toBeGreaterThanOrEqual(65_536);
+      expect((await driver.power(spec.instance, 'pause', {})).state).toBe('paused');
+      expect((await driver.power(spec.instance, 'pause', {})).state).toBe('paused');
+      await expect(driver.power(spec.instance, 'start', {})).rejects.toMatchObject({ code: 'state_conflict' });
+      expect((await driver.power(spec.instance, 'resume', {})).state).toBe('running');
+      expect((await driver.power(spec.instance, 'restart', { force: true })).state).toBe('running');
+      await driver.power(spec.instance, 'pause', {});
+      expect((await driver.power(spec.instance, 'stop', { force: true })).state).toBe('stopped');
+      expect((await driver.power(spec.instance, 'stop', { force: true })).state).toBe('stopped');
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('resizes while it runs', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      await driver.power(spec.instance, 'start', {});
+      const size = { cpus: 2, memoryBytes: GIB, diskBytes: 6 * GIB };
+      const resized = await driver.resize(spec.instance, size);
+      expect(resized).toMatchObject({ state: 'running', size });
+      expect((await driver.resize(spec.instance, size)).size).toEqual(size);
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('takes a snapshot once, rolls back to it keeping size and power state, and deletes it', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      await driver.power(spec.instance, 'start', {});
+      await harness.write(spec.instance, 1);
+      const first = snapshot();
+      await driver.createSnapshot(spec.instance, first, operation());
+      await driver.createSnapshot(spec.instance, first, operation());
+      expect((await driver.observe(spec.instance))?.snapshots.map((entry) => entry.snapshot)).toEqual([first]);
+      await harness.write(spec.instance, 2);
+      const size = { cpus: 2, memoryBytes: GIB, diskBytes: 6 * GIB };
+      await driver.resize(spec.instance, size);
+      await driver.restoreSnapshot(spec.instance, first);
+      expect(await harness.read(spec.instance)).toBe(1);
+      const after = await driver.observe(spec.instance);
+      expect(after).toMatchObject({ state: 'running', size, address4: spec.address4 });
+      await driver.deleteSnapshot(spec.instance, first);
+      await driver.deleteSnapshot(spec.instance, first);
+      expect((await driver.observe(spec.instance))?.snapshots).toEqual([]);
+      await expect(driver.restoreSnapshot(spec.instance, first)).rejects.toMatchObject({ code: 'not_found' });
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('clones a guest and a snapshot of it; twice is once', async () => {
+      const source = guest();
+      await driver.createGuest(source);
+      await driver.power(source.instance, 'start', {});
+      await harness.write(source.instance, 7);
+      const mark = snapshot();
+      await driver.createSnapshot(source.instance, mark, operation());
+      await harness.write(source.instance, 8);
+      const fromSnapshot = guest();
+      const copy = await driver.cloneGuest({ instance: source.instance, snapshot: mark }, fromSnapshot);
+      expect(copy).toMatchObject({
+        instance: fromSnapshot.instance,
+        state: 'stopped',
+        hostname: fromSnapshot.hostname,
+        address4: fromSnapshot.address4,
+        snapshots: [],
+      });
+      const again = await driver.cloneGuest({ instance: source.instance, snapshot: mark }, fromSnapshot);
+      expect(again.createdAt).toBe(copy.createdAt);
+      await driver.power(fromSnapshot.instance, 'start', {});
+      expect(await harness.read(fromSnapshot.instance)).toBe(7);
+      await expect(driver.cloneGuest({ instance: instance(), snapshot: null }, guest())).rejects.toMatchObject({
+        code: 'not_found',
+      });
+      await driver.destroyGuest(source.instance);
+      await driver.destroyGuest(fromSnapshot.instance);
+    });
+
+    it('renames', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      await driver.setHostname(spec.instance, 'renamed');
+      await driver.setHostname(spec.instance, 'renamed');
+      expect((await driver.observe(spec.instance))?.hostname).toBe('renamed');
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('says health unknown for what does not run', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      expect((await driver.health(spec.instance)).state).toBe('unknown');
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('destroys a running guest at once, and again', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      await driver.power(spec.instance, 'start', {});
+      await driver.destroyGuest(spec.instance);
+      await driver.destroyGuest(spec.instance);
+      expect(await driver.observe(spec.instance)).toBeNull();
+    });
+
+    it('says resync first and tells of changes within a second, also of those behind its back', async () => {
+      const spec = guest();
+      const events: DriverEvent[] = [];
+      const abort = new AbortController();
+      const watching = driver.watch((event) => events.push(event), abort.signal);
+      const seen = async (match: (event: DriverEvent) => boolean): Promise<void> => {
+        const until = Date.now() + EVENT_MS_MAX;
+        while (!events.some(match)) {
+          if (Date.now() > until) throw new Error(`no such event among ${JSON.stringify(events)}`);
+          await new Promise((resolve) => setTimeout(resolve, 5));
+        }
+      };
+      await seen((event) => event.type === 'resync');
+      await driver.createGuest(spec);
+      await seen((event) => event.type === 'instance' && event.instance === spec.instance);
+      await driver.power(spec.instance, 'start', {});
+      events.length = 0;
+      await harness.killBehind(spec.instance);
+      await seen((event) => event.type === 'instance' && event.instance === spec.instance);
+      expect((await driver.observe(spec.instance))?.state).toBe('stopped');
+      await driver.destroyGuest(spec.instance);
+      abort.abort();
+      await watching;
+    });
+
+    it('lists images and recipes', async () => {
+      expect((await driver.images()).some((image) => image.fingerprint === harness.image)).toBe(true);
+      expect((await driver.recipes()).map((recipe) => recipe.name).sort()).toEqual(
+        expect.arrayContaining(['desktop', 'server']),
+      );
+    });
+
+    it('starts nothing from an image that was taken off the list', async () => {
+      await driver.allowImages([]);
+      await expect(driver.createGuest(guest())).rejects.toMatchObject({ code: 'invalid_input' });
+      await driver.allowImages([harness.image]);
+    });
+  });
+}

@@ -1,0 +1,268 @@
+/**
+ * A real agent process on the machine's real Incus, with an installation id, pool and folders of its own, for tests.
+ * `close` removes everything it made and nothing else.
+ */
+import { type ChildProcess, execFile, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import {
+  copyFileSync,
+  createWriteStream,
+  linkSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { IncusClient, segment } from '#agent/incus/client.ts';
+import { IncusImages } from '#agent/incus/images.ts';
+import type { IncusAcl, IncusInstance, IncusNetwork, IncusProject } from '#agent/incus/types.ts';
+import { label, Names } from '#agent/names.ts';
+import type { AgentConfig } from '#contract/config.ts';
+import { type Id, type IdPrefix, makeId, type ProjectId } from '#domain/ids.ts';
+import type { InstanceKind } from '#domain/instances.ts';
+import { GIB, MIB } from '#domain/sizes.ts';
+import { type AgentDriver, agentDriver } from '#drivers/agent/driver.ts';
+import type { GuestSpec, NetworkSpec } from '#drivers/interface.ts';
+import { testImage } from './test-image.ts';
+
+const run = promisify(execFile);
+export const INCUS_SOCKET = '/var/lib/incus/unix.socket';
+const START_MS_MAX = 20_000;
+
+export function testId<P extends IdPrefix>(prefix: P): Id<P> {
+  return makeId(prefix, Date.now(), (bytes) => randomBytes(bytes));
+}
+
+export type TestAgent = {
+  installation: string;
+  names: Names;
+  folder: string;
+  socket: string;
+  tokens: { server: string; edge: string };
+  driver: AgentDriver;
+  incus: IncusClient;
+  /** Everything the agent wrote to its log so far. */
+  log(): string;
+  pid(): number;
+  /** kill -9. */
+  kill(): Promise<void>;
+  start(): Promise<void>;
+  /** Imports the test image (once) and allows it; returns its fingerprint. */
+  image(kind?: InstanceKind): Promise<string>;
+  /** A network that no other test has. */
+  network(): Promise<NetworkSpec>;
+  spec(network: NetworkSpec, hostNumber: number, fingerprint: string, more?: Partial<GuestSpec>): GuestSpec;
+  /** Runs a command as root inside, through the engine itself and not through the agent. */
+  inside(
+    spec: GuestSpec,
+    argv: string[],
+    timeoutMs?: number,
+  ): Promise<{ code: number; stdout: string; stderr: string }>;
+  waitHealthy(spec: GuestSpec, timeoutMs?: number): Promise<void>;
+  close(): Promise<void>;
+};
+
+export type TestAgentOptions = {
+  /** Another socket for the agent to reach the engine by (a recording proxy). */
+  engineSocket?: string;
+  poolBytes?: number;
+};
+
+export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
+  const installation = `t${randomBytes(4).toString('hex').slice(0, 5)}`;
+  const names = new Names(installation);
+  const folder = mkdtempSync(join(tmpdir(), 'berth-agent-'));
+  const pool = `bth-${installation}`;
+  const incus = new IncusClient(INCUS_SOCKET);
+  await incus.operate('POST', '/1.0/storage-pools', {
+    body: {
+      name: pool,
+      driver: 'btrfs',
+      config: { size: String(options.poolBytes ?? 12 * GIB), [label.installation]: installation },
+    },
+  });
+  const tokens = { server: randomBytes(32).toString('hex'), edge: randomBytes(32).toString('hex') };
+  for (const [caller, value] of Object.entries(tokens))
+    writeFileSync(join(folder, `token-${caller}`), value, { mode: 0o600 });
+  for (const name of ['state', 'images', 'import']) mkdirSync(join(folder, name));
+  const socket = join(folder, 'agent.sock');
+  // A /16 of the installation's own out of the 10.128.0.0/9 half, by random choice: other tests choose another.
+  const second = 128 + ((randomBytes(1)[0] ?? 0) % 96);
+  const prefix6 = `fd${randomBytes(1).toString('hex')}:${randomBytes(2).toString('hex')}:${randomBytes(2).toString('hex')}`;
+  const config: AgentConfig = {
+    installation,
+    logLevel: 'debug',
+    socket,
+    tokens: [
+      { caller: 'server', file: join(folder, 'token-server') },
+      { caller: 'edge', file: join(folder, 'token-edge') },
+    ],
+    engine: { kind: 'incus', socket: options.engineSocket ?? INCUS_SOCKET },
+    pool,
+    network: { pool4: `10.${second}.0.0/16`, prefix6 },
+    recipesDir: join(folder, 'recipes'),
+    imagesDir: join(folder, 'images'),
+    importDir: join(folder, 'import'),
+    stateDir: join(folder, 'state'),
+    mirror: null,
+  };
+  const configPath = join(folder, 'agent.json');
+  writeFileSync(configPath, JSON.stringify(config));
+  const driver = agentDriver({ socketPath: socket, token: tokens.server });
+  const logPath = join(folder, 'agent.log');
+  let child: ChildProcess | null = null;
+  const images = new Map<InstanceKind, string>();
+  let networks = 0;
+
+  const start = async (): Promise<void> => {
+    const main = fileURLToPath(new URL('../agent/main.ts', import.meta.url));
+    const started = spawn(process.execPath, [main, '--config', configPath], { stdio: ['ignore', 'pipe', 'pipe'] });
+    const log = createWriteStream(logPath, { flags: 'a' });
+    started.stdout.pipe(log, { end: false });
+    started.stderr.pipe(log, { end: false });
+    child = started;
+    const until = Date.now() + START_MS_MAX;
+    for (;;) {
+      if (started.exitCode !== null) throw new Error(`the agent ended: ${readFileSync(logPath, 'utf8')}`);
+      if (
+        await driver.images().then(
+          () => true,
+          () => false,
+        )
+      )
+        return;
+      if (Date.now() > until) throw new Error(`the agent does not answer: ${readFileSync(logPath, 'utf8')}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  };
+  const end = async (signal: NodeJS.Signals): Promise<void> => {
+    const ending = child;
+    if (ending === null || ending.exitCode !== null || ending.signalCode !== null) return;
+    const gone = new Promise((resolve) => ending.once('exit', resolve));
+    ending.kill(signal);
+    await gone;
+  };
+
+  const test: TestAgent = {
+    installation,
+    names,
+    folder,
+    socket,
+    tokens,
+    driver,
+    incus,
+    log: () => readFileSync(logPath, 'utf8'),
+    pid: () => child?.pid ?? 0,
+    kill: () => end('SIGKILL'),
+    start,
+    async image(kind = 'server') {
+      const known = images.get(kind);
+      if (known !== undefined) return known;
+      const source = await testImage();
+      const name = `test-${kind}.tar`;
+      try {
+        linkSync(source, join(config.importDir, name));
+      } catch {
+        copyFileSync(source, join(config.importDir, name));
+      }
+      const image = await driver.importImage(
+        { type: 'file', path: name },
+        { name: `test-${kind}`, kind, description: 'For tests' },
+      );
+      images.set(kind, image.fingerprint);
+      await driver.allowImages([...images.values()]);
+      return image.fingerprint;
+    },
+    async network() {
+      const index = networks++;
+      const spec: NetworkSpec = {
+        project: testId('prj') as ProjectId,
+        subnet4: `10.${second}.${index}.0/24`,
+        subnet6: `${prefix6}:${index.toString(16)}::/64`,
+      };
+      await driver.ensureNetwork(spec);
+      return spec;
+    },
+    spec: (network, hostNumber, imageFingerprint, more = {}) => ({
+      instance: testId('ins'),
+      project: network.project,
+      operation: testId('opr'),
+      kind: 'server',
+      hostname: `guest-${hostNumber}`,
+      imageFingerprint,
+      size: { cpus: 1, memoryBytes: 512 * MIB, diskBytes: 4 * GIB },
+      address4: network.subnet4.replace('.0/24', `.${hostNumber}`),
+      address6: network.subnet6.replace('::/64', `::${hostNumber.toString(16)}`),
+      ...more,
+    }),
+    async inside(spec, argv, timeoutMs = 30_000) {
+      const args = ['exec', '--project', names.project(spec.project), spec.instance.replace('_', '-'), '--', ...argv];
+      try {
+        const { stdout, stderr } = await run('incus', args, { timeout: timeoutMs, maxBuffer: 16 * MIB });
+        return { code: 0, stdout, stderr };
+      } catch (error) {
+        const failed = error as { code?: number | string; stdout?: string; stderr?: string };
+        return {
+          code: typeof failed.code === 'number' ? failed.code : -1,
+          stdout: failed.stdout ?? '',
+          stderr: failed.stderr ?? '',
+        };
+      }
+    },
+    async waitHealthy(spec, timeoutMs = 90_000) {
+      const until = Date.now() + timeoutMs;
+      for (;;) {
+        const report = await driver.health(spec.instance);
+        if (report.state === 'healthy' || report.state === 'degraded') return;
+        if (Date.now() > until) throw new Error(`not healthy: ${JSON.stringify(report)}`);
+        await new Promise((resolve) => setTimeout(resolve, 200));
+      }
+    },
+    async close() {
+      await end('SIGTERM');
+      await driver.close();
+      await removeInstallation(incus, names, pool);
+      await incus.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+  try {
+    await start();
+  } catch (error) {
+    await test.close();
+    throw error;
+  }
+  return test;
+}
+
+/** Removes every engine object of an installation: only those with its name prefix and labels. */
+export async function removeInstallation(incus: IncusClient, names: Names, pool: string): Promise<void> {
+  const all = await incus.call<IncusInstance[]>('GET', '/1.0/instances', {
+    query: { recursion: 1, 'all-projects': 'true' },
+  });
+  for (const { name, project, status } of all.filter((instance) => instance.project.startsWith(names.prefix))) {
+    const path = `/1.0/instances/${segment(name)}`;
+    if (status !== 'Stopped')
+      await incus
+        .operate('PUT', `${path}/state`, { query: { project }, body: { action: 'stop', force: true, timeout: 30 } })
+        .catch(() => undefined);
+    await incus.operate('DELETE', path, { query: { project } });
+  }
+  const projects = await incus.call<IncusProject[]>('GET', '/1.0/projects', { query: { recursion: 1 } });
+  for (const { name } of projects.filter((project) => project.name.startsWith(names.prefix)))
+    await incus.call('DELETE', `/1.0/projects/${segment(name)}`);
+  const networks = await incus.call<IncusNetwork[]>('GET', '/1.0/networks', { query: { recursion: 1 } });
+  for (const network of networks.filter((entry) => entry.config[label.installation] === names.installation))
+    await incus.call('DELETE', `/1.0/networks/${segment(network.name)}`);
+  const acls = await incus.call<IncusAcl[]>('GET', '/1.0/network-acls', { query: { recursion: 1 } });
+  for (const { name } of acls.filter((acl) => acl.name.startsWith(names.prefix)))
+    await incus.call('DELETE', `/1.0/network-acls/${segment(name)}`);
+  const images = new IncusImages(incus, names);
+  for (const image of await images.list()) await images.remove(image.fingerprint);
+  await incus.operate('DELETE', `/1.0/storage-pools/${segment(pool)}`);
+}
