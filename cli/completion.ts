@@ -160,9 +160,9 @@ async function namesOf(berth: Runtime, sort: string, before: readonly string[]):
 export async function candidates(berth: Runtime, program: Command, words: readonly string[]): Promise<string[]> {
   const wanted = wantedAt(program, words);
   if (wanted.names === null) return wanted.words;
-  const project = valueOf(words, '--project');
+  const project = flagValue(words, '--project');
   if (project !== undefined) berth.options.project = project;
-  const context = valueOf(words, '--context');
+  const context = flagValue(words, '--context');
   if (context !== undefined) berth.options.context = context;
   const names = await Promise.race([
     namesOf(berth, wanted.names, wanted.before).catch(() => []),
@@ -171,7 +171,7 @@ export async function candidates(berth: Runtime, program: Command, words: readon
   return starting(names, words.at(-1) ?? '');
 }
 
-function valueOf(words: readonly string[], flag: string): string | undefined {
+function flagValue(words: readonly string[], flag: string): string | undefined {
   const at = words.indexOf(flag);
   return at === -1 || at >= words.length - 2 ? undefined : words[at + 1];
 }

@@ -107,34 +107,22 @@ export function resolveContext(file: ConfigFile, env: Environment, wanted: strin
 export type HostInstallation = { url: string; ca: string };
 
 /**
- * Finds the installation of this machine in its data directory. The address needs config.json (readable by root) or,
- * for everybody else, the public facts `up` leaves beside the CA certificate. Null when there is none.
+ * Finds the installation of this machine in its data directory. config.json is readable by root only; for everybody
+ * else (and where there is none) the answer is null.
  */
 export async function findHostInstallation(dataDir: string): Promise<HostInstallation | null> {
-  for (const name of ['config.json', 'public.json']) {
-    try {
-      const value: unknown = JSON.parse(await readFile(join(dataDir, name), 'utf8'));
-      const url = consoleUrlOf(value);
-      if (url !== null) return { url, ca: join(dataDir, 'ca.crt') };
-    } catch {
-      // Absent or not ours to read: try the next one.
-    }
+  try {
+    const url = consoleUrlOf(JSON.parse(await readFile(join(dataDir, 'config.json'), 'utf8')));
+    return url === null ? null : { url, ca: join(dataDir, 'ca.crt') };
+  } catch {
+    return null;
   }
-  return null;
 }
 
+/** The console's address out of the record that `./berth up` keeps. */
 function consoleUrlOf(value: unknown): string | null {
-  if (typeof value !== 'object' || value === null) return null;
-  const record = value as Record<string, unknown>;
-  for (const key of ['consoleUrl', 'consoleOrigin']) {
-    const url = record[key];
-    if (typeof url === 'string' && URL.canParse(url)) return new URL(url).origin;
-  }
-  const ports = record['ports'] as Record<string, unknown> | undefined;
-  const port = ports?.['control'] ?? record['controlPort'];
-  const domain = record['domain'];
-  if (typeof domain === 'string' && typeof port === 'number') {
-    return port === 443 ? `https://${domain}` : `https://${domain}:${port}`;
-  }
-  return null;
+  const record = z.object({ domain: z.string(), ports: z.object({ control: z.number() }) }).safeParse(value);
+  if (!record.success) return null;
+  const { domain, ports } = record.data;
+  return ports.control === 443 ? `https://${domain}` : `https://${domain}:${ports.control}`;
 }

@@ -27,7 +27,7 @@ export function buildProgram(io: Io, json = false): Command {
     .option('--no-color', 'no colours (also NO_COLOR)')
     .addOption(new Option('--debug', 'show every request on stderr'))
     .version(VERSION, '-V, --version', 'print the version of this program')
-    .showHelpAfterError('(add --help to see what is possible)')
+    .showHelpAfterError(json ? false : '(add --help to see what is possible)')
     .showSuggestionAfterError(true)
     .configureHelp({ helpWidth: HELP_WIDTH, sortSubcommands: false, showGlobalOptions: true })
     .configureOutput({

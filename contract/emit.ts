@@ -139,8 +139,8 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
         name: 'Idempotency-Key',
         in: 'header',
         required: false,
-        description: 'Any text of your own (at most 200 characters). Sent again, it makes a retry safe.',
-        schema: { type: 'string', maxLength: 200 },
+        description: 'Any text of your own (at most 100 characters). Sent again, it makes a retry safe.',
+        schema: { type: 'string', maxLength: 100 },
       });
     }
     if (route.produces === 'stream') {
