@@ -105,3 +105,9 @@ export function processUser(name: SystemUser, groups: readonly SystemGroup[] = [
   });
   return { ...ids, groups: gids, name };
 }
+
+/** Name of a group id; the number when it has none. */
+export function groupName(gid: number): string {
+  const lines = existsSync('/etc/group') ? readFileSync('/etc/group', 'utf8').split('\n') : [];
+  return lines.find((line) => line.split(':')[2] === String(gid))?.split(':')[0] ?? String(gid);
+}

@@ -16,7 +16,15 @@ export async function buildConsole(checkout: string, say: Say): Promise<boolean>
   const side = join(checkout, `console/dist.${process.pid}`);
   try {
     const vite = join(checkout, 'node_modules/vite/bin/vite.js');
-    const argv: [string, ...string[]] = [process.execPath, vite, 'build', join(checkout, 'console'), '--outDir', side, '--emptyOutDir'];
+    const argv: [string, ...string[]] = [
+      process.execPath,
+      vite,
+      'build',
+      join(checkout, 'console'),
+      '--outDir',
+      side,
+      '--emptyOutDir',
+    ];
     await must(argv, { cwd: checkout, onLine: say, env: { ...process.env, NODE_ENV: 'production' } });
     writeFileSync(join(side, STAMP), hash);
     const old = `${side}.old`;

@@ -83,7 +83,6 @@ export type PoolWish = {
   installation: string;
   device: string | null;
   sizeBytes: number | null;
-  disksDir: string;
 };
 
 /**
@@ -104,11 +103,14 @@ export async function ensurePool(wish: PoolWish): Promise<{ driver: string; warn
     // Incus mounts its own loop files after a reboot by itself, so the file is where it keeps them. A device that holds
     // anything is refused by the engine.
     const place =
-      wish.device === null
-        ? { size: `${poolBytes(freeBytes(INCUS_DIR), wish.sizeBytes)}B` }
-        : { source: wish.device };
+      wish.device === null ? { size: `${poolBytes(freeBytes(INCUS_DIR), wish.sizeBytes)}B` } : { source: wish.device };
     const config = { ...place, ...labels };
-    await incus('POST', '/1.0/storage-pools', { name: wish.name, driver: 'btrfs', description: `Berth ${wish.installation}`, config });
+    await incus('POST', '/1.0/storage-pools', {
+      name: wish.name,
+      driver: 'btrfs',
+      description: `Berth ${wish.installation}`,
+      config,
+    });
     return { driver: 'btrfs', warning: null, made: true };
   } catch (error) {
     why = error instanceof Error ? error.message : String(error);

@@ -32,7 +32,8 @@ export function parseSize(text: string): number {
 function parsePort(name: string, text: string | undefined): number | null {
   if (text === undefined) return null;
   const value = Number(text);
-  if (!/^\d+$/.test(text) || value < 1 || value > 65535) throw new UsageError(`--${name} wants a port number, not ${text}`);
+  if (!/^\d+$/.test(text) || value < 1 || value > 65535)
+    throw new UsageError(`--${name} wants a port number, not ${text}`);
   return value;
 }
 
@@ -53,9 +54,11 @@ export function parseUp(args: readonly string[]): UpOptions {
   });
   const text = (key: string) => values[key] as string | undefined;
   const domain = text('domain')?.toLowerCase().replace(/\.$/, '') ?? null;
-  if (domain !== null && (!DOMAIN.test(domain) || domain.length > 200)) throw new UsageError(`--domain wants a domain name, not ${domain}`);
+  if (domain !== null && (!DOMAIN.test(domain) || domain.length > 200))
+    throw new UsageError(`--domain wants a domain name, not ${domain}`);
   const device = text('pool-device') ?? null;
-  if (device !== null && !device.startsWith('/dev/')) throw new UsageError('--pool-device wants a disk or partition below /dev');
+  if (device !== null && !device.startsWith('/dev/'))
+    throw new UsageError('--pool-device wants a disk or partition below /dev');
   const size = text('pool-size');
   return {
     yes: values.yes === true,

@@ -31,6 +31,8 @@ export type ProcessInput = {
   /** Console files; null when Vite serves them. */
   consoleDir: string | null;
   hostName: string;
+  /** Recipes the server builds by itself when the engine has no image of them. */
+  buildImages: string[];
   /** More arguments for Node, per process (development). */
   nodeArguments?: Partial<Record<'agent' | 'server' | 'edge', string[]>>;
 };
@@ -249,7 +251,7 @@ function server(input: ProcessInput): ProcessSpec {
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
-    buildImages: ['server', 'desktop'],
+    buildImages: input.buildImages,
   };
   return nodeProcess(input, 'server', configuration, account);
 }

@@ -2,25 +2,70 @@
  * A copy of the checkout that the unprivileged users can read, for a checkout under a private home folder. Files are
  * hard links where their mode allows reading, so it is quick and takes no room; it is made again when the code changed.
  */
-import { chmodSync, copyFileSync, existsSync, linkSync, lstatSync, mkdirSync, readdirSync, readFileSync, readlinkSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  existsSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { codeHash } from './code-hash.ts';
 import { run } from './run.ts';
 
 /** What running processes need; the console is files only. */
-const STAGED = ['package.json', 'agent', 'contract', 'db', 'domain', 'drivers', 'edge', 'images', 'integrations', 'server', 'node_modules', 'console/dist', 'docs'];
+const STAGED = [
+  'package.json',
+  'agent',
+  'contract',
+  'db',
+  'domain',
+  'drivers',
+  'edge',
+  'images',
+  'integrations',
+  'server',
+  'node_modules',
+  'console/dist',
+  'docs',
+];
 const STAMP = '.staged';
 
 /** The folder to run from: the checkout when `user` can read it, else an up-to-date copy in `appDir`. */
-export async function runnableApp(checkout: string, appDir: string, user: { uid: number; gid: number }): Promise<string> {
-  const probe = await run([process.execPath, '-e', `require('node:fs').readFileSync(${JSON.stringify(join(checkout, 'package.json'))})`], {
-    ...user,
-    cwd: '/',
-    env: {},
-    timeoutMs: 20_000,
-  });
+export async function runnableApp(
+  checkout: string,
+  appDir: string,
+  user: { uid: number; gid: number },
+): Promise<string> {
+  const probe = await run(
+    [process.execPath, '-e', `require('node:fs').readFileSync(${JSON.stringify(join(checkout, 'package.json'))})`],
+    {
+      ...user,
+      cwd: '/',
+      env: {},
+      timeoutMs: 20_000,
+    },
+  );
   if (probe.code === 0) return checkout;
-  const hash = codeHash(checkout, ['agent', 'contract', 'db', 'domain', 'drivers', 'edge', 'images', 'integrations', 'server']);
+  const hash = codeHash(checkout, [
+    'agent',
+    'contract',
+    'db',
+    'domain',
+    'drivers',
+    'edge',
+    'images',
+    'integrations',
+    'server',
+  ]);
   const stamp = `${hash} ${existsSync(join(checkout, 'console/dist/index.html')) ? readFileSync(join(checkout, 'console/dist/index.html'), 'utf8') : ''}`;
   if (existsSync(join(appDir, STAMP)) && readFileSync(join(appDir, STAMP), 'utf8') === stamp) return appDir;
   const side = `${appDir}.new`;

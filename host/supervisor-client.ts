@@ -29,7 +29,8 @@ export async function supervisorStatus(layout: Layout): Promise<SupervisorStatus
   return control(layout, 'GET', '/status').catch(() => null);
 }
 
-export const applyProcesses = (layout: Layout) => control(layout, 'POST', '/apply');
+export const applyProcesses = (layout: Layout, only?: readonly string[]) =>
+  control(layout, 'POST', only === undefined ? '/apply' : `/apply?only=${only.join(',')}`);
 export const stopProcesses = (layout: Layout) => control(layout, 'POST', '/stop');
 export const leaveProcesses = (layout: Layout) => control(layout, 'POST', '/leave');
 export const restartProcess = (layout: Layout, name: string) =>

@@ -1,6 +1,6 @@
 /**
  * Entry point of the built-in supervisor: `node host/supervisor-main.ts --file <data>/processes.json`. Listens on a
- * control socket that root alone can reach: GET /status, POST /apply, /restart?name=, /stop, /leave.
+ * control socket that root alone can reach: GET /status, POST /apply[?only=a,b], /restart?name=, /stop, /leave.
  */
 import { existsSync, mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
@@ -44,7 +44,7 @@ export async function supervise(file: string, code: string, onEnd: () => void): 
         case 'GET /status':
           return answer(200, status());
         case 'POST /apply':
-          await supervisor.apply(readSupervisorFile(file).processes);
+          await supervisor.apply(readSupervisorFile(file).processes, url.searchParams.get('only')?.split(','));
           return answer(200, status());
         case 'POST /restart':
           return answer((await supervisor.restart(url.searchParams.get('name') ?? '')) ? 200 : 404, status());
@@ -98,6 +98,6 @@ if (import.meta.main) {
     });
   }
   process.on('SIGHUP', () => {});
+  // What to start, and in which stages, is said by `up` over the control socket.
   log('supervises', { pid: process.pid });
-  await running.supervisor.apply(readSupervisorFile(values.file).processes);
 }

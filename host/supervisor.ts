@@ -60,19 +60,24 @@ export class Supervisor {
 
   /**
    * Makes the running processes those of `specs`: adopts, starts what is missing, restarts what changed, stops what is
-   * no longer listed.
+   * no longer listed. With `only`, just these are looked at and nothing is stopped: `up` starts in stages.
    */
-  async apply(specs: readonly ProcessSpec[]): Promise<void> {
-    const wanted = new Set(specs.map((spec) => spec.name));
+  async apply(all: readonly ProcessSpec[], only?: readonly string[]): Promise<void> {
+    const specs = only === undefined ? all : all.filter((spec) => only.includes(spec.name));
+    const wanted = new Set(all.map((spec) => spec.name));
     for (const managed of [...this.#managed.values()]) {
-      if (wanted.has(managed.spec.name)) continue;
+      if (only !== undefined || wanted.has(managed.spec.name)) continue;
       await this.#stopOne(managed);
       this.#managed.delete(managed.spec.name);
     }
     for (const spec of specs) {
       const managed = this.#managed.get(spec.name) ?? this.#manage(spec);
       managed.spec = spec;
-      if (spec.shared) continue;
+      if (spec.shared) {
+        // Looked at now and not at the next poll: `up` waits for the engine.
+        managed.lastProbeAt = 0;
+        continue;
+      }
       if (managed.pid !== null && managed.runningFingerprint !== spec.fingerprint) {
         this.#options.log('changed: restarting', { name: spec.name });
         await this.#stopOne(managed);
