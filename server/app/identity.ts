@@ -1,0 +1,348 @@
+/** Set-up, signing in and out, the own account, its sessions and API tokens. */
+import { setupCodeDigestInput } from '#contract/config.ts';
+import type { Caller, Origin, PersonCaller } from '#domain/caller.ts';
+import { BerthError, notFound } from '#domain/errors.ts';
+import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
+import { hashPassword, passwordProblem, verifyPassword } from '#server/runtime/passwords.ts';
+import { record, recordAlone, recordForMember } from '#server/store/audit.ts';
+import { type Trx, transact } from '#server/store/database.ts';
+import {
+  type ApiToken,
+  claimSetup,
+  type FoundCredential,
+  findAccount,
+  findSession,
+  findToken,
+  insertOwnToken,
+  insertSession,
+  insertUser,
+  isSetupNeeded,
+  listOwnSessions,
+  listOwnTokens,
+  ownPasswordHash,
+  revokeOwnSession,
+  revokeOwnToken,
+  type Session,
+  TOKENS_PER_USER_MAX,
+  touchCredential,
+  type User,
+  updateOwnName,
+  updateOwnPassword,
+} from '#server/store/identity.ts';
+import { listOwnMemberships, type Membership } from '#server/store/members.ts';
+import { listOwnProjects, type Project } from '#server/store/organizations.ts';
+import type { AppContext } from './context.ts';
+import { foundOrganization } from './organizations.ts';
+import {
+  apiTokenPattern,
+  digest,
+  makeApiToken,
+  makeSecret,
+  sameDigest,
+  sessionSecretPattern,
+  TOKEN_PREFIX_SHOWN,
+} from './tokens.ts';
+
+/** A browser session ends after a working day, however busy it was. */
+export const SESSION_HOURS = 8;
+const DAY_MS = 24 * 3600 * 1000;
+
+export type SignedIn = { secret: string; expiresAt: Date; person: PersonCaller };
+export type Whoami = { person: PersonCaller; memberships: Membership[]; projects: Project[] };
+
+/** Resolves a session cookie or API token; null when it is not valid (any more). */
+export async function findPerson(
+  app: AppContext,
+  credential: { via: 'session' | 'token'; secret: string },
+  origin: Origin,
+): Promise<PersonCaller | null> {
+  const pattern = credential.via === 'session' ? sessionSecretPattern : apiTokenPattern;
+  if (!pattern.test(credential.secret)) return null;
+  const now = app.clock.now();
+  const find = credential.via === 'session' ? findSession : findToken;
+  const found = await find(app.db, digest(credential.secret), now);
+  if (found === null) return null;
+  if (found.stale) {
+    touchCredential(app.db, found.credential, now).catch((error: unknown) => {
+      app.log.warn({ err: error, requestId: origin.requestId }, 'could not note when a credential was last used');
+    });
+  }
+  return toPerson(found, origin);
+}
+
+function toPerson(found: Omit<FoundCredential, 'stale'>, origin: Origin): PersonCaller {
+  return {
+    kind: 'person',
+    userId: found.user.id,
+    email: found.user.email,
+    name: found.user.name,
+    platformAdmin: found.user.platformAdmin,
+    createdAt: found.user.createdAt,
+    credential: found.credential,
+    expiresAt: found.expiresAt,
+    origin,
+  };
+}
+
+export async function setupState(app: AppContext): Promise<{ needed: boolean; version: string; domain: string }> {
+  return { needed: await isSetupNeeded(app.db), version: app.version, domain: app.config.domain };
+}
+
+/**
+ * Makes the owner with the one-time code. The code works once: the claim is in the same transaction. Errors:
+ * invalid_input (wrong code, weak password), gone (somebody was first).
+ */
+export async function completeSetup(
+  app: AppContext,
+  caller: Caller,
+  input: {
+    code: string;
+    email: string;
+    name: string;
+    password: string;
+    organization?: { name: string; title: string } | undefined;
+  },
+): Promise<SignedIn> {
+  if (!(await isSetupNeeded(app.db))) throw setupDone();
+  const expected = Buffer.from(app.config.setupCodeHash, 'hex');
+  if (!sameDigest(digest(setupCodeDigestInput(input.code)), expected)) {
+    await recordAlone(app.db, caller, {
+      action: 'setup.complete',
+      targetKind: 'installation',
+      target: app.config.domain,
+      result: 'refused',
+    });
+    throw new BerthError('invalid_input', 'That is not the set-up code. `berth status` prints it again.', {
+      fields: [{ field: 'code', message: 'Not the set-up code.' }],
+    });
+  }
+  refuseWeak(input.password, input.email);
+  const passwordHash = await hashPassword(input.password);
+  const organization = input.organization ?? { name: 'main', title: 'Main' };
+  return transact(app.db, async (trx) => {
+    const userId = app.ids.make('usr');
+    const user = await insertUser(trx, {
+      id: userId,
+      email: input.email,
+      name: input.name,
+      passwordHash,
+      platformAdmin: true,
+    });
+    if (!(await claimSetup(trx, userId, app.clock.now()))) throw setupDone();
+    const signedIn = await startSession(app, trx, user, caller.origin);
+    const { id: organizationId } = await foundOrganization(app, trx, signedIn.person, organization);
+    await record(trx, signedIn.person, {
+      action: 'setup.complete',
+      targetKind: 'user',
+      targetId: userId,
+      target: user.email,
+      organizationId,
+    });
+    return signedIn;
+  });
+}
+
+function setupDone(): BerthError {
+  return new BerthError('gone', 'This installation has its owner already. Sign in instead.');
+}
+
+/** Errors: invalid_input on the field `password`. */
+export function refuseWeak(password: string, email: string): void {
+  const problem = passwordProblem(password, email);
+  if (problem === null) return;
+  throw new BerthError('invalid_input', problem, { fields: [{ field: 'password', message: problem }] });
+}
+
+/** Starts a browser session inside `trx`. The cookie's secret leaves this function once and is never stored. */
+export async function startSession(app: AppContext, trx: Trx, user: User, origin: Origin): Promise<SignedIn> {
+  const secret = makeSecret(app.ids);
+  const id = app.ids.make('ses');
+  const expiresAt = new Date(app.clock.now().getTime() + SESSION_HOURS * 3600 * 1000);
+  await insertSession(trx, {
+    id,
+    userId: user.id,
+    tokenHash: digest(secret),
+    expiresAt,
+    address: origin.address ?? 'unknown',
+    userAgent: origin.userAgent ?? 'unknown',
+  });
+  const person = toPerson({ user, credential: { via: 'session', sessionId: id }, expiresAt }, origin);
+  return { secret, expiresAt, person };
+}
+
+/** Errors: unauthenticated, the same for a wrong password, an unknown and a disabled account. */
+export async function signIn(
+  app: AppContext,
+  caller: Caller,
+  input: { email: string; password: string },
+): Promise<SignedIn> {
+  const account = await findAccount(app.db, input.email);
+  const fits = await verifyPassword(account?.passwordHash ?? null, input.password);
+  if (account === null || !fits || account.disabled) {
+    await refusedSignIn(app, caller, 'session.create', input.email, account?.id ?? null);
+    throw new BerthError('unauthenticated', 'The e-mail address or the password is not right.');
+  }
+  return transact(app.db, async (trx) => {
+    const signedIn = await startSession(app, trx, account, caller.origin);
+    if (caller.kind === 'person' && caller.credential.via === 'session') {
+      // Signing in over a session replaces it.
+      await revokeOwnSession(trx, caller, caller.credential.sessionId, app.clock.now());
+    }
+    await recordForMember(trx, signedIn.person, account.id, {
+      action: 'session.create',
+      targetKind: 'user',
+      targetId: account.id,
+      target: account.email,
+    });
+    return signedIn;
+  });
+}
+
+/** Writes the audit row of a refused attempt on an account. */
+export async function refusedSignIn(
+  app: AppContext,
+  caller: Caller,
+  action: string,
+  email: string,
+  userId: UserId | null,
+): Promise<void> {
+  const input = { action, targetKind: 'user', targetId: userId, target: email, result: 'refused' as const };
+  if (userId === null) await recordAlone(app.db, caller, input);
+  else await transact(app.db, (trx) => recordForMember(trx, caller, userId, input));
+}
+
+export async function whoami(app: AppContext, person: PersonCaller): Promise<Whoami> {
+  const [memberships, projects] = await Promise.all([
+    listOwnMemberships(app.db, person.userId),
+    listOwnProjects(app.db, person.userId),
+  ]);
+  return { person, memberships, projects };
+}
+
+/** Ends what the caller signed in with: the browser session, or the API token itself. */
+export async function signOut(app: AppContext, person: PersonCaller): Promise<void> {
+  const now = app.clock.now();
+  await transact(app.db, async (trx) => {
+    const { credential } = person;
+    if (credential.via === 'session') await revokeOwnSession(trx, person, credential.sessionId, now);
+    else await revokeOwnToken(trx, person, credential.tokenId, now);
+    await recordForMember(trx, person, person.userId, {
+      action: 'session.delete',
+      targetKind: 'user',
+      targetId: person.userId,
+      target: person.email,
+    });
+  });
+}
+
+export async function updateAccount(app: AppContext, person: PersonCaller, input: { name: string }): Promise<User> {
+  return transact(app.db, async (trx) => {
+    const user = await updateOwnName(trx, person, input.name);
+    await recordForMember(trx, person, person.userId, {
+      action: 'account.update',
+      targetKind: 'user',
+      targetId: person.userId,
+      target: person.email,
+      before: { name: person.name },
+      after: { name: input.name },
+    });
+    return user;
+  });
+}
+
+/** Ends all other sessions. Errors: invalid_input (the current password is wrong, the new one is weak). */
+export async function changePassword(
+  app: AppContext,
+  person: PersonCaller,
+  input: { current: string; password: string },
+): Promise<void> {
+  if (!(await verifyPassword(await ownPasswordHash(app.db, person), input.current))) {
+    await refusedSignIn(app, person, 'account.password', person.email, person.userId);
+    throw new BerthError('invalid_input', 'The current password is not right.', {
+      fields: [{ field: 'current', message: 'Not the current password.' }],
+    });
+  }
+  refuseWeak(input.password, person.email);
+  const passwordHash = await hashPassword(input.password);
+  await transact(app.db, async (trx) => {
+    await updateOwnPassword(trx, person, passwordHash, app.clock.now());
+    await recordForMember(trx, person, person.userId, {
+      action: 'account.password',
+      targetKind: 'user',
+      targetId: person.userId,
+      target: person.email,
+    });
+  });
+}
+
+export async function listSessions(app: AppContext, person: PersonCaller): Promise<(Session & { current: boolean })[]> {
+  const sessions = await listOwnSessions(app.db, person, app.clock.now());
+  const current = person.credential.via === 'session' ? person.credential.sessionId : null;
+  return sessions.map((session) => ({ ...session, current: session.id === current }));
+}
+
+/** Errors: not_found. */
+export async function revokeSession(app: AppContext, person: PersonCaller, id: SessionId): Promise<void> {
+  await transact(app.db, async (trx) => {
+    if (!(await revokeOwnSession(trx, person, id, app.clock.now()))) throw notFound('session');
+    await recordForMember(trx, person, person.userId, {
+      action: 'account.sessions.revoke',
+      targetKind: 'session',
+      targetId: id,
+      target: person.email,
+    });
+  });
+}
+
+export async function listTokens(app: AppContext, person: PersonCaller): Promise<ApiToken[]> {
+  return listOwnTokens(app.db, person);
+}
+
+/**
+ * The secret is answered once. A token made with a token never outlives the one it was made with. Errors: conflict when
+ * the person has TOKENS_PER_USER_MAX already.
+ */
+export async function createToken(
+  app: AppContext,
+  person: PersonCaller,
+  input: { name: string; expiresInDays: number | null },
+): Promise<ApiToken & { secret: string }> {
+  const secret = makeApiToken(app.ids);
+  const asked = input.expiresInDays === null ? null : app.clock.now().getTime() + input.expiresInDays * DAY_MS;
+  const bound = person.credential.via === 'token' ? (person.expiresAt?.getTime() ?? null) : null;
+  const expires = asked === null ? bound : bound === null ? asked : Math.min(asked, bound);
+  return transact(app.db, async (trx) => {
+    const token = await insertOwnToken(trx, person, {
+      id: app.ids.make('tok'),
+      name: input.name,
+      prefix: secret.slice(0, TOKEN_PREFIX_SHOWN),
+      tokenHash: digest(secret),
+      expiresAt: expires === null ? null : new Date(expires),
+    });
+    if (token === null) {
+      throw new BerthError('conflict', `You have ${TOKENS_PER_USER_MAX} tokens. Revoke one you do not need.`);
+    }
+    await recordForMember(trx, person, person.userId, {
+      action: 'account.tokens.create',
+      targetKind: 'token',
+      targetId: token.id,
+      target: token.name,
+      after: { name: token.name, expiresAt: token.expiresAt?.toISOString() ?? null },
+    });
+    return { ...token, secret };
+  });
+}
+
+/** Errors: not_found. */
+export async function revokeToken(app: AppContext, person: PersonCaller, id: TokenId): Promise<void> {
+  await transact(app.db, async (trx) => {
+    const token = await revokeOwnToken(trx, person, id, app.clock.now());
+    if (token === null) throw notFound('token');
+    await recordForMember(trx, person, person.userId, {
+      action: 'account.tokens.revoke',
+      targetKind: 'token',
+      targetId: id,
+      target: token.name,
+    });
+  });
+}

@@ -1,0 +1,106 @@
+/** Endpoints of set-up, sign-in and the own account. */
+import { api } from '#contract/api.ts';
+import type { AppContext } from '#server/app/context.ts';
+import {
+  changePassword,
+  completeSetup,
+  createToken,
+  listSessions,
+  listTokens,
+  revokeSession,
+  revokeToken,
+  setupState,
+  signIn,
+  signOut,
+  updateAccount,
+  type Whoami,
+  whoami,
+} from '#server/app/identity.ts';
+import { iso, isoOrNull } from './present.ts';
+import type { Http } from './server.ts';
+
+type PresentableUser = { id: string; email: string; name: string; platformAdmin: boolean; createdAt: Date };
+
+function presentUser(user: PresentableUser) {
+  return {
+    id: user.id,
+    email: user.email,
+    name: user.name,
+    platformAdmin: user.platformAdmin,
+    createdAt: iso(user.createdAt),
+  };
+}
+
+export function presentWhoami({ person, memberships, projects }: Whoami) {
+  return {
+    user: presentUser({ ...person, id: person.userId }),
+    via: person.credential.via,
+    expiresAt: isoOrNull(person.expiresAt),
+    memberships,
+    projects: projects.map(({ id, name, title, organization }) => ({ id, name, title, organization })),
+  };
+}
+
+function presentToken(token: {
+  id: string;
+  name: string;
+  prefix: string;
+  createdAt: Date;
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+}) {
+  return {
+    id: token.id,
+    name: token.name,
+    prefix: token.prefix,
+    createdAt: iso(token.createdAt),
+    expiresAt: isoOrNull(token.expiresAt),
+    lastUsedAt: isoOrNull(token.lastUsedAt),
+  };
+}
+
+export function registerIdentity(http: Http, app: AppContext): void {
+  http.register(api.setupState, () => setupState(app));
+  http.register(api.setup, async ({ caller, body, setSession }) => {
+    const { secret, expiresAt, person } = await completeSetup(app, caller, body);
+    setSession(secret, expiresAt);
+    return presentWhoami(await whoami(app, person));
+  });
+  http.register(api.signIn, async ({ caller, body, setSession }) => {
+    const { secret, expiresAt, person } = await signIn(app, caller, body);
+    setSession(secret, expiresAt);
+    return presentWhoami(await whoami(app, person));
+  });
+  http.register(api.whoami, async ({ caller }) => presentWhoami(await whoami(app, caller)));
+  http.register(api.signOut, async ({ caller, clearSession }) => {
+    await signOut(app, caller);
+    clearSession();
+    return undefined;
+  });
+  http.register(api.accountUpdate, async ({ caller, body }) => presentUser(await updateAccount(app, caller, body)));
+  http.register(api.accountPassword, async ({ caller, body }) => {
+    await changePassword(app, caller, body);
+    return undefined;
+  });
+  http.register(api.sessionsList, async ({ caller }) => ({
+    items: (await listSessions(app, caller)).map((session) => ({
+      ...session,
+      createdAt: iso(session.createdAt),
+      lastSeenAt: iso(session.lastSeenAt),
+      expiresAt: iso(session.expiresAt),
+    })),
+  }));
+  http.register(api.sessionsRevoke, async ({ caller, params }) => {
+    await revokeSession(app, caller, params.session);
+    return undefined;
+  });
+  http.register(api.tokensList, async ({ caller }) => ({ items: (await listTokens(app, caller)).map(presentToken) }));
+  http.register(api.tokensCreate, async ({ caller, body }) => {
+    const token = await createToken(app, caller, body);
+    return { ...presentToken(token), secret: token.secret };
+  });
+  http.register(api.tokensRevoke, async ({ caller, params }) => {
+    await revokeToken(app, caller, params.token);
+    return undefined;
+  });
+}

@@ -1,0 +1,56 @@
+/**
+ * The built console: hashed assets are kept by browsers for ever, everything else is asked for anew. Any path that is no
+ * file and no API answers index.html, so that a page of the console survives a reload.
+ */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import fastifyStatic from '@fastify/static';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { BerthError } from '#domain/errors.ts';
+import type { Log } from '#server/runtime/log.ts';
+import { type Http, sendProblem } from './server.ts';
+
+const YEAR_SECONDS = 31_536_000;
+/** First parts of paths that never mean a page of the console. */
+const notPages = new Set(['api', 'edge', 'docs', 'assets', 'healthz', 'readyz', 'metrics']);
+
+/** `consoleDir` null (development, or not built): pages answer 404. */
+export async function registerConsole(http: Http, consoleDir: string | null, log: Log): Promise<void> {
+  const index = consoleDir === null ? null : join(consoleDir, 'index.html');
+  if (consoleDir !== null && existsSync(consoleDir)) {
+    await http.fastify.register(fastifyStatic, {
+      root: consoleDir,
+      wildcard: false,
+      index: 'index.html',
+      dotfiles: 'ignore',
+      cacheControl: false,
+      setHeaders: (response, path) => {
+        response.header(
+          'cache-control',
+          path.includes('/assets/') ? `public, max-age=${YEAR_SECONDS}, immutable` : 'no-cache',
+        );
+      },
+    });
+  }
+  http.fastify.setNotFoundHandler((request, reply) => {
+    if (index !== null && wantsPage(request) && existsSync(index)) return sendIndex(reply);
+    return sendProblem(log, missing(request), request, reply);
+  });
+}
+
+function sendIndex(reply: FastifyReply): FastifyReply {
+  return reply.header('cache-control', 'no-cache').sendFile('index.html');
+}
+
+function wantsPage(request: FastifyRequest): boolean {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return false;
+  const [first = ''] = request.url.slice(1).split(/[/?#]/);
+  return !notPages.has(first) && (request.headers.accept ?? '').includes('text/html');
+}
+
+function missing(request: FastifyRequest): BerthError {
+  return new BerthError(
+    'not_found',
+    `There is nothing at ${request.method} ${request.url.split('?')[0]?.slice(0, 200)}.`,
+  );
+}

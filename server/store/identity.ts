@@ -1,0 +1,394 @@
+/**
+ * People, their sessions and API tokens, the one-time set-up. Secrets arrive here as digests only. Functions about the
+ * own account take the authenticated person; functions about members and invitations are in store/members.ts.
+ */
+import type { PersonCaller } from '#domain/caller.ts';
+import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
+import { type Db, json, type Trx } from './database.ts';
+import { emit } from './outbox.ts';
+
+export type User = {
+  id: UserId;
+  email: string;
+  name: string;
+  platformAdmin: boolean;
+  createdAt: Date;
+  disabled: boolean;
+};
+
+const userColumns = ['id', 'email', 'name', 'platform_admin', 'created_at', 'disabled_at'] as const;
+type UserRow = {
+  id: UserId;
+  email: string;
+  name: string;
+  platform_admin: boolean;
+  created_at: Date;
+  disabled_at: Date | null;
+};
+
+function rowToUser(row: UserRow): User {
+  return {
+    id: row.id,
+    email: row.email,
+    name: row.name,
+    platformAdmin: row.platform_admin,
+    createdAt: row.created_at,
+    disabled: row.disabled_at !== null,
+  };
+}
+
+/** For signing in: the account with its password hash; null when there is none. */
+export async function findAccount(db: Db, email: string): Promise<(User & { passwordHash: string }) | null> {
+  const row = await db
+    .selectFrom('app_user')
+    .select([...userColumns, 'password_hash'])
+    .where('email', '=', email)
+    .executeTakeFirst();
+  return row === undefined ? null : { ...rowToUser(row), passwordHash: row.password_hash };
+}
+
+/** The person's own password hash, to check the current password. */
+export async function ownPasswordHash(db: Db, person: PersonCaller): Promise<string> {
+  const row = await db
+    .selectFrom('app_user')
+    .select('password_hash')
+    .where('id', '=', person.userId)
+    .executeTakeFirstOrThrow();
+  return row.password_hash;
+}
+
+export async function insertUser(
+  trx: Trx,
+  user: { id: UserId; email: string; name: string; passwordHash: string; platformAdmin: boolean },
+): Promise<User> {
+  const row = await trx
+    .insertInto('app_user')
+    .values({
+      id: user.id,
+      email: user.email,
+      name: user.name,
+      password_hash: user.passwordHash,
+      platform_admin: user.platformAdmin,
+    })
+    .returning(userColumns)
+    .executeTakeFirstOrThrow();
+  return rowToUser(row);
+}
+
+export async function updateOwnName(trx: Trx, person: PersonCaller, name: string): Promise<User> {
+  const row = await trx
+    .updateTable('app_user')
+    .set({ name })
+    .where('id', '=', person.userId)
+    .returning(userColumns)
+    .executeTakeFirstOrThrow();
+  return rowToUser(row);
+}
+
+/** Stores the new hash and ends every other session of the person. */
+export async function updateOwnPassword(
+  trx: Trx,
+  person: PersonCaller,
+  passwordHash: string,
+  now: Date,
+): Promise<void> {
+  await trx.updateTable('app_user').set({ password_hash: passwordHash }).where('id', '=', person.userId).execute();
+  const { credential } = person;
+  await trx
+    .updateTable('session')
+    .set({ revoked_at: now })
+    .where('user_id', '=', person.userId)
+    .where('revoked_at', 'is', null)
+    .$if(credential.via === 'session', (query) =>
+      query.where('id', '!=', (credential as { sessionId: SessionId }).sessionId),
+    )
+    .execute();
+  await emit(trx, { kind: 'session', ref: person.userId });
+}
+
+/** Marks the installation as set up; false when it was already. */
+export async function claimSetup(trx: Trx, by: UserId, now: Date): Promise<boolean> {
+  const row = await trx
+    .insertInto('setting')
+    .values({ key: 'setup.completed', value: json({ by, at: now.toISOString() }) })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('key')
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
+export async function isSetupNeeded(db: Db): Promise<boolean> {
+  const row = await db.selectFrom('setting').select('key').where('key', '=', 'setup.completed').executeTakeFirst();
+  return row === undefined;
+}
+
+export type Session = {
+  id: SessionId;
+  createdAt: Date;
+  lastSeenAt: Date;
+  expiresAt: Date;
+  address: string;
+  userAgent: string;
+};
+
+export async function insertSession(
+  trx: Trx,
+  session: {
+    id: SessionId;
+    userId: UserId;
+    tokenHash: Buffer;
+    expiresAt: Date;
+    address: string;
+    userAgent: string;
+  },
+): Promise<void> {
+  await trx
+    .insertInto('session')
+    .values({
+      id: session.id,
+      user_id: session.userId,
+      token_hash: session.tokenHash,
+      expires_at: session.expiresAt,
+      address: session.address,
+      user_agent: session.userAgent,
+    })
+    .execute();
+  await emit(trx, { kind: 'session', ref: session.userId });
+}
+
+/** Seconds between two writes of "last seen" of one credential. */
+export const LAST_SEEN_SECONDS = 60;
+
+export type FoundCredential = {
+  user: User;
+  credential: PersonCaller['credential'];
+  expiresAt: Date | null;
+  /** True when "last seen" is older than LAST_SEEN_SECONDS and should be written. */
+  stale: boolean;
+};
+
+/** The living session with this digest, of a person who is not disabled; null otherwise. */
+export async function findSession(db: Db, tokenHash: Buffer, now: Date): Promise<FoundCredential | null> {
+  const row = await db
+    .selectFrom('session as s')
+    .innerJoin('app_user as u', 'u.id', 's.user_id')
+    .select([
+      's.id as session_id',
+      's.expires_at',
+      's.last_seen_at',
+      'u.id',
+      'u.email',
+      'u.name',
+      'u.platform_admin',
+      'u.created_at',
+      'u.disabled_at',
+    ])
+    .where('s.token_hash', '=', tokenHash)
+    .where('s.revoked_at', 'is', null)
+    .where('s.expires_at', '>', now)
+    .where('u.disabled_at', 'is', null)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    user: rowToUser(row),
+    credential: { via: 'session', sessionId: row.session_id },
+    expiresAt: row.expires_at,
+    stale: now.getTime() - row.last_seen_at.getTime() > LAST_SEEN_SECONDS * 1000,
+  };
+}
+
+/** The living API token with this digest, of a person who is not disabled; null otherwise. */
+export async function findToken(db: Db, tokenHash: Buffer, now: Date): Promise<FoundCredential | null> {
+  const row = await db
+    .selectFrom('api_token as t')
+    .innerJoin('app_user as u', 'u.id', 't.user_id')
+    .select([
+      't.id as token_id',
+      't.name as token_name',
+      't.expires_at',
+      't.last_used_at',
+      'u.id',
+      'u.email',
+      'u.name',
+      'u.platform_admin',
+      'u.created_at',
+      'u.disabled_at',
+    ])
+    .where('t.token_hash', '=', tokenHash)
+    .where('t.revoked_at', 'is', null)
+    .where((eb) => eb.or([eb('t.expires_at', 'is', null), eb('t.expires_at', '>', now)]))
+    .where('u.disabled_at', 'is', null)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    user: rowToUser(row),
+    credential: { via: 'token', tokenId: row.token_id, tokenName: row.token_name },
+    expiresAt: row.expires_at,
+    stale: row.last_used_at === null || now.getTime() - row.last_used_at.getTime() > LAST_SEEN_SECONDS * 1000,
+  };
+}
+
+/** Writes "last seen" of the credential. */
+export async function touchCredential(db: Db, credential: PersonCaller['credential'], now: Date): Promise<void> {
+  if (credential.via === 'session') {
+    await db.updateTable('session').set({ last_seen_at: now }).where('id', '=', credential.sessionId).execute();
+  } else {
+    await db.updateTable('api_token').set({ last_used_at: now }).where('id', '=', credential.tokenId).execute();
+  }
+}
+
+export async function listOwnSessions(db: Db, person: PersonCaller, now: Date): Promise<Session[]> {
+  const rows = await db
+    .selectFrom('session')
+    .select(['id', 'created_at', 'last_seen_at', 'expires_at', 'address', 'user_agent'])
+    .where('user_id', '=', person.userId)
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', now)
+    .orderBy('created_at', 'desc')
+    .limit(200)
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    createdAt: row.created_at,
+    lastSeenAt: row.last_seen_at,
+    expiresAt: row.expires_at,
+    address: row.address,
+    userAgent: row.user_agent,
+  }));
+}
+
+/** Ends one of the person's own sessions; false when there is no such living session. */
+export async function revokeOwnSession(trx: Trx, person: PersonCaller, id: SessionId, now: Date): Promise<boolean> {
+  const row = await trx
+    .updateTable('session')
+    .set({ revoked_at: now })
+    .where('id', '=', id)
+    .where('user_id', '=', person.userId)
+    .where('revoked_at', 'is', null)
+    .returning('id')
+    .executeTakeFirst();
+  if (row !== undefined) await emit(trx, { kind: 'session', ref: person.userId });
+  return row !== undefined;
+}
+
+export type ApiToken = {
+  id: TokenId;
+  name: string;
+  prefix: string;
+  createdAt: Date;
+  expiresAt: Date | null;
+  lastUsedAt: Date | null;
+};
+
+const tokenColumns = ['id', 'name', 'prefix', 'created_at', 'expires_at', 'last_used_at'] as const;
+type TokenRow = {
+  id: TokenId;
+  name: string;
+  prefix: string;
+  created_at: Date;
+  expires_at: Date | null;
+  last_used_at: Date | null;
+};
+
+function rowToToken(row: TokenRow): ApiToken {
+  return {
+    id: row.id,
+    name: row.name,
+    prefix: row.prefix,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    lastUsedAt: row.last_used_at,
+  };
+}
+
+/** Living tokens a person may have; a bound against runaway scripts. */
+export const TOKENS_PER_USER_MAX = 100;
+
+export async function listOwnTokens(db: Db, person: PersonCaller): Promise<ApiToken[]> {
+  const rows = await db
+    .selectFrom('api_token')
+    .select(tokenColumns)
+    .where('user_id', '=', person.userId)
+    .where('revoked_at', 'is', null)
+    .orderBy('created_at', 'desc')
+    .limit(TOKENS_PER_USER_MAX)
+    .execute();
+  return rows.map(rowToToken);
+}
+
+/** Null when the person has TOKENS_PER_USER_MAX living tokens already. */
+export async function insertOwnToken(
+  trx: Trx,
+  person: PersonCaller,
+  token: { id: TokenId; name: string; prefix: string; tokenHash: Buffer; expiresAt: Date | null },
+): Promise<ApiToken | null> {
+  // The lock on the person's row makes counting and inserting one step.
+  await trx.selectFrom('app_user').select('id').where('id', '=', person.userId).forUpdate().execute();
+  const { count } = await trx
+    .selectFrom('api_token')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('user_id', '=', person.userId)
+    .where('revoked_at', 'is', null)
+    .executeTakeFirstOrThrow();
+  if (count >= TOKENS_PER_USER_MAX) return null;
+  const row = await trx
+    .insertInto('api_token')
+    .values({
+      id: token.id,
+      user_id: person.userId,
+      name: token.name,
+      prefix: token.prefix,
+      token_hash: token.tokenHash,
+      expires_at: token.expiresAt,
+    })
+    .returning(tokenColumns)
+    .executeTakeFirstOrThrow();
+  await emit(trx, { kind: 'session', ref: person.userId });
+  return rowToToken(row);
+}
+
+/** The revoked token; null when the person has no such living token. */
+export async function revokeOwnToken(trx: Trx, person: PersonCaller, id: TokenId, now: Date): Promise<ApiToken | null> {
+  const row = await trx
+    .updateTable('api_token')
+    .set({ revoked_at: now })
+    .where('id', '=', id)
+    .where('user_id', '=', person.userId)
+    .where('revoked_at', 'is', null)
+    .returning(tokenColumns)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  await emit(trx, { kind: 'session', ref: person.userId });
+  return rowToToken(row);
+}
+
+/** Forgets sessions that ended before `before`; the audit log keeps the sign-in. */
+export async function sweepSessions(db: Db, before: Date): Promise<number> {
+  const result = await db.deleteFrom('session').where('expires_at', '<', before).executeTakeFirst();
+  return Number(result.numDeletedRows);
+}
+
+/** Whether a session or token that was valid once still is. */
+export async function isCredentialAlive(db: Db, credential: PersonCaller['credential'], now: Date): Promise<boolean> {
+  const row =
+    credential.via === 'session'
+      ? await db
+          .selectFrom('session as s')
+          .innerJoin('app_user as u', 'u.id', 's.user_id')
+          .select('s.id')
+          .where('s.id', '=', credential.sessionId)
+          .where('s.revoked_at', 'is', null)
+          .where('s.expires_at', '>', now)
+          .where('u.disabled_at', 'is', null)
+          .executeTakeFirst()
+      : await db
+          .selectFrom('api_token as t')
+          .innerJoin('app_user as u', 'u.id', 't.user_id')
+          .select('t.id')
+          .where('t.id', '=', credential.tokenId)
+          .where('t.revoked_at', 'is', null)
+          .where((eb) => eb.or([eb('t.expires_at', 'is', null), eb('t.expires_at', '>', now)]))
+          .where('u.disabled_at', 'is', null)
+          .executeTakeFirst();
+  return row !== undefined;
+}

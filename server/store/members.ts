@@ -1,0 +1,306 @@
+/** Memberships and invitations of organizations. */
+import { sql } from 'kysely';
+import type { Role } from '#domain/authz.ts';
+import type { PersonCaller } from '#domain/caller.ts';
+import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
+import type { Authorized, OrganizationProof } from './authorized.ts';
+import type { Db, Trx } from './database.ts';
+import { emit } from './outbox.ts';
+import { cutPage, decodeTextCursor } from './page.ts';
+
+export type Membership = { organization: { id: OrganizationId; name: string; title: string }; role: Role };
+export type Member = { user: { id: UserId; email: string; name: string }; role: Role; joinedAt: Date };
+
+/** What a person belongs to, by name. */
+export async function listOwnMemberships(db: Db, userId: UserId): Promise<Membership[]> {
+  const rows = await db
+    .selectFrom('membership as m')
+    .innerJoin('organization as o', 'o.id', 'm.organization_id')
+    .select(['o.id', 'o.name', 'o.title', 'm.role'])
+    .where('m.user_id', '=', userId)
+    .orderBy('o.name')
+    .limit(500)
+    .execute();
+  return rows.map((row) => ({ organization: { id: row.id, name: row.name, title: row.title }, role: row.role }));
+}
+
+/** Roles by organization, for filters of many rows (event streams). */
+export async function rolesOf(db: Db, person: PersonCaller): Promise<Map<OrganizationId, Role>> {
+  const rows = await db
+    .selectFrom('membership')
+    .select(['organization_id', 'role'])
+    .where('user_id', '=', person.userId)
+    .execute();
+  return new Map(rows.map((row) => [row.organization_id, row.role]));
+}
+
+const memberQuery = (db: Db) =>
+  db
+    .selectFrom('membership as m')
+    .innerJoin('app_user as u', 'u.id', 'm.user_id')
+    .select(['u.id', 'u.email', 'u.name', 'm.role', 'm.joined_at']);
+
+function rowToMember(row: { id: UserId; email: string; name: string; role: Role; joined_at: Date }): Member {
+  return { user: { id: row.id, email: row.email, name: row.name }, role: row.role, joinedAt: row.joined_at };
+}
+
+export async function listMembers(
+  db: Db,
+  proof: OrganizationProof<'member.read'>,
+  page: { cursor?: string | undefined; limit: number },
+): Promise<{ items: Member[]; nextCursor: string | null }> {
+  const after = decodeTextCursor(page.cursor, /^usr_[0-9a-z]{26}$/);
+  const rows = await memberQuery(db)
+    .where('m.organization_id', '=', proof.id)
+    .$if(after !== null, (query) => query.where('u.id', '>', after as UserId))
+    .orderBy('u.id')
+    .limit(page.limit + 1)
+    .execute();
+  const cut = cutPage(rows, page.limit, (row) => row.id);
+  return { items: cut.rows.map(rowToMember), nextCursor: cut.nextCursor };
+}
+
+export type MemberProof<A extends 'member.update' | 'member.remove' | 'member.read'> = Authorized<'member', A>;
+
+/**
+ * Locks the organization's memberships so that two changes cannot both remove "the other" owner. Answers the member as
+ * they are now and how many owners there are; null when the membership is gone meanwhile.
+ */
+export async function lockMember(
+  trx: Trx,
+  proof: MemberProof<'member.update' | 'member.remove'>,
+): Promise<{ member: Member; actorRole: Role | null; owners: number } | null> {
+  await trx.selectFrom('organization').select('id').where('id', '=', proof.organization).forUpdate().execute();
+  const row = await memberQuery(trx)
+    .where('m.organization_id', '=', proof.organization)
+    .where('u.id', '=', proof.id)
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const { owners } = await trx
+    .selectFrom('membership')
+    .select((eb) => eb.fn.countAll<number>().as('owners'))
+    .where('organization_id', '=', proof.organization)
+    .where('role', '=', 'owner')
+    .executeTakeFirstOrThrow();
+  const actor =
+    proof.actor.kind === 'person'
+      ? await trx
+          .selectFrom('membership')
+          .select('role')
+          .where('organization_id', '=', proof.organization)
+          .where('user_id', '=', proof.actor.userId)
+          .executeTakeFirst()
+      : undefined;
+  return { member: rowToMember(row), actorRole: actor?.role ?? null, owners };
+}
+
+export async function updateMemberRole(trx: Trx, proof: MemberProof<'member.update'>, role: Role): Promise<void> {
+  await trx
+    .updateTable('membership')
+    .set({ role })
+    .where('organization_id', '=', proof.organization)
+    .where('user_id', '=', proof.id)
+    .execute();
+  await emit(trx, { kind: 'member', ref: proof.id, organizationId: proof.organization });
+}
+
+export async function deleteMember(trx: Trx, proof: MemberProof<'member.remove'>): Promise<void> {
+  await trx
+    .deleteFrom('membership')
+    .where('organization_id', '=', proof.organization)
+    .where('user_id', '=', proof.id)
+    .execute();
+  await emit(trx, { kind: 'member', ref: proof.id, organizationId: proof.organization });
+}
+
+/** Adds a membership; false when the person is a member already (their role stays). */
+export async function insertMembership(
+  trx: Trx,
+  membership: { organizationId: OrganizationId; userId: UserId; role: Role },
+): Promise<boolean> {
+  const row = await trx
+    .insertInto('membership')
+    .values({ organization_id: membership.organizationId, user_id: membership.userId, role: membership.role })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('user_id')
+    .executeTakeFirst();
+  await emit(trx, { kind: 'member', ref: membership.userId, organizationId: membership.organizationId });
+  return row !== undefined;
+}
+
+export type Invitation = {
+  id: InvitationId;
+  email: string;
+  role: Role;
+  invitedBy: string;
+  createdAt: Date;
+  expiresAt: Date;
+  acceptedAt: Date | null;
+};
+
+/** Open invitations an organization may have at once. */
+export const INVITATIONS_OPEN_MAX = 200;
+
+export async function listInvitations(
+  db: Db,
+  proof: OrganizationProof<'member.invite'>,
+  now: Date,
+): Promise<Invitation[]> {
+  const rows = await db
+    .selectFrom('invitation as i')
+    .innerJoin('app_user as u', 'u.id', 'i.invited_by')
+    .select(['i.id', 'i.email', 'i.role', 'u.email as invited_by', 'i.created_at', 'i.expires_at', 'i.accepted_at'])
+    .where('i.organization_id', '=', proof.id)
+    .where('i.accepted_at', 'is', null)
+    .where('i.revoked_at', 'is', null)
+    .where('i.expires_at', '>', now)
+    .orderBy('i.created_at', 'desc')
+    .limit(INVITATIONS_OPEN_MAX)
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    email: row.email,
+    role: row.role,
+    invitedBy: row.invited_by,
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    acceptedAt: row.accepted_at,
+  }));
+}
+
+/** Whether this e-mail address belongs to a member already, and how many invitations are open. */
+export async function invitationFacts(
+  trx: Trx,
+  proof: OrganizationProof<'member.invite'>,
+  email: string,
+  now: Date,
+): Promise<{ isMember: boolean; open: number }> {
+  await trx.selectFrom('organization').select('id').where('id', '=', proof.id).forUpdate().execute();
+  const member = await memberQuery(trx)
+    .where('m.organization_id', '=', proof.id)
+    .where('u.email', '=', email)
+    .executeTakeFirst();
+  const { open } = await trx
+    .selectFrom('invitation')
+    .select((eb) => eb.fn.countAll<number>().as('open'))
+    .where('organization_id', '=', proof.id)
+    .where('accepted_at', 'is', null)
+    .where('revoked_at', 'is', null)
+    .where('expires_at', '>', now)
+    .executeTakeFirstOrThrow();
+  return { isMember: member !== undefined, open };
+}
+
+/** Stores an invitation and withdraws older open ones for the same address. */
+export async function insertInvitation(
+  trx: Trx,
+  proof: OrganizationProof<'member.invite'>,
+  invitation: { id: InvitationId; email: string; role: Role; tokenHash: Buffer; expiresAt: Date },
+  now: Date,
+): Promise<Invitation> {
+  await trx
+    .updateTable('invitation')
+    .set({ revoked_at: now })
+    .where('organization_id', '=', proof.id)
+    .where('email', '=', invitation.email)
+    .where('accepted_at', 'is', null)
+    .where('revoked_at', 'is', null)
+    .execute();
+  const row = await trx
+    .insertInto('invitation')
+    .values({
+      id: invitation.id,
+      organization_id: proof.id,
+      email: invitation.email,
+      role: invitation.role,
+      token_hash: invitation.tokenHash,
+      invited_by: proof.person.userId,
+      expires_at: invitation.expiresAt,
+    })
+    .returning(['created_at'])
+    .executeTakeFirstOrThrow();
+  await emit(trx, { kind: 'member', ref: invitation.id, organizationId: proof.id });
+  return {
+    id: invitation.id,
+    email: invitation.email,
+    role: invitation.role,
+    invitedBy: proof.person.email,
+    createdAt: row.created_at,
+    expiresAt: invitation.expiresAt,
+    acceptedAt: null,
+  };
+}
+
+/** Withdraws an open invitation and answers its address and role; null when it is not open any more. */
+export async function revokeInvitation(
+  trx: Trx,
+  proof: Authorized<'invitation', 'member.invite'>,
+  now: Date,
+): Promise<{ email: string; role: Role } | null> {
+  const row = await trx
+    .updateTable('invitation')
+    .set({ revoked_at: now })
+    .where('id', '=', proof.id)
+    .where('accepted_at', 'is', null)
+    .where('revoked_at', 'is', null)
+    .returning(['email', 'role'])
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  await emit(trx, { kind: 'member', ref: proof.id, organizationId: proof.organization });
+  return row;
+}
+
+export type OpenInvitation = {
+  id: InvitationId;
+  email: string;
+  role: Role;
+  organizationId: OrganizationId;
+  organization: string;
+  invitedBy: string;
+  expiresAt: Date;
+  accountExists: boolean;
+};
+
+/** The open invitation with this digest: the secret in the link is the proof. `lock` for accepting it. */
+export async function findInvitation(
+  db: Db,
+  tokenHash: Buffer,
+  now: Date,
+  lock = false,
+): Promise<OpenInvitation | null> {
+  const row = await db
+    .selectFrom('invitation as i')
+    .innerJoin('organization as o', 'o.id', 'i.organization_id')
+    .innerJoin('app_user as u', 'u.id', 'i.invited_by')
+    .select([
+      'i.id',
+      'i.email',
+      'i.role',
+      'i.expires_at',
+      'o.id as organization_id',
+      'o.title as organization',
+      'u.email as invited_by',
+      sql<boolean>`exists (select from app_user a where a.email = i.email)`.as('account_exists'),
+    ])
+    .where('i.token_hash', '=', tokenHash)
+    .where('i.accepted_at', 'is', null)
+    .where('i.revoked_at', 'is', null)
+    .where('i.expires_at', '>', now)
+    .$if(lock, (query) => query.forUpdate('i'))
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  return {
+    id: row.id,
+    email: row.email,
+    role: row.role,
+    organizationId: row.organization_id,
+    organization: row.organization,
+    invitedBy: row.invited_by,
+    expiresAt: row.expires_at,
+    accountExists: row.account_exists,
+  };
+}
+
+export async function markInvitationAccepted(trx: Trx, invitation: OpenInvitation, now: Date): Promise<void> {
+  await trx.updateTable('invitation').set({ accepted_at: now }).where('id', '=', invitation.id).execute();
+}

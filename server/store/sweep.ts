@@ -1,0 +1,24 @@
+/** Forgets what only had a short purpose: hints, rate windows, sessions long over, idempotency keys. */
+import type { Db } from './database.ts';
+import { sweepSessions } from './identity.ts';
+import { sweepOutbox } from './outbox.ts';
+import { sweepRateWindows } from './rate-windows.ts';
+
+const HOUR_MS = 3600 * 1000;
+/** How long a console may be away and still resume without a full refetch. */
+export const OUTBOX_HOURS = 6;
+const RATE_WINDOW_HOURS = 3;
+const SESSION_DAYS = 30;
+export const IDEMPOTENCY_HOURS = 48;
+
+/** Safe to run in every replica at once. */
+export async function sweep(db: Db, now: Date): Promise<void> {
+  const ago = (ms: number) => new Date(now.getTime() - ms);
+  await sweepOutbox(db, ago(OUTBOX_HOURS * HOUR_MS));
+  await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS));
+  await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
+  await db
+    .deleteFrom('idempotency')
+    .where('created_at', '<', ago(IDEMPOTENCY_HOURS * HOUR_MS))
+    .execute();
+}

@@ -1,0 +1,140 @@
+/**
+ * Puts the control plane together, top to bottom, and takes it apart in reverse. main.ts gives it the real world,
+ * testkit/server.ts a test database and the simulated driver.
+ */
+import { randomBytes } from 'node:crypto';
+import { api } from '#contract/api.ts';
+import type { ServerConfig } from '#contract/config.ts';
+import type { InstanceDriver } from '#drivers/interface.ts';
+import type { AppContext } from './app/context.ts';
+import type { EventsContext } from './app/events.ts';
+import { findPerson } from './app/identity.ts';
+import { registerAudit } from './http/audit.ts';
+import { registerEvents } from './http/events.ts';
+import { registerIdentity } from './http/identity.ts';
+import { registerMembers } from './http/members.ts';
+import { registerOrganizations } from './http/organizations.ts';
+import { createHttp, type Http } from './http/server.ts';
+import { registerConsole } from './http/static.ts';
+import { registerSystem } from './http/system.ts';
+import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
+import type { Log } from './runtime/log.ts';
+import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
+import { warmPasswords } from './runtime/passwords.ts';
+import { rateRules } from './runtime/rate-limit.ts';
+import { createSecretBox } from './runtime/secrets.ts';
+import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
+import { migrate } from './store/migrate.ts';
+import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
+import { addHit, removeHit } from './store/rate-windows.ts';
+import { sweep } from './store/sweep.ts';
+import { startWork, type Work, type WorkOptions } from './work.ts';
+
+export type ServerParts = {
+  config: ServerConfig;
+  /** Text of the master key file. */
+  masterKey: string;
+  driver: InstanceDriver;
+  log: Log;
+  version: string;
+  clock?: Clock;
+  ids?: Ids;
+  /** Tests that look at one half leave the other out. */
+  startWork?: (options: WorkOptions) => Promise<Work>;
+  work?: Pick<WorkOptions, 'timing' | 'stopPoint'>;
+};
+
+export type RunningServer = {
+  app: AppContext & EventsContext;
+  http: Http;
+  stop(): Promise<void>;
+};
+
+const SWEEP_MS = 5 * 60_000;
+const WORK_CONNECTIONS_MAX = 8;
+
+/** Everything but listening. Errors: the first thing that cannot start. */
+export async function startServer(parts: ServerParts): Promise<RunningServer> {
+  const { config, log, driver } = parts;
+  const clock = parts.clock ?? systemClock;
+  const ids = parts.ids ?? systemIds(clock);
+  // Refuses to start without a usable key: what is sealed must stay readable.
+  createSecretBox(parts.masterKey);
+
+  const applied = await migrate(config.database.url);
+  if (applied.length > 0) log.info({ applied }, 'migrated the database');
+  const stops: (() => Promise<unknown>)[] = [];
+  const stop = async (): Promise<void> => {
+    for (const step of stops.splice(0).reverse()) {
+      await step().catch((error: unknown) => log.warn({ err: error }, 'something did not stop cleanly'));
+    }
+  };
+
+  try {
+    const onError = (error: Error) => log.warn({ err: error }, 'an idle database connection broke');
+    const pool = openPool(config.database.url, { onError });
+    const workPool = openPool(config.database.url, { name: 'berth-work', max: WORK_CONNECTIONS_MAX, onError });
+    stops.push(
+      () => pool.end(),
+      () => workPool.end(),
+    );
+    const db = openDatabase(pool);
+
+    const feed = new OutboxFeed(
+      { head: () => outboxHead(db), read: (after) => readOutbox(db, after), notify: (seq) => notifyOutbox(db, seq) },
+      log,
+    );
+    await feed.start();
+    stops.push(() => feed.stop());
+    onHintsCommitted(db, () => feed.nudge());
+    stops.push(listenForNotifications(config.database.url, feed, log));
+
+    const work = await (parts.startWork ?? startWork)({
+      db,
+      pool: workPool,
+      config,
+      driver,
+      log,
+      clock,
+      ids,
+      replicaId: `rep_${randomBytes(8).toString('hex')}`,
+      ...parts.work,
+    });
+    stops.push(() => work.stop());
+
+    const app = { db, config, clock, ids, log, version: parts.version, services: work.services, feed };
+    const http = await createHttp({
+      log,
+      clock,
+      consoleOrigin: config.consoleOrigin,
+      rates: rateRules(config.rateLimits),
+      counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
+      findPerson: (credential, origin) => findPerson(app, credential, origin),
+    });
+    stops.push(() => http.fastify.close());
+    registerIdentity(http, app);
+    registerMembers(http, app);
+    registerOrganizations(http, app);
+    registerAudit(http, app);
+    registerEvents(http, app);
+    registerSystem(http, app, {
+      database: () => pool.query('select 1'),
+      agent: () => driver.host(),
+    });
+    await registerConsole(http, config.consoleDir, log);
+    const missing = Object.values(api).filter((route) => !http.registered.has(route.id));
+    if (missing.length > 0) log.warn({ routes: missing.map((route) => route.id) }, 'endpoints without a handler');
+
+    const sweeper = setInterval(() => {
+      sweep(db, clock.now()).catch((error: unknown) => log.warn({ err: error }, 'could not sweep'));
+    }, SWEEP_MS);
+    sweeper.unref();
+    stops.push(async () => clearInterval(sweeper));
+    await warmPasswords();
+    await http.fastify.ready();
+    return { app, http, stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+}
