@@ -115,9 +115,12 @@ export function readAptSources(root = '/etc/apt'): AptSource[] {
   return sources;
 }
 
+// biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg's own format
+const DPKG_FORMAT = '${Package} ${db:Status-Status}\\n';
+
 /** Which of `packages` are installed, by dpkg. */
 export async function installedPackages(packages: readonly string[]): Promise<Set<string>> {
-  const argv: [string, ...string[]] = ['dpkg-query', '-W', '-f', FORMAT, ...packages];
+  const argv: [string, ...string[]] = ['dpkg-query', '-W', '-f', DPKG_FORMAT, ...packages];
   const { stdout } = await run(argv, { timeoutMs: 30_000 });
   const lines = stdout.split('\n').filter((line) => line.endsWith(' installed'));
   return new Set(lines.map((line) => line.split(' ')[0] ?? ''));

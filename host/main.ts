@@ -21,6 +21,7 @@ This machine:
       --pool-size SIZE    size of that file, such as 40GiB
       --demo              create an owner account and print its password
       --no-images         do not build images now
+      --no-console        API only
   berth down      stop Berth's processes; instances keep running
   berth status    what runs                                  [--json]
   berth logs      [process] [-f] [-n LINES] [--json]

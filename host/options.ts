@@ -10,6 +10,7 @@ export type UpOptions = {
   json: boolean;
   demo: boolean;
   images: boolean;
+  console: boolean;
   dataDir: string;
   domain: string | null;
   controlPort: number | null;
@@ -43,6 +44,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     detach: { type: 'boolean', short: 'd', default: false },
     json: { type: 'boolean', default: false },
     demo: { type: 'boolean', default: false },
+    'no-console': { type: 'boolean', default: false },
     'no-images': { type: 'boolean', default: false },
     'data-dir': { type: 'string' },
     domain: { type: 'string' },
@@ -66,6 +68,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     json: values.json === true,
     demo: values.demo === true,
     images: values['no-images'] !== true,
+    console: values['no-console'] !== true,
     dataDir: dataDirOf(text('data-dir')),
     domain,
     controlPort: parsePort('control-port', text('control-port')),

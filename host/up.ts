@@ -55,7 +55,7 @@ export type UpResult = {
 /** Code hash of the supervisor: another one is replaced by the next `up`. */
 export const supervisorCode = (): string => codeHash(checkout, SUPERVISOR_ROOMS).slice(0, 16);
 
-export type UpExtras = Partial<Pick<ProcessInput, 'consoleDir' | 'logLevel' | 'nodeArguments'>> & {
+export type UpExtras = Partial<Pick<ProcessInput, 'logLevel' | 'nodeArguments'>> & {
   skipConsole?: boolean;
 };
 
@@ -112,7 +112,7 @@ export async function up(
       step.note(`${control}, ${https}, ${http}`);
     });
 
-    if (extras.skipConsole !== true) {
+    if (options.console) {
       await list.step('console', async (step) => {
         step.note((await buildConsole(checkout, step.detail)) ? 'built' : 'up to date');
       });
@@ -153,7 +153,7 @@ export async function up(
       databaseUrl,
       edgeDatabaseUrl: process.env.BERTH_EDGE_DATABASE_URL ?? null,
       logLevel: extras.logLevel ?? 'info',
-      consoleDir: extras.consoleDir === undefined ? join(app, 'console/dist') : extras.consoleDir,
+      consoleDir: options.console ? join(app, 'console/dist') : null,
       hostName: hostname(),
       buildImages: options.images ? ['server', 'desktop'] : [],
       ...(extras.nodeArguments === undefined ? {} : { nodeArguments: extras.nodeArguments }),
