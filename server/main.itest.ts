@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Agent, request } from 'undici';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withDatabase } from '#testkit/postgres.ts';
+import { testConfig } from '#testkit/server.ts';
+
+const main = fileURLToPath(new URL('main.ts', import.meta.url));
+let dir = '';
+let databaseUrl = '';
+
+beforeAll(async () => {
+  dir = await mkdtemp(join(tmpdir(), 'berth-server-'));
+  databaseUrl = (await withDatabase()).url;
+});
+afterAll(() => rm(dir, { recursive: true, force: true }));
+
+type Ended = { code: number | null; stdout: string; stderr: string };
+
+async function start(changes: Record<string, unknown> = {}): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
+  const name = randomBytes(4).toString('hex');
+  const files = { masterKeyFile: join(dir, `${name}.key`), edgeKeyFile: join(dir, `${name}.edge`) };
+  const tokenFile = join(dir, `${name}.token`);
+  await writeFile(files.masterKeyFile, randomBytes(32).toString('base64'));
+  await writeFile(files.edgeKeyFile, randomBytes(32).toString('base64'));
+  await writeFile(tokenFile, 'a-token-for-nobody');
+  const config = {
+    ...testConfig(databaseUrl),
+    logLevel: 'info',
+    socket: join(dir, 'server.sock'),
+    agent: { socket: join(dir, 'agent.sock'), tokenFile },
+    secrets: files,
+    ...changes,
+  };
+  const file = join(dir, `${name}.json`);
+  await writeFile(file, JSON.stringify(config));
+  const child = spawn(process.execPath, [main, '--config', file], { stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.on('data', (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on('data', (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const ended = new Promise<Ended>((resolve) => child.on('close', (code) => resolve({ code, stdout, stderr })));
+  return { child, ended };
+}
+
+async function until<T>(what: string, probe: () => Promise<T | null>): Promise<T> {
+  const deadline = Date.now() + 30_000;
+  for (;;) {
+    const result = await probe().catch(() => null);
+    if (result !== null) return result;
+    if (Date.now() > deadline) throw new Error(`never: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+describe('the server process', () => {
+  it('R4: listens on its socket, tells health apart from readiness, ends within 5 s of SIGTERM, logs JSON only', async () => {
+    const { child, ended } = await start();
+    const dispatcher = new Agent({ connect: { socketPath: join(dir, 'server.sock') } });
+    const get = async (path: string) => {
+      const response = await request(`http://server${path}`, { dispatcher });
+      return { status: response.statusCode, body: (await response.body.json()) as Record<string, unknown> };
+    };
+    const health = await until('health', () => get('/healthz'));
+    expect(health).toMatchObject({ status: 200, body: { status: 'ok' } });
+    // No agent runs here.
+    expect((await get('/readyz')).body).toEqual({ status: 'degraded', database: true, agent: false });
+    expect((await get('/api/v1/setup')).body).toMatchObject({ needed: true });
+    const began = Date.now();
+    child.kill('SIGTERM');
+    const { code, stdout, stderr } = await ended;
+    await dispatcher.close();
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(Date.now() - began).toBeLessThan(5_000);
+    for (const line of stdout.trim().split('\n')) {
+      expect(JSON.parse(line)).toMatchObject({
+        process: 'server',
+        level: expect.any(String),
+        time: expect.any(String),
+      });
+    }
+  });
+
+  it('prints every problem of its configuration and exits 78', async () => {
+    const { ended } = await start({ installation: 'NO', domain: 'UPPER', surprise: 1 });
+    const { code, stderr } = await ended;
+    expect(code).toBe(78);
+    expect(stderr).toContain('installation:');
+    expect(stderr).toContain('domain:');
+    expect(stderr).toContain('surprise');
+  });
+
+  it('D4: refuses to start without a usable master key', async () => {
+    const bad = join(dir, 'bad.key');
+    await writeFile(bad, 'too short');
+    const { ended } = await start({ secrets: { masterKeyFile: bad, edgeKeyFile: bad } });
+    const { code, stderr } = await ended;
+    expect(code).toBe(78);
+    expect(stderr).toContain('32 bytes');
+    const gone = await start({ secrets: { masterKeyFile: join(dir, 'gone'), edgeKeyFile: bad } });
+    expect((await gone.ended).code).toBe(78);
+  });
+});
