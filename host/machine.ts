@@ -58,6 +58,10 @@ export function parseOsRelease(text: string): MachineFacts['os'] {
   };
 }
 
+export function readOs(file = '/etc/os-release'): MachineFacts['os'] {
+  return parseOsRelease(existsSync(file) ? readFileSync(file, 'utf8') : '');
+}
+
 /** Parses one deb822 .sources file (several stanzas). Disabled stanzas and source packages are left out. */
 export function parseDeb822(text: string): AptSource[] {
   const sources: AptSource[] = [];
@@ -128,15 +132,16 @@ export async function installedPackages(packages: readonly string[]): Promise<Se
 
 export async function gatherFacts(packages: readonly string[], caddyPaths: readonly string[]): Promise<MachineFacts> {
   const apt = findProgram('apt-get') !== null && findProgram('dpkg-query') !== null;
-  const osRelease = existsSync('/etc/os-release') ? readFileSync('/etc/os-release', 'utf8') : '';
+  const installed = apt && packages.length > 0 ? await installedPackages(packages) : new Set<string>();
   return {
-    os: parseOsRelease(osRelease),
+    os: readOs(),
     arch: process.arch,
     root: process.getuid?.() === 0,
     apt,
     systemd: existsSync('/run/systemd/system'),
-    installed: apt ? await installedPackages(packages) : new Set(),
-    incusCandidate: apt ? await aptCandidate('incus') : null,
+    installed,
+    // Asking apt takes a second or more: only where the answer matters.
+    incusCandidate: apt && packages.includes('incus') && !installed.has('incus') ? await aptCandidate('incus') : null,
     aptSources: apt ? readAptSources() : [],
     caddy: await findCaddy(caddyPaths),
   };

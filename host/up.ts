@@ -1,5 +1,5 @@
 /** `berth up`: from whatever this machine is to a running Berth. Every step looks before it does, so it can be repeated. */
-import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, statSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readFileSync, statSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { dirname, join } from 'node:path';
 import { accountsExist, ensureAccounts, ensureSubids, groupId, processUser, systemUsers, userIds } from './accounts.ts';
@@ -9,7 +9,7 @@ import type { Checklist } from './checklist.ts';
 import { codeHash } from './code-hash.ts';
 import { buildConsole } from './console-build.ts';
 import { engineInfo, ensurePool, gib, INCUS_SOCKET } from './engine.ts';
-import { ownedFolder } from './files.ts';
+import { ownedFolder, writeFileAtomic } from './files.ts';
 import { waitHealthy } from './health.ts';
 import {
   checkout,
@@ -22,7 +22,7 @@ import {
   saveHostConfig,
 } from './layout.ts';
 import { tail } from './logs.ts';
-import { gatherFacts, type MachineFacts } from './machine.ts';
+import { gatherFacts, type MachineFacts, readOs } from './machine.ts';
 import { ensureSupervisor, type Manager, managerFor, writeSupervisorFile } from './manager.ts';
 import { type UpOptions, UsageError } from './options.ts';
 import { caddyCandidates, fetchCaddy, installPackages } from './packages.ts';
@@ -71,7 +71,7 @@ export async function up(
 ): Promise<{ result: UpResult; layout: Layout; config: HostConfig; manager: Manager }> {
   const before = loadHostConfigIfAllowed(options.dataDir);
   const binDir = layoutOf(options.dataDir).bin;
-  const facts = await gatherFacts(wantedPackages(await osOnly()), caddyCandidates(binDir));
+  const facts = await gatherFacts(wantedPackages(readOs()), caddyCandidates(binDir));
   const plan = planMachine(facts);
   await agree(options, plan, facts, before === null, list);
   const config = settle(before ?? newHostConfig(options.dataDir), options);
@@ -200,11 +200,6 @@ export async function up(
   });
 }
 
-/** Only the name of the system, to know which packages to look for. */
-async function osOnly(): Promise<MachineFacts['os']> {
-  return (await gatherFacts([], [])).os;
-}
-
 function loadHostConfigIfAllowed(dataDir: string): HostConfig | null {
   try {
     return loadHostConfig(dataDir);
@@ -324,7 +319,7 @@ async function copyCertificate(layout: Layout): Promise<void> {
   const root = join(caddyStorage(layout), 'pki/authorities/local/root.crt');
   const found = await waitHealthy({ type: 'path', path: root }, CERTIFICATE_WITHIN_MS);
   if (!found) throw new Error(`Caddy made no certificate authority in ${root}`);
-  copyFileSync(root, `${layout.caCertificate}.new`);
-  chmodSync(`${layout.caCertificate}.new`, 0o644);
-  renameSync(`${layout.caCertificate}.new`, layout.caCertificate);
+  const text = readFileSync(root, 'utf8');
+  if (existsSync(layout.caCertificate) && readFileSync(layout.caCertificate, 'utf8') === text) return;
+  writeFileAtomic(layout.caCertificate, text, 0o644);
 }
