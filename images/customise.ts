@@ -1,5 +1,14 @@
-import { chmodSync, copyFileSync, globSync, lstatSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
-import { realpathSync } from 'node:fs';
+import {
+  chmodSync,
+  copyFileSync,
+  globSync,
+  lstatSync,
+  mkdirSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { delimiter, dirname, join, relative } from 'node:path';
 import { BerthError } from '#domain/errors.ts';
 import { imagesFolder, placedFiles } from './recipe-files.ts';
@@ -48,6 +57,7 @@ export async function customise(context: CustomiseContext): Promise<void> {
     onStep(0.1, `installing ${recipe.npm.folder} from the npm registry`);
     await installNpm(context, recipe.npm.folder, recipe.npm.target);
     linkNode(context, recipe.npm.target);
+    for (const argv of recipe.npm.finish) await runConfined(context, argv);
   }
 
   onStep(0.85, 'enabling services');
@@ -133,6 +143,13 @@ async function installNpm(context: CustomiseContext, folder: string, target: str
   );
 }
 
+/** Runs a downloaded program inside the image: own mounts and processes, no network. */
+function runConfined({ root, signal }: CustomiseContext, argv: readonly string[]): Promise<void> {
+  const confine = ['--net', '--ipc', '--pid', '--fork', '--kill-child', `--mount-proc=${join(root, 'proc')}`];
+  const env = { ...chrootEnv, PATH: `/usr/local/bin:${chrootEnv.PATH}` };
+  return run('unshare', [...confine, 'chroot', root, ...argv], { signal, env });
+}
+
 /** Makes the Node that came as an npm package (`node-linux-<cpu>`) the image's `node`. */
 function linkNode(context: CustomiseContext, target: string): void {
   const link = join(context.root, 'usr/local/bin/node');
@@ -157,7 +174,8 @@ function findNpm(): string {
 /** Removes paths relative to `root`; a pattern that leads outside is refused. */
 export function prune(root: string, patterns: readonly string[]): void {
   for (const pattern of patterns) {
-    if (pattern.startsWith('/') || pattern.split('/').includes('..')) throw new Error(`unsafe path to remove: ${pattern}`);
+    if (pattern.startsWith('/') || pattern.split('/').includes('..'))
+      throw new Error(`unsafe path to remove: ${pattern}`);
     for (const match of globSync(pattern, { cwd: root })) {
       if (relative(root, join(root, match)).startsWith('..')) continue;
       rmSync(join(root, match), { recursive: true, force: true });
@@ -167,10 +185,21 @@ export function prune(root: string, patterns: readonly string[]): void {
 
 /** What two machines must never share: ids, host keys, random seeds, names, the builder's resolver and apt settings. */
 function forgetIdentity(root: string): void {
-  for (const path of ['etc/ssh/ssh_host_*', 'var/lib/systemd/random-seed', 'var/lib/dbus/machine-id', 'root/.bash_history']) {
+  for (const path of [
+    'etc/ssh/ssh_host_*',
+    'var/lib/systemd/random-seed',
+    'var/lib/dbus/machine-id',
+    'root/.bash_history',
+  ]) {
     prune(root, [path]);
   }
-  prune(root, ['etc/hostname', 'etc/apt/apt.conf.d/99mmdebstrap', 'etc/dpkg/dpkg.cfg.d/99mmdebstrap', 'tmp/*', 'var/tmp/*']);
+  prune(root, [
+    'etc/hostname',
+    'etc/apt/apt.conf.d/99mmdebstrap',
+    'etc/dpkg/dpkg.cfg.d/99mmdebstrap',
+    'tmp/*',
+    'var/tmp/*',
+  ]);
   // Empty (and not missing): systemd fills it at boot without taking the machine for one that was never set up.
   writeFileSync(join(root, 'etc/machine-id'), '', { mode: 0o444 });
 }

@@ -9,8 +9,22 @@ export type BuildProgress = {
 };
 
 /** Where each phase ends on the scale of 100. Measured on builds with an empty cache. */
-const ends: Record<BuildPhase, number> = { resolve: 3, download: 35, unpack: 60, configure: 75, customise: 92, pack: 100 };
-const starts: Record<BuildPhase, number> = { resolve: 0, download: 3, unpack: 35, configure: 60, customise: 75, pack: 92 };
+const ends: Record<BuildPhase, number> = {
+  resolve: 3,
+  download: 35,
+  unpack: 60,
+  configure: 75,
+  customise: 92,
+  pack: 100,
+};
+const starts: Record<BuildPhase, number> = {
+  resolve: 0,
+  download: 3,
+  unpack: 35,
+  configure: 60,
+  customise: 75,
+  pack: 92,
+};
 
 /**
  * Turns the output of mmdebstrap (with --verbose: apt's and dpkg's own lines) into phases and a percentage that counts

@@ -18,7 +18,12 @@ export type RecipeUser = {
 export type RecipeLimits = { cpus: number; memoryMiB: number; diskGiB: number; processes: number };
 
 /** Packages of the npm registry, pinned by the lock file in `images/<folder>`, installed into `target`. */
-export type RecipeNpm = { folder: string; target: string };
+export type RecipeNpm = {
+  folder: string;
+  target: string;
+  /** Commands (argument vectors) run inside the image afterwards, without network. */
+  finish: readonly (readonly string[])[];
+};
 
 export type Recipe = {
   name: RecipeName;
@@ -133,7 +138,10 @@ export const base: SharedParts = {
     'var/log/*.log',
     'var/log/apt/*',
   ],
-  links: { '/etc/resolv.conf': '../run/systemd/resolve/stub-resolv.conf', '/etc/localtime': '/usr/share/zoneinfo/Etc/UTC' },
+  links: {
+    '/etc/resolv.conf': '../run/systemd/resolve/stub-resolv.conf',
+    '/etc/localtime': '/usr/share/zoneinfo/Etc/UTC',
+  },
   user: {
     name: 'berth',
     uid: 1000,
@@ -235,19 +243,28 @@ const desktop: Recipe = {
   mask: [...base.mask, 'udisks2.service', 'upower.service'],
   prune: [
     ...base.prune,
-    'usr/share/gvfs/remote-volume-monitors/*',
-    'usr/share/icons/Papirus-Light',
-    'usr/share/icons/ePapirus',
-    'usr/share/icons/ePapirus-Dark',
-    'usr/share/icons/Papirus*/*@2x',
-    'usr/share/icons/Papirus*/18x18',
-    'usr/share/icons/Papirus*/84x84',
-    'usr/share/icons/Papirus*/96x96',
-    'usr/share/icons/Papirus*/128x128',
-    'usr/share/icons/Papirus*/icon-theme.cache',
+    // Only for xrdb's preprocessor, for debugging Vulkan, and for building native modules.
+    'usr/libexec/gcc/*/*/cc1',
+    'usr/lib/chromium/libVkLayer_khronos_validation.so',
+    'opt/clawbot/node_modules/node-linux-*/include',
+    'opt/clawbot/node_modules/**/*.map',
     'usr/share/fonts/truetype/jetbrains-mono/*NL*',
+    'usr/share/gvfs/remote-volume-monitors/*',
+    // The icons are SVG: three sizes and the symbols serve for all, and half of the image's files go.
+    'usr/share/icons/Papirus-Light',
+    'usr/share/icons/ePapirus*',
+    'usr/share/icons/Papirus*/*@2x',
+    ...['18x18', '22x22', '32x32', '42x42', '48x48', '84x84', '96x96', '128x128'].map(
+      (size) => `usr/share/icons/Papirus*/${size}`,
+    ),
+    'usr/share/icons/Papirus*/icon-theme.cache',
   ],
-  npm: { folder: 'clawbot', target: '/opt/clawbot' },
+  npm: {
+    folder: 'clawbot',
+    target: '/opt/clawbot',
+    // Install scripts are off; this one of OpenClaw is needed to mark the package as complete.
+    finish: [['node', '/opt/clawbot/node_modules/openclaw/scripts/postinstall-bundled-plugins.mjs']],
+  },
   limits: { cpus: 2, memoryMiB: 4096, diskGiB: 16, processes: 2000 },
 };
 
