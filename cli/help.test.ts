@@ -30,7 +30,7 @@ it('U3: exit codes and JSON errors without an installation', async () => {
   expect((await runCli(['--help'])).code).toBe(0);
   expect((await runCli(['--version'])).out.trim()).toMatch(/^\d+\.\d+\.\d+/);
   expect((await runCli(['instances', 'create'])).code).toBe(2);
-  expect((await runCli(['instances', 'create', 'x', '--kind', 'toaster'])).code).toBe(2);
+  expect((await runCli(['instances', 'create', 'toaster', 'x'])).code).toBe(2);
   expect((await runCli(['whoami'])).code).toBe(3);
   expect((await runCli(['whoami', '--context', 'nowhere'])).code).toBe(2);
   const json = await runCli(['whoami', '--json']);
@@ -44,8 +44,8 @@ it('U3: completion knows verbs, options, choices and which names are wanted', ()
   const program = buildProgram(io);
   expect(wantedAt(program, ['inst']).words).toEqual(['instances']);
   expect(wantedAt(program, ['instances', 're']).words).toEqual(['restart', 'resume', 'rename', 'resize', 'restore']);
-  expect(wantedAt(program, ['instances', 'create', 'x', '--kind', '']).words).toEqual(['desktop', 'server']);
-  expect(wantedAt(program, ['instances', 'create', 'x', '--k']).words).toEqual(['--kind']);
+  expect(wantedAt(program, ['instances', 'create', '']).words).toEqual(['desktop', 'server']);
+  expect(wantedAt(program, ['images', 'import', 'x', '--k']).words).toEqual(['--kind']);
   expect(wantedAt(program, ['instances', 'start', '']).names).toBe('instance');
   expect(wantedAt(program, ['--project', 'p', 'snapshots', 'delete', 'web', ''])).toEqual({
     words: [],

@@ -82,7 +82,7 @@ export function buildProgram(io: Io, json = false): Command {
 Commands for the Berth host itself: ./berth up, down, status, logs, doctor, test (./berth up --help).
 Things are named by name or id. Exit codes: 0 ok, 1 failed, 2 usage, 3 not signed in, 4 not found,
 5 conflict or quota, 6 timeout, 7 not available.
-${examples(['berth login', 'berth instances create ada --kind desktop --wait', 'berth instances open ada', 'berth instances shell web'])}`,
+${examples(['berth login', 'berth instances create desktop ada --wait', 'berth instances open ada', 'berth instances shell web'])}`,
   );
   // One way to ask for help is enough inside a group: --help.
   for (const group of program.commands) if (group.commands.length > 0) group.helpCommand(false);

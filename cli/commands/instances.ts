@@ -1,6 +1,6 @@
 /** instances: everything but logs and shell, which have files of their own. */
-import { type Command, Option } from 'commander';
-import { ARCHIVE_DAYS, type InstanceAction, instanceKinds } from '#domain/instances.ts';
+import { Argument, type Command, Option } from 'commander';
+import { ARCHIVE_DAYS, type InstanceAction, type InstanceKind, instanceKinds } from '#domain/instances.ts';
 import { defaultPreset, sizePresets } from '#domain/sizes.ts';
 import type { InputOf, OutputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
@@ -97,7 +97,7 @@ async function list(
         empty:
           options.deleted === true
             ? 'Nothing deleted that could be restored.'
-            : 'No instances yet. Create one with: berth instances create NAME --kind desktop',
+            : 'No instances yet. Create one with: berth instances create desktop NAME',
       },
     ),
   );
@@ -143,10 +143,10 @@ function describe(berth: Runtime, instance: Instance): string {
 type CreateOptions = SizeOptions &
   WaitOptions & { kind: (typeof instanceKinds)[number]; image?: string; description?: string };
 
-async function create(berth: Runtime, name: string, options: CreateOptions): Promise<void> {
+async function create(berth: Runtime, kind: InstanceKind, name: string, options: CreateOptions): Promise<void> {
   const client = await berth.client();
   const project = await berth.project();
-  const base = sizePresets.find((preset) => preset.name === defaultPreset[options.kind]) ?? sizePresets[0];
+  const base = sizePresets.find((preset) => preset.name === defaultPreset[kind]) ?? sizePresets[0];
   if (base === undefined) throw new Error('there are no size presets');
   const size = sizeFromOptions(options, base);
   const accepted = await client.call(
@@ -154,7 +154,7 @@ async function create(berth: Runtime, name: string, options: CreateOptions): Pro
     {
       params: { project: project.id },
       body: {
-        kind: options.kind,
+        kind,
         name,
         ...(size === undefined ? {} : { size }),
         ...(options.image === undefined ? {} : { image: options.image }),
@@ -372,10 +372,11 @@ export function addInstanceCommands(program: Command, io: Io): void {
   withWait(
     withSize(
       instances
-        .command('create <name>')
+        .command('create')
         .alias('new')
         .description('Create a desktop or a server')
-        .addOption(new Option('-k, --kind <kind>', 'what to create').choices(instanceKinds).makeOptionMandatory())
+        .addArgument(new Argument('<kind>', 'what to create').choices(instanceKinds))
+        .argument('<name>', 'its name: lower-case letters, digits, hyphens')
         .option('--image <name>', 'image (default: the one named like the kind)')
         .option('--description <text>', 'what it is for'),
     ),
@@ -383,12 +384,16 @@ export function addInstanceCommands(program: Command, io: Io): void {
     .addHelpText(
       'after',
       examples([
-        'berth instances create ada --kind desktop --wait',
-        'berth instances create web --kind server --size medium --disk 40GiB',
-        'berth instances create web --kind server --wait --json',
+        'berth instances create desktop ada --wait',
+        'berth instances create server web --size medium --disk 40GiB',
+        'berth instances create server web --wait --json',
       ]),
     )
-    .action(run<CreateOptions>(io, (berth, [name = ''], options) => create(berth, name, options)));
+    .action(
+      run<CreateOptions>(io, (berth, [kind = '', name = ''], options) =>
+        create(berth, kind as InstanceKind, name, options),
+      ),
+    );
   addPowerVerbs(instances, io);
   addChangeVerbs(instances, io);
   addEndVerbs(instances, io);

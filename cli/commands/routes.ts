@@ -1,14 +1,11 @@
 /** routes: host names that lead to a port of an instance. */
-import { type Command, Option } from 'commander';
-import { routeVisibilities } from '#contract/routes.ts';
+import type { Command } from 'commander';
 import { usageError } from '../errors.ts';
 import { plain } from '../format.ts';
 import { collect, findInstance, findRoute, LIST_ROWS_MAX, type Route } from '../refs.ts';
 import { type Io, type Runtime, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
 import { examples } from './session.ts';
-
-type Visibility = (typeof routeVisibilities)[number];
 
 function parsePort(text: string | undefined): number {
   const port = Number(text);
@@ -95,11 +92,14 @@ export function addRouteCommands(program: Command, io: Io): void {
     .command('update <route>')
     .description('Change port or visibility of a route (host name or id)')
     .option('--port <port>', 'port inside the instance')
-    .addOption(new Option('--visibility <who>', 'private: members; public: everybody').choices([...routeVisibilities]))
+    .option('--public', 'open to everybody, without sign-in')
+    .option('--private', 'open to members, who sign in')
     .action(
-      run<{ port?: string; visibility?: Visibility }>(io, async (berth, [ref = ''], options) => {
-        if (options.port === undefined && options.visibility === undefined) {
-          throw usageError('Change what?', 'Add --port or --visibility.');
+      run<{ port?: string; public?: boolean; private?: boolean }>(io, async (berth, [ref = ''], options) => {
+        if (options.public === true && options.private === true) throw usageError('Either --public or --private.');
+        const visibility = options.public === true ? 'public' : options.private === true ? 'private' : undefined;
+        if (options.port === undefined && visibility === undefined) {
+          throw usageError('Change what?', 'Add --port, --public or --private.');
         }
         const port = options.port === undefined ? undefined : parsePort(options.port);
         const found = await findRoute(berth, ref);
@@ -107,7 +107,7 @@ export function addRouteCommands(program: Command, io: Io): void {
           params: { route: found.id },
           body: {
             ...(port === undefined ? {} : { port }),
-            ...(options.visibility === undefined ? {} : { visibility: options.visibility }),
+            ...(visibility === undefined ? {} : { visibility }),
           },
         });
         berth.print(route, () => table(berth, [route], ''));

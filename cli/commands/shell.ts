@@ -13,6 +13,7 @@ type ShellOptions = { user: 'berth' | 'root'; session?: string };
 export function addInstanceShell(instances: Command, io: Io): void {
   instances
     .command('shell <instance>')
+    .alias('terminal')
     .description(
       'Open a terminal inside. Leave with "exit", or with ~. at the beginning of a line: then it lives on for ' +
         `${TERMINAL_DETACHED_SECONDS_MAX / 60} minutes and --session joins it again.`,
