@@ -23,6 +23,7 @@ This machine:
       --no-images         do not build images now
       --no-console        API only
   berth down      stop Berth's processes; instances keep running
+  berth uninstall remove this installation with every instance and its data   [--yes]
   berth status    what runs                                  [--json]
   berth logs      [process] [-f] [-n LINES] [--json]
   berth doctor    what this machine can do and what is wrong [--json]
@@ -42,6 +43,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return (await import('./commands/up.ts')).upCommand(args);
     case 'down':
       return (await import('./commands/down.ts')).downCommand(args);
+    case 'uninstall':
+      return (await import('./commands/uninstall.ts')).uninstallCommand(args);
     case 'status':
       return (await import('./commands/status.ts')).statusCommand(args);
     case 'logs':
