@@ -206,7 +206,8 @@ function userPlane(input: CaddyInput, version: [number, number, number]): CaddyJ
     idle_timeout: 300_000_000_000,
     automatic_https: { disable: true },
     tls_connection_policies: [{}],
-    routes: [{ handle: [clientHeadersRemoved, authorize] }],
+    // The variable exists from the start: old versions take an unset one for something.
+    routes: [{ handle: [{ handler: 'vars', berth_upstream: '' }, clientHeadersRemoved, authorize] }],
     errors: {
       routes: [
         {

@@ -61,10 +61,11 @@ export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState):
   if (plan.instances.size > 0 || plan.routes.size > 0) {
     const instanceIds = [...plan.instances];
     const routeIds = [...plan.routes];
-    const [instances, routes] = await Promise.all([
-      all<EdgeInstance>(client, `${INSTANCE} where id = any($1)`, [instanceIds]),
-      all<EdgeRoute>(client, `${ROUTE} where id = any($1) or instance_id = any($2)`, [routeIds, instanceIds]),
+    const routes = await all<EdgeRoute>(client, `${ROUTE} where id = any($1) or instance_id = any($2)`, [
+      routeIds,
+      instanceIds,
     ]);
+    const instances = await all<EdgeInstance>(client, `${INSTANCE} where id = any($1)`, [instanceIds]);
     // A route may name an instance that was made in the same transaction but hinted separately.
     const strangers = [...new Set(routes.map((route) => route.instanceId))].filter(
       (id) => !plan.instances.has(id) && state.instance(id) === undefined,
@@ -92,12 +93,10 @@ export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState):
 /** One person with everything that proves who they are and where they belong. */
 async function readUsers(client: pg.Client, ids: ReadonlySet<string>, state: EdgeState): Promise<void> {
   const list = [[...ids]];
-  const [users, sessions, tokens, memberships] = await Promise.all([
-    all<EdgeUser>(client, `${USER} where id = any($1)`, list),
-    all<Credential>(client, `${SESSION} where user_id = any($1) and expires_at > now()`, list),
-    all<Credential>(client, `${TOKEN} where user_id = any($1)`, list),
-    all<EdgeMembership>(client, `${MEMBERSHIP} where user_id = any($1)`, list),
-  ]);
+  const users = await all<EdgeUser>(client, `${USER} where id = any($1)`, list);
+  const sessions = await all<Credential>(client, `${SESSION} where user_id = any($1) and expires_at > now()`, list);
+  const tokens = await all<Credential>(client, `${TOKEN} where user_id = any($1)`, list);
+  const memberships = await all<EdgeMembership>(client, `${MEMBERSHIP} where user_id = any($1)`, list);
   const old = state.credentialsOf(ids);
   for (const id of old.sessions) state.removeSession(id);
   for (const id of old.tokens) state.removeToken(id);
