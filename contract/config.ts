@@ -61,6 +61,8 @@ export const serverConfigSchema = z.strictObject({
   network: networkSchema,
   /** Name under which this machine is registered as a host. */
   hostName: z.string().min(1).max(253),
+  /** Name of this replica of the control plane, the same after every restart; absent: hostName. */
+  replica: z.string().min(1).max(253).optional(),
   /** Recipes to build as soon as the agent answers when the engine has no image of them; the order is the order of work. */
   buildImages: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/)).max(20),
   /** Bounds on calls; absent ones have the defaults of server/runtime/rate-limit.ts. */

@@ -2,7 +2,6 @@
  * Puts the control plane together, top to bottom, and takes it apart in reverse. main.ts gives it the real world,
  * testkit/server.ts a test database and the simulated driver.
  */
-import { randomBytes } from 'node:crypto';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
@@ -11,10 +10,16 @@ import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerEvents } from './http/events.ts';
+import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
+import { registerImages } from './http/images.ts';
+import { registerInstances } from './http/instances.ts';
 import { registerMembers } from './http/members.ts';
+import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
+import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
+import { registerSnapshots } from './http/snapshots.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
@@ -41,7 +46,7 @@ export type ServerParts = {
   ids?: Ids;
   /** Tests that look at one half leave the other out. */
   startWork?: (options: WorkOptions) => Promise<Work>;
-  work?: Pick<WorkOptions, 'timing' | 'stopPoint'>;
+  work?: Pick<WorkOptions, 'timing' | 'pace' | 'stopPoint' | 'withoutReconcilers'>;
 };
 
 export type RunningServer = {
@@ -97,7 +102,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       clock,
       ids,
-      replicaId: `rep_${randomBytes(8).toString('hex')}`,
+      replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
     stops.push(() => work.stop());
@@ -115,6 +120,12 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerIdentity(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
+    registerInstances(http, app);
+    registerSnapshots(http, app);
+    registerRoutes(http, app);
+    registerOperations(http, app);
+    registerImages(http, app);
+    registerHosts(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
     registerSystem(http, app, {

@@ -1,57 +1,137 @@
-/** Starts what goes on working between requests: durable workflow runs and the reconcilers. */
+/** Starts what goes on working between requests: durable workflow runs, leadership, and the reconcilers. */
 import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { archivePurger } from './reconcilers/archive-purger.ts';
+import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
+import { hostWatcher } from './reconcilers/host-watcher.ts';
+import { imageKeeper } from './reconcilers/image-keeper.ts';
+import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
+import { operationStarter } from './reconcilers/operation-starter.ts';
+import { quotaAuditor } from './reconcilers/quota-auditor.ts';
+import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
+import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
+import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
 import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
+import { ensureHost } from './store/hosts.ts';
+import { beat } from './store/replicas.ts';
 import { operationBody } from './workflows/registry.ts';
 import { defaultTiming, type Services, type Timing } from './workflows/services.ts';
 import { noStopPoint, type StopPoint } from './workflows/stop-point.ts';
+
+/** How often reconcilers look; tests shorten it. */
+export type WorkPace = {
+  health: HealthPace;
+  watcher: WatcherPace;
+  replica: { beatMs: number; deadMs: number };
+};
+export const workPace: WorkPace = {
+  health: healthPace,
+  watcher: watcherPace,
+  replica: { beatMs: REPLICA_BEAT_MS, deadMs: REPLICA_DEAD_MS },
+};
 
 export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'domain' | 'hostName'>;
+  config: Pick<ServerConfig, 'domain' | 'hostName' | 'buildImages'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
   ids: Ids;
+  /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
-  timing?: Partial<Timing>;
-  stopPoint?: StopPoint;
+  timing?: Partial<Timing> | undefined;
+  pace?: Partial<WorkPace> | undefined;
+  stopPoint?: StopPoint | undefined;
+  /** Leaves the reconcilers out: for tests that look at workflows alone. */
+  withoutReconcilers?: boolean | undefined;
 };
 
-export type Work = { services: Services; stop(): Promise<void> };
+export type Work = { services: Services; reconcilers(): ReconcilerStatus[]; stop(): Promise<void> };
 
+const STOP_MS_MAX = 2_000;
+
+/** Errors: whatever the database says. The agent may be away: reconcilers keep asking. */
 export async function startWork(options: WorkOptions): Promise<Work> {
+  const { db, driver, log } = options;
+  const pace = { ...workPace, ...options.pace };
   let runs: DurableRuns | null = null;
+  let runner: ReconcilerRunner | null = null;
+  let leadership: Leadership | null = null;
+  let stopping = false;
   const services: Services = {
-    db: options.db,
-    driver: options.driver,
-    log: options.log,
+    db,
+    driver,
+    log,
     domain: options.config.domain,
     hostName: options.config.hostName,
     timing: { ...defaultTiming, ...options.timing },
     now: () => options.clock.now().getTime(),
     random: (bytes) => options.ids.random(bytes),
-    stopping: () => runs?.stopping ?? false,
+    stopping: () => stopping,
     startRun: (operationId) => {
+      // operation-starter starts what could not be started here.
       runs?.start(operationId).catch((error: unknown) => {
-        options.log.error({ operationId, err: error }, 'a workflow run could not be started');
+        log.error({ operationId, err: error }, 'a workflow run could not be started');
       });
     },
-    nudge: () => {},
+    nudge: (name) => runner?.nudge(name),
     stopPoint: options.stopPoint ?? noStopPoint,
   };
-  runs = await launchDurableRuns({
+
+  await ensureHost(db, options.ids.make('hst'), options.config.hostName);
+  // Seen living before its first run exists, so that no other replica takes that run for an orphan.
+  await beat(db, options.replicaId);
+  const durable = await launchDurableRuns({
     pool: options.pool,
     replicaId: options.replicaId,
     body: operationBody(services),
-    log: options.log,
+    log,
   });
-  const started = runs;
-  return { services, stop: () => started.stop() };
+  runs = durable;
+  const follow = new AbortController();
+  if (options.withoutReconcilers !== true) {
+    const watcher = instanceWatcher(services, pace.watcher);
+    leadership = seekLeadership(options.pool, log, (leads) => {
+      if (!leads) return;
+      for (const status of runner?.status() ?? []) runner?.nudge(status.name);
+    });
+    const leads = leadership;
+    runner = startReconcilers(
+      [
+        hostWatcher(services),
+        imageKeeper(services, options.config.buildImages),
+        watcher,
+        healthWatcher(services, pace.health),
+        archivePurger(services),
+        quotaAuditor(services),
+        operationStarter(services, durable),
+        replicaKeeper(services, durable, options.replicaId, pace.replica),
+      ],
+      { log, isLeader: () => leads.isLeader(), now: services.now },
+    );
+    void watcher
+      .follow(follow.signal, () => leads.isLeader())
+      .catch((error: unknown) => {
+        log.error({ err: error }, 'engine events are no longer followed');
+      });
+  }
+
+  return {
+    services,
+    reconcilers: () => runner?.status() ?? [],
+    async stop() {
+      stopping = true;
+      follow.abort();
+      const reconcilersEnded = runner?.stop() ?? Promise.resolve();
+      await Promise.race([reconcilersEnded, new Promise((resolve) => setTimeout(resolve, STOP_MS_MAX).unref())]);
+      await leadership?.stop();
+      await durable.stop();
+    },
+  };
 }

@@ -1,7 +1,7 @@
 /** Idempotency keys: which operation a person's key stands for, and a hash of the request it was used with. */
 import { sql } from 'kysely';
 import type { OperationId, UserId } from '#domain/ids.ts';
-import type { Db, Trx } from './database.ts';
+import type { Trx } from './database.ts';
 
 /**
  * Takes the key for this transaction (a second request with the same key waits here until the first one committed) and
@@ -33,10 +33,4 @@ export async function rememberKey(
     .insertInto('idempotency')
     .values({ user_id: user, key, request_hash: requestHash, operation_id: operation })
     .execute();
-}
-
-/** Returns how many keys older than `olderThan` were forgotten. */
-export async function sweepKeys(db: Db, olderThan: Date): Promise<number> {
-  const result = await db.deleteFrom('idempotency').where('created_at', '<', olderThan).executeTakeFirst();
-  return Number(result.numDeletedRows);
 }

@@ -133,7 +133,6 @@ export const healthyStep: Step = {
   // One attempt: the deadline is the bound, and trouble with asking is waited out inside.
   attempts: 1,
   async do(context) {
-    const { services } = context;
     const instance = await instanceOf(context);
     await waitHealthy(context, instance.kind, instance);
   },

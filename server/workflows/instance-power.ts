@@ -70,10 +70,15 @@ async function failed(tx: Trx, { operation }: StepContext<PowerInput>): Promise<
   if (instance !== null) await changeInstance(tx, instance, { desired: operation.input.before });
 }
 
-/** Somebody took it in hand: what the watcher tried before no longer counts. */
+/** When a person took it in hand, what the watcher tried before no longer counts. */
 async function succeeded(tx: Trx, { operation }: StepContext<PowerInput>): Promise<void> {
   const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
-  if (instance !== null) await changeInstance(tx, instance, { drift: null, repair_attempts: 0, repair_after: null });
+  if (instance === null) return;
+  const repair = operation.actorKind === 'system';
+  await changeInstance(tx, instance, {
+    drift: null,
+    ...(repair ? {} : { repair_attempts: 0, repair_after: null }),
+  });
 }
 
 export function instancePower(action: InstanceAction): Workflow<PowerInput> {
