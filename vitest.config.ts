@@ -50,6 +50,7 @@ export default defineConfig({
           pool: 'forks',
           maxWorkers: 1,
           fileParallelism: false,
+          globalSetup: ['./e2e/global-setup.ts'],
           testTimeout: 900_000,
           hookTimeout: 900_000,
         },
