@@ -10,7 +10,7 @@ import { promisify } from 'node:util';
 
 const run = promisify(execFile);
 const FOLDER = '/var/tmp/berth-test-image';
-const VERSION = 3;
+const VERSION = 4;
 const BUILD_MS_MAX = 600_000;
 
 const packages = [
@@ -38,7 +38,7 @@ const files: Record<string, string> = {
     '[Service]\nExecStartPre=\nExecStartPre=/usr/bin/ssh-keygen -A\nExecStartPre=/usr/sbin/sshd -t\n',
   // The part of a desktop's first boot that the agent relies on: a password of its own, made when there is none.
   'etc/systemd/system/test-password.service':
-    "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=ssh.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nUMask=0077\nExecStart=/usr/bin/python3 -c \"import os,secrets;p='/etc/berth/vnc-password';os.makedirs('/etc/berth',exist_ok=True);os.path.exists(p) or open(p,'w').write(secrets.token_hex(4))\"\n[Install]\nWantedBy=multi-user.target\n",
+    "[Unit]\nDefaultDependencies=no\nAfter=local-fs.target\nBefore=ssh.service\n[Service]\nType=oneshot\nRemainAfterExit=yes\nUMask=0077\nExecStart=/usr/bin/python3 -c \"import os;p='/etc/berth/vnc-password';os.makedirs('/etc/berth',exist_ok=True);os.path.exists(p) or open(p,'w').write(os.urandom(4).hex())\"\n[Install]\nWantedBy=multi-user.target\n",
 };
 
 const masked = [

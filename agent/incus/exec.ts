@@ -179,9 +179,10 @@ function onBytes(socket: WebSocket | undefined, listener: (bytes: Buffer) => voi
   if (socket === undefined) return Promise.resolve();
   return new Promise((resolve) => {
     socket.on('message', (data, isBinary) => {
-      // An empty text frame marks the end of the stream.
-      if (isBinary) listener(data as Buffer);
-      else resolve();
+      if (isBinary) return listener(data as Buffer);
+      // An empty text frame marks the end of the stream; the engine waits for our end of it too.
+      socket.close();
+      return resolve();
     });
     socket.on('close', () => resolve());
     socket.resume();
