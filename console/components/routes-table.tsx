@@ -1,0 +1,183 @@
+import { Link } from '@tanstack/react-router';
+import { Ellipsis, ExternalLink, Globe, Lock, Pencil, Trash2 } from 'lucide-react';
+import { useState } from 'react';
+import { toast } from 'sonner';
+import type { Route } from '#contract/routes.ts';
+import { call, toApiError } from '../api/client.ts';
+import { queryClient } from '../api/queries.ts';
+import { DataTable } from '../table/data-table.tsx';
+import { Badge } from '../ui/badge.tsx';
+import { IconButton } from '../ui/button.tsx';
+import { CopyButton } from '../ui/copy-button.tsx';
+import { ConfirmDialog } from '../ui/dialog.tsx';
+import { Menu } from '../ui/menu.tsx';
+import { TimeAgo } from '../ui/time.tsx';
+import { RouteForm } from './route-form.tsx';
+
+function refresh(): void {
+  void queryClient.invalidateQueries({ queryKey: ['routesList'] });
+  void queryClient.invalidateQueries({ queryKey: ['routesListProject'] });
+  void queryClient.invalidateQueries({ queryKey: ['quotaGet'] });
+}
+
+/** Addresses that lead to instances; with the instance's name where routes of several are shown. */
+export function RoutesTable({
+  routes,
+  slug,
+  withInstance = false,
+  filter,
+  empty,
+}: {
+  routes: readonly Route[];
+  slug: string;
+  withInstance?: boolean;
+  filter?: string;
+  empty: React.ReactNode;
+}) {
+  const [editing, setEditing] = useState<Route | null>(null);
+  const [removing, setRemoving] = useState<Route | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | undefined>(undefined);
+  async function remove(route: Route) {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await call('routesDelete', { params: { route: route.id } });
+      refresh();
+      toast.message(`${route.hostname} is removed`);
+      setRemoving(null);
+    } catch (thrown) {
+      setError(toApiError(thrown).message);
+    } finally {
+      setBusy(false);
+    }
+  }
+  return (
+    <>
+      <DataTable<Route>
+        label="Routes"
+        rows={routes}
+        rowId={(row) => row.id}
+        rowName={(row) => row.hostname}
+        filter={filter ?? ''}
+        empty={empty}
+        columns={[
+          {
+            id: 'hostname',
+            header: 'Address',
+            text: (row) => `${row.hostname} ${row.instanceName} ${row.port ?? ''}`,
+            cell: (row) => (
+              <span className="flex min-w-0 items-center gap-1">
+                <a
+                  href={row.url}
+                  target="_blank"
+                  rel="noopener noreferrer"
+                  className="inline-flex min-w-0 items-center gap-1.5 font-medium hover:text-accent"
+                >
+                  <span className="truncate">{row.hostname}</span>
+                  <ExternalLink className="size-3.5 shrink-0 text-faint" aria-hidden="true" />
+                </a>
+                <CopyButton text={row.url} label="Copy the address" className="max-sm:hidden" />
+                {row.primary ? <Badge className="max-md:hidden">primary</Badge> : null}
+              </span>
+            ),
+          },
+          {
+            id: 'target',
+            header: 'Leads to',
+            cell: (row) => (
+              <span className="whitespace-nowrap text-soft">
+                {withInstance ? (
+                  <Link
+                    to="/p/$project/instances/$instance/routes"
+                    params={{ project: slug, instance: row.instanceName }}
+                    className="text-text hover:text-accent"
+                  >
+                    {row.instanceName}
+                  </Link>
+                ) : null}
+                {withInstance ? ' · ' : ''}
+                {row.target === 'screen' ? 'screen' : `port ${row.port}`}
+              </span>
+            ),
+          },
+          {
+            id: 'visibility',
+            header: 'Who may open it',
+            cell: (row) => (
+              <Badge tone={row.visibility === 'public' ? 'warn' : 'ok'}>
+                {row.visibility === 'public' ? (
+                  <Globe className="size-3" aria-hidden="true" />
+                ) : (
+                  <Lock className="size-3" aria-hidden="true" />
+                )}
+                {row.visibility === 'public' ? 'Everybody' : 'Members'}
+              </Badge>
+            ),
+          },
+          {
+            id: 'created',
+            header: 'Created',
+            from: 'lg',
+            cell: (row) => <TimeAgo at={row.createdAt} className="text-soft" />,
+          },
+          {
+            id: 'actions',
+            header: 'Actions',
+            quietHeader: true,
+            align: 'right',
+            width: 'w-12',
+            cell: (row) => (
+              <Menu
+                label={`Actions of ${row.hostname}`}
+                entries={[
+                  {
+                    key: 'edit',
+                    label: 'Change…',
+                    icon: <Pencil />,
+                    blocked: row.can.update === true ? undefined : row.can.update,
+                    onSelect: () => setEditing(row),
+                  },
+                  {
+                    key: 'delete',
+                    label: 'Remove…',
+                    icon: <Trash2 />,
+                    danger: true,
+                    blocked: row.can.delete === true ? undefined : row.can.delete,
+                    onSelect: () => setRemoving(row),
+                  },
+                ]}
+                trigger={
+                  <IconButton label={`Actions of ${row.hostname}`} size="sm" quiet>
+                    <Ellipsis />
+                  </IconButton>
+                }
+              />
+            ),
+          },
+        ]}
+      />
+      {editing === null ? null : (
+        <RouteForm
+          instance={{ id: editing.instance, name: editing.instanceName }}
+          route={editing}
+          onClose={() => setEditing(null)}
+          onDone={refresh}
+        />
+      )}
+      {removing === null ? null : (
+        <ConfirmDialog
+          open
+          danger
+          onClose={() => setRemoving(null)}
+          onConfirm={() => void remove(removing)}
+          busy={busy}
+          error={error}
+          title={`Remove ${removing.hostname}?`}
+          body="The address stops working at once. The instance goes on, and the name becomes free for others."
+          confirmLabel="Remove"
+        />
+      )}
+    </>
+  );
+}

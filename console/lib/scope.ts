@@ -1,0 +1,42 @@
+/** Which project and organization the person is looking at: from the address, else what was used last, else the first. */
+import type { OutputOf } from '../api/client.ts';
+import { storage } from './store.ts';
+
+export type Session = OutputOf<'whoami'>;
+export type Project = Session['projects'][number];
+export type Membership = Session['memberships'][number];
+
+const LAST_PROJECT = 'berth.project';
+
+/** What stands for a project in addresses: its name where that is unique among the person's projects, else its id. */
+export function projectSlug(session: Session, project: Project): string {
+  return session.projects.filter((each) => each.name === project.name).length === 1 ? project.name : project.id;
+}
+
+export function findProject(session: Session, slug: string): Project | undefined {
+  return session.projects.find((each) => each.id === slug) ?? session.projects.find((each) => each.name === slug);
+}
+
+export function findMembership(session: Session, slug: string): Membership | undefined {
+  return (
+    session.memberships.find((each) => each.organization.id === slug) ??
+    session.memberships.find((each) => each.organization.name === slug)
+  );
+}
+
+export function rememberProject(project: Project): void {
+  storage.set(LAST_PROJECT, project.id);
+}
+
+/** The project to open when the address names none. */
+export function defaultProject(session: Session): Project | undefined {
+  const last = storage.get(LAST_PROJECT);
+  return session.projects.find((each) => each.id === last) ?? session.projects[0];
+}
+
+/** Only addresses of this console are followed after signing in: nothing may send people elsewhere. */
+export function safeReturn(target: unknown): string | null {
+  if (typeof target !== 'string' || !target.startsWith('/') || target.startsWith('//') || target.includes('\\'))
+    return null;
+  return target;
+}

@@ -1,0 +1,45 @@
+/**
+ * Which queries a hint makes stale. Hints are never data: they only say what to fetch again. The mapped type makes a new
+ * event kind without a rule a compile error.
+ */
+import type { QueryKey } from '@tanstack/react-query';
+import type { Event, EventKind } from '#contract/events.ts';
+import type { RouteName } from '../api/client.ts';
+import { keyIs } from '../api/queries.ts';
+
+type Rule = { routes: readonly RouteName[]; params: (hint: Event) => Record<string, string | null> };
+
+const rules: { readonly [K in EventKind]: readonly Rule[] } = {
+  instance: [
+    { routes: ['instancesGet', 'instancesContainers'], params: (hint) => ({ instance: hint.id }) },
+    { routes: ['instancesList', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+  ],
+  operation: [
+    { routes: ['operationsGet'], params: (hint) => ({ operation: hint.id }) },
+    { routes: ['operationsList'], params: (hint) => ({ project: hint.project }) },
+    { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['instancesList'], params: (hint) => ({ project: hint.project }) },
+    { routes: ['platformOperationsList'], params: () => ({}) },
+  ],
+  snapshot: [
+    { routes: ['snapshotsList'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
+  ],
+  route: [
+    { routes: ['routesList'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['routesListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+    { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
+  ],
+  image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
+  host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
+  member: [{ routes: ['membersList', 'invitationsList', 'whoami'], params: () => ({}) }],
+  project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
+  quota: [{ routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) }],
+  session: [{ routes: ['whoami', 'sessionsList'], params: () => ({}) }],
+  audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],
+};
+
+/** True when any of `hints` makes the query with this key stale. */
+export function isStaleAfter(key: QueryKey, hints: readonly Event[]): boolean {
+  return hints.some((hint) => rules[hint.kind]?.some((rule) => keyIs(key, rule.routes, rule.params(hint))) ?? false);
+}

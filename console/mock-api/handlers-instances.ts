@@ -1,0 +1,538 @@
+/** Instances, snapshots, routes and operations of the mock. */
+import type { Instance } from '#contract/instances.ts';
+import type { Operation } from '#contract/operations.ts';
+import { BerthError, notFound } from '#domain/errors.ts';
+import { nameProblem } from '#domain/names.ts';
+import type { Quota } from '#domain/quotas.ts';
+import { instanceUse, overrun } from '#domain/quotas.ts';
+import type { Size } from '#domain/sizes.ts';
+import { defaultPreset, sizePresets } from '#domain/sizes.ts';
+import type { Handlers } from './handlers.ts';
+import { createSteps, makeInstance, makeOperation } from './seed.ts';
+import { run } from './simulate.ts';
+import type { InstanceRow, MockState } from './state.ts';
+import { DOMAIN, hint, iso, newId, present, record, touch, usedQuota } from './state.ts';
+
+const words: Record<keyof Quota, string> = {
+  instances: 'instances',
+  cpus: 'CPUs',
+  memoryBytes: 'memory',
+  diskBytes: 'disk',
+  routes: 'routes',
+  snapshots: 'snapshots',
+};
+
+function find(state: MockState, id: string): InstanceRow {
+  const row = state.instances.find((each) => each.id === id);
+  if (row === undefined) throw notFound('instance');
+  return row;
+}
+function sizeOf(kind: 'desktop' | 'server', choice: string | Size | undefined): Size {
+  if (typeof choice === 'object') return choice;
+  const preset = sizePresets.find((each) => each.name === (choice ?? defaultPreset[kind]))!;
+  return { cpus: preset.cpus, memoryBytes: preset.memoryBytes, diskBytes: preset.diskBytes };
+}
+function reserve(state: MockState, row: Pick<InstanceRow, 'project'>, more: Quota): void {
+  const over = overrun(state.limit, usedQuota(state, row.project), more);
+  if (over.length > 0)
+    throw new BerthError(
+      'quota_exceeded',
+      `The quota of this project has not enough ${over.map((each) => words[each]).join(' and ')} left.`,
+    );
+}
+function accepted(
+  state: MockState,
+  operation: Operation,
+  row: InstanceRow | null,
+): { operation: Operation; instance: Instance | null } {
+  return { operation, instance: row === null ? null : present(state, row) };
+}
+function need(state: MockState, row: InstanceRow, verb: keyof Instance['can']): void {
+  const ability = present(state, row).can[verb];
+  if (ability !== true) throw new BerthError('state_conflict', ability);
+}
+
+function takenBy(state: MockState, name: string): boolean {
+  return (
+    state.instances.some((each) => each.name === name && each.phase !== 'archived') ||
+    state.routes.some((each) => each.hostname === `${name}.${DOMAIN}`)
+  );
+}
+
+export function create(state: MockState, row: InstanceRow): { operation: Operation; instance: Instance | null } {
+  const operation = makeOperation(state, 'instance.create', `Create ${row.name}`, row, createSteps, {
+    usualSeconds: 8,
+  });
+  const image = state.images.find((each) => each.name === row.image.name);
+  const waits = image !== undefined && image.state !== 'ready';
+  const fail = row.name.startsWith('fail-') ? 'The engine has no room left on its storage pool.' : undefined;
+  record(state, 'instance.create', 'instance', row.id, row.name);
+  run(
+    state,
+    operation,
+    row,
+    [
+      { at: 0, ms: 250 },
+      { at: 1, ms: waits ? 6000 : 150, percent: waits },
+      { at: 3, ms: 1600, percent: true, fail },
+      { at: 5, after: () => Object.assign(row, { observed: 'starting', observedAt: iso() }) },
+      {
+        at: 6,
+        ms: 1800,
+        before: () => Object.assign(row, { observed: 'running', health: 'starting', startedAt: iso() }),
+      },
+    ],
+    (ok) => {
+      if (ok) {
+        const sample = makeSample(state, row.kind);
+        Object.assign(row, {
+          phase: 'ready',
+          observed: 'running',
+          health: 'healthy',
+          observedAt: iso(),
+          healthChecks: sample.healthChecks,
+          usage: sample.usage,
+          address4: `10.64.0.${20 + state.instances.length}`,
+          address6: 'fd42:7a10:93c4:1::2a',
+          url: `https://${row.name}.${DOMAIN}`,
+        });
+      } else Object.assign(row, { phase: 'failed', observed: 'absent' });
+      hint('quota', row.project, row.project);
+    },
+  );
+  return accepted(state, operation, row);
+}
+function makeSample(state: MockState, kind: 'desktop' | 'server'): InstanceRow {
+  const sample = makeInstance({ ...state, instances: [], routes: [] }, kind, 'sample');
+  return sample;
+}
+
+const powerWords = { start: 'Start', stop: 'Stop', restart: 'Restart', pause: 'Pause', resume: 'Resume' } as const;
+
+export const instanceHandlers: Pick<
+  Handlers,
+  | 'instancesList'
+  | 'instancesCreate'
+  | 'instanceNamesCheck'
+  | 'instancesGet'
+  | 'instancesUpdate'
+  | 'instancesRename'
+  | 'instancesResize'
+  | 'instancesPower'
+  | 'instancesClone'
+  | 'instancesArchive'
+  | 'instancesRestore'
+  | 'instancesPurge'
+  | 'instancesLogs'
+  | 'instancesContainers'
+  | 'snapshotsList'
+  | 'snapshotsCreate'
+  | 'snapshotsRollback'
+  | 'snapshotsDelete'
+  | 'routesListProject'
+  | 'routesList'
+  | 'routesCreate'
+  | 'routesUpdate'
+  | 'routesDelete'
+  | 'operationsList'
+  | 'operationsGet'
+  | 'platformOperationsList'
+> = {
+  instancesList: (state, { params, query }) => ({
+    items: state.instances
+      .filter((each) => each.project === params.project && (each.phase === 'archived') === (query.archived === 'true'))
+      .filter(
+        (each) =>
+          (query.kind === undefined || each.kind === query.kind) &&
+          (query.search === undefined || each.name.includes(query.search)),
+      )
+      .map((each) => present(state, each)),
+    nextCursor: null,
+  }),
+  instancesCreate: (state, { params, body }) => {
+    if (takenBy(state, body.name))
+      throw new BerthError('name_taken', `"${body.name}" is taken.`, {
+        fields: [{ field: 'name', message: 'Somebody uses this name already.' }],
+      });
+    const size = sizeOf(body.kind, body.size);
+    reserve(state, { project: params.project }, instanceUse(size));
+    const row = makeInstance(state, body.kind, body.name, {
+      project: params.project,
+      description: body.description,
+      size,
+      phase: 'creating',
+      observed: 'absent',
+      health: 'unknown',
+      healthChecks: [],
+      url: null,
+      address4: null,
+      address6: null,
+      startedAt: null,
+      createdAt: iso(),
+      usage: { memoryBytes: null, diskBytes: null, processes: null },
+      image: { name: body.image ?? body.kind, fingerprint: null },
+    });
+    return create(state, row);
+  },
+  instanceNamesCheck: (state, { params }) => {
+    const problem =
+      nameProblem(params.name) ?? (takenBy(state, params.name) ? 'Somebody uses this name already.' : null);
+    let suggestion: string | null = null;
+    for (let number = 2; problem !== null && nameProblem(params.name) === null && suggestion === null; number++)
+      if (!takenBy(state, `${params.name}-${number}`)) suggestion = `${params.name}-${number}`;
+    return {
+      available: problem === null,
+      problem,
+      hostname: problem === null ? `${params.name}.${DOMAIN}` : null,
+      url: problem === null ? `https://${params.name}.${DOMAIN}` : null,
+      suggestion,
+    };
+  },
+  instancesGet: (state, { params }) => present(state, find(state, params.instance)),
+  instancesUpdate: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    if (body.description !== undefined) row.description = body.description;
+    if (body.protected !== undefined) row.protected = body.protected;
+    touch(state, row);
+    return present(state, row);
+  },
+  instancesRename: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    if (takenBy(state, body.name))
+      throw new BerthError('name_taken', `"${body.name}" is taken.`, {
+        fields: [{ field: 'name', message: 'Somebody uses this name already.' }],
+      });
+    const operation = makeOperation(
+      state,
+      'instance.rename',
+      `Rename ${row.name} to ${body.name}`,
+      row,
+      ['Change the name', 'Publish the new address'],
+      { usualSeconds: 1 },
+    );
+    row.name = body.name;
+    row.url = `https://${body.name}.${DOMAIN}`;
+    record(state, 'instance.rename', 'instance', row.id, row.name);
+    run(state, operation, row, [], () => {});
+    return accepted(state, operation, row);
+  },
+  instancesResize: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    need(state, row, 'resize');
+    const size = sizeOf(row.kind, body.size);
+    const operation = makeOperation(
+      state,
+      'instance.resize',
+      `Resize ${row.name}`,
+      row,
+      ['Check the quota', 'Change limits', 'Look at the result'],
+      { usualSeconds: 2 },
+    );
+    record(state, 'instance.resize', 'instance', row.id, row.name);
+    run(state, operation, row, [{ at: 1, after: () => Object.assign(row, { size }) }], () =>
+      hint('quota', row.project, row.project),
+    );
+    return accepted(state, operation, row);
+  },
+  instancesPower: (state, { params }) => {
+    const row = find(state, params.instance);
+    need(state, row, params.action);
+    const operation = makeOperation(
+      state,
+      `instance.${params.action}`,
+      `${powerWords[params.action]} ${row.name}`,
+      row,
+      params.action === 'restart'
+        ? ['Stop the guest', 'Start the guest', 'Wait until it is healthy']
+        : [`${powerWords[params.action]} the guest`, 'Look at the result'],
+      { usualSeconds: 4 },
+    );
+    record(state, `instance.${params.action}`, 'instance', row.id, row.name);
+    if (params.action === 'stop') Object.assign(row, { desired: 'stopped', observed: 'stopping' });
+    else if (params.action === 'pause') row.desired = 'paused';
+    else
+      Object.assign(row, {
+        desired: 'running',
+        observed: params.action === 'resume' ? 'paused' : 'starting',
+        drift: null,
+      });
+    run(state, operation, row, [], () => {
+      row.observed = row.desired;
+      const runs = row.desired === 'running';
+      const sample = makeSample(state, row.kind);
+      Object.assign(row, {
+        health: runs ? 'healthy' : 'unknown',
+        healthChecks: runs ? sample.healthChecks : [],
+        startedAt: runs ? iso() : null,
+        observedAt: iso(),
+      });
+      row.usage = { ...row.usage, memoryBytes: runs ? sample.usage.memoryBytes : null, processes: runs ? 80 : null };
+    });
+    return accepted(state, operation, row);
+  },
+  instancesClone: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    reserve(state, row, instanceUse(row.size));
+    if (takenBy(state, body.name))
+      throw new BerthError('name_taken', `"${body.name}" is taken.`, {
+        fields: [{ field: 'name', message: 'Somebody uses this name already.' }],
+      });
+    const copy = makeInstance(state, row.kind, body.name, {
+      ...row,
+      id: newId('ins'),
+      name: body.name,
+      phase: 'creating',
+      observed: 'absent',
+      health: 'unknown',
+      url: null,
+      protected: false,
+      createdAt: iso(),
+    });
+    return create(state, copy);
+  },
+  instancesArchive: (state, { params }) => {
+    const row = find(state, params.instance);
+    need(state, row, 'archive');
+    const operation = makeOperation(
+      state,
+      'instance.archive',
+      `Delete ${row.name}`,
+      row,
+      ['Stop the guest', 'Withdraw its address', 'Archive it'],
+      { usualSeconds: 3 },
+    );
+    record(state, 'instance.archive', 'instance', row.id, row.name);
+    Object.assign(row, { desired: 'stopped', observed: row.observed === 'running' ? 'stopping' : row.observed });
+    run(state, operation, row, [], () => {
+      Object.assign(row, {
+        phase: 'archived',
+        observed: 'stopped',
+        archivedAt: iso(),
+        purgeAt: iso(Date.now() + 7 * 86_400_000),
+        url: null,
+      });
+      state.routes = state.routes.filter((each) => each.instance !== row.id);
+    });
+    return accepted(state, operation, row);
+  },
+  instancesRestore: (state, { params }) => {
+    const row = find(state, params.instance);
+    const operation = makeOperation(state, 'instance.restore', `Restore ${row.name}`, row, [
+      'Reserve its name',
+      'Publish its address',
+    ]);
+    run(state, operation, row, [], () =>
+      Object.assign(row, {
+        phase: 'ready',
+        desired: 'stopped',
+        observed: 'stopped',
+        archivedAt: null,
+        purgeAt: null,
+        url: `https://${row.name}.${DOMAIN}`,
+      }),
+    );
+    return accepted(state, operation, row);
+  },
+  instancesPurge: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    if (body.confirmName !== row.name)
+      throw new BerthError('invalid_input', 'The name does not match.', {
+        fields: [{ field: 'confirmName', message: 'The name does not match.' }],
+      });
+    const operation = makeOperation(state, 'instance.purge', `Remove ${row.name}`, row, [
+      'Delete snapshots',
+      'Delete the guest',
+      'Give back the quota',
+    ]);
+    row.phase = 'purging';
+    run(state, operation, row, [], () => {
+      state.instances = state.instances.filter((each) => each !== row);
+      hint('quota', row.project, row.project);
+    });
+    return accepted(state, operation, row);
+  },
+  instancesLogs: (_state, { query }) => ({
+    items: sampleLog(query.lines).filter((each) => query.search === undefined || each.message.includes(query.search)),
+  }),
+  instancesContainers: (state, { params }) => ({
+    items:
+      find(state, params.instance).kind === 'desktop'
+        ? []
+        : [
+            {
+              id: '3f9a1c77d0be',
+              name: 'status-web-1',
+              image: 'nginx:1.29',
+              state: 'running',
+              status: 'Up 9 days',
+              ports: '0.0.0.0:3000->80/tcp',
+            },
+            {
+              id: '77b0aa41e2c9',
+              name: 'grafana',
+              image: 'grafana/grafana:12.2',
+              state: 'running',
+              status: 'Up 4 days (healthy)',
+              ports: '0.0.0.0:3001->3000/tcp',
+            },
+            {
+              id: 'c2d5e81f0a34',
+              name: 'nightly-dump',
+              image: 'postgres:18',
+              state: 'exited',
+              status: 'Exited (0) 7 hours ago',
+              ports: '',
+            },
+          ],
+  }),
+  snapshotsList: (state, { params }) => ({
+    items: state.snapshots.filter((each) => each.instance === params.instance),
+  }),
+  snapshotsCreate: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    const snapshot = {
+      id: newId('snp'),
+      instance: row.id,
+      name: body.name,
+      state: 'creating' as 'creating' | 'ready',
+      createdAt: iso(),
+      createdBy: state.user.name,
+    };
+    state.snapshots.unshift(snapshot);
+    const operation = makeOperation(
+      state,
+      'snapshot.create',
+      `Snapshot ${row.name}`,
+      row,
+      ['Take the snapshot', 'Record it'],
+      { usualSeconds: 1 },
+    );
+    run(state, operation, row, [], () => {
+      snapshot.state = 'ready';
+      hint('snapshot', snapshot.id, row.project, row.id);
+    });
+    return accepted(state, operation, row);
+  },
+  snapshotsRollback: (state, { params }) => {
+    const row = find(state, params.instance);
+    const operation = makeOperation(
+      state,
+      'snapshot.restore',
+      `Roll back ${row.name}`,
+      row,
+      ['Stop the guest', 'Put the snapshot back', 'Start the guest', 'Wait until it is healthy'],
+      { usualSeconds: 6 },
+    );
+    run(state, operation, row, [], () => {});
+    return accepted(state, operation, row);
+  },
+  snapshotsDelete: (state, { params }) => {
+    const row = find(state, params.instance);
+    const operation = makeOperation(state, 'snapshot.delete', `Delete a snapshot of ${row.name}`, row, [
+      'Delete the snapshot',
+    ]);
+    run(state, operation, row, [], () => {
+      state.snapshots = state.snapshots.filter((each) => each.id !== params.snapshot);
+      hint('snapshot', params.snapshot, row.project, row.id);
+    });
+    return accepted(state, operation, row);
+  },
+  routesListProject: (state, { params }) => ({
+    items: state.routes.filter((each) => each.project === params.project).map(withCan),
+    nextCursor: null,
+  }),
+  routesList: (state, { params }) => ({
+    items: state.routes.filter((each) => each.instance === params.instance).map(withCan),
+  }),
+  routesCreate: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    if (state.routes.some((each) => each.hostname === body.hostname))
+      throw new BerthError('name_taken', 'That host name is taken.', {
+        fields: [{ field: 'hostname', message: 'This host name is taken.' }],
+      });
+    if (!body.hostname.endsWith(`.${DOMAIN}`))
+      throw new BerthError('invalid_input', 'The host name must end with the platform domain.', {
+        fields: [{ field: 'hostname', message: `It has to end with .${DOMAIN}` }],
+      });
+    const route = {
+      id: newId('rte'),
+      project: row.project,
+      instance: row.id,
+      instanceName: row.name,
+      hostname: body.hostname,
+      target: 'port' as const,
+      port: body.port,
+      visibility: body.visibility,
+      primary: false,
+      url: `https://${body.hostname}`,
+      createdAt: iso(),
+    };
+    state.routes.push(route);
+    record(state, 'route.create', 'route', route.id, route.hostname);
+    hint('route', route.id, row.project, row.id);
+    return withCan(route);
+  },
+  routesUpdate: (state, { params, body }) => {
+    const route = state.routes.find((each) => each.id === params.route);
+    if (route === undefined) throw notFound('route');
+    if (body.port !== undefined) route.port = body.port;
+    if (body.visibility !== undefined) route.visibility = body.visibility;
+    hint('route', route.id, route.project, route.instance);
+    return withCan(route);
+  },
+  routesDelete: (state, { params }) => {
+    const route = state.routes.find((each) => each.id === params.route);
+    if (route === undefined) throw notFound('route');
+    state.routes = state.routes.filter((each) => each !== route);
+    hint('route', route.id, route.project, route.instance);
+    return undefined;
+  },
+  operationsList: (state, { params, query }) => ({
+    items: state.operations.filter(
+      (each) =>
+        each.project === params.project &&
+        (query.state === undefined || each.state === query.state) &&
+        (query.instance === undefined || each.instance === query.instance),
+    ),
+    nextCursor: null,
+  }),
+  operationsGet: (state, { params }) => {
+    const operation = state.operations.find((each) => each.id === params.operation);
+    if (operation === undefined) throw notFound('operation');
+    return operation;
+  },
+  platformOperationsList: (state) => ({
+    items: state.operations.filter((each) => each.project === null),
+    nextCursor: null,
+  }),
+};
+
+function withCan(route: MockState['routes'][number]) {
+  return {
+    ...route,
+    can: {
+      update: true as const,
+      delete: route.primary ? 'It belongs to the instance and goes with it.' : (true as const),
+    },
+  };
+}
+
+const messages: [unit: string, priority: number, message: string][] = [
+  ['systemd', 6, 'Started docker.service - Docker Application Container Engine.'],
+  ['sshd', 6, 'Accepted publickey for berth from 10.64.0.1 port 51234 ssh2: ED25519 SHA256:6kV2…'],
+  ['dockerd', 6, 'level=info msg="API listen on /run/docker.sock"'],
+  ['kernel', 4, 'audit: rate limit exceeded'],
+  ['cron', 6, '(root) CMD (cd / && run-parts --report /etc/cron.hourly)'],
+  ['nginx', 6, '198.51.100.23 - - "GET /healthz HTTP/1.1" 200 2 "-" "kube-probe/1.33"'],
+  ['nginx', 3, 'connect() failed (111: Connection refused) while connecting to upstream, client: 198.51.100.9'],
+  ['systemd', 5, 'apt-daily.service: Deactivated successfully.'],
+  ['dockerd', 4, 'level=warning msg="error locating sandbox id 9f0c: sandbox not found"'],
+  ['systemd', 6, 'Finished logrotate.service - Rotate log files.'],
+];
+export function sampleLine(index: number, at: number) {
+  const [unit, priority, message] = messages[index % messages.length]!;
+  return { ts: iso(at), unit, priority, message };
+}
+export function sampleLog(lines: number) {
+  return Array.from({ length: lines }, (_, index) => sampleLine(index * 7 + 3, Date.now() - (lines - index) * 4_700));
+}

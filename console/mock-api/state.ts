@@ -1,0 +1,200 @@
+/** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
+import { randomBytes } from 'node:crypto';
+import type { AuditEntry } from '#contract/audit.ts';
+import type { Event, EventKind } from '#contract/events.ts';
+import type { Host } from '#contract/hosts.ts';
+import type { Image } from '#contract/images.ts';
+import type { Instance } from '#contract/instances.ts';
+import type { Operation } from '#contract/operations.ts';
+import type { Route } from '#contract/routes.ts';
+import type { Role } from '#domain/authz.ts';
+import { roleMay } from '#domain/authz.ts';
+import type { Id, IdPrefix, OrganizationId, ProjectId } from '#domain/ids.ts';
+import { makeId } from '#domain/ids.ts';
+import type { Ability, InstanceVerb } from '#domain/instances.ts';
+import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.ts';
+import type { Quota } from '#domain/quotas.ts';
+import { defaultQuota, instanceUse } from '#domain/quotas.ts';
+import type { OutputOf } from '../api/client.ts';
+
+export const DOMAIN = 'berth.localhost';
+
+export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
+export type Token = OutputOf<'tokensList'>['items'][number];
+export type SessionRow = OutputOf<'sessionsList'>['items'][number];
+export type Invitation = OutputOf<'invitationsList'>['items'][number] & { secret: string };
+export type Member = { user: { id: Id<'usr'>; email: string; name: string }; role: Role; joinedAt: string };
+export type User = OutputOf<'whoami'>['user'];
+export type Project = OutputOf<'projectsList'>['items'][number];
+export type Organization = OutputOf<'organizationsGet'>;
+/** What people may do is worked out when it is asked for. */
+export type InstanceRow = Omit<Instance, 'can' | 'state'>;
+export type RouteRow = Omit<Route, 'can'>;
+export type ImageRow = Omit<Image, 'can'>;
+
+export function newId<P extends IdPrefix>(prefix: P, at = Date.now()): Id<P> {
+  return makeId(prefix, at, (count) => new Uint8Array(randomBytes(count)));
+}
+export function iso(at = Date.now()): string {
+  return new Date(at).toISOString();
+}
+
+export type MockState = {
+  setupNeeded: boolean;
+  signedIn: boolean;
+  role: Role;
+  user: User;
+  organization: Organization;
+  projects: Project[];
+  limit: Quota;
+  instances: InstanceRow[];
+  snapshots: Snapshot[];
+  routes: RouteRow[];
+  operations: Operation[];
+  images: ImageRow[];
+  hosts: Host[];
+  members: Member[];
+  invitations: Invitation[];
+  tokens: Token[];
+  sessions: SessionRow[];
+  audit: AuditEntry[];
+};
+
+export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
+let outbox = 0;
+
+/** Sends a hint to every open event stream, as the server does after each change. */
+export function hint(kind: EventKind, id: string, project: string | null = null, instance: string | null = null): void {
+  outbox++;
+  for (const listener of listeners) listener(outbox, { kind, id, project, instance, version: outbox });
+}
+
+export function touch(_state: MockState, row: InstanceRow): void {
+  row.version++;
+  hint('instance', row.id, row.project, row.id);
+}
+
+export function record(
+  state: MockState,
+  action: string,
+  targetKind: string,
+  targetId: string | null,
+  target: string,
+  result: 'ok' | 'refused' | 'failed' = 'ok',
+  actor = state.user.email,
+): void {
+  state.audit.unshift({
+    id: newId('aud'),
+    at: iso(),
+    actorKind: actor === 'Berth' ? 'system' : 'user',
+    actor,
+    action,
+    targetKind,
+    targetId,
+    target,
+    result,
+    address: actor === 'Berth' ? null : '192.0.2.17',
+    userAgent:
+      actor === 'Berth' ? null : 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0 Safari/537.36',
+    requestId: `req-${randomBytes(6).toString('hex')}`,
+    before: null,
+    after: null,
+  });
+  hint('audit', state.audit[0]!.id);
+}
+
+/** The instance as the API shows it: state in one word, and what the person may do. */
+export function present(state: MockState, row: InstanceRow): Instance {
+  const facts = {
+    phase: row.phase,
+    desired: row.desired,
+    observed: row.observed,
+    health: row.health,
+    busyWith: row.operation?.title ?? null,
+    protected: row.protected,
+  };
+  const needs: Partial<Record<InstanceVerb, Parameters<typeof roleMay>[1]>> = {
+    rename: 'instance.update',
+    resize: 'instance.update',
+    snapshot: 'instance.snapshot',
+    rollback: 'instance.rollback',
+    clone: 'instance.create',
+    archive: 'instance.archive',
+    restore: 'instance.archive',
+    purge: 'instance.purge',
+    screen: 'instance.open',
+    terminal: 'instance.terminal',
+    logs: 'instance.logs',
+    route: 'route.create',
+  };
+  const can = Object.fromEntries(
+    instanceVerbs.map((verb): [InstanceVerb, Ability] => {
+      if (!roleMay(state.role, needs[verb] ?? 'instance.power'))
+        return [verb, `Your role (${state.role}) does not allow this.`];
+      return [verb, instanceAbility(verb, row.kind, facts)];
+    }),
+  ) as Instance['can'];
+  return { ...row, state: displayState(facts), can };
+}
+
+export function usedQuota(state: MockState, project: ProjectId): Quota {
+  const mine = state.instances.filter((each) => each.project === project);
+  const used: Quota = { instances: 0, cpus: 0, memoryBytes: 0, diskBytes: 0, routes: 0, snapshots: 0 };
+  for (const each of mine) {
+    const use = instanceUse(each.size);
+    used.instances += use.instances;
+    used.cpus += use.cpus;
+    used.memoryBytes += use.memoryBytes;
+    used.diskBytes += use.diskBytes;
+  }
+  used.routes = state.routes.filter((each) => each.project === project).length;
+  used.snapshots = state.snapshots.filter((each) => mine.some((one) => one.id === each.instance)).length;
+  return used;
+}
+
+export function emptyState(): MockState {
+  const now = Date.now();
+  const organization: Organization = {
+    id: newId('org') as OrganizationId,
+    name: 'harbour',
+    title: 'Harbour Lab',
+    createdAt: iso(now - 40 * 86_400_000),
+  };
+  const user: User = {
+    id: newId('usr'),
+    email: 'mara@harbour.example',
+    name: 'Mara Lindqvist',
+    platformAdmin: true,
+    createdAt: organization.createdAt,
+  };
+  return {
+    setupNeeded: false,
+    signedIn: true,
+    role: 'owner',
+    user,
+    organization,
+    limit: { ...defaultQuota, instances: 12, cpus: 24, memoryBytes: 48 * 1024 ** 3, diskBytes: 480 * 1024 ** 3 },
+    projects: [
+      {
+        id: newId('prj'),
+        organization: organization.id,
+        name: 'main',
+        title: 'Main',
+        createdAt: organization.createdAt,
+      },
+    ],
+    instances: [],
+    snapshots: [],
+    routes: [],
+    operations: [],
+    images: [],
+    hosts: [],
+    members: [
+      { user: { id: user.id, email: user.email, name: user.name }, role: 'owner', joinedAt: organization.createdAt },
+    ],
+    invitations: [],
+    tokens: [],
+    sessions: [],
+    audit: [],
+  };
+}

@@ -1,0 +1,213 @@
+import { useQuery } from '@tanstack/react-query';
+import { KeyRound, Plus } from 'lucide-react';
+import { useState } from 'react';
+import { toast } from 'sonner';
+import { z } from 'zod';
+import type { OutputOf } from '../../api/client.ts';
+import { call, toApiError } from '../../api/client.ts';
+import { apiQuery, queryClient } from '../../api/queries.ts';
+import { FormError } from '../../components/error-text.tsx';
+import { QueryView } from '../../components/query-view.tsx';
+import { useApiForm } from '../../lib/use-form.ts';
+import { DataTable } from '../../table/data-table.tsx';
+import { Button } from '../../ui/button.tsx';
+import { CodeBlock } from '../../ui/code-block.tsx';
+import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { EmptyState } from '../../ui/empty-state.tsx';
+import { Field, Input } from '../../ui/input.tsx';
+import { Notice } from '../../ui/notice.tsx';
+import { Select } from '../../ui/select.tsx';
+import { TimeAgo } from '../../ui/time.tsx';
+
+type Token = OutputOf<'tokensList'>['items'][number];
+const lives = [
+  { value: '7', label: '7 days' },
+  { value: '90', label: '90 days' },
+  { value: '365', label: 'A year' },
+  { value: 'never', label: 'No end' },
+] as const;
+
+function CreateToken({ onClose }: { onClose: () => void }) {
+  const [secret, setSecret] = useState<string | null>(null);
+  const form = useApiForm(
+    z.object({
+      name: z.string().trim().min(1, 'What will use it?').max(80),
+      life: z.enum(['7', '90', '365', 'never']),
+    }),
+    { name: '', life: '90' },
+  );
+  return (
+    <SidePanel
+      open
+      onClose={onClose}
+      title="New API token"
+      description="For the command line and scripts. It may do what you may do."
+      footer={
+        secret === null ? (
+          <>
+            <Button onClick={onClose}>Cancel</Button>
+            <Button type="submit" form="token-form" tone="primary" busy={form.formState.isSubmitting}>
+              Create the token
+            </Button>
+          </>
+        ) : (
+          <Button tone="primary" onClick={onClose}>
+            I have kept it
+          </Button>
+        )
+      }
+    >
+      {secret === null ? (
+        <form
+          id="token-form"
+          noValidate
+          className="flex flex-col gap-4"
+          onSubmit={form.submit(async ({ name, life }) => {
+            const token = await call('tokensCreate', {
+              body: { name, expiresInDays: life === 'never' ? null : Number(life) },
+            });
+            setSecret(token.secret);
+            await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
+          })}
+        >
+          <Field label="Name" error={form.formState.errors.name?.message}>
+            {(aria) => <Input {...aria} autoFocus placeholder="laptop" {...form.register('name')} />}
+          </Field>
+          <Field label="Ends after">
+            {(aria) => (
+              <Select
+                {...aria}
+                value={form.watch('life')}
+                onChange={(life) => form.setValue('life', life)}
+                options={lives}
+              />
+            )}
+          </Field>
+          <FormError error={form.failure} />
+        </form>
+      ) : (
+        <div className="flex flex-col gap-4">
+          <Notice tone="warn" title="Copy it now: it is shown this once">
+            Berth keeps only a fingerprint of it.
+          </Notice>
+          <CodeBlock code={secret} label="token" />
+          <p className="text-sm text-soft">On the command line:</p>
+          <CodeBlock code={`berth login ${location.origin} --token-stdin`} label="sign-in command" />
+        </div>
+      )}
+    </SidePanel>
+  );
+}
+
+export function TokensTab() {
+  const query = useQuery(apiQuery('tokensList', {}));
+  const [creating, setCreating] = useState(false);
+  const [revoking, setRevoking] = useState<Token | null>(null);
+  const [busy, setBusy] = useState(false);
+  async function revoke(token: Token) {
+    setBusy(true);
+    try {
+      await call('tokensRevoke', { params: { token: token.id } });
+      setRevoking(null);
+    } catch (thrown) {
+      toast.error(toApiError(thrown).message);
+    } finally {
+      setBusy(false);
+    }
+    await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
+  }
+  const create = (
+    <Button tone="primary" icon={<Plus />} onClick={() => setCreating(true)}>
+      New token
+    </Button>
+  );
+  return (
+    <>
+      <QueryView query={query}>
+        {({ items }) => (
+          <>
+            {items.length === 0 ? null : (
+              <div className="mb-3 flex items-center justify-between gap-3">
+                <p className="text-sm text-soft">For the command line and scripts.</p>
+                {create}
+              </div>
+            )}
+            <DataTable<Token>
+              label="API tokens"
+              rows={items}
+              rowId={(row) => row.id}
+              rowName={(row) => row.name}
+              empty={
+                <EmptyState icon={<KeyRound />} title="No API tokens" action={create}>
+                  <code>berth login</code> makes one for the command line, too.
+                </EmptyState>
+              }
+              columns={[
+                {
+                  id: 'name',
+                  header: 'Name',
+                  cell: (row) => (
+                    <div>
+                      <p className="font-medium">{row.name}</p>
+                      <p className="mono text-faint text-xs">{row.prefix}…</p>
+                    </div>
+                  ),
+                },
+                {
+                  id: 'used',
+                  header: 'Last used',
+                  cell: (row) =>
+                    row.lastUsedAt === null ? (
+                      <span className="text-faint">never</span>
+                    ) : (
+                      <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
+                    ),
+                },
+                {
+                  id: 'expires',
+                  header: 'Ends',
+                  cell: (row) =>
+                    row.expiresAt === null ? (
+                      <span className="text-warn">never</span>
+                    ) : (
+                      <TimeAgo at={row.expiresAt} className="whitespace-nowrap text-soft" />
+                    ),
+                },
+                {
+                  id: 'created',
+                  header: 'Created',
+                  from: 'md',
+                  cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
+                },
+                {
+                  id: 'actions',
+                  header: 'Actions',
+                  quietHeader: true,
+                  align: 'right',
+                  cell: (row) => (
+                    <Button size="sm" onClick={() => setRevoking(row)}>
+                      Revoke
+                    </Button>
+                  ),
+                },
+              ]}
+            />
+          </>
+        )}
+      </QueryView>
+      {creating ? <CreateToken onClose={() => setCreating(false)} /> : null}
+      {revoking === null ? null : (
+        <ConfirmDialog
+          open
+          danger
+          onClose={() => setRevoking(null)}
+          onConfirm={() => void revoke(revoking)}
+          busy={busy}
+          title={`Revoke the token “${revoking.name}”?`}
+          body="Whatever uses it is refused from now on."
+          confirmLabel="Revoke"
+        />
+      )}
+    </>
+  );
+}

@@ -1,0 +1,224 @@
+import { useQuery } from '@tanstack/react-query';
+import { useRouteContext } from '@tanstack/react-router';
+import { Ellipsis, Trash2, UserPlus, X } from 'lucide-react';
+import { useState } from 'react';
+import { toast } from 'sonner';
+import type { Role } from '#domain/authz.ts';
+import { mayChangeRole, roles } from '#domain/authz.ts';
+import type { OutputOf } from '../../api/client.ts';
+import { call, toApiError } from '../../api/client.ts';
+import { apiQuery, queryClient } from '../../api/queries.ts';
+import { QueryView } from '../../components/query-view.tsx';
+import { roleWords } from '../../lib/roles.ts';
+import { useMay, useScope } from '../../shell/session.ts';
+import { DataTable } from '../../table/data-table.tsx';
+import { Badge } from '../../ui/badge.tsx';
+import { Button, IconButton } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
+import { Menu } from '../../ui/menu.tsx';
+import { PageHeader } from '../../ui/page-header.tsx';
+import { Select } from '../../ui/select.tsx';
+import { TimeAgo } from '../../ui/time.tsx';
+import { InviteForm } from './invite-form.tsx';
+
+type Member = OutputOf<'membersList'>['items'][number];
+
+/** The roles that somebody with `own` may give. */
+export function givableRoles(own: Role): Role[] {
+  return roles.filter((role) => mayChangeRole(own, null, role));
+}
+
+export function MembersPage() {
+  const { organizationId } = useRouteContext({ from: '/shell/o/$organization' });
+  const { membership, session } = useScope();
+  const own = membership?.role ?? 'viewer';
+  const mayInvite = useMay('member.invite');
+  const members = useQuery(
+    apiQuery('membersList', { params: { organization: organizationId }, query: { limit: 200 } }),
+  );
+  const invitations = useQuery({
+    ...apiQuery('invitationsList', { params: { organization: organizationId } }),
+    enabled: mayInvite,
+  });
+  const [inviting, setInviting] = useState(false);
+  const [removing, setRemoving] = useState<Member | null>(null);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | undefined>(undefined);
+  const refresh = () =>
+    queryClient.invalidateQueries({
+      predicate: ({ queryKey }) => queryKey[0] === 'membersList' || queryKey[0] === 'invitationsList',
+    });
+
+  async function change(member: Member, role: Role) {
+    try {
+      await call('membersUpdate', { params: { organization: organizationId, user: member.user.id }, body: { role } });
+      toast.success(`${member.user.name} is ${roleWords[role].title.toLowerCase()} now`);
+    } catch (thrown) {
+      toast.error(toApiError(thrown).message);
+    }
+    await refresh();
+  }
+  async function remove(member: Member) {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await call('membersRemove', { params: { organization: organizationId, user: member.user.id } });
+      setRemoving(null);
+      await refresh();
+    } catch (thrown) {
+      setError(toApiError(thrown).message);
+    } finally {
+      setBusy(false);
+    }
+  }
+  async function withdraw(invitation: string) {
+    try {
+      await call('invitationsRevoke', { params: { organization: organizationId, invitation } });
+      toast.message('The invitation is withdrawn');
+    } catch (thrown) {
+      toast.error(toApiError(thrown).message);
+    }
+    await refresh();
+  }
+
+  return (
+    <>
+      <PageHeader
+        title="Members"
+        description={`Who belongs to ${membership?.organization.title ?? 'the organization'}, and what they may do.`}
+        actions={
+          <Button
+            tone="primary"
+            icon={<UserPlus />}
+            blocked={mayInvite ? undefined : 'Your role does not allow this.'}
+            onClick={() => setInviting(true)}
+          >
+            Invite somebody
+          </Button>
+        }
+      />
+      <div className="flex flex-col gap-5">
+        <QueryView query={members}>
+          {({ items }) => (
+            <DataTable<Member>
+              label="Members"
+              rows={items}
+              rowId={(row) => row.user.id}
+              rowName={(row) => row.user.name}
+              columns={[
+                {
+                  id: 'name',
+                  header: 'Name',
+                  cell: (row) => (
+                    <div className="min-w-0">
+                      <p className="font-medium">
+                        {row.user.name}
+                        {row.user.id === session.user.id ? (
+                          <span className="ml-2 font-normal text-faint text-xs">you</span>
+                        ) : null}
+                      </p>
+                      <p className="truncate text-faint text-xs">{row.user.email}</p>
+                    </div>
+                  ),
+                },
+                {
+                  id: 'role',
+                  header: 'Role',
+                  cell: (row) =>
+                    row.can.update === true ? (
+                      <Select
+                        className="!w-40"
+                        label={`Role of ${row.user.name}`}
+                        value={row.role}
+                        onChange={(role) => void change(row, role)}
+                        options={[...new Set([...givableRoles(own), row.role])].map((role) => ({
+                          value: role,
+                          label: roleWords[role].title,
+                          hint: roleWords[role].hint,
+                        }))}
+                      />
+                    ) : (
+                      <Badge>{roleWords[row.role].title}</Badge>
+                    ),
+                },
+                {
+                  id: 'joined',
+                  header: 'Joined',
+                  from: 'sm',
+                  cell: (row) => <TimeAgo at={row.joinedAt} className="whitespace-nowrap text-soft" />,
+                },
+                {
+                  id: 'actions',
+                  header: 'Actions',
+                  quietHeader: true,
+                  align: 'right',
+                  width: 'w-12',
+                  cell: (row) => (
+                    <Menu
+                      label={`Actions of ${row.user.name}`}
+                      entries={[
+                        {
+                          key: 'remove',
+                          label: 'Remove…',
+                          icon: <Trash2 />,
+                          danger: true,
+                          blocked: row.can.remove === true ? undefined : row.can.remove,
+                          onSelect: () => setRemoving(row),
+                        },
+                      ]}
+                      trigger={
+                        <IconButton label={`Actions of ${row.user.name}`} size="sm" quiet>
+                          <Ellipsis />
+                        </IconButton>
+                      }
+                    />
+                  ),
+                },
+              ]}
+            />
+          )}
+        </QueryView>
+        {(invitations.data?.items.length ?? 0) > 0 ? (
+          <Card title="Open invitations" flush>
+            <ul className="divide-y divide-line">
+              {invitations.data?.items.map((each) => (
+                <li key={each.id} className="flex flex-wrap items-center gap-x-4 gap-y-1 px-4 py-2.5 text-sm">
+                  <span className="min-w-0 flex-1 truncate font-medium">{each.email}</span>
+                  <Badge>{roleWords[each.role].title}</Badge>
+                  <span className="text-faint text-xs">
+                    by {each.invitedBy}, ends <TimeAgo at={each.expiresAt} />
+                  </span>
+                  <Button size="sm" tone="ghost" icon={<X />} onClick={() => void withdraw(each.id)}>
+                    Withdraw
+                  </Button>
+                </li>
+              ))}
+            </ul>
+          </Card>
+        ) : null}
+      </div>
+      {inviting ? (
+        <InviteForm
+          organization={organizationId}
+          roles={givableRoles(own)}
+          onClose={() => setInviting(false)}
+          onDone={() => void refresh()}
+        />
+      ) : null}
+      {removing === null ? null : (
+        <ConfirmDialog
+          open
+          danger
+          onClose={() => setRemoving(null)}
+          onConfirm={() => void remove(removing)}
+          busy={busy}
+          error={error}
+          title={`Remove ${removing.user.name}?`}
+          body="Their sessions and tokens lose access at once. What they created stays."
+          confirmLabel="Remove"
+        />
+      )}
+    </>
+  );
+}

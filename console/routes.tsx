@@ -1,0 +1,413 @@
+/** Every page of the console in one map. Code and data of a page are fetched on hover or focus of a link to it. */
+import {
+  createRootRouteWithContext,
+  createRoute,
+  createRouter,
+  lazyRouteComponent,
+  notFound,
+  Outlet,
+  redirect,
+} from '@tanstack/react-router';
+import { toApiError } from './api/client.ts';
+import { apiQuery, queryClient, setSignedOutHandler } from './api/queries.ts';
+import { resolveInstance } from './lib/resolve-instance.ts';
+import type { Session } from './lib/scope.ts';
+import { defaultProject, findMembership, findProject, projectSlug, rememberProject, safeReturn } from './lib/scope.ts';
+import { AppShell } from './shell/app-shell.tsx';
+import { NotFoundPage, PageError, PagePending, RootFrame } from './shell/frames.tsx';
+import { sessionQuery } from './shell/session.ts';
+
+type Crumb = string | ((params: Record<string, string>) => string);
+declare module '@tanstack/react-router' {
+  interface StaticDataRouteOption {
+    /** Its words in the breadcrumbs and the tab's title. */
+    crumb?: Crumb;
+    /** The page uses the whole width and height (terminal, screen, logs). */
+    wide?: boolean;
+  }
+  interface Register {
+    router: typeof router;
+  }
+}
+
+const root = createRootRouteWithContext<Record<never, never>>()({
+  component: RootFrame,
+  notFoundComponent: NotFoundPage,
+});
+
+// ---- before signing in -------------------------------------------------------------------------------------------
+const setup = createRoute({
+  getParentRoute: () => root,
+  path: '/setup',
+  staticData: { crumb: 'Set up' },
+  validateSearch: (search: Record<string, unknown>): { code?: string | undefined } => ({
+    code: typeof search['code'] === 'string' ? search['code'] : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/entry/setup.tsx'), 'SetupPage'),
+});
+const signIn = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in',
+  staticData: { crumb: 'Sign in' },
+  validateSearch: (search: Record<string, unknown>): { return?: string | undefined } => ({
+    return: safeReturn(search['return']) ?? undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/entry/sign-in.tsx'), 'SignInPage'),
+});
+const invitation = createRoute({
+  getParentRoute: () => root,
+  path: '/invitations/$secret',
+  staticData: { crumb: 'Invitation' },
+  component: lazyRouteComponent(() => import('./pages/entry/invitation.tsx'), 'InvitationPage'),
+});
+
+// ---- signed in ---------------------------------------------------------------------------------------------------
+const shell = createRoute({
+  getParentRoute: () => root,
+  id: 'shell',
+  component: AppShell,
+  beforeLoad: async ({ location }): Promise<{ session: Session }> => {
+    try {
+      return { session: await queryClient.ensureQueryData(sessionQuery) };
+    } catch (error) {
+      if (toApiError(error).code !== 'unauthenticated') throw error;
+      const state = await queryClient.ensureQueryData(apiQuery('setupState', {}));
+      if (state.needed) throw redirect({ to: '/setup' });
+      throw redirect({ to: '/sign-in', search: { return: location.href === '/' ? undefined : location.href } });
+    }
+  },
+});
+const start = createRoute({
+  getParentRoute: () => shell,
+  path: '/',
+  beforeLoad: ({ context }) => {
+    const project = defaultProject(context.session);
+    if (project !== undefined)
+      throw redirect({ to: '/p/$project', params: { project: projectSlug(context.session, project) } });
+  },
+  component: lazyRouteComponent(() => import('./pages/home/no-project.tsx'), 'NoProjectPage'),
+});
+
+const project = createRoute({
+  getParentRoute: () => shell,
+  path: '/p/$project',
+  component: Outlet,
+  beforeLoad: ({ context, params }) => {
+    const found = findProject(context.session, params.project);
+    if (found === undefined) throw notFound();
+    rememberProject(found);
+    return { project: found };
+  },
+});
+const home = createRoute({
+  getParentRoute: () => project,
+  path: '/',
+  staticData: { crumb: 'Home' },
+  loader: async ({ context }) => {
+    const params = { project: context.project.id };
+    await Promise.all([
+      queryClient.prefetchQuery(apiQuery('instancesList', { params, query: { limit: 200 } })),
+      queryClient.prefetchQuery(apiQuery('quotaGet', { params })),
+    ]);
+  },
+  component: lazyRouteComponent(() => import('./pages/home/home.tsx'), 'HomePage'),
+});
+
+const instances = createRoute({
+  getParentRoute: () => project,
+  path: '/instances',
+  staticData: { crumb: 'Instances' },
+  component: Outlet,
+});
+export type InstancesSearch = {
+  q?: string | undefined;
+  kind?: 'desktop' | 'server' | undefined;
+  view?: 'deleted' | undefined;
+  sort?: string | undefined;
+};
+const instanceList = createRoute({
+  getParentRoute: () => instances,
+  path: '/',
+  validateSearch: (search: Record<string, unknown>): InstancesSearch => ({
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'].slice(0, 100) : undefined,
+    kind: search['kind'] === 'desktop' || search['kind'] === 'server' ? search['kind'] : undefined,
+    view: search['view'] === 'deleted' ? 'deleted' : undefined,
+    sort: typeof search['sort'] === 'string' && /^-?[a-z]+$/i.test(search['sort']) ? search['sort'] : undefined,
+  }),
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(
+      apiQuery('instancesList', { params: { project: context.project.id }, query: { limit: 200 } }),
+    ),
+  component: lazyRouteComponent(() => import('./pages/instances/list.tsx'), 'InstancesPage'),
+});
+const instanceCreate = createRoute({
+  getParentRoute: () => instances,
+  path: '/new',
+  staticData: { crumb: 'New instance' },
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { kind?: 'desktop' | 'server' | undefined; name?: string | undefined } => ({
+    kind:
+      search['kind'] === 'desktop' || search['kind'] === 'server'
+        ? (search['kind'] as 'desktop' | 'server')
+        : undefined,
+    name: typeof search['name'] === 'string' ? search['name'].slice(0, 40) : undefined,
+  }),
+  loader: ({ context }) =>
+    Promise.all([
+      queryClient.prefetchQuery(apiQuery('quotaGet', { params: { project: context.project.id } })),
+      queryClient.prefetchQuery(apiQuery('imagesList', {})),
+      queryClient.prefetchQuery(apiQuery('info', {})),
+    ]).then(() => undefined),
+  component: lazyRouteComponent(() => import('./pages/create/create.tsx'), 'CreatePage'),
+});
+
+const instance = createRoute({
+  getParentRoute: () => instances,
+  path: '/$instance',
+  staticData: { crumb: (params) => params['instance'] ?? '' },
+  beforeLoad: async ({ context, params }) => {
+    const instanceId = await resolveInstance(context.project.id, params.instance);
+    if (instanceId === null) throw notFound();
+    return { instanceId };
+  },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('instancesGet', { params: { instance: context.instanceId } })),
+  component: lazyRouteComponent(() => import('./pages/instance/layout.tsx'), 'InstanceLayout'),
+});
+const instanceOverview = createRoute({
+  getParentRoute: () => instance,
+  path: '/',
+  component: lazyRouteComponent(() => import('./pages/instance/overview.tsx'), 'OverviewTab'),
+});
+const instanceScreen = createRoute({
+  getParentRoute: () => instance,
+  path: '/screen',
+  staticData: { crumb: 'Screen', wide: true },
+  component: lazyRouteComponent(() => import('./pages/instance/screen/screen.tsx'), 'ScreenTab'),
+});
+const instanceTerminal = createRoute({
+  getParentRoute: () => instance,
+  path: '/terminal',
+  staticData: { crumb: 'Terminal', wide: true },
+  component: lazyRouteComponent(() => import('./pages/instance/terminal/terminal.tsx'), 'TerminalTab'),
+});
+const instanceLogs = createRoute({
+  getParentRoute: () => instance,
+  path: '/logs',
+  staticData: { crumb: 'Logs', wide: true },
+  validateSearch: (search: Record<string, unknown>): { q?: string | undefined; priority?: number | undefined } => ({
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'] : undefined,
+    priority: typeof search['priority'] === 'number' ? search['priority'] : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/instance/logs/logs.tsx'), 'LogsTab'),
+});
+const instanceSnapshots = createRoute({
+  getParentRoute: () => instance,
+  path: '/snapshots',
+  staticData: { crumb: 'Snapshots' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('snapshotsList', { params: { instance: context.instanceId } })),
+  component: lazyRouteComponent(() => import('./pages/instance/snapshots.tsx'), 'SnapshotsTab'),
+});
+const instanceRoutes = createRoute({
+  getParentRoute: () => instance,
+  path: '/routes',
+  staticData: { crumb: 'Routes' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('routesList', { params: { instance: context.instanceId } })),
+  component: lazyRouteComponent(() => import('./pages/instance/routes.tsx'), 'RoutesTab'),
+});
+const instanceActivity = createRoute({
+  getParentRoute: () => instance,
+  path: '/activity',
+  staticData: { crumb: 'Activity' },
+  component: lazyRouteComponent(() => import('./pages/instance/activity.tsx'), 'ActivityTab'),
+});
+const instanceSettings = createRoute({
+  getParentRoute: () => instance,
+  path: '/settings',
+  staticData: { crumb: 'Settings' },
+  component: lazyRouteComponent(() => import('./pages/instance/settings.tsx'), 'SettingsTab'),
+});
+
+const projectRoutes = createRoute({
+  getParentRoute: () => project,
+  path: '/routes',
+  staticData: { crumb: 'Routes' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(
+      apiQuery('routesListProject', { params: { project: context.project.id }, query: { limit: 200 } }),
+    ),
+  component: lazyRouteComponent(() => import('./pages/routes/list.tsx'), 'ProjectRoutesPage'),
+});
+const operations = createRoute({
+  getParentRoute: () => project,
+  path: '/operations',
+  staticData: { crumb: 'Operations' },
+  validateSearch: (search: Record<string, unknown>): { state?: 'running' | 'failed' | undefined } => ({
+    state:
+      search['state'] === 'running' || search['state'] === 'failed'
+        ? (search['state'] as 'running' | 'failed')
+        : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/operations/list.tsx'), 'OperationsPage'),
+});
+const operation = createRoute({
+  getParentRoute: () => shell,
+  path: '/operations/$operation',
+  staticData: { crumb: 'Operation' },
+  loader: ({ params }) => queryClient.prefetchQuery(apiQuery('operationsGet', { params })),
+  component: lazyRouteComponent(() => import('./pages/operations/detail.tsx'), 'OperationPage'),
+});
+/** An instance by its id alone: links from outside the console (waking pages, mails, the CLI). */
+const instanceById = createRoute({
+  getParentRoute: () => shell,
+  path: '/instances/$id/$',
+  beforeLoad: async ({ context, params }) => {
+    const found = await queryClient
+      .ensureQueryData(apiQuery('instancesGet', { params: { instance: params.id } }))
+      .catch(() => null);
+    const owner = context.session.projects.find((each) => each.id === found?.project);
+    if (found === null || owner === undefined) throw notFound();
+    const tab = /^[a-z]+$/.test(params._splat ?? '') ? `/${params._splat}` : '';
+    throw redirect({
+      href: `/p/${projectSlug(context.session, owner)}/instances/${found.phase === 'archived' ? found.id : found.name}${tab}`,
+    });
+  },
+});
+
+const organization = createRoute({
+  getParentRoute: () => shell,
+  path: '/o/$organization',
+  component: Outlet,
+  beforeLoad: ({ context, params }) => {
+    const found = findMembership(context.session, params.organization);
+    if (found === undefined) throw notFound();
+    return { organizationId: found.organization.id };
+  },
+});
+const members = createRoute({
+  getParentRoute: () => organization,
+  path: '/members',
+  staticData: { crumb: 'Members' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(
+      apiQuery('membersList', { params: { organization: context.organizationId }, query: { limit: 200 } }),
+    ),
+  component: lazyRouteComponent(() => import('./pages/members/members.tsx'), 'MembersPage'),
+});
+const audit = createRoute({
+  getParentRoute: () => organization,
+  path: '/audit',
+  staticData: { crumb: 'Audit log' },
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { action?: string | undefined; actor?: string | undefined; target?: string | undefined } => {
+    const text = (key: string) =>
+      typeof search[key] === 'string' && search[key] !== '' ? search[key].slice(0, 100) : undefined;
+    return { action: text('action'), actor: text('actor'), target: text('target') };
+  },
+  component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'AuditPage'),
+});
+
+const images = createRoute({
+  getParentRoute: () => shell,
+  path: '/images',
+  staticData: { crumb: 'Images' },
+  loader: () => queryClient.prefetchQuery(apiQuery('imagesList', {})),
+  component: lazyRouteComponent(() => import('./pages/images/images.tsx'), 'ImagesPage'),
+});
+const hosts = createRoute({
+  getParentRoute: () => shell,
+  path: '/hosts',
+  staticData: { crumb: 'Hosts' },
+  loader: () => queryClient.prefetchQuery(apiQuery('hostsList', {})),
+  component: lazyRouteComponent(() => import('./pages/hosts/hosts.tsx'), 'HostsPage'),
+});
+
+const account = createRoute({
+  getParentRoute: () => shell,
+  path: '/account',
+  staticData: { crumb: 'Account' },
+  component: lazyRouteComponent(() => import('./pages/account/layout.tsx'), 'AccountLayout'),
+});
+const accountProfile = createRoute({
+  getParentRoute: () => account,
+  path: '/',
+  component: lazyRouteComponent(() => import('./pages/account/profile.tsx'), 'ProfileTab'),
+});
+const accountSessions = createRoute({
+  getParentRoute: () => account,
+  path: '/sessions',
+  staticData: { crumb: 'Sessions' },
+  component: lazyRouteComponent(() => import('./pages/account/sessions.tsx'), 'SessionsTab'),
+});
+const accountTokens = createRoute({
+  getParentRoute: () => account,
+  path: '/tokens',
+  staticData: { crumb: 'API tokens' },
+  component: lazyRouteComponent(() => import('./pages/account/tokens.tsx'), 'TokensTab'),
+});
+const accountAppearance = createRoute({
+  getParentRoute: () => account,
+  path: '/appearance',
+  staticData: { crumb: 'Appearance' },
+  component: lazyRouteComponent(() => import('./pages/account/appearance.tsx'), 'AppearanceTab'),
+});
+
+const tree = root.addChildren([
+  setup,
+  signIn,
+  invitation,
+  shell.addChildren([
+    start,
+    project.addChildren([
+      home,
+      instances.addChildren([
+        instanceList,
+        instanceCreate,
+        instance.addChildren([
+          instanceOverview,
+          instanceScreen,
+          instanceTerminal,
+          instanceLogs,
+          instanceSnapshots,
+          instanceRoutes,
+          instanceActivity,
+          instanceSettings,
+        ]),
+      ]),
+      projectRoutes,
+      operations,
+    ]),
+    operation,
+    instanceById,
+    organization.addChildren([members, audit]),
+    images,
+    hosts,
+    account.addChildren([accountProfile, accountSessions, accountTokens, accountAppearance]),
+  ]),
+]);
+
+export const router = createRouter({
+  routeTree: tree,
+  context: {},
+  defaultPreload: 'intent',
+  defaultPreloadDelay: 40,
+  // React Query decides what is fresh.
+  defaultPreloadStaleTime: 0,
+  defaultPendingMs: 150,
+  defaultPendingMinMs: 300,
+  defaultPendingComponent: PagePending,
+  defaultErrorComponent: PageError,
+  defaultNotFoundComponent: NotFoundPage,
+  scrollRestoration: true,
+});
+
+setSignedOutHandler(() => {
+  if (router.state.location.pathname === '/sign-in') return;
+  const here = router.state.location.href;
+  queryClient.removeQueries({ queryKey: ['whoami'] });
+  void router.navigate({ to: '/sign-in', search: { return: here } }).then(() => queryClient.clear());
+});

@@ -1,0 +1,40 @@
+/** The left navigation: at most nine entries. Also the palette's "go to" entries and the g-then-key shortcuts. */
+import type { LucideIcon } from 'lucide-react';
+import { Activity, Boxes, Globe, House, Layers, ScrollText, Server, Users } from 'lucide-react';
+import { roleMay } from '#domain/authz.ts';
+import { projectSlug } from '../lib/scope.ts';
+import type { Scope } from './session.ts';
+
+export type NavEntry = { key: string; label: string; icon: LucideIcon; keys: string; href: string; exact?: boolean };
+export type NavGroup = { label: string; entries: NavEntry[] };
+
+export function navGroups({ session, project, membership }: Scope): NavGroup[] {
+  const groups: NavGroup[] = [];
+  if (project !== undefined) {
+    const base = `/p/${projectSlug(session, project)}`;
+    groups.push({
+      label: 'Project',
+      entries: [
+        { key: 'home', label: 'Home', icon: House, keys: 'g h', href: base, exact: true },
+        { key: 'instances', label: 'Instances', icon: Boxes, keys: 'g i', href: `${base}/instances` },
+        { key: 'routes', label: 'Routes', icon: Globe, keys: 'g r', href: `${base}/routes` },
+        { key: 'operations', label: 'Operations', icon: Activity, keys: 'g o', href: `${base}/operations` },
+      ],
+    });
+  }
+  if (membership !== undefined) {
+    const base = `/o/${membership.organization.name}`;
+    const entries: NavEntry[] = [
+      { key: 'members', label: 'Members', icon: Users, keys: 'g m', href: `${base}/members` },
+    ];
+    if (roleMay(membership.role, 'audit.read')) {
+      entries.push({ key: 'audit', label: 'Audit log', icon: ScrollText, keys: 'g a', href: `${base}/audit` });
+    }
+    groups.push({ label: membership.organization.title, entries });
+  }
+  const installation: NavEntry[] = [{ key: 'images', label: 'Images', icon: Layers, keys: 'g g', href: '/images' }];
+  if (session.user.platformAdmin)
+    installation.push({ key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' });
+  groups.push({ label: 'Installation', entries: installation });
+  return groups;
+}

@@ -1,0 +1,207 @@
+import { Link, useNavigate } from '@tanstack/react-router';
+import {
+  Check,
+  ChevronRight,
+  ChevronsUpDown,
+  Keyboard,
+  KeyRound,
+  LogOut,
+  Menu as MenuIcon,
+  Monitor,
+  Moon,
+  Palette,
+  Search,
+  Sun,
+  UserRound,
+} from 'lucide-react';
+import { call } from '../api/client.ts';
+import { queryClient } from '../api/queries.ts';
+import { projectSlug } from '../lib/scope.ts';
+import { setTheme, themeStore } from '../lib/theme.ts';
+import { IconButton } from '../ui/button.tsx';
+import { Kbd, shortcutText } from '../ui/kbd.tsx';
+import { Logo } from '../ui/logo.tsx';
+import type { MenuEntry } from '../ui/menu.tsx';
+import { Menu } from '../ui/menu.tsx';
+import { useCrumbs } from './frames.tsx';
+import { LiveIndicator } from './live-indicator.tsx';
+import type { Scope } from './session.ts';
+
+function ProjectSwitcher({ scope }: { scope: Scope }) {
+  const navigate = useNavigate();
+  const { session, project, membership } = scope;
+  const entries: MenuEntry[] = session.memberships.flatMap(({ organization }, index) => [
+    ...(index === 0 ? [] : [{ kind: 'separator' as const, key: `line-${organization.id}` }]),
+    { kind: 'label' as const, key: organization.id, label: organization.title },
+    ...session.projects
+      .filter((each) => each.organization === organization.id)
+      .map((each) => ({
+        key: each.id,
+        label: each.title,
+        hint: each.title === each.name ? undefined : each.name,
+        icon: each.id === project?.id ? <Check className="!text-accent" /> : <span className="size-4" />,
+        onSelect: () => void navigate({ to: '/p/$project', params: { project: projectSlug(session, each) } }),
+      })),
+  ]);
+  return (
+    <Menu
+      align="start"
+      label="Project"
+      entries={entries}
+      trigger={
+        <button
+          type="button"
+          className="flex h-8 min-w-0 items-center gap-1.5 rounded-md px-2 text-sm hover:bg-hover"
+          aria-label={`Project: ${project?.title ?? 'none'}. Switch project`}
+        >
+          <span className="hidden truncate text-faint xl:inline">{membership?.organization.title ?? 'Berth'}</span>
+          <span aria-hidden="true" className="hidden text-line-strong xl:inline">
+            /
+          </span>
+          <span className="truncate font-medium">{project?.title ?? 'No project'}</span>
+          <ChevronsUpDown className="size-3.5 shrink-0 text-faint" />
+        </button>
+      }
+    />
+  );
+}
+
+function Breadcrumbs() {
+  const crumbs = useCrumbs();
+  return (
+    <nav aria-label="Breadcrumbs" className="hidden min-w-0 items-center text-sm md:flex">
+      <ol className="flex min-w-0 items-center gap-1">
+        {crumbs.map((crumb, index) => (
+          <li key={crumb.pathname} className="flex min-w-0 items-center gap-1">
+            <ChevronRight aria-hidden="true" className="size-3.5 shrink-0 text-line-strong" />
+            {index === crumbs.length - 1 ? (
+              <span aria-current="page" className="truncate px-1 text-soft">
+                {crumb.text}
+              </span>
+            ) : (
+              <Link to={crumb.pathname} className="truncate rounded-sm px-1 text-faint hover:text-text">
+                {crumb.text}
+              </Link>
+            )}
+          </li>
+        ))}
+      </ol>
+    </nav>
+  );
+}
+
+function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => void }) {
+  const navigate = useNavigate();
+  const theme = themeStore.use();
+  const { user } = scope.session;
+  const initials = user.name
+    .split(/\s+/)
+    .map((part) => part.charAt(0))
+    .slice(0, 2)
+    .join('')
+    .toUpperCase();
+  async function signOut() {
+    await call('signOut', {}).catch(() => undefined);
+    queryClient.clear();
+    await navigate({ to: '/sign-in', search: { return: undefined } });
+  }
+  const themes = [
+    ['light', 'Light', <Sun key="l" />],
+    ['dark', 'Dark', <Moon key="d" />],
+    ['system', 'As the system', <Monitor key="s" />],
+  ] as const;
+  return (
+    <Menu
+      label="Account"
+      entries={[
+        { kind: 'label', key: 'who', label: <span className="block truncate text-soft">{user.email}</span> },
+        { key: 'account', label: 'Account', icon: <UserRound />, onSelect: () => void navigate({ to: '/account' }) },
+        {
+          key: 'tokens',
+          label: 'API tokens',
+          icon: <KeyRound />,
+          onSelect: () => void navigate({ to: '/account/tokens' }),
+        },
+        {
+          key: 'appearance',
+          label: 'Appearance',
+          icon: <Palette />,
+          onSelect: () => void navigate({ to: '/account/appearance' }),
+        },
+        { key: 'keys', label: 'Keyboard shortcuts', icon: <Keyboard />, shortcut: '?', onSelect: onShortcuts },
+        { kind: 'separator', key: 'line1' },
+        ...themes.map(([value, label, icon]) => ({
+          key: value,
+          label,
+          icon,
+          checked: theme === value,
+          onSelect: () => setTheme(value),
+        })),
+        { kind: 'separator', key: 'line2' },
+        { key: 'out', label: 'Sign out', icon: <LogOut />, onSelect: () => void signOut() },
+      ]}
+      trigger={
+        <button
+          type="button"
+          aria-label={`Account of ${user.name}`}
+          className="flex size-8 items-center justify-center rounded-full bg-accent-soft font-semibold text-[0.6875rem] text-accent hover:brightness-97"
+        >
+          {initials}
+        </button>
+      }
+    />
+  );
+}
+
+export function TopBar({
+  scope,
+  onMenu,
+  onPalette,
+  onShortcuts,
+}: {
+  scope: Scope;
+  onMenu: () => void;
+  onPalette: () => void;
+  onShortcuts: () => void;
+}) {
+  const theme = themeStore.use();
+  const next = theme === 'light' ? 'dark' : theme === 'dark' ? 'system' : 'light';
+  return (
+    <header className="sticky top-0 z-20 flex h-12 items-center gap-1 border-line border-b bg-surface px-3">
+      <IconButton label="Menu" quiet className="lg:hidden" onClick={onMenu}>
+        <MenuIcon />
+      </IconButton>
+      <Link
+        to="/"
+        aria-label="Berth, home"
+        className="flex items-center gap-2 rounded-md pr-2 font-semibold tracking-tight lg:w-47 lg:pl-1.5"
+      >
+        <Logo className="size-6.5" />
+        <span className="max-sm:sr-only">Berth</span>
+      </Link>
+      <ProjectSwitcher scope={scope} />
+      <Breadcrumbs />
+      <div className="ml-auto flex items-center gap-1">
+        <button
+          type="button"
+          onClick={onPalette}
+          className="flex h-8 items-center gap-2 rounded-md border border-line bg-sunken px-2.5 text-faint text-sm hover:border-line-strong max-md:size-8 max-md:justify-center max-md:border-transparent max-md:bg-transparent max-md:px-0 md:w-56"
+          aria-label="Search and commands"
+        >
+          <Search className="size-4" />
+          <span className="max-md:hidden">Search or do…</span>
+          <Kbd className="ml-auto max-md:hidden">{shortcutText('mod+k')}</Kbd>
+        </button>
+        <LiveIndicator />
+        <IconButton
+          label={`Theme: ${theme}. Switch to ${next}`}
+          className="max-sm:hidden"
+          onClick={() => setTheme(next)}
+        >
+          {theme === 'light' ? <Sun /> : theme === 'dark' ? <Moon /> : <Monitor />}
+        </IconButton>
+        <AccountMenu scope={scope} onShortcuts={onShortcuts} />
+      </div>
+    </header>
+  );
+}

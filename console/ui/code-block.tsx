@@ -1,0 +1,19 @@
+import { CopyButton } from './copy-button.tsx';
+import { cx } from './cx.ts';
+
+/** A command or text to copy. */
+export function CodeBlock({ code, label, className }: { code: string; label: string; className?: string }) {
+  return (
+    <div className={cx('group relative rounded-md border border-line bg-code', className)}>
+      {/* biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard */}
+      <pre
+        tabIndex={0}
+        aria-label={label}
+        className="overflow-x-auto whitespace-pre-wrap break-all px-3 py-2.5 pr-11 text-text text-xs leading-relaxed"
+      >
+        <code>{code}</code>
+      </pre>
+      <CopyButton text={code} label={`Copy ${label}`} className="absolute top-1.5 right-1.5" />
+    </div>
+  );
+}

@@ -1,0 +1,174 @@
+import { Dialog as Base } from '@base-ui/react/dialog';
+import { X } from 'lucide-react';
+import type { FormEvent, ReactNode } from 'react';
+import { useState } from 'react';
+import { Button, IconButton } from './button.tsx';
+import { cx } from './cx.ts';
+import { Field, Input } from './input.tsx';
+import { Notice } from './notice.tsx';
+
+const backdrop =
+  'fixed inset-0 z-40 bg-scrim transition-opacity duration-100 data-ending-style:opacity-0 data-starting-style:opacity-0';
+
+type Common = {
+  open: boolean;
+  onClose: () => void;
+  title: ReactNode;
+  description?: ReactNode;
+  children?: ReactNode;
+  footer?: ReactNode;
+};
+
+/** A small modal in the middle; on a phone it docks to the bottom. */
+export function Dialog({
+  open,
+  onClose,
+  title,
+  description,
+  children,
+  footer,
+  wide = false,
+}: Common & { wide?: boolean }) {
+  return (
+    <Base.Root open={open} onOpenChange={(next) => !next && onClose()}>
+      <Base.Portal>
+        <Base.Backdrop className={backdrop} />
+        <Base.Viewport className="fixed inset-0 z-40 flex items-end justify-center overflow-y-auto p-3 sm:items-center sm:p-6">
+          <Base.Popup
+            className={cx(
+              'flex max-h-[calc(100dvh-1.5rem)] w-full flex-col rounded-xl border border-line bg-raised shadow-pop outline-hidden transition-[opacity,transform] duration-100 data-ending-style:scale-[0.985] data-ending-style:opacity-0 data-starting-style:scale-[0.985] data-starting-style:opacity-0',
+              wide ? 'sm:max-w-2xl' : 'sm:max-w-md',
+            )}
+          >
+            <header className="flex items-start gap-4 px-5 pt-4.5">
+              <div className="min-w-0 flex-1">
+                <Base.Title className="text-lg">{title}</Base.Title>
+                {description === undefined ? null : (
+                  <Base.Description className="mt-1 text-sm text-soft">{description}</Base.Description>
+                )}
+              </div>
+              <Base.Close render={<IconButton label="Close" size="sm" quiet className="-mr-1.5" />}>
+                <X />
+              </Base.Close>
+            </header>
+            <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
+            {footer === undefined ? null : (
+              <footer className="flex flex-wrap justify-end gap-2 border-line border-t px-5 py-3.5">{footer}</footer>
+            )}
+          </Base.Popup>
+        </Base.Viewport>
+      </Base.Portal>
+    </Base.Root>
+  );
+}
+
+/** A panel from the right for small creations and edits: the page stays visible behind it. */
+export function SidePanel({ open, onClose, title, description, children, footer }: Common) {
+  return (
+    <Base.Root open={open} onOpenChange={(next) => !next && onClose()}>
+      <Base.Portal>
+        <Base.Backdrop className={backdrop} />
+        <Base.Popup className="fixed inset-y-0 right-0 z-40 flex w-full flex-col border-line border-l bg-raised shadow-pop outline-hidden transition-transform duration-150 ease-out data-ending-style:translate-x-full data-starting-style:translate-x-full sm:max-w-md">
+          <header className="flex items-start gap-4 border-line border-b px-5 py-4">
+            <div className="min-w-0 flex-1">
+              <Base.Title className="text-lg">{title}</Base.Title>
+              {description === undefined ? null : (
+                <Base.Description className="mt-0.5 text-sm text-soft">{description}</Base.Description>
+              )}
+            </div>
+            <Base.Close render={<IconButton label="Close" size="sm" quiet className="-mr-1.5" />}>
+              <X />
+            </Base.Close>
+          </header>
+          <div className="min-h-0 flex-1 overflow-y-auto px-5 py-5">{children}</div>
+          {footer === undefined ? null : (
+            <footer className="flex flex-wrap justify-end gap-2 border-line border-t px-5 py-3.5">{footer}</footer>
+          )}
+        </Base.Popup>
+      </Base.Portal>
+    </Base.Root>
+  );
+}
+
+export type ConfirmProps = {
+  open: boolean;
+  onClose: () => void;
+  onConfirm: () => void;
+  title: string;
+  /** What happens, in words: names the thing and the consequences. */
+  body: ReactNode;
+  confirmLabel: string;
+  danger?: boolean;
+  busy?: boolean;
+  error?: string | undefined;
+  /** Only where data is lost for good: this name has to be typed. */
+  typeName?: string | undefined;
+};
+
+export function ConfirmDialog({
+  open,
+  onClose,
+  onConfirm,
+  title,
+  body,
+  confirmLabel,
+  danger = false,
+  busy = false,
+  error,
+  typeName,
+}: ConfirmProps) {
+  const [typed, setTyped] = useState('');
+  const [wrong, setWrong] = useState(false);
+  function submit(event: FormEvent) {
+    event.preventDefault();
+    if (typeName !== undefined && typed.trim() !== typeName) {
+      setWrong(true);
+      return;
+    }
+    onConfirm();
+  }
+  return (
+    <Dialog
+      open={open}
+      onClose={onClose}
+      title={title}
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" form="confirm-form" tone={danger ? 'danger' : 'primary'} busy={busy}>
+            {confirmLabel}
+          </Button>
+        </>
+      }
+    >
+      <form id="confirm-form" onSubmit={submit} className="flex flex-col gap-4">
+        <div className="text-sm text-soft [&_strong]:font-semibold [&_strong]:text-text">{body}</div>
+        {typeName === undefined ? null : (
+          <Field
+            label={
+              <>
+                Type <code className="rounded-sm bg-code px-1 py-0.5">{typeName}</code> to confirm
+              </>
+            }
+            error={wrong ? 'The name does not match.' : undefined}
+          >
+            {(aria) => (
+              <Input
+                {...aria}
+                autoFocus
+                autoComplete="off"
+                spellCheck={false}
+                value={typed}
+                onChange={(event) => {
+                  setTyped(event.target.value);
+                  setWrong(false);
+                }}
+              />
+            )}
+          </Field>
+        )}
+        {error === undefined ? null : <Notice tone="bad">{error}</Notice>}
+      </form>
+    </Dialog>
+  );
+}

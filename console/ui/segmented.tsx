@@ -1,0 +1,40 @@
+import type { ReactNode } from 'react';
+import { cx } from './cx.ts';
+
+/** Two to four exclusive choices side by side (radio group underneath). */
+export function Segmented<V extends string>({
+  value,
+  onChange,
+  options,
+  label,
+  className,
+}: {
+  value: V;
+  onChange: (value: V) => void;
+  options: readonly { value: V; label: ReactNode; title?: string }[];
+  label: string;
+  className?: string;
+}) {
+  return (
+    <fieldset
+      className={cx('inline-flex h-8.5 items-center gap-0.5 rounded-md border border-line bg-sunken p-0.5', className)}
+    >
+      <legend className="sr-only">{label}</legend>
+      {options.map((option) => (
+        <label
+          key={option.value}
+          title={option.title}
+          className="relative inline-flex h-full cursor-pointer items-center gap-1.5 rounded-sm px-2.5 text-xs text-soft has-checked:bg-surface has-checked:font-medium has-checked:text-text has-checked:shadow-card has-focus-visible:outline-2 has-focus-visible:outline-focus [&_svg]:size-3.5"
+        >
+          <input
+            type="radio"
+            className="absolute inset-0 cursor-pointer opacity-0"
+            checked={value === option.value}
+            onChange={() => onChange(option.value)}
+          />
+          {option.label}
+        </label>
+      ))}
+    </fieldset>
+  );
+}
