@@ -14,6 +14,8 @@ import { SimulatedDriver } from '#drivers/simulated/driver.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import { createLog, type Log } from '#server/runtime/log.ts';
 import { type RunningServer, type ServerParts, startServer } from '#server/wire.ts';
+import { defaultTiming } from '#server/workflows/services.ts';
+import { noStopPoint } from '#server/workflows/stop-point.ts';
 
 export const SETUP_CODE = 'TEST-CODE-2345-WXYZ';
 export const PASSWORD = 'four plain words here';
@@ -244,3 +246,23 @@ export class TestClient {
     return { owner, organization, project: project.id };
   }
 }
+
+/** Work that accepts runs and never does them: for tests that only look at the front. */
+export const idleWork: NonNullable<ServerParts['startWork']> = async (options) => ({
+  services: {
+    db: options.db,
+    driver: options.driver,
+    log: options.log,
+    domain: options.config.domain,
+    hostName: options.config.hostName,
+    timing: defaultTiming,
+    now: () => options.clock.now().getTime(),
+    random: (bytes) => options.ids.random(bytes),
+    stopping: () => false,
+    startRun: () => {},
+    nudge: () => {},
+    stopPoint: noStopPoint,
+  },
+  reconcilers: () => [],
+  stop: async () => {},
+});

@@ -1,0 +1,160 @@
+/** Rows made directly, for tests about what surrounds them (rights, input, events), not about how they come to be. */
+import { randomBytes } from 'node:crypto';
+import {
+  type HostId,
+  type Id,
+  type IdPrefix,
+  type ImageId,
+  type InstanceId,
+  makeId,
+  type OperationId,
+  type OrganizationId,
+  type ProjectId,
+  type RouteId,
+  type SnapshotId,
+  type UserId,
+} from '#domain/ids.ts';
+import { GIB } from '#domain/sizes.ts';
+import { type Db, json } from '#server/store/database.ts';
+
+export function newId<P extends IdPrefix>(prefix: P): Id<P> {
+  return makeId(prefix, Date.now(), randomBytes);
+}
+
+export function newName(stem: string): string {
+  return `${stem}-${randomBytes(4).toString('hex')}`;
+}
+
+export type Place = { organization: OrganizationId; project: ProjectId; person: UserId };
+
+/** Far above those the allocator gives out, so that real instances may live beside these. */
+let nextHostNumber = 1000;
+
+export async function makeImage(db: Db, changes: { name?: string; state?: 'absent' | 'ready' } = {}): Promise<ImageId> {
+  const id = newId('img');
+  await db
+    .insertInto('image')
+    .values({
+      id,
+      name: changes.name ?? newName('image'),
+      kind: 'server',
+      title: 'An image',
+      source: 'recipe',
+      state: changes.state ?? 'ready',
+      fingerprint: randomBytes(32).toString('hex'),
+    })
+    .execute();
+  return id;
+}
+
+export async function makeHost(db: Db): Promise<HostId> {
+  const id = newId('hst');
+  await db
+    .insertInto('host')
+    .values({ id, name: newName('host'), state: 'online' })
+    .execute();
+  return id;
+}
+
+/** A running, healthy server; not known to any driver. Quota use is not counted. */
+export async function makeInstance(
+  db: Db,
+  place: Place,
+  changes: {
+    phase?: 'creating' | 'ready' | 'failed' | 'archived';
+    observed?: 'running' | 'stopped' | 'paused';
+    name?: string;
+    image?: ImageId;
+  } = {},
+): Promise<InstanceId> {
+  const id = newId('ins');
+  const number = nextHostNumber++;
+  const image = changes.image ?? (await makeImage(db));
+  const archived = changes.phase === 'archived';
+  await db
+    .insertInto('instance')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      kind: 'server',
+      name: changes.name ?? newName('server'),
+      phase: changes.phase ?? 'ready',
+      cpus: 1,
+      memory_bytes: GIB,
+      disk_bytes: 10 * GIB,
+      image_id: image,
+      host_number: number,
+      address4: `10.99.${Math.floor(number / 250)}.${number % 250}`,
+      address6: `fd42:9:9::${number.toString(16)}`,
+      desired: changes.observed === 'stopped' || archived ? 'stopped' : (changes.observed ?? 'running'),
+      desired_before_archive: archived ? 'running' : null,
+      observed: archived ? 'stopped' : (changes.observed ?? 'running'),
+      health: 'healthy',
+      created_by: place.person,
+      archived_at: archived ? new Date() : null,
+      purge_at: archived ? new Date(Date.now() + 7 * 86_400_000) : null,
+    })
+    .execute();
+  return id;
+}
+
+export async function makeSnapshot(db: Db, place: Place, instance: InstanceId): Promise<SnapshotId> {
+  const id = newId('snp');
+  await db
+    .insertInto('snapshot')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      instance_id: instance,
+      name: newName('snapshot'),
+      state: 'ready',
+      created_by: place.person,
+    })
+    .execute();
+  return id;
+}
+
+export async function makeRoute(db: Db, place: Place, instance: InstanceId): Promise<RouteId> {
+  const id = newId('rte');
+  await db
+    .insertInto('route')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      instance_id: instance,
+      hostname: `${newName('route')}.berth.localhost`,
+      target: 'port',
+      port: 8080,
+      visibility: 'private',
+    })
+    .execute();
+  return id;
+}
+
+/** A finished operation; without an instance when none is given, of the platform when `place` is null. */
+export async function makeOperation(db: Db, place: Place | null, instance: InstanceId | null): Promise<OperationId> {
+  const id = newId('opr');
+  await db
+    .insertInto('operation')
+    .values({
+      id,
+      kind: place === null ? 'image.build' : 'instance.start',
+      title: 'Something finished',
+      state: 'succeeded',
+      organization_id: place?.organization ?? null,
+      project_id: place?.project ?? null,
+      instance_id: instance,
+      target: 'target',
+      actor_kind: 'user',
+      actor_id: place?.person ?? null,
+      actor: 'somebody',
+      input: json({}),
+      started_at: new Date(),
+      finished_at: new Date(),
+    })
+    .execute();
+  return id;
+}

@@ -1,0 +1,241 @@
+/**
+ * For every endpoint of the contract: a valid call, with fresh resources of its own, made by `caller`. The
+ * authorization matrix, the bad-input corpus and the audit test walk this table; an endpoint without a row does not
+ * compile.
+ */
+import { createHash, randomBytes } from 'node:crypto';
+import type { RouteName } from '#contract/api.ts';
+import type { InstanceDriver } from '#drivers/interface.ts';
+import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
+import { digest } from '#server/app/tokens.ts';
+import type { Db } from '#server/store/database.ts';
+import {
+  makeHost,
+  makeImage,
+  makeInstance,
+  makeOperation,
+  makeRoute,
+  makeSnapshot,
+  newId,
+  newName,
+  type Place,
+} from './factories.ts';
+import { PASSWORD, SETUP_CODE } from './server.ts';
+
+/** Where the resources are made, and who calls. */
+export type RowWorld = { db: Db; driver: InstanceDriver; place: Place; caller: Place['person'] | null };
+export type RowCall = { params?: Record<string, string>; query?: Record<string, string>; body?: unknown };
+export type Row = (world: RowWorld) => Promise<RowCall>;
+
+const plain: Row = async () => ({});
+const organization: Row = async ({ place }) => ({ params: { organization: place.organization } });
+const project: Row = async ({ place }) => ({ params: { project: place.project } });
+
+const instance =
+  (body?: unknown, phase: 'ready' | 'archived' = 'ready', observed: 'running' | 'stopped' = 'running'): Row =>
+  async ({ db, place }) => ({
+    params: { instance: await makeInstance(db, place, { phase, observed }) },
+    ...(body === undefined ? {} : { body }),
+  });
+
+/** Known to the driver as well, and running there. */
+const guest: Row = async ({ db, driver, place }) => {
+  const id = await makeInstance(db, place);
+  const row = await db.selectFrom('instance').selectAll().where('id', '=', id).executeTakeFirstOrThrow();
+  await driver.ensureNetwork({ project: place.project, subnet4: '10.99.0.0/16', subnet6: 'fd42:9:9::/64' });
+  await driver.createGuest({
+    instance: id,
+    project: place.project,
+    operation: newId('opr'),
+    kind: row.kind,
+    hostname: row.name,
+    imageFingerprint: simulatedFingerprint('server'),
+    size: { cpus: row.cpus, memoryBytes: row.memory_bytes, diskBytes: row.disk_bytes },
+    address4: row.address4,
+    address6: row.address6,
+  });
+  await driver.power(id, 'start', {});
+  return { params: { instance: id } };
+};
+
+const snapshot: Row = async ({ db, place }) => {
+  const id = await makeInstance(db, place);
+  return { params: { instance: id, snapshot: await makeSnapshot(db, place, id) } };
+};
+
+const route =
+  (body?: unknown): Row =>
+  async ({ db, place }) => ({
+    params: { route: await makeRoute(db, place, await makeInstance(db, place)) },
+    ...(body === undefined ? {} : { body }),
+  });
+
+const member =
+  (body?: unknown): Row =>
+  async ({ db, place }) => {
+    const user = await makeUser(db);
+    await db
+      .insertInto('membership')
+      .values({ organization_id: place.organization, user_id: user.id, role: 'viewer' })
+      .execute();
+    return { params: { organization: place.organization, user: user.id }, ...(body === undefined ? {} : { body }) };
+  };
+
+const image =
+  (body?: unknown): Row =>
+  async ({ db }) => ({ params: { image: await makeImage(db) }, ...(body === undefined ? {} : { body }) });
+
+/** Somebody who cannot sign in. */
+async function makeUser(db: Db) {
+  const id = newId('usr');
+  const email = `${newName('person')}@example.test`;
+  await db.insertInto('app_user').values({ id, email, name: 'Somebody', password_hash: 'none' }).execute();
+  return { id, email };
+}
+
+async function makeInvitation({ db, place }: RowWorld): Promise<{ id: string; secret: string }> {
+  const id = newId('inv');
+  const secret = randomBytes(32).toString('base64url');
+  await db
+    .insertInto('invitation')
+    .values({
+      id,
+      organization_id: place.organization,
+      email: `${newName('guest')}@example.test`,
+      role: 'viewer',
+      token_hash: digest(secret),
+      invited_by: place.person,
+      expires_at: new Date(Date.now() + 86_400_000),
+    })
+    .execute();
+  return { id, secret };
+}
+
+export const routeRows: Record<RouteName, Row> = {
+  setupState: plain,
+  setup: async () => ({
+    body: { code: SETUP_CODE, email: 'late@example.test', name: 'Too Late', password: PASSWORD },
+  }),
+  signIn: async () => ({ body: { email: 'owner@example.test', password: PASSWORD } }),
+  whoami: plain,
+  signOut: plain,
+  accountUpdate: async () => ({ body: { name: 'New Name' } }),
+  accountPassword: async () => ({ body: { current: PASSWORD, password: `${PASSWORD} and more` } }),
+  sessionsList: plain,
+  sessionsRevoke: async ({ db, place, caller }) => {
+    const id = newId('ses');
+    await db
+      .insertInto('session')
+      .values({
+        id,
+        user_id: caller ?? place.person,
+        token_hash: createHash('sha256').update(id).digest(),
+        expires_at: new Date(Date.now() + 3_600_000),
+        address: '192.0.2.1',
+        user_agent: 'test',
+      })
+      .execute();
+    return { params: { session: id } };
+  },
+  tokensList: plain,
+  tokensCreate: async () => ({ body: { name: 'a token' } }),
+  tokensRevoke: async ({ db, place, caller }) => {
+    const id = newId('tok');
+    await db
+      .insertInto('api_token')
+      .values({
+        id,
+        user_id: caller ?? place.person,
+        name: 'a token',
+        prefix: 'brt_aaaa',
+        token_hash: createHash('sha256').update(id).digest(),
+      })
+      .execute();
+    return { params: { token: id } };
+  },
+  membersList: organization,
+  membersUpdate: member({ role: 'member' }),
+  membersRemove: member(),
+  invitationsList: organization,
+  invitationsCreate: async ({ place }) => ({
+    params: { organization: place.organization },
+    body: { email: `${newName('guest')}@example.test`, role: 'viewer' },
+  }),
+  invitationsRevoke: async (world) => ({
+    params: { organization: world.place.organization, invitation: (await makeInvitation(world)).id },
+  }),
+  invitationRead: async (world) => ({ params: { secret: (await makeInvitation(world)).secret } }),
+  invitationAccept: async (world) => ({
+    params: { secret: (await makeInvitation(world)).secret },
+    body: { name: 'A Guest', password: PASSWORD },
+  }),
+  organizationsGet: organization,
+  organizationsUpdate: async ({ place }) => ({
+    params: { organization: place.organization },
+    body: { title: 'New Title' },
+  }),
+  organizationsCreate: async () => ({ body: { name: newName('org'), title: 'Another' } }),
+  projectsList: organization,
+  projectsCreate: async ({ place }) => ({
+    params: { organization: place.organization },
+    body: { name: newName('project'), title: 'Another' },
+  }),
+  projectsGet: project,
+  quotaGet: project,
+  quotaUpdate: async ({ place }) => ({ params: { project: place.project }, body: { instances: 1000 } }),
+  instancesList: project,
+  instancesCreate: async ({ db, place }) => {
+    const name = newName('image');
+    await makeImage(db, { name });
+    return { params: { project: place.project }, body: { kind: 'server', name: newName('server'), image: name } };
+  },
+  instanceNamesCheck: async ({ place }) => ({ params: { project: place.project, name: 'free' } }),
+  instancesGet: instance(),
+  instancesUpdate: instance({ description: 'New words' }),
+  instancesRename: async (world) => instance({ name: newName('renamed') })(world),
+  instancesResize: instance({ size: 'medium' }),
+  instancesPower: async ({ db, place }) => ({
+    params: { instance: await makeInstance(db, place, { observed: 'stopped' }), action: 'start' },
+    body: { force: false },
+  }),
+  instancesClone: async (world) => instance({ name: newName('clone') })(world),
+  instancesArchive: instance(),
+  instancesRestore: instance(undefined, 'archived'),
+  instancesPurge: async ({ db, place }) => {
+    const name = newName('gone');
+    return {
+      params: { instance: await makeInstance(db, place, { phase: 'archived', name }) },
+      body: { confirmName: name },
+    };
+  },
+  instancesLogs: guest,
+  instancesContainers: guest,
+  snapshotsList: instance(),
+  snapshotsCreate: instance({ name: 'before the change' }),
+  snapshotsRollback: snapshot,
+  snapshotsDelete: snapshot,
+  routesListProject: project,
+  routesList: instance(),
+  routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
+  routesUpdate: route({ port: 9090 }),
+  routesDelete: route(),
+  operationsList: project,
+  operationsGet: async ({ db, place }) => ({
+    params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },
+  }),
+  platformOperationsList: plain,
+  imagesList: plain,
+  imagesBuild: image({ force: false }),
+  imagesImport: async () => ({
+    body: { type: 'file', path: 'image.tar', name: newName('import'), kind: 'server', title: 'Imported' },
+  }),
+  imagesDelete: image(),
+  hostsList: plain,
+  hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
+  auditList: organization,
+  activityList: project,
+  events: plain,
+  health: plain,
+  ready: plain,
+  info: plain,
+};
