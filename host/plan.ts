@@ -21,7 +21,14 @@ export const HOST_PACKAGES = [
 /** Ubuntu does not trust Debian's archive; images are Debian. */
 const UBUNTU_PACKAGES = ['debian-archive-keyring'] as const;
 /** What the tests need on top. */
-export const TEST_PACKAGES = ['chromium', 'openssl', 'libnss3-tools'] as const;
+export const TEST_PACKAGES = [
+  'chromium',
+  'openssl',
+  'libnss3-tools',
+  'tigervnc-standalone-server',
+  'x11-xserver-utils',
+  'xdotool',
+] as const;
 
 /** Older ones let a client forge headers that forward-auth copies, or crash on what the configuration uses. */
 export const CADDY_WANTED = '2.11.2';
