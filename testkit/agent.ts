@@ -22,6 +22,7 @@ import { IncusClient, segment } from '#agent/incus/client.ts';
 import { IncusImages } from '#agent/incus/images.ts';
 import type { IncusAcl, IncusInstance, IncusNetwork, IncusProject } from '#agent/incus/types.ts';
 import { label, Names } from '#agent/names.ts';
+import { canonicalIp6 } from '#contract/agent.ts';
 import type { AgentConfig } from '#contract/config.ts';
 import { type Id, type IdPrefix, makeId, type ProjectId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
@@ -197,7 +198,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       imageFingerprint,
       size: { cpus: 1, memoryBytes: 512 * MIB, diskBytes: 4 * GIB },
       address4: network.subnet4.replace('.0/24', `.${hostNumber}`),
-      address6: network.subnet6.replace('::/64', `::${hostNumber.toString(16)}`),
+      address6: canonicalIp6(network.subnet6.replace('::/64', `::${hostNumber.toString(16)}`)) ?? '',
       ...more,
     }),
     async inside(spec, argv, timeoutMs = 30_000) {

@@ -106,6 +106,9 @@ export function planNetwork(spec: NetworkSpec, names: PlanNames, hostAddresses: 
       'ipv6.nat': 'true',
       'ipv6.dhcp': 'true',
       'ipv6.dhcp.stateful': 'true',
+      // A lease is never renewed: the answer to a renewal goes to the guest's link-local address, which the engine's own
+      // address filter keeps from being resolved, so that after an hour the guest would lose its IPv6 address.
+      'ipv6.dhcp.expiry': 'infinite',
       // One guest must not find the names of others.
       'dns.mode': 'none',
       'security.acls': names.acl,
