@@ -6,8 +6,11 @@ import { run } from './run.ts';
 /** The engine's names of architectures, by dpkg's. */
 export const engineArchitectures: Readonly<Record<string, string>> = { amd64: 'x86_64', arm64: 'aarch64' };
 
+/** The name a person gave the instance; the engine's own name where nobody did. */
+const hostnameTemplate = '{{ config_get("user.berth.hostname", container.name) }}';
+
 const hostsTemplate = `127.0.0.1	localhost
-127.0.1.1	{{ container.name }}
+127.0.1.1	${hostnameTemplate}
 
 ::1	localhost ip6-localhost ip6-loopback
 ff02::1	ip6-allnodes
@@ -64,7 +67,7 @@ export async function pack(input: PackInput): Promise<{ metadataTar: string; roo
     join(metadataFolder, 'metadata.yaml'),
     imageMetadata(input.recipe, input.arch, input.hash, input.createdAt),
   );
-  writeFileSync(join(metadataFolder, 'templates', 'hostname.tpl'), '{{ container.name }}\n');
+  writeFileSync(join(metadataFolder, 'templates', 'hostname.tpl'), `${hostnameTemplate}\n`);
   writeFileSync(join(metadataFolder, 'templates', 'hosts.tpl'), hostsTemplate);
 
   const metadataTar = join(output, 'metadata.tar');

@@ -13,7 +13,9 @@ export function CodeBlock({ code, label, className }: { code: string; label: str
       >
         <code>{code}</code>
       </pre>
-      <CopyButton text={code} label={`Copy ${label}`} className="absolute top-1.5 right-1.5" />
+      <div className="absolute top-1.5 right-1.5">
+        <CopyButton text={code} label={`Copy ${label}`} />
+      </div>
     </div>
   );
 }
