@@ -58,12 +58,13 @@ export default defineConfig(async () => ({
   },
   server: {
     port: 5173,
+    watch: { ignored: ['**/dist*/**'] },
     proxy:
       process.env.BERTH_MOCK === '1'
         ? undefined
         : {
-            '/api': { target: backend, secure: false, changeOrigin: true },
-            '/edge': { target: backend, secure: false, changeOrigin: true, ws: true },
+            '/api/v1': { target: backend, secure: false, changeOrigin: true },
+            '/edge/v1': { target: backend, secure: false, changeOrigin: true, ws: true },
             '/docs': { target: backend, secure: false, changeOrigin: true },
           },
   },

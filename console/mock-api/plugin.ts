@@ -178,7 +178,7 @@ export function mockApiPlugin(): Plugin {
           url.searchParams.delete('mock');
           response.writeHead(302, { location: url.pathname + url.search });
           response.end();
-        } else if (url.pathname.startsWith('/api/') || url.pathname === '/healthz' || url.pathname === '/readyz')
+        } else if (url.pathname.startsWith('/api/v1/') || url.pathname === '/healthz' || url.pathname === '/readyz')
           void answer(state, request, response, url);
         else if (/^\/edge\/v1\/instances\/[^/]+\/thumbnail$/.test(url.pathname))
           thumbnail(state, url.pathname.split('/')[4] ?? '', response);

@@ -9,7 +9,7 @@ export function CodeBlock({ code, label, className }: { code: string; label: str
       <pre
         tabIndex={0}
         aria-label={label}
-        className="overflow-x-auto whitespace-pre-wrap break-all px-3 py-2.5 pr-11 text-text text-xs leading-relaxed"
+        className="overflow-x-auto whitespace-pre-wrap wrap-anywhere px-3 py-2.5 pr-11 text-text text-xs leading-relaxed"
       >
         <code>{code}</code>
       </pre>

@@ -16,10 +16,11 @@ export function Segmented<V extends string>({
   className?: string;
 }) {
   return (
-    <fieldset
+    <div
+      role="radiogroup"
+      aria-label={label}
       className={cx('inline-flex h-8.5 items-center gap-0.5 rounded-md border border-line bg-sunken p-0.5', className)}
     >
-      <legend className="sr-only">{label}</legend>
       {options.map((option) => (
         <label
           key={option.value}
@@ -35,6 +36,6 @@ export function Segmented<V extends string>({
           {option.label}
         </label>
       ))}
-    </fieldset>
+    </div>
   );
 }
