@@ -44,7 +44,7 @@ export const layerTable: Readonly<Record<string, RoomRule>> = {
   testkit: { rooms: ['*'], packages: any },
   e2e: { rooms: ['*'], packages: any },
   bench: { rooms: ['*'], packages: any },
-  docs: { rooms: [], packages: any },
+  docs: { rooms: ['*'], packages: any },
 };
 
 /** Entry files that may wire everything together. */

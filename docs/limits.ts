@@ -1,0 +1,143 @@
+/** docs/reference/limits.md: every bound a person can meet, taken from the constant that enforces it. */
+import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '#contract/common.ts';
+import { TERMINAL_DETACHED_SECONDS_MAX, TERMINAL_SCROLLBACK_BYTES_MAX } from '#contract/edge.ts';
+import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
+import { HOST_NUMBER_MAX, HOST_NUMBER_MIN } from '#domain/addresses.ts';
+import { REPAIR_ATTEMPTS_MAX } from '#domain/drift.ts';
+import { ARCHIVE_DAYS, ROUTES_PER_INSTANCE_MAX, SNAPSHOTS_PER_INSTANCE_MAX } from '#domain/instances.ts';
+import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
+import { defaultQuota } from '#domain/quotas.ts';
+import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
+import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
+import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
+import { KNOWLEDGE_AGE_MS_MAX } from '#edge/snapshot.ts';
+import { TERMINALS_PER_INSTANCE_MAX, TERMINALS_PER_USER_MAX } from '#edge/terminal.ts';
+import { STREAMS_PER_PERSON_MAX } from '#server/app/events.ts';
+import { SESSION_HOURS } from '#server/app/identity.ts';
+import { INVITATION_DAYS } from '#server/app/members.ts';
+import { BODY_BYTES_MAX } from '#server/http/server.ts';
+import { rateRules } from '#server/runtime/rate-limit.ts';
+import { TOKENS_PER_USER_MAX } from '#server/store/identity.ts';
+import { INVITATIONS_OPEN_MAX } from '#server/store/members.ts';
+import { PROJECTS_PER_ORGANIZATION_MAX } from '#server/store/organizations.ts';
+import { IDEMPOTENCY_HOURS } from '#server/store/sweep.ts';
+import { STEP_ATTEMPTS_MAX } from '#server/workflows/engine.ts';
+
+function bytes(value: number): string {
+  for (const [unit, size] of [
+    ['TiB', 1024 ** 4],
+    ['GiB', 1024 ** 3],
+    ['MiB', 1024 ** 2],
+    ['KiB', 1024],
+  ] as const) {
+    if (value >= size && value % size === 0) return `${value / size} ${unit}`;
+  }
+  return `${value} bytes`;
+}
+
+type Row = readonly [what: string, bound: string, name: string];
+
+function table(rows: readonly Row[]): string {
+  const lines = rows.map(([what, bound, name]) => `| ${what} | ${bound} | \`${name}\` |`);
+  return ['| What | Bound | Name in the source |', '|---|---|---|', ...lines].join('\n');
+}
+
+/** The text below the generated-file comment. */
+export function limitsPage(): string {
+  const rates = rateRules();
+  const rate = (rule: { limit: number; windowSeconds: number }): string =>
+    `${rule.limit} in ${rule.windowSeconds >= 120 ? `${rule.windowSeconds / 60} minutes` : `${rule.windowSeconds} s`}`;
+  return `# Limits
+
+Everything in Berth is bounded, and every bound has a name. What a limit refuses is answered with a clear [error](errors.md) and changes nothing.
+
+## Instances
+
+${table([
+  ['Length of a name', `${NAME_LENGTH_MAX} characters`, 'NAME_LENGTH_MAX'],
+  ['Length of a title', `${TITLE_LENGTH_MAX} characters`, 'TITLE_LENGTH_MAX'],
+  ['CPUs', `${sizeBounds.cpus.min} to ${sizeBounds.cpus.max}`, 'sizeBounds.cpus'],
+  ['Memory', `${bytes(sizeBounds.memoryBytes.min)} to ${bytes(sizeBounds.memoryBytes.max)}`, 'sizeBounds.memoryBytes'],
+  ['Disk', `${bytes(sizeBounds.diskBytes.min)} to ${bytes(sizeBounds.diskBytes.max)}`, 'sizeBounds.diskBytes'],
+  ['Processes in one instance', String(PROCESSES_MAX), 'PROCESSES_MAX'],
+  ['Snapshots of one instance', String(SNAPSHOTS_PER_INSTANCE_MAX), 'SNAPSHOTS_PER_INSTANCE_MAX'],
+  ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],
+  ['Days a deleted instance can be restored', String(ARCHIVE_DAYS), 'ARCHIVE_DAYS'],
+  [
+    'Instances in one project network',
+    String(HOST_NUMBER_MAX - HOST_NUMBER_MIN + 1),
+    'HOST_NUMBER_MIN, HOST_NUMBER_MAX',
+  ],
+  ['Attempts to repair drift before a person is needed', String(REPAIR_ATTEMPTS_MAX), 'REPAIR_ATTEMPTS_MAX'],
+  ['Attempts of one step of an operation', String(STEP_ATTEMPTS_MAX), 'STEP_ATTEMPTS_MAX'],
+])}
+
+### Size presets
+
+| Preset | CPUs | Memory | Disk | For |
+|---|---|---|---|---|
+${sizePresets.map((preset) => `| \`${preset.name}\` | ${preset.cpus} | ${bytes(preset.memoryBytes)} | ${bytes(preset.diskBytes)} | ${preset.kinds.join(', ')} |`).join('\n')}
+
+### Quota of a new project
+
+| Resource | Limit |
+|---|---|
+| Instances | ${defaultQuota.instances} |
+| CPUs | ${defaultQuota.cpus} |
+| Memory | ${bytes(defaultQuota.memoryBytes)} |
+| Disk | ${bytes(defaultQuota.diskBytes)} |
+| Routes | ${defaultQuota.routes} |
+| Snapshots | ${defaultQuota.snapshots} |
+
+A platform administrator changes it: \`berth quota set\`.
+
+## People
+
+${table([
+  [
+    'Length of a password',
+    `${PASSWORD_LENGTH_MIN} to ${PASSWORD_LENGTH_MAX} characters`,
+    'PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX',
+  ],
+  ['Life of a browser session', `${SESSION_HOURS} hours`, 'SESSION_HOURS'],
+  ['Life of an invitation', `${INVITATION_DAYS} days`, 'INVITATION_DAYS'],
+  ['Open invitations of an organization', String(INVITATIONS_OPEN_MAX), 'INVITATIONS_OPEN_MAX'],
+  ['API tokens of a person', String(TOKENS_PER_USER_MAX), 'TOKENS_PER_USER_MAX'],
+  ['Projects of an organization', String(PROJECTS_PER_ORGANIZATION_MAX), 'PROJECTS_PER_ORGANIZATION_MAX'],
+])}
+
+## API
+
+${table([
+  ['Sign-in attempts that fail, per address and account', rate(rates.signIn), 'defaultRateLimits.signIn'],
+  ['Sign-in attempts that fail, per address', rate(rates.signInAddress), 'defaultRateLimits.signInAddress'],
+  ['Calls that create things, per person', rate(rates.provisioning), 'defaultRateLimits.provisioning'],
+  ['All calls, per person', rate(rates.api), 'defaultRateLimits.api'],
+  ['Body of a request', bytes(BODY_BYTES_MAX), 'BODY_BYTES_MAX'],
+  ['Rows of a page', `${PAGE_SIZE_MAX} (${PAGE_SIZE_DEFAULT} unless asked)`, 'PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT'],
+  ['Event streams of a person', String(STREAMS_PER_PERSON_MAX), 'STREAMS_PER_PERSON_MAX'],
+  ['How long an idempotency key is remembered', `${IDEMPOTENCY_HOURS} hours`, 'IDEMPOTENCY_HOURS'],
+])}
+
+## Screens and terminals
+
+${table([
+  ['Screens, terminals and followed logs of a person', String(CONNECTIONS_PER_USER_MAX), 'CONNECTIONS_PER_USER_MAX'],
+  ['The same, to one instance', String(CONNECTIONS_PER_INSTANCE_MAX), 'CONNECTIONS_PER_INSTANCE_MAX'],
+  ['Terminals of a person', String(TERMINALS_PER_USER_MAX), 'TERMINALS_PER_USER_MAX'],
+  ['Terminals in one instance', String(TERMINALS_PER_INSTANCE_MAX), 'TERMINALS_PER_INSTANCE_MAX'],
+  [
+    'Scrollback kept for a terminal that is joined again',
+    bytes(TERMINAL_SCROLLBACK_BYTES_MAX),
+    'TERMINAL_SCROLLBACK_BYTES_MAX',
+  ],
+  [
+    'How long a terminal nobody looks at lives on',
+    `${TERMINAL_DETACHED_SECONDS_MAX / 60} minutes`,
+    'TERMINAL_DETACHED_SECONDS_MAX',
+  ],
+  ['Clipboard text', bytes(CUT_TEXT_BYTES_MAX), 'CUT_TEXT_BYTES_MAX'],
+  ['How long edge goes on without a database', `${KNOWLEDGE_AGE_MS_MAX / 3_600_000} hours`, 'KNOWLEDGE_AGE_MS_MAX'],
+])}
+`;
+}

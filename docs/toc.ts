@@ -1,0 +1,93 @@
+/** The table of contents of the documentation site: which files belong to it, in which order. */
+
+export type Section = { title: string; pages: readonly string[] };
+
+/** Paths from the root of the repository. A test fails when a page of docs/ is missing here. */
+export const sections: readonly Section[] = [
+  {
+    title: 'Start',
+    pages: ['docs/README.md', 'docs/tutorial/desktop-in-two-minutes.md', 'docs/tutorial/server-in-five-minutes.md'],
+  },
+  {
+    title: 'How to',
+    pages: [
+      'docs/how-to/install-with-your-own-disk.md',
+      'docs/how-to/trust-the-ca-certificate.md',
+      'docs/how-to/change-ports-and-domain.md',
+      'docs/how-to/invite-people.md',
+      'docs/how-to/restore-a-deleted-instance.md',
+      'docs/how-to/import-an-image.md',
+      'docs/how-to/use-the-command-line.md',
+      'docs/how-to/uninstall.md',
+    ],
+  },
+  {
+    title: 'Reference',
+    pages: [
+      'docs/reference/cli.md',
+      'docs/reference/errors.md',
+      'docs/reference/permissions.md',
+      'docs/reference/configuration.md',
+      'docs/reference/limits.md',
+      'docs/glossary.md',
+    ],
+  },
+  {
+    title: 'Explanation',
+    pages: [
+      'ARCHITECTURE.md',
+      'docs/explanation/isolation.md',
+      'docs/explanation/ingress.md',
+      'docs/explanation/durability.md',
+      'SECURITY.md',
+    ],
+  },
+  {
+    title: 'Runbooks',
+    pages: [
+      'docs/runbooks/server-down.md',
+      'docs/runbooks/engine-down.md',
+      'docs/runbooks/disk-full.md',
+      'docs/runbooks/postgresql-does-not-start.md',
+      'docs/runbooks/everything-killed.md',
+    ],
+  },
+  {
+    title: 'Working on Berth',
+    pages: [
+      'CONTRIBUTING.md',
+      'docs/guides/add-an-endpoint.md',
+      'docs/guides/add-a-workflow.md',
+      'docs/guides/add-a-reconciler.md',
+      'docs/guides/add-a-driver.md',
+      'docs/guides/add-a-page.md',
+      'bench/README.md',
+      'docs/adr/README.md',
+    ],
+  },
+  {
+    title: 'Decisions',
+    pages: [
+      'docs/adr/0001-licence.md',
+      'docs/adr/0002-durable-work-on-dbos.md',
+      'docs/adr/0003-embedded-postgresql.md',
+      'docs/adr/0004-incus-for-desktops-and-servers.md',
+      'docs/adr/0005-zero-reload-ingress.md',
+      'docs/adr/0006-our-own-supervisor.md',
+      'docs/adr/0007-edge-reads-the-database-through-views.md',
+      'docs/adr/0008-screen-passwords-are-minted-in-the-guest.md',
+      'docs/adr/0009-types-stripped-nothing-built.md',
+      'docs/adr/0010-docs-are-static-pages.md',
+    ],
+  },
+];
+
+/** Where a source file is on the site: 'docs/how-to/x.md' -> 'how-to/x', 'ARCHITECTURE.md' -> 'architecture'. */
+export function pagePath(file: string): string {
+  if (file === 'docs/README.md') return 'index';
+  return file
+    .replace(/^docs\//, '')
+    .replace(/\/README\.md$/, '')
+    .replace(/\.md$/, '')
+    .toLowerCase();
+}
