@@ -173,7 +173,7 @@ async function nftables(): Promise<Finding[]> {
   const attempt = async (family: string, hook: string, rule: string) =>
     (
       await run(['unshare', '--user', '--map-root-user', '--net', 'nft', '-f', '-'], {
-        input: rules,
+        input: `table ${family} t {\n  chain c {\n    type filter hook ${hook} priority 0;\n    ${rule}\n  }\n}\n`,
         timeoutMs: 10_000,
       })
     ).code === 0;
