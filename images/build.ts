@@ -1,9 +1,10 @@
-import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { isAbsolute, join } from 'node:path';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, isAbsolute, join } from 'node:path';
 import { BerthError } from '#domain/errors.ts';
 import { imageSources, inheritedAptOptions, machineMirror, mirrorLines } from './apt-sources.ts';
 import { customise } from './customise.ts';
 import { fillFromCache, keepInCache } from './deb-cache.ts';
+import { cloneFolder, keepOnly, lock, machineCacheFolder, openCache } from './machine-cache.ts';
 import { mmdebstrapArgs } from './mmdebstrap.ts';
 import { engineArchitectures, pack } from './pack.ts';
 import { type BuildProgress, ProgressMeter } from './progress.ts';
@@ -13,7 +14,7 @@ import { run, runForText } from './run.ts';
 
 export type BuildInput = {
   name: string;
-  /** Absolute path. Holds the caches and the results; everything else is removed again. */
+  /** Absolute path. Receives the results in `out/`; everything else is removed again. */
   workDir: string;
   /** dpkg architecture; only that of the building machine. */
   arch: string;
@@ -21,6 +22,8 @@ export type BuildInput = {
   signal?: AbortSignal | undefined;
   /** Give back an earlier result of the same recipe instead of building again. Default true. */
   cache?: boolean;
+  /** Where builds on this machine share packages and results. Default `/var/cache/berth/images`. */
+  cacheDir?: string;
   now?: () => Date;
 };
 
@@ -57,7 +60,8 @@ function checkInput(input: BuildInput): Recipe {
 
 /**
  * Builds one recipe from the Debian mirror that this machine's apt uses. Results lie in
- * `<workDir>/out/<name>-<12 digits of the hash>/`; downloaded packages stay in `<workDir>/cache` for the next build.
+ * `<workDir>/out/<name>-<12 digits of the hash>/`. What was downloaded and built stays in the machine's cache, so that the
+ * next installation here need not do it again; of several builders of the same image one works and the others wait.
  * Throws BerthError: `invalid_input`, `unsupported`, `internal` (detail: last lines of the tool); or the abort reason.
  */
 export async function buildImage(input: BuildInput): Promise<BuiltImage> {
@@ -66,7 +70,8 @@ export async function buildImage(input: BuildInput): Promise<BuiltImage> {
   signal?.throwIfAborted();
   const meter = new ProgressMeter(input.onProgress ?? (() => {}));
   const hash = recipeHash(recipe, arch);
-  const result = join(workDir, 'out', `${recipe.name}-${hash.slice(0, 12)}`);
+  const id = `${recipe.name}-${hash.slice(0, 12)}`;
+  const result = join(workDir, 'out', id);
   const earlier = input.cache === false ? null : readResult(result, hash);
   if (earlier) {
     meter.step('pack', 1, 'nothing to build: the recipe has not changed');
@@ -74,14 +79,47 @@ export async function buildImage(input: BuildInput): Promise<BuiltImage> {
   }
 
   mkdirSync(join(workDir, 'out'), { recursive: true, mode: 0o755 });
+  const cacheDir = openCache(input.cacheDir ?? machineCacheFolder);
+  const shared = join(cacheDir, 'results', id);
+  const waiting = () =>
+    meter.step('resolve', 0, 'another build of this image is running on this machine: waiting for it');
+  const release = await lock(join(cacheDir, `${id}.lock`), waiting, signal);
+  try {
+    if (input.cache === false || !readResult(shared, hash)) {
+      await buildInto({ recipe, hash, cacheDir, result: shared, input, meter });
+      keepOnly(join(cacheDir, 'results'), `${recipe.name}-`, id);
+    }
+    cloneFolder(shared, result);
+    keepOnly(join(workDir, 'out'), `${recipe.name}-`, id);
+  } finally {
+    release();
+  }
+  const built = readResult(result, hash);
+  if (!built) throw new BerthError('internal', 'The image was built but cannot be read.', { detail: result });
+  meter.step('pack', 1, `done: ${Math.round(built.sizeBytes / 1e6)} MB`);
+  return built;
+}
+
+type BuildContext = {
+  recipe: Recipe;
+  hash: string;
+  cacheDir: string;
+  result: string;
+  input: BuildInput;
+  meter: ProgressMeter;
+};
+
+/** Does the work below a temporary folder and moves the finished image to `result`. */
+async function buildInto({ recipe, hash, cacheDir, result, input, meter }: BuildContext): Promise<void> {
+  const { workDir, arch, signal } = input;
   const temporary = mkdtempSync(join(workDir, `build-${recipe.name}-`));
   try {
     const root = join(temporary, 'root');
-    const packages = await installPackages(recipe, root, input, meter);
+    const packages = await installPackages(recipe, root, join(cacheDir, 'debs'), input, meter);
     await customise({
       recipe,
       root,
-      npmCache: join(workDir, 'cache', 'npm'),
+      npmCache: join(cacheDir, 'npm'),
       cpu: npmArchitectures[arch] ?? arch,
       signal,
       onStep: (fraction, line) => meter.step('customise', fraction, line),
@@ -93,10 +131,8 @@ export async function buildImage(input: BuildInput): Promise<BuiltImage> {
     const packed = await pack({ recipe, arch, hash, root, output, createdAt, signal });
     const summary = { recipeHash: hash, sizeBytes: packed.sizeBytes, packages };
     writeFileSync(join(output, 'build.json'), `${JSON.stringify(summary, null, 1)}\n`);
-    rmSync(result, { recursive: true, force: true });
-    renameSync(output, result);
-    meter.step('pack', 1, `done: ${Math.round(packed.sizeBytes / 1e6)} MB`);
-    return { ...summary, ...paths(result) };
+    mkdirSync(dirname(result), { recursive: true, mode: 0o755 });
+    cloneFolder(output, result);
   } finally {
     rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
   }
@@ -105,12 +141,12 @@ export async function buildImage(input: BuildInput): Promise<BuiltImage> {
 async function installPackages(
   recipe: Recipe,
   root: string,
+  debs: string,
   input: BuildInput,
   meter: ProgressMeter,
 ): Promise<PackageVersion[]> {
-  const { signal, workDir, arch } = input;
+  const { signal, arch } = input;
   const archives = join(root, 'var/cache/apt/archives');
-  const debs = join(workDir, 'cache', 'debs');
   const cached = fillFromCache(debs, archives);
   meter.step('resolve', 0, `${cached} packages in the cache`);
   const mirror = machineMirror();
@@ -163,6 +199,7 @@ function leanDpkgOptions(): string[] {
 }
 
 async function installedPackages(root: string, signal: AbortSignal | undefined) {
+  // biome-ignore lint/suspicious/noTemplateCurlyInString: dpkg-query's own placeholders.
   const format = '${db:Status-Abbrev}\t${Package}\t${Version}\t${Architecture}\n';
   const text = await runForText('dpkg-query', [`--root=${root}`, '--show', `--showformat=${format}`], { signal });
   return text

@@ -1,6 +1,7 @@
 import {
   chmodSync,
   copyFileSync,
+  existsSync,
   globSync,
   lstatSync,
   mkdirSync,
@@ -123,6 +124,7 @@ async function installNpm(context: CustomiseContext, folder: string, target: str
       '--no-audit',
       '--no-fund',
       '--omit=dev',
+      '--prefer-offline',
       '--os=linux',
       '--libc=glibc',
       `--cpu=${context.cpu}`,
@@ -160,13 +162,10 @@ function linkNode(context: CustomiseContext, target: string): void {
 /** The npm program of this machine, as a script for the Node that runs us. */
 function findNpm(): string {
   for (const folder of (process.env.PATH ?? '').split(delimiter)) {
-    for (const candidate of [join(folder, 'npm')]) {
-      const found = lstatSync(candidate, { throwIfNoEntry: false });
-      if (found) {
-        const real = realpathSync(candidate);
-        if (/npm-cli\.js$/.test(real)) return real;
-      }
-    }
+    const candidate = join(folder, 'npm');
+    if (!existsSync(candidate)) continue;
+    const real = realpathSync(candidate);
+    if (real.endsWith('/npm-cli.js')) return real;
   }
   throw new BerthError('unavailable', 'This recipe needs npm to be built. Install npm and try again.');
 }

@@ -1,19 +1,9 @@
-import { copyFileSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
+import { mkdirSync, readdirSync, rmSync, statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
+import { linkOrCopy } from './machine-cache.ts';
 
 /** More than two recipes' worth; the least recently used packages go first. */
 export const maxCacheBytes = 3 * 1024 ** 3;
-
-function linkOrCopy(from: string, to: string): void {
-  try {
-    linkSync(from, to);
-  } catch (error) {
-    const code = (error as NodeJS.ErrnoException).code;
-    if (code === 'EEXIST') return;
-    if (code !== 'EXDEV' && code !== 'EPERM' && code !== 'EMLINK') throw error;
-    copyFileSync(from, to);
-  }
-}
 
 const debsIn = (folder: string) => readdirSync(folder).filter((name) => name.endsWith('.deb'));
 
