@@ -95,6 +95,11 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     bodyLimit: BODY_BYTES_MAX,
     exposeHeadRoutes: false,
     forceCloseConnections: true,
+    // Requests so broken that no route and no hook sees them, such as a path with a bad percent sign.
+    frameworkErrors: (error, request, reply) => {
+      reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+      sendProblem(options.log, error, request, reply);
+    },
     genReqId: (request) => requestIdFrom(request.headers['x-request-id']),
     logger: false,
     requestTimeout: HEADER_TIMEOUT_MS,
@@ -236,7 +241,7 @@ function checkedBody(route: RouteDefinition, value: unknown): unknown {
     if (empty) return undefined;
     throw new BerthError('invalid_input', 'This call takes no body.');
   }
-  const result = route.body.safeParse(value ?? undefined);
+  const result = route.body.safeParse(value);
   if (!result.success) throw invalidFields(result.error, 'body');
   return result.data;
 }

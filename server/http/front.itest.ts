@@ -1,0 +1,328 @@
+/** What stands in front of every handler: same-site check, limits, headers, request ids, static files, logs. */
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { allRoutes, api } from '#contract/api.ts';
+import { problemSchema } from '#contract/common.ts';
+import { withDatabase } from '#testkit/postgres.ts';
+import {
+  idleWork,
+  PASSWORD,
+  SETUP_CODE,
+  type SetUp,
+  startTestServer,
+  TestClient,
+  TestClock,
+  type TestServer,
+} from '#testkit/server.ts';
+
+let server: TestServer;
+let home: SetUp;
+let consoleDir = '';
+const clock = new TestClock(new Date('2026-11-21T10:00:30Z'));
+
+beforeAll(async () => {
+  consoleDir = mkdtempSync(join(tmpdir(), 'berth-console-'));
+  mkdirSync(join(consoleDir, 'assets'));
+  writeFileSync(join(consoleDir, 'index.html'), '<!doctype html><title>console</title>');
+  writeFileSync(join(consoleDir, 'assets', 'app-1a2b3c4d.js'), 'export {}');
+  writeFileSync(join(consoleDir, '.secret'), 'hidden');
+  server = await startTestServer({
+    database: await withDatabase(),
+    startWork: idleWork,
+    clock,
+    config: { consoleDir, rateLimits: { signIn: 5, signInAddress: 12, provisioning: 3, api: 400 } },
+  });
+  home = await server.setUp();
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(consoleDir, { recursive: true, force: true });
+});
+
+describe('I2: changes come from the console itself', () => {
+  const changing = allRoutes.filter((route) => route.method !== 'GET' && route.access !== 'public');
+
+  it('every changing endpoint refuses a cookie with a foreign, missing or null origin', async () => {
+    expect(changing.length).toBeGreaterThan(25);
+    const cookie = `__Host-berth=${home.owner.cookie}`;
+    for (const route of changing) {
+      const url = route.path.replace(/:([a-zA-Z]+)/g, 'x');
+      for (const headers of [
+        { origin: 'https://evil.example' },
+        { origin: 'https://app.berth.localhost:9443' },
+        { origin: 'https://berth.localhost' },
+        { origin: 'http://berth.localhost:9443' },
+        { origin: 'null' },
+        { 'sec-fetch-site': 'cross-site' },
+        { 'sec-fetch-site': 'same-site' },
+        { origin: 'https://berth.localhost:9443', 'sec-fetch-site': 'cross-site' },
+        {},
+      ]) {
+        clock.advance({ seconds: 1 });
+        const response = await server.http.fastify.inject({
+          method: route.method,
+          url,
+          headers: { cookie, ...headers },
+        });
+        expect([response.statusCode, response.json().code], `${route.id} ${JSON.stringify(headers)}`).toEqual([
+          403,
+          'forbidden_origin',
+        ]);
+      }
+    }
+  });
+
+  it('signing in from another site is refused too; without any origin (a program) it works', async () => {
+    const body = { email: 'owner@example.test', password: PASSWORD };
+    const foreign = await server.anonymous.try(api.signIn, { body, headers: { origin: 'https://evil.example' } });
+    expect(foreign.statusCode).toBe(403);
+    expect(foreign.headers['set-cookie']).toBeUndefined();
+    expect((await new TestClient(server).try(api.signIn, { body })).statusCode).toBe(201);
+  });
+
+  it('bearer tokens need no origin: browsers never send them by themselves', async () => {
+    const program = await home.owner.program();
+    const response = await program.try(api.accountUpdate, {
+      body: { name: 'By Token' },
+      headers: { origin: 'https://evil.example' },
+    });
+    expect(response.statusCode).toBe(200);
+  });
+
+  it('no endpoint answers with CORS permissions', async () => {
+    const response = await server.http.fastify.inject({
+      method: 'OPTIONS',
+      url: '/api/v1/session',
+      headers: { origin: 'https://evil.example', 'access-control-request-method': 'POST' },
+    });
+    expect(response.headers['access-control-allow-origin']).toBeUndefined();
+    expect(response.statusCode).toBe(404);
+  });
+});
+
+describe('I7: limits', () => {
+  it('five wrong passwords per address and account in 15 minutes, then 429 with the wait; others are not touched', async () => {
+    const attacker = new TestClient(server);
+    attacker.address = '198.51.100.9';
+    const attempt = (client: TestClient, email = 'owner@example.test', password = 'wrong wrong') =>
+      client.try(api.signIn, { body: { email, password } });
+    for (let i = 0; i < 5; i++) expect((await attempt(attacker)).statusCode).toBe(401);
+    const refused = await attempt(attacker);
+    expect(refused.statusCode).toBe(429);
+    expect(Number(refused.headers['retry-after'])).toBeGreaterThan(0);
+    expect(refused.json().retryAfterSeconds).toBeGreaterThan(0);
+    expect(refused.headers['ratelimit-limit']).toBeDefined();
+    // Also with the right password: guessing on is pointless.
+    expect((await attempt(attacker, 'owner@example.test', PASSWORD)).statusCode).toBe(429);
+    // The owner at home is not locked out.
+    const owner = new TestClient(server);
+    owner.address = '203.0.113.77';
+    expect((await attempt(owner, 'owner@example.test', PASSWORD)).statusCode).toBe(201);
+    // After the window the address may try again.
+    clock.advance({ minutes: 31 });
+    expect((await attempt(attacker)).statusCode).toBe(401);
+  });
+
+  it('parallel guesses cannot slip through', async () => {
+    const attacker = new TestClient(server);
+    attacker.address = '198.51.100.10';
+    const responses = await Promise.all(
+      Array.from({ length: 40 }, () =>
+        attacker.try(api.signIn, { body: { email: 'owner@example.test', password: 'wrong wrong' } }),
+      ),
+    );
+    expect(responses.filter((response) => response.statusCode === 401).length).toBeLessThanOrEqual(5);
+  });
+
+  it('trying one password on many accounts hits the limit of the address; an IPv6 subscriber counts as one /64', async () => {
+    const sprayer = new TestClient(server);
+    const statuses: number[] = [];
+    for (let i = 0; i < 16; i++) {
+      sprayer.address = `2001:db8:1:2:${i.toString(16)}::${i}`;
+      const response = await sprayer.try(api.signIn, {
+        body: { email: `p${i}@example.test`, password: 'Winter2026!' },
+      });
+      statuses.push(response.statusCode);
+    }
+    expect(statuses.filter((status) => status === 401)).toHaveLength(12);
+    expect(statuses.slice(12)).toEqual([429, 429, 429, 429]);
+    sprayer.address = '2001:db8:1:3::1';
+    expect((await sprayer.try(api.signIn, { body: { email: 'p@example.test', password: 'x' } })).statusCode).toBe(401);
+  });
+
+  it('what a client says about its address is not believed: only the last hop counts', async () => {
+    const attacker = new TestClient(server);
+    const statuses: number[] = [];
+    for (let i = 0; i < 7; i++) {
+      attacker.address = `10.0.0.${i}, 198.51.100.11`;
+      const response = await attacker.try(api.signIn, {
+        body: { email: 'owner@example.test', password: 'wrong wrong' },
+      });
+      statuses.push(response.statusCode);
+    }
+    expect(statuses.slice(5)).toEqual([429, 429]);
+  });
+
+  it('right sign-ins do not count', async () => {
+    const person = new TestClient(server);
+    person.address = '198.51.100.12';
+    for (let i = 0; i < 8; i++) {
+      expect(
+        (await person.try(api.signIn, { body: { email: 'owner@example.test', password: PASSWORD } })).statusCode,
+      ).toBe(201);
+    }
+  });
+
+  it('D12: creates are limited per person, over all replicas', async () => {
+    const replica = await startTestServer({
+      database: { url: server.app.config.database.url },
+      startWork: idleWork,
+      clock,
+      config: { rateLimits: { provisioning: 3 } },
+    });
+    try {
+      const token = (await home.owner.again('owner@example.test')).program();
+      const here = await token;
+      const there = new TestClient(replica);
+      there.token = here.token;
+      const create = (client: TestClient, name: string) =>
+        client.try(api.instancesCreate, { params: { project: home.project }, body: { kind: 'server', name } });
+      const statuses: number[] = [];
+      for (let i = 0; i < 4; i++) statuses.push((await create(i % 2 === 0 ? here : there, `limited-${i}`)).statusCode);
+      expect(statuses.slice(0, 3).every((status) => status !== 429)).toBe(true);
+      expect(statuses[3]).toBe(429);
+    } finally {
+      await replica.stop();
+    }
+  });
+
+  it('plain calls are limited per person, with the rest announced', async () => {
+    clock.advance({ minutes: 3 });
+    const person = await home.owner.again('owner@example.test');
+    let last = await person.try(api.whoami);
+    const first = Number(last.headers['ratelimit-remaining']);
+    expect(first).toBeLessThanOrEqual(400);
+    for (let i = 0; i < 420 && last.statusCode === 200; i++) last = await person.try(api.whoami);
+    expect(last.statusCode).toBe(429);
+    clock.advance({ minutes: 3 });
+    expect((await person.try(api.whoami)).statusCode).toBe(200);
+  });
+});
+
+describe('answers', () => {
+  it('carry a strict content security policy and friends, also on errors', async () => {
+    for (const url of ['/', '/healthz', '/api/v1/nothing', '/api/v1/session']) {
+      const { headers } = await server.anonymous.raw({ method: 'GET', url, headers: { accept: 'text/html' } });
+      const policy = String(headers['content-security-policy']);
+      expect(policy, url).toContain("default-src 'self'");
+      expect(policy).toContain("script-src 'self';");
+      expect(policy).toContain("frame-ancestors 'none'");
+      expect(policy).not.toContain('unsafe-eval');
+      expect(headers['x-content-type-options']).toBe('nosniff');
+      expect(headers['x-frame-options']).toBe('DENY');
+      expect(headers['referrer-policy']).toBe('same-origin');
+      expect(headers['strict-transport-security']).toContain('max-age=');
+    }
+  });
+
+  it('carry the request id of the caller, or a new one when that is not usable', async () => {
+    const id = 'trace-0123456789';
+    const kept = await server.anonymous.raw({ method: 'GET', url: '/api/v1/session', headers: { 'x-request-id': id } });
+    expect(kept.headers['x-request-id']).toBe(id);
+    expect(problemSchema.parse(kept.json()).requestId).toBe(id);
+    for (const bad of ['short', 'a'.repeat(100), 'spaces are not ok', '<script>12345']) {
+      const made = await server.anonymous.raw({ method: 'GET', url: '/healthz', headers: { 'x-request-id': bad } });
+      expect(made.headers['x-request-id']).toMatch(/^req_[0-9a-f]{24}$/);
+    }
+  });
+
+  it('API answers are never cached', async () => {
+    for (const url of ['/api/v1/session', '/api/v1/setup', '/api/v1/nothing']) {
+      expect((await home.owner.raw({ method: 'GET', url })).headers['cache-control'], url).toBe('no-store');
+    }
+  });
+});
+
+describe('U2: the console', () => {
+  const get = (url: string, accept = 'text/html') =>
+    server.http.fastify.inject({ method: 'GET', url, headers: { accept } });
+
+  it('any page answers index.html, never cached; hashed assets are cached for ever', async () => {
+    for (const url of ['/', '/instances', '/projects/prj_x/instances/web?tab=logs']) {
+      const response = await get(url);
+      expect(response.statusCode, url).toBe(200);
+      expect(response.headers['content-type']).toContain('text/html');
+      expect(response.headers['cache-control'], url).toBe('no-cache');
+    }
+    const asset = await get('/assets/app-1a2b3c4d.js', '*/*');
+    expect(asset.headers['cache-control']).toBe('public, max-age=31536000, immutable');
+    expect(asset.headers['content-type']).toContain('javascript');
+  });
+
+  it('missing assets, API paths, hidden files and paths outside are not pages', async () => {
+    for (const url of [
+      '/assets/gone.js',
+      '/api/v1/x',
+      '/edge/v1/x',
+      '/.secret',
+      '/../package.json',
+      '/%2e%2e/package.json',
+    ]) {
+      const response = await get(url);
+      expect(
+        response.statusCode === 404 || (response.statusCode === 200 && response.body.includes('<title>console')),
+        url,
+      ).toBe(true);
+      expect(response.body).not.toContain('hidden');
+      expect(response.body).not.toContain('dependencies');
+    }
+    expect((await get('/assets/gone.js')).statusCode).toBe(404);
+    expect((await get('/api/v1/x')).headers['content-type']).toContain('application/problem+json');
+  });
+});
+
+describe('D4: secrets', () => {
+  it('no log line, audit row or answer carries a password, cookie, token, code or invitation secret', async () => {
+    clock.advance({ minutes: 5 });
+    const person = await home.owner.again('owner@example.test');
+    const token = await person.call(api.tokensCreate, { body: { name: 'canary' } });
+    const { link } = await person.call(api.invitationsCreate, {
+      params: { organization: home.organization },
+      body: { email: 'canary@example.test', role: 'viewer' },
+    });
+    const secret = link.split('/').at(-1) ?? '';
+    const guest = new TestClient(server);
+    await guest.call(api.invitationAccept, { params: { secret }, body: { name: 'C', password: 'canary password 77' } });
+    const program = new TestClient(server);
+    program.token = token.secret;
+    await program.call(api.whoami);
+    await guest.try(api.signIn, { body: { email: 'canary@example.test', password: 'canary wrong 88' } });
+    await guest.try(api.setup, {
+      body: { code: 'CANARY-CODE-99', email: 'a@example.test', name: 'A', password: PASSWORD },
+    });
+
+    const canaries = [
+      PASSWORD,
+      SETUP_CODE,
+      'canary password 77',
+      'canary wrong 88',
+      'CANARY-CODE-99',
+      token.secret,
+      secret,
+      person.cookie ?? '',
+      guest.cookie ?? '',
+    ];
+    const log = server.logLines.join('\n');
+    const audit = JSON.stringify(await server.app.db.selectFrom('audit').selectAll().execute());
+    const outbox = JSON.stringify(await server.app.db.selectFrom('outbox').selectAll().execute());
+    expect(server.logLines.length).toBeGreaterThan(100);
+    for (const canary of canaries) {
+      expect(canary.length).toBeGreaterThan(8);
+      expect(log.includes(canary)).toBe(false);
+      expect(audit.includes(canary)).toBe(false);
+      expect(outbox.includes(canary)).toBe(false);
+    }
+  });
+});
