@@ -3,25 +3,9 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { api } from '#contract/api.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { OperationId } from '#domain/ids.ts';
-import type { ServerParts } from '#server/wire.ts';
 import type { TestClient } from './server.ts';
 
-/** Everything as in production, only sooner. */
-export const fastWork: NonNullable<ServerParts['work']> = {
-  timing: {
-    backoffFactor: 0.02,
-    healthyPollFirstMs: 5,
-    healthyPollMaxMs: 20,
-    healthyDeadlineMs: { desktop: 3_000, server: 3_000 },
-    imagePollMs: 20,
-    stopTimeoutSeconds: 1,
-  },
-  pace: {
-    health: { tickMs: 50, healthyEveryMs: 200, otherEveryMs: 50, restartAfterMs: 200, restartPauseFirstMs: 100 },
-    watcher: { everyMs: 1_000, orphanGraceMs: 500 },
-    replica: { beatMs: 200, deadMs: 1_500 },
-  },
-};
+export { fastWork } from './paces.ts';
 
 const POLL_MS = 15;
 

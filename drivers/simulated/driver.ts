@@ -24,7 +24,7 @@ import type {
   NetworkSpec,
   PowerAction,
 } from '../interface.ts';
-import { FaultInjector } from './faults.ts';
+import { FaultInjector, type SimulatedVerb } from './faults.ts';
 import { type SimulatedGuest, type SimulatedState, StateFile } from './state.ts';
 
 export type SimulatedOptions = {
@@ -33,6 +33,8 @@ export type SimulatedOptions = {
   now?: () => number;
   /** Keeps the state in this JSON file. */
   stateFile?: string;
+  /** Several processes use the file: it is read again before every call. */
+  shared?: boolean;
   /** Start with both recipes built and allowed (default true). */
   withImages?: boolean;
 };
@@ -54,6 +56,7 @@ export class SimulatedDriver implements InstanceDriver {
   readonly faults = new FaultInjector();
   readonly #now: () => number;
   readonly #file: StateFile;
+  readonly #shared: boolean;
   readonly #listeners = new Set<(event: DriverEvent) => void>();
   #state: SimulatedState;
 
@@ -61,10 +64,12 @@ export class SimulatedDriver implements InstanceDriver {
     this.name = options.name ?? 'simulated';
     this.#now = options.now ?? Date.now;
     this.#file = new StateFile(options.stateFile ?? null);
+    this.#shared = options.shared ?? false;
     this.#state = this.#file.load();
     if ((options.withImages ?? true) && this.#state.images.length === 0) {
       for (const recipe of simulatedRecipes) this.#addImage(recipe.name, recipe.kind, recipe.recipeHash, recipe.title);
       this.#state.allowed = this.#state.images.map((image) => image.fingerprint);
+      this.#save();
     }
   }
 
@@ -73,7 +78,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async host(): Promise<HostFacts> {
-    return this.faults.run('host', () => ({
+    return this.#run('host', () => ({
       hostname: 'simulated',
       engine: 'simulated',
       engineVersion: '1',
@@ -95,7 +100,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async ensureNetwork(spec: NetworkSpec): Promise<void> {
-    await this.faults.run('ensureNetwork', () => {
+    await this.#run('ensureNetwork', () => {
       const present = this.#state.networks[spec.project];
       if (present !== undefined && (present.subnet4 !== spec.subnet4 || present.subnet6 !== spec.subnet6)) {
         if (this.#guestsOf(spec.project).length > 0) {
@@ -108,7 +113,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async removeNetwork(project: ProjectId): Promise<void> {
-    await this.faults.run('removeNetwork', () => {
+    await this.#run('removeNetwork', () => {
       if (this.#guestsOf(project).length > 0) throw new BerthError('conflict', 'Guests still use this network.');
       delete this.#state.networks[project];
       this.#save();
@@ -116,14 +121,14 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async createGuest(spec: GuestSpec): Promise<GuestObservation> {
-    return this.faults.run('createGuest', () => this.#observation(this.#create(spec, 0)));
+    return this.#run('createGuest', () => this.#observation(this.#create(spec, 0)));
   }
 
   async cloneGuest(
     source: { instance: InstanceId; snapshot: SnapshotId | null },
     spec: GuestSpec,
   ): Promise<GuestObservation> {
-    return this.faults.run('cloneGuest', () => {
+    return this.#run('cloneGuest', () => {
       const present = this.#state.guests[spec.instance];
       if (present !== undefined) return this.#observation(this.#create(spec, present.content));
       const from = this.#guest(source.instance);
@@ -133,14 +138,14 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async observe(instance: InstanceId): Promise<GuestObservation | null> {
-    return this.faults.run('observe', () => {
+    return this.#run('observe', () => {
       const guest = this.#state.guests[instance];
       return guest === undefined ? null : this.#observation(guest);
     });
   }
 
   async list(): Promise<GuestObservation[]> {
-    return this.faults.run('list', () => Object.values(this.#state.guests).map((guest) => this.#observation(guest)));
+    return this.#run('list', () => Object.values(this.#state.guests).map((guest) => this.#observation(guest)));
   }
 
   async power(
@@ -148,7 +153,7 @@ export class SimulatedDriver implements InstanceDriver {
     action: PowerAction,
     _options: { force?: boolean; timeoutSeconds?: number },
   ): Promise<GuestObservation> {
-    return this.faults.run('power', () => {
+    return this.#run('power', () => {
       const guest = this.#guest(instance);
       const target = powerTarget(action, guest.state);
       if (target !== guest.state || action === 'restart') this.#setState(guest, target, action);
@@ -157,7 +162,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async resize(instance: InstanceId, size: Size): Promise<GuestObservation> {
-    return this.faults.run('resize', () => {
+    return this.#run('resize', () => {
       const guest = this.#guest(instance);
       if (size.diskBytes < guest.size.diskBytes)
         throw new BerthError('unsupported', 'A disk cannot be made smaller here.');
@@ -168,14 +173,14 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async setHostname(instance: InstanceId, hostname: string): Promise<void> {
-    await this.faults.run('setHostname', () => {
+    await this.#run('setHostname', () => {
       this.#guest(instance).hostname = hostname;
       this.#changed(instance, 'renamed');
     });
   }
 
   async destroyGuest(instance: InstanceId): Promise<void> {
-    await this.faults.run('destroyGuest', () => {
+    await this.#run('destroyGuest', () => {
       if (this.#state.guests[instance] === undefined) return;
       delete this.#state.guests[instance];
       this.#changed(instance, 'deleted');
@@ -183,7 +188,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void> {
-    await this.faults.run('createSnapshot', () => {
+    await this.#run('createSnapshot', () => {
       const guest = this.#guest(instance);
       if (guest.snapshots.some((entry) => entry.snapshot === snapshot)) return;
       guest.snapshots.push({ snapshot, operation, createdAt: this.#iso(), content: guest.content });
@@ -192,7 +197,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
-    await this.faults.run('restoreSnapshot', () => {
+    await this.#run('restoreSnapshot', () => {
       const guest = this.#guest(instance);
       guest.content = this.#snapshot(guest, snapshot).content;
       this.#changed(instance, 'restored');
@@ -200,7 +205,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
-    await this.faults.run('deleteSnapshot', () => {
+    await this.#run('deleteSnapshot', () => {
       const guest = this.#guest(instance);
       guest.snapshots = guest.snapshots.filter((entry) => entry.snapshot !== snapshot);
       this.#changed(instance, 'snapshot-deleted');
@@ -208,7 +213,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async health(instance: InstanceId): Promise<HealthReport> {
-    return this.faults.run('health', () => {
+    return this.#run('health', () => {
       const guest = this.#guest(instance);
       const state = guest.state === 'running' ? 'healthy' : 'unknown';
       const names = guest.kind === 'desktop' ? ['rfb', 'openclaw'] : ['systemd', 'sshd'];
@@ -220,14 +225,14 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async innerContainers(instance: InstanceId): Promise<InnerContainer[]> {
-    return this.faults.run('innerContainers', () => {
+    return this.#run('innerContainers', () => {
       this.#guest(instance);
       return [];
     });
   }
 
   async logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]> {
-    return this.faults.run('logs', () => {
+    return this.#run('logs', () => {
       const guest = this.#guest(instance);
       const entries = [
         { ts: guest.createdAt, unit: 'init', priority: 6, message: `Welcome to ${guest.hostname}` },
@@ -248,11 +253,11 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async images(): Promise<DriverImage[]> {
-    return this.faults.run('images', () => this.#state.images.map((image) => ({ ...image })));
+    return this.#run('images', () => this.#state.images.map((image) => ({ ...image })));
   }
 
   async recipes() {
-    return this.faults.run('recipes', () => simulatedRecipes.map((recipe) => ({ ...recipe })));
+    return this.#run('recipes', () => simulatedRecipes.map((recipe) => ({ ...recipe })));
   }
 
   async buildImage(
@@ -260,7 +265,7 @@ export class SimulatedDriver implements InstanceDriver {
     onProgress: (progress: ImageBuildProgress) => void,
     signal?: AbortSignal,
   ): Promise<DriverImage> {
-    return this.faults.run('buildImage', () => {
+    return this.#run('buildImage', () => {
       const known = simulatedRecipes.find((entry) => entry.name === recipe);
       if (known === undefined) throw new BerthError('not_found', 'There is no such recipe.');
       for (const [phase, percent] of [
@@ -283,7 +288,7 @@ export class SimulatedDriver implements InstanceDriver {
     source: Parameters<InstanceDriver['importImage']>[0],
     as: Parameters<InstanceDriver['importImage']>[1],
   ): Promise<DriverImage> {
-    return this.faults.run('importImage', () => {
+    return this.#run('importImage', () => {
       const image = this.#addImage(as.name, as.kind, null, as.description, JSON.stringify(source));
       this.#save();
       return image;
@@ -291,7 +296,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async deleteImage(fingerprint: string): Promise<void> {
-    await this.faults.run('deleteImage', () => {
+    await this.#run('deleteImage', () => {
       this.#state.images = this.#state.images.filter((image) => image.fingerprint !== fingerprint);
       this.#state.allowed = this.#state.allowed.filter((entry) => entry !== fingerprint);
       this.#save();
@@ -299,7 +304,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async allowImages(fingerprints: string[]): Promise<void> {
-    await this.faults.run('allowImages', () => {
+    await this.#run('allowImages', () => {
       this.#state.allowed = [...fingerprints];
       this.#save();
     });
@@ -339,6 +344,14 @@ export class SimulatedDriver implements InstanceDriver {
     /** The engine's event stream broke and came back. */
     reconnect: (): void => this.#emit({ at: this.#iso(), type: 'resync', instance: null, action: 'reconnected' }),
   };
+
+  /** One call of a verb, with the faults that are armed. */
+  #run<T>(verb: SimulatedVerb, body: () => T | Promise<T>): Promise<T> {
+    return this.faults.run(verb, () => {
+      if (this.#shared) this.#state = this.#file.load();
+      return body();
+    });
+  }
 
   #create(spec: GuestSpec, content: number): SimulatedGuest {
     const present = this.#state.guests[spec.instance];

@@ -335,6 +335,11 @@ export function onHintsCommitted(db: Db, listener: () => void): void {
   commitListeners.set(db, listener);
 }
 
+/** For single statements that wrote hints without `transact`: wakes the relay. */
+export function hintsCommitted(db: Db): void {
+  commitListeners.get(db)?.();
+}
+
 const SERIALIZATION_FAILURE = '40001';
 const DEADLOCK = '40P01';
 const TRANSACTION_ATTEMPTS_MAX = 4;

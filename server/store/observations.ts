@@ -2,10 +2,11 @@
  * What was seen of an instance at its engine. Only the watchers and workflow steps that looked write here. `at` is the
  * moment before the look: an older look never overwrites a newer one.
  */
+import { type RawBuilder, sql } from 'kysely';
 import type { InstanceId, ProjectId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, ObservedState } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
-import { type Db, json, transact } from './database.ts';
+import { type Db, hintsCommitted, json, transact } from './database.ts';
 import type { InstanceRecord } from './instance-rows.ts';
 import { instanceHint } from './instances.ts';
 
@@ -21,59 +22,24 @@ export type Seen = {
 
 /** Writes what was seen; true when something that people see changed (then the version goes up and consoles hear it). */
 export async function recordObservation(db: Db, id: InstanceId, seen: Seen, at: number): Promise<boolean> {
-  return transact(db, async (tx) => {
-    const row = await tx
-      .selectFrom('instance')
-      .select([
-        'id',
-        'organization_id',
-        'project_id',
-        'observed',
-        'observed_at',
-        'observed_size',
-        'started_at',
-        'health',
-        'version',
-      ])
-      .where('id', '=', id)
-      .forUpdate()
-      .executeTakeFirst();
-    if (row === undefined || (row.observed_at !== null && row.observed_at.getTime() > at)) return false;
-    const observed: ObservedState = seen === null ? 'absent' : seen.state;
-    const startedAt = seen?.startedAt == null ? null : new Date(seen.startedAt);
-    const lively = observed === 'running' || observed === 'paused';
-    const changed =
-      observed !== row.observed ||
-      !sameSize(seen?.size ?? null, row.observed_size) ||
-      (startedAt?.getTime() ?? 0) !== (row.started_at?.getTime() ?? 0);
-    await tx
-      .updateTable('instance')
-      .set((eb) => ({
-        observed,
-        observed_at: new Date(at),
-        observed_size: seen?.size == null ? null : json(seen.size),
-        started_at: startedAt,
-        usage: json({
-          memoryBytes: seen?.memoryUsedBytes ?? null,
-          diskBytes: seen?.diskUsedBytes ?? null,
-          processes: seen?.processes ?? null,
-        }),
-        // What does not run has no health; what starts anew must show it again.
-        ...(lively ? {} : { health: 'unknown' as const, health_checks: '[]' }),
-        version: changed ? eb('version', '+', 1) : eb.ref('version'),
-      }))
-      .where('id', '=', id)
-      .execute();
-    if (changed) {
-      await instanceHint(tx, {
-        id: row.id,
-        organization: row.organization_id,
-        project: row.project_id,
-        version: row.version + 1,
-      });
-    }
-    return changed;
-  });
+  const observed: ObservedState = seen === null ? 'absent' : seen.state;
+  const startedAt = seen?.startedAt == null ? null : new Date(seen.startedAt);
+  // What does not run has no health; what starts anew must show it again.
+  const lively = observed === 'running' || observed === 'paused';
+  const usage = {
+    memoryBytes: seen?.memoryUsedBytes ?? null,
+    diskBytes: seen?.diskUsedBytes ?? null,
+    processes: seen?.processes ?? null,
+  };
+  const assignments = sql`
+    observed = ${observed}, observed_at = ${new Date(at)}, started_at = ${startedAt}::timestamptz,
+    observed_size = ${sizeJson(seen)}::jsonb, usage = ${json(usage)}::jsonb,
+    health = case when ${lively}::boolean then i.health else 'unknown' end,
+    health_checks = case when ${lively}::boolean then i.health_checks else '[]' end`;
+  const changed = sql`
+    old.observed is distinct from ${observed} or old.observed_size is distinct from ${sizeJson(seen)}::jsonb
+    or old.started_at is distinct from ${startedAt}::timestamptz`;
+  return write(db, id, sql`(observed_at is null or observed_at <= ${new Date(at)})`, assignments, changed);
 }
 
 /** Writes a health report; true when its state or a check's state changed. */
@@ -83,36 +49,45 @@ export async function recordHealth(
   report: { state: HealthState; checks: HealthCheck[] },
   at: number,
 ): Promise<boolean> {
-  return transact(db, async (tx) => {
-    const row = await tx
-      .selectFrom('instance')
-      .select(['id', 'organization_id', 'project_id', 'health', 'health_checks', 'health_at', 'observed', 'version'])
-      .where('id', '=', id)
-      .forUpdate()
-      .executeTakeFirst();
-    if (row === undefined || (row.health_at !== null && row.health_at.getTime() > at)) return false;
-    const digest = (checks: readonly HealthCheck[]) => checks.map((check) => `${check.name}=${check.state}`).join();
-    const changed = row.health !== report.state || digest(row.health_checks) !== digest(report.checks);
-    await tx
-      .updateTable('instance')
-      .set((eb) => ({
-        health: report.state,
-        health_checks: json(report.checks),
-        health_at: new Date(at),
-        version: changed ? eb('version', '+', 1) : eb.ref('version'),
-      }))
-      .where('id', '=', id)
-      .execute();
-    if (changed) {
-      await instanceHint(tx, {
-        id: row.id,
-        organization: row.organization_id,
-        project: row.project_id,
-        version: row.version + 1,
-      });
-    }
-    return changed;
-  });
+  const digest = json(report.checks.map((check) => [check.name, check.state]));
+  const assignments = sql`
+    health = ${report.state}, health_checks = ${json(report.checks)}::jsonb, health_at = ${new Date(at)}`;
+  const changed = sql`
+    old.health is distinct from ${report.state}
+    or coalesce(
+         (select jsonb_agg(jsonb_build_array(c->'name', c->'state')) from jsonb_array_elements(old.health_checks) c),
+         '[]') is distinct from ${digest}::jsonb`;
+  return write(db, id, sql`(health_at is null or health_at <= ${new Date(at)})`, assignments, changed);
+}
+
+/** One statement under the row's lock: this runs for every look at every instance. */
+async function write(
+  db: Db,
+  id: InstanceId,
+  newer: RawBuilder<unknown>,
+  assignments: RawBuilder<unknown>,
+  changed: RawBuilder<unknown>,
+): Promise<boolean> {
+  const result = await sql<{ ref: string }>`
+    with old as (
+      select * from instance where id = ${id} and ${newer} for update
+    ), told as (
+      select (${changed}) as changed from old
+    ), written as (
+      update instance i set ${assignments}, version = i.version + (case when told.changed then 1 else 0 end)
+        from told where i.id = ${id}
+      returning i.organization_id, i.project_id, i.version, told.changed
+    )
+    insert into outbox (kind, ref, organization_id, project_id, instance_id, version)
+    select 'instance', ${id}, organization_id, project_id, ${id}, version from written where changed
+    returning ref`.execute(db);
+  if (result.rows.length === 0) return false;
+  hintsCommitted(db);
+  return true;
+}
+
+function sizeJson(seen: Seen): string | null {
+  return seen?.size == null ? null : json(seen.size);
 }
 
 /** What differs from what is wanted (null: nothing), how often a repair was tried, and when the next may be. */
@@ -153,9 +128,4 @@ export async function projectNetwork(
     .where('id', '=', project)
     .executeTakeFirst();
   return row ?? null;
-}
-
-function sameSize(a: Size | null, b: Size | null): boolean {
-  if (a === null || b === null) return a === b;
-  return a.cpus === b.cpus && a.memoryBytes === b.memoryBytes && a.diskBytes === b.diskBytes;
 }

@@ -3,11 +3,11 @@
  * writes an outbox hint in the same transaction so that consoles and the CLI follow along.
  */
 
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import type { ErrorCode } from '#domain/errors.ts';
 import type { ImageId, InstanceId, OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
-import { type Db, type Trx, transact } from './database.ts';
+import { type Db, hintsCommitted, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
 
 export type OperationRecord = {
@@ -167,19 +167,12 @@ export async function begin(db: Db, operation: OperationRecord, now: number): Pr
 }
 
 export async function stepStarted(db: Db, operation: OperationRecord, seq: number, now: number): Promise<void> {
-  await change(db, operation, (tx) =>
-    tx
-      .updateTable('operation_step')
-      .set((eb) => ({
-        state: 'running',
-        started_at: eb.fn.coalesce('started_at', eb.val(new Date(now))),
-        finished_at: null,
-        attempts: eb('attempts', '+', 1),
-        message: null,
-      }))
-      .where('operation_id', '=', operation.id)
-      .where('seq', '=', seq)
-      .execute(),
+  await changeStep(
+    db,
+    operation,
+    seq,
+    sql`state = 'running', started_at = coalesce(started_at, ${new Date(now)}), finished_at = null,
+        attempts = attempts + 1, message = null`,
   );
 }
 
@@ -190,15 +183,7 @@ export async function stepProgress(
   percent: number | null,
   message: string | null,
 ): Promise<void> {
-  await change(db, operation, (tx) =>
-    tx
-      .updateTable('operation_step')
-      .set({ percent, message })
-      .where('operation_id', '=', operation.id)
-      .where('seq', '=', seq)
-      .where('state', '=', 'running')
-      .execute(),
-  );
+  await changeStep(db, operation, seq, sql`percent = ${percent}::real, message = ${message}::text`);
 }
 
 export async function stepFinished(
@@ -209,13 +194,12 @@ export async function stepFinished(
   message: string | null,
   now: number,
 ): Promise<void> {
-  await change(db, operation, (tx) =>
-    tx
-      .updateTable('operation_step')
-      .set({ state, message, finished_at: new Date(now), ...(state === 'succeeded' ? { percent: 100 } : {}) })
-      .where('operation_id', '=', operation.id)
-      .where('seq', '=', seq)
-      .execute(),
+  await changeStep(
+    db,
+    operation,
+    seq,
+    sql`state = ${state}, finished_at = ${new Date(now)}, message = coalesce(${message}::text, message),
+        percent = case when ${state === 'succeeded'}::boolean then 100 else percent end`,
   );
 }
 
@@ -375,17 +359,26 @@ export async function openForImage(db: Db, image: ImageId): Promise<OperationWit
   return operation ?? null;
 }
 
-async function change(db: Db, operation: OperationRecord, work: (tx: Trx) => Promise<unknown>): Promise<void> {
-  await transact(db, async (tx) => {
-    await work(tx);
-    const row = await tx
-      .updateTable('operation')
-      .set((eb) => ({ version: eb('version', '+', 1) }))
-      .where('id', '=', operation.id)
-      .returning('version')
-      .executeTakeFirst();
-    await hint(tx, operation, Number(row?.version ?? 1));
-  });
+/** One statement, because every step of every operation passes here: the step, the version, the hints. */
+async function changeStep(
+  db: Db,
+  operation: OperationRecord,
+  seq: number,
+  assignments: RawBuilder<unknown>,
+): Promise<void> {
+  const image = operation.instance === null ? operation.image : null;
+  await sql`
+    with step as (
+      update operation_step set ${assignments} where operation_id = ${operation.id} and seq = ${seq}
+    ), bumped as (
+      update operation set version = version + 1 where id = ${operation.id} returning version
+    )
+    insert into outbox (kind, ref, organization_id, project_id, instance_id, version)
+    select 'operation', ${operation.id}, ${operation.organization}, ${operation.project}, ${operation.instance}, version
+      from bumped
+    union all
+    select 'image', ${image}::text, null, null, null, version from bumped where ${image}::text is not null`.execute(db);
+  hintsCommitted(db);
 }
 
 async function hint(

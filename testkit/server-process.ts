@@ -1,0 +1,46 @@
+/**
+ * The control plane as a process of its own, for tests that kill it: everything of server/main.ts, with the simulated
+ * engine kept in a file (so that it outlives the process) and one named point at which the process stops or dies.
+ * `node testkit/server-process.ts <file>`; the file is a ServerProcessFile as JSON.
+ */
+import { readFile, rm } from 'node:fs/promises';
+import type { ServerConfig } from '#contract/config.ts';
+import { SimulatedDriver } from '#drivers/simulated/driver.ts';
+import type { Fault } from '#drivers/simulated/faults.ts';
+import { createLog } from '#server/runtime/log.ts';
+import { startServer } from '#server/wire.ts';
+import { type StopAt, stopPointAt } from '#server/workflows/stop-point.ts';
+import { fastWork } from './paces.ts';
+
+export type ServerProcessFile = {
+  config: ServerConfig;
+  masterKey: string;
+  engineFile: string;
+  stopAt?: StopAt;
+  /** Verbs that fail for good, to reach the undos. */
+  faults?: Fault[];
+};
+
+async function main(): Promise<void> {
+  const file = process.argv[2];
+  if (file === undefined) throw new Error('name the file');
+  const { config, masterKey, engineFile, stopAt, faults } = JSON.parse(
+    await readFile(file, 'utf8'),
+  ) as ServerProcessFile;
+  const driver = new SimulatedDriver({ stateFile: engineFile, shared: true });
+  for (const fault of faults ?? []) driver.faults.fail(fault);
+  const server = await startServer({
+    config,
+    masterKey,
+    driver,
+    log: createLog({ level: config.logLevel }),
+    version: '0.0.0-test',
+    work: { ...fastWork, stopPoint: stopPointAt(stopAt) },
+  });
+  process.on('SIGTERM', () => void server.stop().then(() => process.exit(0)));
+  await rm(config.socket, { force: true });
+  await server.http.fastify.listen({ path: config.socket });
+  process.stdout.write('{"msg":"listening"}\n');
+}
+
+await main();
