@@ -66,7 +66,8 @@ export async function runnableApp(
     'integrations',
     'server',
   ]);
-  const stamp = `${hash} ${existsSync(join(checkout, 'console/dist/index.html')) ? readFileSync(join(checkout, 'console/dist/index.html'), 'utf8') : ''}`;
+  const built = ['console/dist/index.html', 'docs/dist/.sources'].map((file) => join(checkout, file));
+  const stamp = [hash, ...built.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''))].join(' ');
   if (existsSync(join(appDir, STAMP)) && readFileSync(join(appDir, STAMP), 'utf8') === stamp) return appDir;
   const side = `${appDir}.new`;
   rmSync(side, { recursive: true, force: true });

@@ -8,6 +8,7 @@ import { canAsk, confirm } from './ask.ts';
 import type { Checklist } from './checklist.ts';
 import { codeHash } from './code-hash.ts';
 import { buildConsole } from './console-build.ts';
+import { buildDocs } from './docs-build.ts';
 import { engineInfo, ensurePool, gib, INCUS_SOCKET } from './engine.ts';
 import { ownedFolder, writeFileAtomic } from './files.ts';
 import { waitHealthy } from './health.ts';
@@ -115,6 +116,10 @@ export async function up(
     if (options.console) {
       await list.step('console', async (step) => {
         step.note((await buildConsole(checkout, step.detail)) ? 'built' : 'up to date');
+        // Berth works without its documentation; the console does not.
+        await buildDocs(checkout, step.detail).catch((error: unknown) => {
+          step.warn(`the documentation could not be built: ${error instanceof Error ? error.message : String(error)}`);
+        });
       });
     }
     const app = await list.step('program', async (step) => {

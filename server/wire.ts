@@ -2,6 +2,7 @@
  * Puts the control plane together, top to bottom, and takes it apart in reverse. main.ts gives it the real world,
  * testkit/server.ts a test database and the simulated driver.
  */
+import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
@@ -9,6 +10,7 @@ import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { registerAudit } from './http/audit.ts';
+import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
 import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
@@ -55,6 +57,8 @@ export type RunningServer = {
   stop(): Promise<void>;
 };
 
+/** Built pages of the documentation, beside this program. */
+const DOCS_DIR = fileURLToPath(new URL('../docs/dist', import.meta.url));
 const SWEEP_MS = 5 * 60_000;
 const WORK_CONNECTIONS_MAX = 8;
 
@@ -132,6 +136,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),
     });
+    registerDocs(http, DOCS_DIR, log);
     await registerConsole(http, config.consoleDir, log);
     const missing = Object.values(api).filter((route) => !http.registered.has(route.id));
     if (missing.length > 0) log.warn({ routes: missing.map((route) => route.id) }, 'endpoints without a handler');
