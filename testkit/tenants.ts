@@ -111,7 +111,7 @@ export class Tenants {
   async guest(
     tenant: Tenant,
     person: Person,
-    options: { kind?: 'desktop' | 'server'; address?: string; name?: string } = {},
+    options: { kind?: 'desktop' | 'server'; address?: string; name?: string; id?: string } = {},
   ): Promise<Guest> {
     const n = ++counter;
     if (this.#image === null) {
@@ -122,7 +122,7 @@ export class Tenants {
       );
     }
     const guest = {
-      id: id('ins'),
+      id: options.id ?? id('ins'),
       name: options.name ?? `g${n}`,
       address: options.address ?? `127.0.0.${10 + (n % 240)}`,
       ...tenant,
