@@ -1,0 +1,203 @@
+/** Whole command lines against the real control plane in this process (real PostgreSQL, simulated driver). */
+import { mkdtempSync, readFileSync, rmSync, statSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import { freePort } from '#testkit/ingress.ts';
+import { withDatabase } from '#testkit/postgres.ts';
+import { PASSWORD, startTestServer, type TestServer } from '#testkit/server.ts';
+import { candidates } from './completion.ts';
+import { buildProgram } from './program.ts';
+import { Runtime } from './runtime.ts';
+import { type Ran, runCli } from './testing.ts';
+
+const EMAIL = 'owner@example.test';
+let server: TestServer;
+let home = '';
+let url = '';
+
+async function berth(...argv: string[]): Promise<Ran> {
+  return runCli(argv, { env: { HOME: home }, now: Date.now() });
+}
+/** Runs, expects success, parses stdout. */
+async function json<T>(...argv: string[]): Promise<T> {
+  const ran = await berth(...argv, '--json');
+  expect(ran.code, `${argv.join(' ')}: ${ran.err}`).toBe(0);
+  return JSON.parse(ran.out) as T;
+}
+async function ok(...argv: string[]): Promise<string> {
+  const ran = await berth(...argv);
+  expect(ran.code, `${argv.join(' ')}: ${ran.err}`).toBe(0);
+  return ran.out;
+}
+
+type Instance = { id: string; name: string; state: string; url: string | null; size: { memoryBytes: number } };
+type Accepted = { operation: { id: string; state: string; steps: { state: string }[] }; instance: Instance | null };
+type List<T> = { items: T[]; nextCursor: string | null };
+
+beforeAll(async () => {
+  home = mkdtempSync(join(tmpdir(), 'berth-cli-'));
+  const port = await freePort();
+  url = `http://127.0.0.1:${port}`;
+  server = await startTestServer({
+    database: await withDatabase(),
+    config: { consoleOrigin: url, buildImages: ['server', 'desktop'] },
+  });
+  await server.setUp();
+  await server.http.fastify.listen({ host: '127.0.0.1', port });
+});
+afterAll(async () => {
+  await server.stop();
+  rmSync(home, { recursive: true, force: true });
+});
+
+it('I2: login exchanges the password for a token that is kept for the owner alone; a wrong password is exit code 3', async () => {
+  const wrong = await runCli(['login', '--url', url, '--email', EMAIL, '--password-stdin'], {
+    env: { HOME: home },
+    stdin: 'not the password\n',
+  });
+  expect(wrong.code).toBe(3);
+  const right = await runCli(['login', '--url', url, '--email', EMAIL, '--password-stdin'], {
+    env: { HOME: home },
+    stdin: `${PASSWORD}\n`,
+  });
+  expect(right, right.err).toMatchObject({ code: 0 });
+  const file = join(home, '.config/berth/config.json');
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  expect(readFileSync(file, 'utf8')).not.toContain(PASSWORD);
+  expect(await ok('whoami')).toContain(EMAIL);
+  expect(await json<{ items: { url: string }[] }>('contexts', 'list')).toMatchObject({
+    items: [{ url, signedIn: true }],
+  });
+});
+
+it('D3: create with --wait shows every step and ends with the running instance', async () => {
+  const ran = await berth('instances', 'create', 'server', 'web', '--size', 'small', '--wait', '--json');
+  expect(ran.code, ran.err).toBe(0);
+  const { operation, instance } = JSON.parse(ran.out) as Accepted;
+  expect(operation.state).toBe('succeeded');
+  expect(operation.steps.every((step) => step.state === 'succeeded' || step.state === 'skipped')).toBe(true);
+  expect(instance).toMatchObject({ name: 'web', state: 'running', url: 'https://web.berth.localhost' });
+  expect(ran.err).toContain('succeeded: ');
+  expect((await ok('instances', 'open', 'web')).trim()).toBe('https://web.berth.localhost');
+  expect(await ok('instances', 'list')).toMatch(/web +server +running/);
+  expect(await ok('instances', 'get', 'web')).toContain('https://web.berth.localhost');
+});
+
+it('V3: stop, start, resize, rename, snapshot, roll back, clone, delete, restore, purge', async () => {
+  expect(await ok('instances', 'stop', 'web', '--wait')).toContain('web is stopped');
+  expect((await berth('instances', 'stop', 'web')).code).toBe(5);
+  expect(await ok('instances', 'start', 'web', '--wait')).toContain('web is running');
+  const resized = await json<Accepted>('instances', 'resize', 'web', '--memory', '2GiB', '--wait');
+  expect(resized.instance?.size.memoryBytes).toBe(2 * 1024 ** 3);
+  await ok('snapshots', 'create', 'web', 'before', '--wait');
+  expect(await ok('snapshots', 'list', 'web')).toContain('before');
+  expect((await berth('snapshots', 'rollback', 'web', 'before')).code).toBe(2);
+  await ok('snapshots', 'rollback', 'web', 'before', '--yes', '--wait');
+  await ok('instances', 'clone', 'web', 'copy', '--snapshot', 'before', '--wait');
+  await ok('snapshots', 'delete', 'web', 'before', '--yes', '--wait');
+  await ok('instances', 'rename', 'copy', 'second', '--wait');
+  await ok('instances', 'update', 'second', '--protect');
+  expect((await berth('instances', 'delete', 'second')).code).toBe(5);
+  await ok('instances', 'update', 'second', '--no-protect');
+  await ok('instances', 'delete', 'second', '--wait');
+  expect(await ok('instances', 'list', '--deleted')).toContain('second');
+  await ok('instances', 'restore', 'second', '--wait');
+  await ok('instances', 'delete', 'second', '--wait');
+  expect((await berth('instances', 'purge', 'second')).code).toBe(2);
+  await ok('instances', 'purge', 'second', '--confirm', 'second', '--wait');
+  expect((await berth('instances', 'get', 'second')).code).toBe(4);
+});
+
+it('V5: routes by short name, public and back, deleted by host name', async () => {
+  const route = await json<{ hostname: string; visibility: string }>(
+    'routes',
+    'add',
+    'web',
+    'shop',
+    '--port',
+    '8080',
+    '--public',
+  );
+  expect(route).toMatchObject({ hostname: 'shop.berth.localhost', visibility: 'public' });
+  expect(await ok('routes', 'update', 'shop.berth.localhost', '--private', '--port', '81')).toContain('port 81');
+  expect(await ok('routes', 'list')).toContain('shop.berth.localhost');
+  expect((await berth('routes', 'add', 'web', 'shop', '--port', '1')).code).toBe(5);
+  await ok('routes', 'delete', 'shop.berth.localhost');
+  expect((await berth('routes', 'delete', 'shop.berth.localhost')).code).toBe(4);
+});
+
+it('I4: people, projects, quota, audit, tokens, images, hosts, operations', async () => {
+  const invited = await json<{ link: string }>('members', 'invite', 'grace@example.test', '--role', 'viewer');
+  expect(invited.link).toContain('/invitations/');
+  expect(await ok('members', 'invitations')).toContain('grace@example.test');
+  await ok('members', 'revoke-invitation', 'grace@example.test');
+  expect(await ok('members', 'list')).toContain(EMAIL);
+  await ok('quota', 'set', '--instances', '7', '--memory', '64GiB');
+  expect(await json<{ limit: { instances: number } }>('quota', 'get')).toMatchObject({ limit: { instances: 7 } });
+  expect(await ok('quota', 'get')).toMatch(/Instances +\d+ +7/);
+  expect(await ok('audit', 'list', '--limit', '100')).toContain('instance.create');
+  expect(await ok('images', 'list')).toMatch(/server +server +ready/);
+  expect(await ok('images', 'build', 'server', '--force')).toContain('is ready');
+  expect((await json<List<unknown>>('hosts', 'list')).items.length).toBe(1);
+  const { items } = await json<List<{ id: string }>>('operations', 'list', '--instance', 'web');
+  expect(await ok('operations', 'get', items.at(-1)?.id ?? '')).toContain('✓');
+  expect((await berth('operations', 'watch', items.at(-1)?.id ?? '')).code).toBe(0);
+  const token = (await ok('tokens', 'create', 'ci', '--expires-in-days', '1')).trim();
+  const other = await runCli(['instances', 'list', '--json'], {
+    env: { HOME: '/nonexistent', BERTH_URL: url, BERTH_TOKEN: token },
+  });
+  expect(other.code).toBe(0);
+  await ok('tokens', 'revoke', 'ci');
+  const revoked = await runCli(['whoami'], { env: { HOME: '/nonexistent', BERTH_URL: url, BERTH_TOKEN: token } });
+  expect(revoked.code).toBe(3);
+});
+
+it('I5: a quota that is used up is exit code 5 with the way out', async () => {
+  await ok('quota', 'set', '--instances', '1');
+  const full = await berth('instances', 'create', 'server', 'more');
+  expect(full.code).toBe(5);
+  expect(full.err).toContain('berth quota get');
+  expect(full.err).toContain('request id:');
+  await ok('quota', 'set', '--instances', '20');
+});
+
+it('U3: several projects need a choice; the choice can be remembered', async () => {
+  await ok('projects', 'create', 'class-7', '--title', 'Class 7');
+  const unclear = await berth('instances', 'list');
+  expect(unclear).toMatchObject({ code: 2 });
+  expect(unclear.err).toContain('class-7');
+  expect((await json<List<unknown>>('instances', 'list', '--project', 'class-7')).items).toEqual([]);
+  await ok('contexts', 'set-project', 'class-7');
+  expect((await json<List<unknown>>('instances', 'list')).items).toEqual([]);
+  const near = await berth('instances', 'get', 'wbe', '--project', 'default');
+  expect(near.code).toBe(4);
+});
+
+it('U3: completion offers names of the installation', async () => {
+  const io = {
+    stdout: process.stdout,
+    stderr: process.stderr,
+    stdin: process.stdin,
+    env: { HOME: home },
+    now: Date.now,
+    signal: new AbortController().signal,
+  };
+  const runtime = new Runtime(io, {});
+  const who = await runtime.whoami();
+  const first = who.projects.find((project) => project.name !== 'class-7')?.name ?? '';
+  expect(await candidates(runtime, buildProgram(io), ['--project', first, 'instances', 'stop', 'w'])).toEqual(['web']);
+  expect(await candidates(runtime, buildProgram(io), ['images', 'build', ''])).toEqual(['server', 'desktop']);
+  await runtime.close();
+});
+
+it('I2: logout revokes the token', async () => {
+  const before = JSON.parse(readFileSync(join(home, '.config/berth/config.json'), 'utf8')) as {
+    contexts: Record<string, { token: string }>;
+  };
+  const token = before.contexts['default']?.token ?? '';
+  expect(await ok('logout')).toContain('revoked');
+  expect((await berth('whoami')).code).toBe(3);
+  const late = await runCli(['whoami'], { env: { HOME: '/nonexistent', BERTH_URL: url, BERTH_TOKEN: token } });
+  expect(late.code).toBe(3);
+});
