@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { setPriority } from 'node:os';
 import { createInterface } from 'node:readline';
 import { BerthError } from '#domain/errors.ts';
 
@@ -7,6 +8,7 @@ const killAfterMs = 10_000;
 /** How many of the last lines go into the error of a command that failed. */
 const tailLines = 30;
 const maxLineLength = 2_000;
+const niceness = 10;
 
 export type RunOptions = {
   signal?: AbortSignal | undefined;
@@ -30,6 +32,12 @@ export function run(program: string, args: readonly string[], options: RunOption
       cwd: options.cwd,
       env: options.env ?? process.env,
     });
+    try {
+      // Building can take minutes beside machines that people work on.
+      if (child.pid) setPriority(child.pid, niceness);
+    } catch {
+      // It ended already, or this user may not: only politeness is lost.
+    }
     const tail: string[] = [];
     for (const stream of [child.stdout, child.stderr]) {
       createInterface({ input: stream }).on('line', (raw) => {
