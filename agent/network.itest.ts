@@ -54,7 +54,10 @@ const gateway6 = (network: NetworkSpec): string => canonicalIp6(network.subnet6.
 
 beforeAll(async () => {
   internet = await fakeInternet();
-  hostService = createServer((socket) => socket.end('host\n'));
+  hostService = createServer((socket) => {
+    socket.on('error', () => undefined);
+    socket.end('host\n');
+  });
   await new Promise<void>((resolve) => hostService.listen(0, '::', resolve));
   hostPort = (hostService.address() as { port: number }).port;
   agent = await startAgent();
@@ -227,9 +230,10 @@ describe('A4: the network guard', () => {
         ingress: [],
       },
     });
-    await agent.incus.call('PATCH', `/1.0/projects/${agent.names.project(network.project)}`, {
-      body: { config: { 'restricted.devices.unix-char': 'allow' } },
-    });
+    const projectPath = `/1.0/projects/${agent.names.project(network.project)}`;
+    const { config } = await agent.incus.call<{ config: Record<string, string> }>('GET', projectPath);
+    const widened = { ...config, 'restricted.devices.unix-char': 'allow', 'restricted.devices.disk.paths': '/' };
+    await agent.incus.call('PUT', projectPath, { body: { description: '', config: widened } });
     const limit = Date.now() + 10_000;
     const repaired = async (): Promise<boolean> => {
       const project = await agent.incus.call<{ config: Record<string, string> }>(
