@@ -48,7 +48,7 @@ export type ServerParts = {
   ids?: Ids;
   /** Tests that look at one half leave the other out. */
   startWork?: (options: WorkOptions) => Promise<Work>;
-  work?: Pick<WorkOptions, 'timing' | 'pace' | 'stopPoint' | 'withoutReconcilers'>;
+  work?: Pick<WorkOptions, 'timing' | 'pace' | 'stopPoint' | 'wrapRun' | 'withoutReconcilers'>;
 };
 
 export type RunningServer = {
@@ -90,7 +90,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     const db = openDatabase(pool);
 
     const feed = new OutboxFeed(
-      { head: () => outboxHead(db), read: (after) => readOutbox(db, after), notify: (seq) => notifyOutbox(db, seq) },
+      { head: () => outboxHead(db), read: (cursor) => readOutbox(db, cursor), notify: (seq) => notifyOutbox(db, seq) },
       log,
     );
     await feed.start();

@@ -18,7 +18,7 @@ import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
 import { beat } from './store/replicas.ts';
-import { operationBody } from './workflows/registry.ts';
+import { operationBody, type WrapRun } from './workflows/registry.ts';
 import { defaultTiming, type Services, type Timing } from './workflows/services.ts';
 import { noStopPoint, type StopPoint } from './workflows/stop-point.ts';
 
@@ -48,6 +48,8 @@ export type WorkOptions = {
   timing?: Partial<Timing> | undefined;
   pace?: Partial<WorkPace> | undefined;
   stopPoint?: StopPoint | undefined;
+  /** Tests that make steps run twice. */
+  wrapRun?: WrapRun | undefined;
   /** Leaves the reconcilers out: for tests that look at workflows alone. */
   withoutReconcilers?: boolean | undefined;
 };
@@ -90,7 +92,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
   const durable = await launchDurableRuns({
     pool: options.pool,
     replicaId: options.replicaId,
-    body: operationBody(services),
+    body: operationBody(services, options.wrapRun),
     log,
   });
   runs = durable;

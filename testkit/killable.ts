@@ -15,19 +15,21 @@ import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
 import type { OperationId, ProjectId } from '#domain/ids.ts';
 import type { SimulatedGuest, SimulatedState } from '#drivers/simulated/state.ts';
+import type { StopAt } from '#server/workflows/stop-point.ts';
 import { PASSWORD, SETUP_CODE, testConfig } from './server.ts';
 import type { ServerProcessFile } from './server-process.ts';
 
 const START_MS_MAX = 60_000;
 const program = fileURLToPath(new URL('./server-process.ts', import.meta.url));
 
-type Changes = Pick<ServerProcessFile, 'stopAt' | 'faults'>;
+type Changes = Pick<ServerProcessFile, 'faults'>;
 
 /** One installation: a folder, a database, an engine file; processes come and go. */
 export class KillableInstallation {
   readonly folder = mkdtempSync(join(tmpdir(), 'berth-kill-'));
   readonly #databaseUrl: string;
   readonly #masterKey = randomBytes(32).toString('base64');
+  readonly #stopFile = join(this.folder, 'stop-at.json');
   #token = '';
   project = '' as ProjectId;
 
@@ -45,6 +47,7 @@ export class KillableInstallation {
       }),
       masterKey: this.#masterKey,
       engineFile: join(this.folder, 'engine.json'),
+      stopFile: this.#stopFile,
       ...changes,
     };
     const path = join(this.folder, `${replica}.json`);
@@ -53,6 +56,11 @@ export class KillableInstallation {
     const server = new KillableServer(child, file.config.socket, () => this.#token);
     await server.listening();
     return server;
+  }
+
+  /** The next process that reaches this point dies there. */
+  stopAt(point: StopAt): void {
+    writeFileSync(this.#stopFile, JSON.stringify(point));
   }
 
   /** Creates the owner and the token that all later calls use. */
@@ -161,9 +169,10 @@ export class KillableServer {
     route: R,
     params: Record<string, string> = {},
     body?: BodyInputOf<R>,
+    query: Record<string, string> = {},
   ): Promise<ResponseOf<R>> {
     const path = route.path.replace(/:([a-zA-Z]+)/g, (_, name: string) => params[name] ?? `missing-${name}`);
-    const answer = await this.raw(route.method, path, body);
+    const answer = await this.raw(route.method, `${path}?${new URLSearchParams(query)}`, body);
     if (answer.status !== route.status) throw new Error(`${route.id}: ${answer.status} ${JSON.stringify(answer.body)}`);
     return answer.body as ResponseOf<R>;
   }

@@ -79,7 +79,10 @@ export function healthWatcher(services: Services, pace: HealthPace = healthPace)
             if (await check(instance)) restarted++;
           } catch (cause) {
             // One that cannot be asked is not unhealthy: what is away is the agent, and the hosts page says that.
-            services.log.debug({ instanceId: instance.id, code: toBerthError(cause).code }, 'could not check health');
+            services.log.debug(
+              { instanceId: instance.id, errorCode: toBerthError(cause).code },
+              'could not check health',
+            );
           }
         }
       };

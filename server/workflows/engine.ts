@@ -141,7 +141,7 @@ async function doStep(services: Services, operation: OperationRecord, step: Step
           operationId: operation.id,
           step: step.name,
           attempt,
-          code: error.code,
+          errorCode: error.code,
           err: cause,
           detail: error.detail,
           last,

@@ -1,7 +1,7 @@
 /** Every operation kind with its workflow: one map, one durable body. */
 import type { OperationId } from '#domain/ids.ts';
 import type { OperationKind } from '#domain/operations.ts';
-import type { RunBody } from '../runtime/workflows.ts';
+import type { Run, RunBody } from '../runtime/workflows.ts';
 import { find } from '../store/operations.ts';
 import { type AnyWorkflow, patiently, runOperation } from './engine.ts';
 import { imageBuild } from './image-build.ts';
@@ -41,10 +41,15 @@ export const workflows: Record<OperationKind, AnyWorkflow> = {
   'image.delete': imageDelete,
 };
 
+/** Changes how the steps of a run are carried out; for tests. */
+export type WrapRun = (kind: OperationKind, run: Run) => Run;
+
 /** The body of every durable run: the run's id is the operation's. */
-export function operationBody(services: Services): RunBody {
+export function operationBody(services: Services, wrap?: WrapRun): RunBody {
   return async (run) => {
     const operation = await patiently(services, () => find(services.db, run.id as OperationId));
-    if (operation !== null) await runOperation(workflows[operation.kind], services, run, operation);
+    if (operation === null) return;
+    const { kind } = operation;
+    await runOperation(workflows[kind], services, wrap === undefined ? run : wrap(kind, run), operation);
   };
 }

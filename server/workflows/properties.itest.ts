@@ -1,0 +1,122 @@
+/**
+ * Properties that hold for every workflow: each step may run twice, each may fail (before or after its effect), each undo
+ * may run twice; afterwards rows, quota and engine agree and nothing is left over.
+ */
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { BerthError } from '#domain/errors.ts';
+import type { OperationKind } from '#domain/operations.ts';
+import { SimulatedDriver } from '#drivers/simulated/driver.ts';
+import { withDatabase } from '#testkit/postgres.ts';
+import { clearAll, disagreements, type InstanceKindOfWork, scenarios, type World } from '#testkit/scenarios.ts';
+import { type SetUp, startTestServer, type TestServer } from '#testkit/server.ts';
+import { fastWork, settled, until } from '#testkit/work.ts';
+import { workflows } from './registry.ts';
+import type { StopMoment } from './stop-point.ts';
+
+let server: TestServer;
+let people: SetUp;
+let world: World;
+let counter = 0;
+const driver = new SimulatedDriver();
+
+/** What is done to workflows at the moment. */
+const mode: { twice: OperationKind | null; failAt: { kind: string; step: string; moment: StopMoment } | null } = {
+  twice: null,
+  failAt: null,
+};
+
+beforeAll(async () => {
+  server = await startTestServer({
+    database: await withDatabase(),
+    driver,
+    work: {
+      ...fastWork,
+      stopPoint: async (kind, step, moment) => {
+        const { failAt } = mode;
+        if (failAt?.kind === kind && failAt.step === step && failAt.moment === moment) {
+          throw new BerthError('conflict', `It was made to fail at ${step}.`);
+        }
+      },
+      wrapRun: (kind, run) => {
+        if (mode.twice !== kind) return run;
+        // As after kill -9 between effect and record: the work is done, its answer lost, it is done again.
+        const twice = async <T>(work: () => Promise<T>): Promise<T> => {
+          await work();
+          return work();
+        };
+        return { id: run.id, step: (name, work) => run.step(name, () => twice(work)) };
+      },
+    },
+  });
+  people = await server.setUp();
+  world = {
+    project: people.project,
+    call: (route, params, body, query) =>
+      people.owner.call(route, {
+        params,
+        ...(body === undefined ? {} : { body }),
+        ...(query === undefined ? {} : { query }),
+      }),
+    settled: (operation) => settled(people.owner, operation),
+    guests: () => driver.behind.guests(),
+  };
+});
+afterAll(() => server?.stop());
+beforeEach(() => {
+  mode.twice = null;
+  mode.failAt = null;
+});
+
+/** The watchers may have something to put right first. */
+async function agreed(): Promise<void> {
+  let last: string[] = [];
+  await until(async () => {
+    last = await disagreements(world);
+    return last.length === 0;
+  }, 20_000).catch(() => expect(last).toEqual([]));
+}
+
+const kinds = Object.keys(scenarios) as InstanceKindOfWork[];
+const points = kinds.flatMap((kind) =>
+  workflows[kind].steps.flatMap((step) =>
+    (['before', 'effect'] as const).map((moment) => ({ kind, step: step.name, moment })),
+  ),
+);
+
+describe('every step twice', () => {
+  it.each(kinds)('D1: %s ends well and nothing is doubled', async (kind) => {
+    const scenario = scenarios[kind];
+    const prepared = await scenario.prepare(world, `twice-${counter++}`);
+    mode.twice = kind;
+    const { operation } = await scenario.act(world, prepared as never);
+    const ended = await world.settled(operation.id);
+    expect(ended).toMatchObject({ state: 'succeeded', error: null });
+    expect(ended.steps.every((step) => step.attempts >= 2)).toBe(true);
+    await agreed();
+    mode.twice = null;
+    await clearAll(world);
+  });
+});
+
+describe('failing at each step, every undo twice', () => {
+  it.each(points.map((point) => [point.kind, point.moment, point.step, point] as const))(
+    'D1: %s, %s the effect of %s',
+    async (kind, _moment, _step, point) => {
+      const scenario = scenarios[kind];
+      const prepared = await scenario.prepare(world, `fail-${counter++}`);
+      mode.failAt = point;
+      mode.twice = kind;
+      const { operation } = await scenario.act(world, prepared as never);
+      const ended = await world.settled(operation.id);
+      expect(ended).toMatchObject({ state: 'failed', error: { code: 'conflict' } });
+      expect(ended.steps.find((step) => step.name === point.step)?.state).toBe('failed');
+      expect(ended.steps.filter((step) => step.message?.startsWith('Not undone'))).toEqual([]);
+      mode.failAt = null;
+      mode.twice = null;
+      // A purge only goes forward: the purger ends it.
+      if (kind === 'instance.purge') server.app.services.nudge('archive-purger');
+      await agreed();
+      await clearAll(world);
+    },
+  );
+});

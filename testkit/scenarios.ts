@@ -1,0 +1,193 @@
+/**
+ * For every operation kind: what must be there first, and the call that starts it; and what must be true of rows, quota
+ * and engine together whenever nothing runs. Shared by the workflow properties and the kill -9 tests.
+ */
+import { api } from '#contract/api.ts';
+import type { Operation } from '#contract/operations.ts';
+import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
+import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceAction } from '#domain/instances.ts';
+import type { OperationKind } from '#domain/operations.ts';
+import type { SimulatedGuest } from '#drivers/simulated/state.ts';
+
+/** Somebody who may do everything, and a way to see what the engine really has. */
+export type World = {
+  project: ProjectId;
+  call<R extends RouteDefinition>(
+    route: R,
+    params: Record<string, string>,
+    body?: BodyInputOf<R>,
+    query?: Record<string, string>,
+  ): Promise<ResponseOf<R>>;
+  settled(operation: OperationId): Promise<Operation>;
+  guests(): readonly SimulatedGuest[];
+};
+
+export type InstanceKindOfWork = Exclude<OperationKind, `image.${string}`>;
+export type Scenario = {
+  prepare(world: World, name: string): Promise<unknown>;
+  act(world: World, prepared: never): Promise<{ operation: Operation }>;
+};
+
+const inProject = (world: World) => ({ project: world.project });
+
+/** Waits for the operation of an answer. Errors: Error when it failed. */
+export async function finished<T extends { operation: Operation }>(world: World, answer: Promise<T>): Promise<T> {
+  const got = await answer;
+  const ended = await world.settled(got.operation.id);
+  if (ended.state !== 'succeeded') throw new Error(`${ended.kind} failed: ${JSON.stringify(ended)}`);
+  return got;
+}
+
+export async function makeInstance(world: World, name: string): Promise<InstanceId> {
+  const create = world.call(api.instancesCreate, inProject(world), { kind: 'server', name });
+  const { instance } = await finished(world, create);
+  if (instance === null) throw new Error('no instance');
+  return instance.id;
+}
+
+function power(action: InstanceAction, before?: InstanceAction): Scenario {
+  return {
+    async prepare(world, name) {
+      const instance = await makeInstance(world, name);
+      if (before !== undefined) await finished(world, world.call(api.instancesPower, { instance, action: before }));
+      return instance;
+    },
+    act: (world, instance: InstanceId) => world.call(api.instancesPower, { instance, action }),
+  };
+}
+
+type Snap = { instance: InstanceId; snapshot: SnapshotId };
+async function withSnapshot(world: World, name: string): Promise<Snap> {
+  const instance = await makeInstance(world, name);
+  await finished(world, world.call(api.snapshotsCreate, { instance }, { name: 'before' }));
+  const [snapshot] = (await world.call(api.snapshotsList, { instance })).items;
+  if (snapshot === undefined) throw new Error('no snapshot');
+  return { instance, snapshot: snapshot.id };
+}
+
+type Named = { instance: InstanceId; name: string };
+async function archived(world: World, name: string): Promise<Named> {
+  const instance = await makeInstance(world, name);
+  await finished(world, world.call(api.instancesArchive, { instance }));
+  return { instance, name };
+}
+async function named(world: World, name: string): Promise<Named> {
+  return { instance: await makeInstance(world, name), name };
+}
+
+export const scenarios: Record<InstanceKindOfWork, Scenario> = {
+  'instance.create': {
+    prepare: async (_world, name) => name,
+    act: (world, name: string) => world.call(api.instancesCreate, inProject(world), { kind: 'server', name }),
+  },
+  'instance.start': power('start', 'stop'),
+  'instance.stop': power('stop'),
+  'instance.restart': power('restart'),
+  'instance.pause': power('pause'),
+  'instance.resume': power('resume', 'pause'),
+  'instance.resize': {
+    prepare: makeInstance,
+    act: (world, instance: InstanceId) => world.call(api.instancesResize, { instance }, { size: 'medium' }),
+  },
+  'instance.rename': {
+    prepare: named,
+    act: (world, { instance, name }: Named) => world.call(api.instancesRename, { instance }, { name: `new-${name}` }),
+  },
+  'instance.clone': {
+    prepare: named,
+    act: (world, { instance, name }: Named) => world.call(api.instancesClone, { instance }, { name: `copy-${name}` }),
+  },
+  'instance.archive': {
+    prepare: makeInstance,
+    act: (world, instance: InstanceId) => world.call(api.instancesArchive, { instance }),
+  },
+  'instance.restore': {
+    prepare: archived,
+    act: (world, { instance }: Named) => world.call(api.instancesRestore, { instance }, {}),
+  },
+  'instance.purge': {
+    prepare: archived,
+    act: (world, { instance, name }: Named) => world.call(api.instancesPurge, { instance }, { confirmName: name }),
+  },
+  'snapshot.create': {
+    prepare: makeInstance,
+    act: (world, instance: InstanceId) => world.call(api.snapshotsCreate, { instance }, { name: 'now' }),
+  },
+  'snapshot.restore': {
+    prepare: withSnapshot,
+    act: (world, { instance, snapshot }: Snap) => world.call(api.snapshotsRollback, { instance, snapshot }),
+  },
+  'snapshot.delete': {
+    prepare: withSnapshot,
+    act: (world, { instance, snapshot }: Snap) => world.call(api.snapshotsDelete, { instance, snapshot }),
+  },
+};
+
+async function allInstances(world: World) {
+  const [living, gone] = await Promise.all(
+    ['false', 'true'].map((value) => world.call(api.instancesList, inProject(world), undefined, { archived: value })),
+  );
+  return [...(living?.items ?? []), ...(gone?.items ?? [])];
+}
+
+/**
+ * What differs between rows, quota and engine; empty when everything agrees. For moments at which nothing runs.
+ */
+export async function disagreements(world: World): Promise<string[]> {
+  const found: string[] = [];
+  const expectEqual = (what: string, got: unknown, wanted: unknown): void => {
+    const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
+    if (a !== b) found.push(`${what}: ${a} instead of ${b}`);
+  };
+  const rows = await allInstances(world);
+  const guests = world.guests();
+  const kept = rows.filter((row) => row.phase !== 'failed');
+  expectEqual('guests', guests.map((guest) => guest.instance).sort(), kept.map((row) => row.id).sort());
+  let snapshots = 0;
+  for (const row of rows) {
+    expectEqual(`${row.name}: operation`, row.operation, null);
+    if (row.phase !== 'ready' && row.phase !== 'archived') continue;
+    const guest = guests.find((candidate) => candidate.instance === row.id);
+    expectEqual(`${row.name}: power`, guest?.state, row.desired);
+    expectEqual(`${row.name}: observed`, row.observed, guest?.state);
+    expectEqual(`${row.name}: size`, guest?.size, row.size);
+    const taken = (await world.call(api.snapshotsList, { instance: row.id })).items;
+    snapshots += taken.length;
+    const inEngine = guest?.snapshots.map((entry) => entry.snapshot).sort();
+    expectEqual(`${row.name}: snapshots`, taken.map((item) => item.id).sort(), inEngine);
+    expectEqual(
+      `${row.name}: states`,
+      taken.filter((item) => item.state !== 'ready'),
+      [],
+    );
+    if (row.phase === 'archived') continue;
+    expectEqual(`${row.name}: host name`, guest?.hostname, row.name);
+    expectEqual(`${row.name}: url`, row.url, `https://${row.name}.berth.localhost`);
+  }
+  const { used } = await world.call(api.quotaGet, inProject(world));
+  const living = rows.filter((row) => row.phase === 'ready');
+  const sum = (of: typeof rows, key: 'cpus' | 'memoryBytes' | 'diskBytes') =>
+    of.reduce((total, row) => total + row.size[key], 0);
+  expectEqual('quota', used, {
+    instances: living.length,
+    cpus: sum(living, 'cpus'),
+    memoryBytes: sum(living, 'memoryBytes'),
+    diskBytes: sum(kept, 'diskBytes'),
+    routes: 0,
+    snapshots,
+  });
+  return found;
+}
+
+/** Everything goes. Errors: Error when something of it fails. */
+export async function clearAll(world: World): Promise<void> {
+  for (const row of await allInstances(world)) {
+    if (row.phase === 'archived' || row.phase === 'purging') continue;
+    await finished(world, world.call(api.instancesArchive, { instance: row.id }));
+  }
+  for (const row of await allInstances(world)) {
+    await finished(world, world.call(api.instancesPurge, { instance: row.id }, { confirmName: row.name }));
+  }
+  if (world.guests().length > 0) throw new Error(`left in the engine: ${JSON.stringify(world.guests())}`);
+}
