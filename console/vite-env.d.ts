@@ -2,6 +2,7 @@
 
 declare module '@novnc/novnc' {
   type Credentials = { username?: string; password?: string; target?: string };
+  // biome-ignore lint/style/noDefaultExport: that is how noVNC exports it
   export default class RFB extends EventTarget {
     constructor(
       target: HTMLElement,

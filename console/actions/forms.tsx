@@ -6,6 +6,7 @@ import { toast } from 'sonner';
 import { z } from 'zod';
 import type { Instance } from '#contract/instances.ts';
 import { nameProblem } from '#domain/names.ts';
+import { GIB } from '#domain/sizes.ts';
 import type { OutputOf } from '../api/client.ts';
 import { call, newIdempotencyKey } from '../api/client.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
@@ -251,7 +252,7 @@ function ResizeForm({ instance, onClose }: Props) {
       busy={form.formState.isSubmitting}
       onClose={onClose}
       show={{
-        cli: `berth instances resize ${instance.name} ${choice.preset === 'custom' ? `--cpus ${size.cpus} --memory ${size.memoryBytes} --disk ${size.diskBytes}` : `--size ${choice.preset}`}`,
+        cli: `berth instances resize ${instance.name} ${choice.preset === 'custom' ? `--cpus ${size.cpus} --memory ${size.memoryBytes / GIB}GiB --disk ${size.diskBytes / GIB}GiB` : `--size ${choice.preset}`}`,
         planned: { name: 'instancesResize', input: { params: { instance: instance.id }, body } },
       }}
       onSubmit={form.submit(async () => {

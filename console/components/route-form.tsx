@@ -62,7 +62,7 @@ export function RouteForm({
         },
       };
   const cli = adding
-    ? `berth routes create ${instance.name} ${hostname} --port ${port}${values.visibility === 'public' ? ' --public' : ''}`
+    ? `berth routes add ${instance.name} ${values.label.trim() === '' ? 'NAME' : values.label.trim().toLowerCase()} --port ${port}${values.visibility === 'public' ? ' --public' : ''}`
     : `berth routes update ${hostname}${route.target === 'port' ? ` --port ${port}` : ''} --${values.visibility}`;
   return (
     <SidePanel

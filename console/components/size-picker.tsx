@@ -56,13 +56,7 @@ function Card({
         checked ? 'border-accent bg-accent-soft' : 'border-line-strong bg-surface hover:bg-hover',
       )}
     >
-      <input
-        type="radio"
-        name="size"
-        checked={checked}
-        onChange={onChange}
-        className="absolute inset-0 cursor-pointer opacity-0"
-      />
+      <input type="radio" name="size" checked={checked} onChange={onChange} className="sr-only" />
       <span className="font-medium text-sm">{title}</span>
       <span className="tabular text-soft text-xs">{children}</span>
     </label>

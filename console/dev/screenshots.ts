@@ -29,61 +29,195 @@ const shots: Shot[] = [
   { name: 'instances-empty', path: `${p}/instances`, scenario: 'empty' },
   { name: 'home', path: p, scenario: 'seed' },
   { name: 'instances', path: `${p}/instances` },
-  { name: 'instances-selected', path: `${p}/instances`, before: async (page) => { await page.getByRole('checkbox', { name: 'Select beacon' }).check(); await page.getByRole('checkbox', { name: 'Select delta' }).check(); } },
-  { name: 'instances-menu', path: `${p}/instances`, before: async (page) => { await page.getByRole('button', { name: 'Actions of atlas' }).click(); } },
+  {
+    name: 'instances-selected',
+    path: `${p}/instances`,
+    before: async (page) => {
+      await page.getByRole('checkbox', { name: 'Select beacon' }).check();
+      await page.getByRole('checkbox', { name: 'Select delta' }).check();
+    },
+  },
+  {
+    name: 'instances-menu',
+    path: `${p}/instances`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of atlas' }).click();
+    },
+  },
   { name: 'instances-deleted', path: `${p}/instances?view=deleted` },
   { name: 'create', path: `${p}/instances/new?name=lagoon` },
-  { name: 'create-taken', path: `${p}/instances/new?kind=server`, before: async (page) => { await page.getByRole('textbox', { name: 'Name' }).fill('atlas'); await page.getByText('Custom').click(); } },
+  {
+    name: 'create-taken',
+    path: `${p}/instances/new?kind=server`,
+    before: async (page) => {
+      await page.getByRole('textbox', { name: 'Name' }).fill('atlas');
+      await page.getByText('Custom', { exact: true }).click();
+    },
+  },
   { name: 'overview-desktop', path: `${p}/instances/atlas` },
   { name: 'overview-server', path: `${p}/instances/beacon` },
   { name: 'overview-unhealthy', path: `${p}/instances/fjord` },
   { name: 'overview-drifted', path: `${p}/instances/gannet` },
   { name: 'screen', path: `${p}/instances/atlas/screen`, waitMs: 1800 },
-  { name: 'screen-clipboard', path: `${p}/instances/atlas/screen`, waitMs: 800, before: async (page) => { await page.getByRole('button', { name: 'Clipboard' }).click(); } },
-  { name: 'terminal', path: `${p}/instances/beacon/terminal`, waitMs: 900, before: async (page) => { await page.locator('[data-testid=terminal]').click(); await page.keyboard.type('ls\ndocker ps\nuname -a\n'); } },
+  {
+    name: 'screen-clipboard',
+    path: `${p}/instances/atlas/screen`,
+    waitMs: 800,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Clipboard' }).click();
+    },
+  },
+  {
+    name: 'terminal',
+    path: `${p}/instances/beacon/terminal`,
+    waitMs: 900,
+    before: async (page) => {
+      await page.locator('[data-testid=terminal]').click();
+      await page.keyboard.type('ls\ndocker ps\nuname -a\n');
+    },
+  },
   { name: 'terminal-stopped', path: `${p}/instances/delta/terminal` },
   { name: 'logs', path: `${p}/instances/beacon/logs`, waitMs: 1200 },
   { name: 'snapshots', path: `${p}/instances/atlas/snapshots` },
   { name: 'snapshots-empty', path: `${p}/instances/beacon/snapshots` },
-  { name: 'rollback', path: `${p}/instances/atlas/snapshots`, before: async (page) => { await page.getByRole('button', { name: 'Roll back', exact: true }).first().click(); } },
+  {
+    name: 'rollback',
+    path: `${p}/instances/atlas/snapshots`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Roll back', exact: true }).first().click();
+    },
+  },
   { name: 'instance-routes', path: `${p}/instances/beacon/routes` },
-  { name: 'route-form', path: `${p}/instances/beacon/routes`, before: async (page) => { await page.getByRole('button', { name: 'Add a route' }).click(); await page.getByText('Everybody', { exact: true }).last().click(); } },
+  {
+    name: 'route-form',
+    path: `${p}/instances/beacon/routes`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Add a route' }).click();
+      await page.getByText('Everybody', { exact: true }).last().click();
+    },
+  },
   { name: 'instance-activity', path: `${p}/instances/fjord/activity` },
   { name: 'settings', path: `${p}/instances/cove/settings` },
-  { name: 'resize', path: `${p}/instances/cove/settings`, before: async (page) => { await page.getByRole('button', { name: 'Resize' }).click(); } },
+  {
+    name: 'resize',
+    path: `${p}/instances/cove/settings`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Resize' }).click();
+    },
+  },
   { name: 'routes', path: `${p}/routes` },
   { name: 'operations', path: `${p}/operations` },
-  { name: 'operation-failed', path: `${p}/operations?state=failed`, before: async (page) => { await page.getByRole('link', { name: 'Restart fjord' }).click(); } },
+  {
+    name: 'operation-failed',
+    path: `${p}/operations?state=failed`,
+    before: async (page) => {
+      await page.getByRole('link', { name: 'Restart fjord' }).click();
+    },
+  },
   { name: 'images', path: '/images', waitMs: 900 },
-  { name: 'image-import', path: '/images', before: async (page) => { await page.getByRole('button', { name: 'Import an image' }).click(); } },
+  {
+    name: 'image-import',
+    path: '/images',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Import an image' }).click();
+    },
+  },
   { name: 'hosts', path: '/hosts' },
   { name: 'members', path: '/o/harbour/members' },
-  { name: 'invite', path: '/o/harbour/members', before: async (page) => { await page.getByRole('button', { name: 'Invite somebody' }).click(); await page.getByRole('textbox', { name: 'E-mail' }).fill('nils@harbour.example'); await page.getByRole('button', { name: 'Make the link' }).click(); await page.getByText('shown this once').waitFor(); } },
+  {
+    name: 'invite',
+    path: '/o/harbour/members',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Invite somebody' }).click();
+      await page.getByRole('textbox', { name: 'E-mail' }).fill('nils@harbour.example');
+      await page.getByRole('button', { name: 'Make the link' }).click();
+      await page.getByText('shown this once').waitFor();
+    },
+  },
   { name: 'audit', path: '/o/harbour/audit' },
-  { name: 'audit-entry', path: '/o/harbour/audit', before: async (page) => { await page.getByRole('button', { name: 'instance.resize' }).click(); } },
+  {
+    name: 'audit-entry',
+    path: '/o/harbour/audit',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'instance.resize' }).click();
+    },
+  },
   { name: 'account', path: '/account' },
   { name: 'account-sessions', path: '/account/sessions' },
   { name: 'account-tokens', path: '/account/tokens' },
-  { name: 'token-new', path: '/account/tokens', before: async (page) => { await page.getByRole('button', { name: 'New token' }).click(); await page.getByRole('textbox', { name: 'Name' }).fill('ci'); await page.getByRole('button', { name: 'Create the token' }).click(); await page.getByText('Copy it now').waitFor(); } },
+  {
+    name: 'token-new',
+    path: '/account/tokens',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New token' }).click();
+      await page.getByRole('textbox', { name: 'Name' }).fill('ci');
+      await page.getByRole('button', { name: 'Create the token' }).click();
+      await page.getByText('Copy it now').waitFor();
+    },
+  },
   { name: 'account-appearance', path: '/account/appearance' },
-  { name: 'palette', path: `${p}/instances/atlas`, before: async (page) => { await page.keyboard.press('Control+k'); await page.getByRole('combobox').waitFor(); } },
-  { name: 'palette-search', path: `${p}/instances`, before: async (page) => { await page.keyboard.press('Control+k'); await page.getByRole('combobox').fill('10.64'); } },
-  { name: 'shortcuts', path: `${p}/instances`, before: async (page) => { await page.keyboard.press('?'); } },
+  {
+    name: 'palette',
+    path: `${p}/instances/atlas`,
+    before: async (page) => {
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox').waitFor();
+    },
+  },
+  {
+    name: 'palette-search',
+    path: `${p}/instances`,
+    before: async (page) => {
+      await page.keyboard.press('Control+k');
+      await page.getByRole('combobox').fill('10.64');
+    },
+  },
+  {
+    name: 'shortcuts',
+    path: `${p}/instances`,
+    before: async (page) => {
+      await page.keyboard.press('?');
+    },
+  },
   { name: 'not-found', path: '/p/nowhere' },
-  { name: 'creating', path: `${p}/instances/new?name=lagoon`, before: async (page) => { await page.getByRole('button', { name: 'Create desktop' }).click(); await page.getByText('Make the guest').first().waitFor(); await page.waitForTimeout(900); } },
-  { name: 'drawer', path: `${p}/instances`, before: async (page) => { const menu = page.getByRole('button', { name: 'Menu' }); if (await menu.isVisible()) await menu.click(); } },
+  {
+    name: 'creating',
+    path: `${p}/instances/new?name=lagoon`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Create desktop' }).click();
+      await page.getByText('Make the guest').first().waitFor();
+      await page.waitForTimeout(900);
+    },
+  },
+  {
+    name: 'drawer',
+    path: `${p}/instances`,
+    before: async (page) => {
+      const menu = page.getByRole('button', { name: 'Menu' });
+      if (await menu.isVisible()) await menu.click();
+    },
+  },
 ];
 
 mkdirSync(options.out, { recursive: true });
-const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'] });
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+});
 let findings = 0;
 for (const theme of options.themes.split(',')) {
   const phone = theme === 'phone';
-  const context = await browser.newContext({ viewport: phone ? { width: 390, height: 844 } : { width: 1360, height: 850 }, colorScheme: theme === 'dark' ? 'dark' : 'light', reducedMotion: 'reduce', ignoreHTTPSErrors: true });
+  const context = await browser.newContext({
+    viewport: phone ? { width: 390, height: 844 } : { width: 1360, height: 850 },
+    colorScheme: theme === 'dark' ? 'dark' : 'light',
+    reducedMotion: 'reduce',
+    ignoreHTTPSErrors: true,
+  });
   const page = await context.newPage();
   page.on('pageerror', (error) => console.log(`PAGE ERROR ${error.message}`));
   page.on('console', (message) => {
-    if (message.type() === 'error' && !/thumbnail|status of 4\d\d/.test(message.text() + message.location().url)) console.log(`CONSOLE ${message.text().slice(0, 300)}`);
+    if (message.type() === 'error' && !/thumbnail|status of 4\d\d/.test(message.text() + message.location().url))
+      console.log(`CONSOLE ${message.text().slice(0, 300)}`);
   });
   // Every theme starts from the same state, whatever the one before created.
   await page.goto(`${options.url}/sign-in?mock=seed`);
@@ -93,7 +227,10 @@ for (const theme of options.themes.split(',')) {
     if (options.only !== undefined && !options.only.split(',').some((each) => shot.name.includes(each))) continue;
     try {
       const mark = shot.path.includes('?') ? '&' : '?';
-      await page.goto(`${options.url}${shot.path}${shot.scenario !== undefined || options.only !== undefined ? `${mark}mock=${scenario}` : ''}`, { waitUntil: 'load' });
+      await page.goto(
+        `${options.url}${shot.path}${shot.scenario !== undefined || options.only !== undefined ? `${mark}mock=${scenario}` : ''}`,
+        { waitUntil: 'load' },
+      );
       await page.waitForSelector('h1, h2', { timeout: 5000 });
       await page.waitForTimeout(350);
       await shot.before?.(page);
@@ -102,14 +239,22 @@ for (const theme of options.themes.split(',')) {
       console.log(`${theme} ${shot.name}: ${String(error).split('\n')[0]}`);
     }
     await page.screenshot({ path: `${options.out}/${shot.name}.${theme}.png` });
-    const overflow = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+    const overflow = await page.evaluate(
+      () => document.documentElement.scrollWidth - document.documentElement.clientWidth,
+    );
     if (overflow > 0) console.log(`${theme} ${shot.name}: the page is ${overflow} px wider than the window`);
     if (options.axe) {
-      const result = await new AxeBuilder({ page }).withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice']).exclude('.xterm').analyze();
+      const result = await new AxeBuilder({ page })
+        .withTags(['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'])
+        .exclude('.xterm')
+        .analyze();
       for (const violation of result.violations) {
         findings++;
         console.log(`${theme} ${shot.name}: [${violation.impact}] ${violation.id}: ${violation.help}`);
-        for (const node of violation.nodes.slice(0, 3)) console.log(`    ${node.target.join(' ')}  ${node.html.slice(0, 160)}  ${(node.any[0]?.message ?? node.all[0]?.message ?? '').slice(0, 160)}`);
+        for (const node of violation.nodes.slice(0, 3))
+          console.log(
+            `    ${node.target.join(' ')}  ${node.html.slice(0, 160)}  ${(node.any[0]?.message ?? node.all[0]?.message ?? '').slice(0, 160)}`,
+          );
       }
     }
   }

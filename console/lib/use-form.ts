@@ -32,9 +32,9 @@ export function useApiForm<I extends FieldValues, O>(
       } catch (thrown) {
         const error = toApiError(thrown);
         const known = error.fields.filter((each) => each.field in (form.getValues() as object));
-        known.forEach((each, index) =>
-          form.setError(each.field as Path<I>, { type: 'server', message: each.message }, { shouldFocus: index === 0 }),
-        );
+        for (const [index, each] of known.entries()) {
+          form.setError(each.field as Path<I>, { type: 'server', message: each.message }, { shouldFocus: index === 0 });
+        }
         // One message per error: the form's own only when no field can carry it.
         if (known.length === 0) setFailure(error);
       }

@@ -65,7 +65,16 @@ export function RootFrame() {
         position="bottom-right"
         visibleToasts={4}
         closeButton
-        toastOptions={{ classNames: { toast: 'berth-toast' } }}
+        toastOptions={{
+          style: {
+            fontFamily: 'var(--font-sans)',
+            fontSize: '0.8125rem',
+            background: 'var(--raised)',
+            borderColor: 'var(--line)',
+            color: 'var(--text)',
+            boxShadow: 'var(--shadow-pop)',
+          },
+        }}
       />
     </>
   );

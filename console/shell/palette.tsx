@@ -126,7 +126,7 @@ export function CommandPalette({
       ],
     });
     return result;
-  }, [listed.data, params.instance, scope, project, slug, navigate, perform, onShortcuts, session]);
+  }, [listed.data, params.instance, scope, project, slug, navigate, perform, onShortcuts]);
 
   const shown = useMemo<Group[]>(() => {
     const words = search.trim().toLowerCase().split(/\s+/).filter(Boolean);

@@ -72,7 +72,7 @@ function Breadcrumbs() {
     <nav aria-label="Breadcrumbs" className="hidden min-w-0 items-center text-sm md:flex">
       <ol className="flex min-w-0 items-center gap-1">
         {crumbs.map((crumb, index) => (
-          <li key={crumb.pathname} className="flex min-w-0 items-center gap-1">
+          <li key={`${crumb.pathname} ${crumb.text}`} className="flex min-w-0 items-center gap-1">
             <ChevronRight aria-hidden="true" className="size-3.5 shrink-0 text-line-strong" />
             {index === crumbs.length - 1 ? (
               <span aria-current="page" className="truncate px-1 text-soft">

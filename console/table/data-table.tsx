@@ -262,15 +262,14 @@ export function DataTable<T extends RowData>({
         </thead>
         <tbody ref={body}>
           {before > 0 ? (
-            <tr aria-hidden="true">
-              <td style={{ height: before }} />
+            <tr>
+              <td style={{ height: before, padding: 0 }} />
             </tr>
           ) : null}
           {items.map((index) => {
             const row = shown[index];
             if (row === undefined) return null;
             return (
-              // biome-ignore lint/a11y/useKeyWithClickEvents: keyboard has the link in the row, and j, k, Enter
               <tr
                 key={row.id}
                 data-row={row.id}
@@ -311,8 +310,8 @@ export function DataTable<T extends RowData>({
             );
           })}
           {after > 0 ? (
-            <tr aria-hidden="true">
-              <td style={{ height: after }} />
+            <tr>
+              <td style={{ height: after, padding: 0 }} />
             </tr>
           ) : null}
           {shown.length === 0 ? (

@@ -51,7 +51,6 @@ export function Button({
   const button = (
     <button
       {...rest}
-      // biome-ignore lint/a11y/useButtonType: it is one of the button types, a button by default
       type={type}
       aria-disabled={isBlocked || busy || undefined}
       aria-busy={busy || undefined}
@@ -94,7 +93,6 @@ export function IconButton({
   const button = (
     <button
       {...rest}
-      // biome-ignore lint/a11y/useButtonType: it is one of the button types, a button by default
       type={type}
       aria-label={label}
       className={buttonClass(tone, size, cx('!px-0', size === 'sm' ? 'w-7' : 'w-8.5', className))}

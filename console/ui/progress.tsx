@@ -69,6 +69,7 @@ export function QuotaBar({
         </span>
       </div>
       <div
+        // biome-ignore lint/a11y/useSemanticElements: a meter element cannot show what is planned on top
         role="meter"
         aria-label={label}
         aria-valuemin={0}

@@ -14,8 +14,8 @@ export function Properties({
       {items
         .filter(([, value]) => value !== undefined)
         .map(([label, value], index) => (
-          // biome-ignore lint/suspicious/noArrayIndexKey: a fixed list
           <div
+            // biome-ignore lint/suspicious/noArrayIndexKey: a fixed list
             key={index}
             className="grid grid-cols-[8.5rem_minmax(0,1fr)] items-center gap-3 px-4 py-2 text-sm max-sm:grid-cols-[6.5rem_minmax(0,1fr)]"
           >

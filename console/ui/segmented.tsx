@@ -29,7 +29,7 @@ export function Segmented<V extends string>({
         >
           <input
             type="radio"
-            className="absolute inset-0 cursor-pointer opacity-0"
+            className="sr-only"
             checked={value === option.value}
             onChange={() => onChange(option.value)}
           />

@@ -26,6 +26,7 @@ export function Switch({
           id={id}
           type="checkbox"
           role="switch"
+          aria-checked={checked}
           checked={checked}
           disabled={disabled}
           aria-describedby={hint === undefined ? undefined : `${id}-hint`}

@@ -92,7 +92,7 @@ function CreateToken({ onClose }: { onClose: () => void }) {
           </Notice>
           <CodeBlock code={secret} label="token" />
           <p className="text-sm text-soft">On the command line:</p>
-          <CodeBlock code={`berth login ${location.origin} --token-stdin`} label="sign-in command" />
+          <CodeBlock code={`berth login --url ${location.origin} --token-stdin`} label="sign-in command" />
         </div>
       )}
     </SidePanel>

@@ -188,7 +188,7 @@ export function CreatePage() {
                   <input
                     type="radio"
                     name="kind"
-                    className="absolute inset-0 cursor-pointer opacity-0"
+                    className="sr-only"
                     checked={values.kind === each.kind}
                     onChange={() => choose(each.kind)}
                   />

@@ -1,4 +1,4 @@
-import { Link, Outlet, useMatches } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useMatches } from '@tanstack/react-router';
 import { Ellipsis, ExternalLink, Lock } from 'lucide-react';
 import { useEffect } from 'react';
 import type { Instance } from '#contract/instances.ts';
@@ -61,13 +61,15 @@ function Tabs({ instance }: { instance: Instance }) {
   );
 }
 
-function Header({ instance, compact }: { instance: Instance; compact: boolean }) {
+function Header({ instance, compact, tab }: { instance: Instance; compact: boolean; tab: string }) {
   const entries = useActionEntries();
   const perform = usePerform();
   const all = actionsFor(instance);
   const primary = ['screen', 'terminal', 'start', 'resume', 'restore']
     .flatMap((id) => all.find((action) => action.id === id) ?? [])
-    .filter((action, index) => index < 2 || action.group === 'power');
+    .filter((action, index) => index < 2 || action.group === 'power')
+    // No button for where one is already.
+    .filter((action) => action.kind !== 'tab' || action.tab !== tab);
   const first = primary.find((action) => blockedReason(action, instance) === undefined);
   useShortcuts(
     all.flatMap((action) =>
@@ -147,6 +149,7 @@ function Header({ instance, compact }: { instance: Instance; compact: boolean })
 export function InstanceLayout() {
   const query = useInstanceQuery();
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
+  const tab = useLocation({ select: ({ pathname }) => pathname.split('/')[5] ?? '' });
   const state = query.data?.state;
   useEffect(() => {
     titleState.set(state === undefined || state === 'running' ? null : stateWords[state]);
@@ -156,7 +159,7 @@ export function InstanceLayout() {
     <QueryView query={query}>
       {(instance) => (
         <>
-          <Header instance={instance} compact={wide} />
+          <Header instance={instance} compact={wide} tab={tab} />
           <Tabs instance={instance} />
           {wide ? null : (
             <div className="mb-5 flex flex-col gap-3 empty:hidden">

@@ -148,7 +148,7 @@ export function OverviewTab() {
         {instance.kind === 'server' ? <Containers instance={instance} /> : null}
         <Card title="From the command line">
           <div className="flex flex-col gap-2">
-            <CodeBlock label="terminal command" code={`berth instances terminal ${instance.name}`} />
+            <CodeBlock label="terminal command" code={`berth instances shell ${instance.name}`} />
             <CodeBlock label="logs command" code={`berth instances logs ${instance.name} --follow`} />
           </div>
         </Card>

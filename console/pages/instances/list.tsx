@@ -291,8 +291,7 @@ export function InstancesPage() {
         )}
       </QueryView>
       {chosen.length === 0 ? null : (
-        <div
-          role="region"
+        <section
           aria-label="Selected instances"
           className="fixed inset-x-3 bottom-4 z-30 mx-auto flex w-fit max-w-full flex-wrap items-center gap-2 rounded-xl border border-line-strong bg-raised px-3 py-2 shadow-pop"
         >
@@ -320,7 +319,7 @@ export function InstancesPage() {
           <IconButton label="Clear the selection" size="sm" onClick={() => setSelected(new Set())}>
             <X />
           </IconButton>
-        </div>
+        </section>
       )}
     </>
   );

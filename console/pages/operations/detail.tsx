@@ -61,7 +61,7 @@ export function OperationPage() {
                   />
                 </Card>
                 <Card title="From the command line">
-                  <CodeBlock label="command" code={`berth operations show ${operation.id}`} />
+                  <CodeBlock label="command" code={`berth operations get ${operation.id}`} />
                 </Card>
               </div>
             </div>

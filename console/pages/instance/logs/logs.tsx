@@ -139,9 +139,9 @@ function LogView({ id, name }: { id: string; name: string }) {
             onRetry={() => void history.refetch()}
           />
         ) : (
-          // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
           <div
             ref={box}
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
             tabIndex={0}
             role="log"
             aria-label={`Journal of ${name}`}

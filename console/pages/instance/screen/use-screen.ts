@@ -53,8 +53,11 @@ export function useScreen(
   const rfb = useRef<RFB | null>(null);
   const share = useRef(shareClipboard);
   share.current = shareClipboard;
+  const fitNow = useRef(fit);
+  fitNow.current = fit;
   const lastSent = useRef('');
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` starts it anew
   useEffect(() => {
     const element = holder.current;
     if (element === null || !running) return;
@@ -76,7 +79,7 @@ export function useScreen(
       screen.viewOnly = viewOnly;
       screen.showDotCursor = true;
       screen.qualityLevel = 7;
-      applyFit(screen, fit);
+      applyFit(screen, fitNow.current);
       screen.addEventListener('connect', () => {
         attempt = 0;
         setLink({ state: 'connected' });
@@ -123,7 +126,6 @@ export function useScreen(
       rfb.current?.disconnect();
       rfb.current = null;
     };
-    // biome-ignore lint/correctness/useExhaustiveDependencies: `fit` is applied without a new connection; `round` starts anew
   }, [holder, instance, viewOnly, running, round]);
 
   useEffect(() => {

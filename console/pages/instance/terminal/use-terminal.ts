@@ -98,6 +98,7 @@ export function useTerminal(
     else terminal.current?.paste(text);
   }, []);
 
+  // biome-ignore lint/correctness/useExhaustiveDependencies: `round` starts it anew
   useEffect(() => {
     const element = holder.current;
     if (element === null || !running) return;
@@ -234,7 +235,6 @@ export function useTerminal(
       term.dispose();
       terminal.current = null;
     };
-    // biome-ignore lint/correctness/useExhaustiveDependencies: `round` starts it anew
   }, [holder, instance, user, running, round, screenReader, guardedPaste]);
 
   const theme = resolvedTheme.use();
