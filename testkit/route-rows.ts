@@ -225,7 +225,7 @@ export const routeRows: Record<RouteName, Row> = {
   }),
   platformOperationsList: plain,
   imagesList: plain,
-  imagesBuild: image({ force: false }),
+  imagesBuild: image({ force: true }),
   imagesImport: async () => ({
     body: { type: 'file', path: 'image.tar', name: newName('import'), kind: 'server', title: 'Imported' },
   }),

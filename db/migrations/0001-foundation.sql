@@ -299,7 +299,7 @@ create table outbox (
   version bigint not null default 1
 );
 create index outbox_at on outbox (at);
--- The order readers take rows in.
+-- Readers ask for rows of transactions that their last snapshot had not seen.
 create index outbox_position on outbox (txid, seq);
 
 -- Replicas of the control plane; a dead one's workflow runs are resumed by the others.

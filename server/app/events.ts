@@ -7,14 +7,14 @@ import { type Action, platformMay, type Role, roleMay } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
-import { type FeedPosition, isAfter, type OutboxFeed } from '#server/runtime/outbox-feed.ts';
+import type { OutboxFeed } from '#server/runtime/outbox-feed.ts';
 import { isCredentialAlive } from '#server/store/identity.ts';
 import { rolesOf } from '#server/store/members.ts';
-import { type HintKind, type OutboxRow, outboxPosition, readOutbox } from '#server/store/outbox.ts';
+import { type HintKind, type OutboxRow, outboxSince } from '#server/store/outbox.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 
-export type EventsContext = AppContext & { feed: OutboxFeed };
+export type EventsContext = AppContext & { feed: OutboxFeed<OutboxRow> };
 
 /** Where hints go. `id` is the outbox number. */
 export type EventSink = {
@@ -72,15 +72,12 @@ export async function streamEvents(
   const { project } = options;
   if (project !== undefined) await authorize(app, caller, 'project.read', { kind: 'project', id: project });
   const release = takeStream(caller.userId);
-  let roles: ReadonlyMap<string, Role>;
-  const live: OutboxRow[] = [];
-  let replaying = true;
+  let roles: ReadonlyMap<string, Role> = new Map();
+  /** News that arrive while the past is still being told. */
+  let waiting: OutboxRow[] | null = [];
   let sink: EventSink | null = null;
-  let last: FeedPosition = app.feed.position;
 
   const deliver = (row: OutboxRow): void => {
-    if (!isAfter(row, last)) return;
-    last = { txid: row.txid, seq: row.seq };
     if (project !== undefined && row.projectId !== null && row.projectId !== project) return;
     if (!maySee(caller, roles, row)) return;
     sink?.change(row.seq, {
@@ -91,16 +88,6 @@ export async function streamEvents(
       version: row.version,
     });
   };
-  const unsubscribe = app.feed.subscribe((rows) => {
-    const mine = rows as readonly OutboxRow[];
-    if (replaying) {
-      live.push(...mine);
-      return;
-    }
-    for (const row of mine) deliver(row);
-    if (mine.some((row) => row.ref === caller.userId && (row.kind === 'session' || row.kind === 'member')))
-      void check();
-  });
   const check = async (): Promise<void> => {
     try {
       if (!(await isCredentialAlive(app.db, caller.credential, app.clock.now()))) {
@@ -113,8 +100,22 @@ export async function streamEvents(
       app.log.debug({ err: error }, 'could not check an event stream');
     }
   };
+  const past = options.lastEventId === null ? [] : app.feed.since(options.lastEventId);
+  const unsubscribe = app.feed.subscribe((rows) => {
+    if (rows === null) {
+      sink?.resync(app.feed.lastSeq);
+      return;
+    }
+    if (waiting !== null) {
+      waiting.push(...rows);
+      return;
+    }
+    for (const row of rows) deliver(row);
+    if (rows.some((row) => row.ref === caller.userId && (row.kind === 'session' || row.kind === 'member')))
+      void check();
+  });
   const heartbeat = setInterval(() => {
-    sink?.heartbeat(last.seq);
+    sink?.heartbeat(app.feed.lastSeq);
     void check();
   }, HEARTBEAT_MS);
   const finish = (): void => {
@@ -124,62 +125,28 @@ export async function streamEvents(
   };
   try {
     roles = await rolesOf(app.db, caller);
+    // Another replica, or this one before a restart, told the past: the table knows it, with some rows told again.
+    const missed = past ?? (await outboxSince(app.db, options.lastEventId ?? 0, REPLAY_ROWS_MAX));
     sink = open();
     options.signal.addEventListener('abort', finish, { once: true });
-    if (options.lastEventId === null) {
-      sink.heartbeat(last.seq);
-    } else {
-      last = await replay(
-        app,
-        options.lastEventId,
-        last,
-        sink,
-        (position) => {
-          last = position;
-        },
-        deliver,
-      );
+    if (missed === null) sink.resync(app.feed.lastSeq);
+    const told = new Set<number>();
+    for (const row of missed ?? []) {
+      told.add(row.seq);
+      deliver(row);
     }
-    replaying = false;
-    for (const row of live.splice(0)) deliver(row);
+    const arrived = waiting;
+    waiting = null;
+    for (const row of arrived) if (!told.has(row.seq)) deliver(row);
+    sink.heartbeat(app.feed.lastSeq);
     if (options.signal.aborted) finish();
+    // What changed between asking for the roles and listening.
+    else if (arrived.length > 0) void check();
   } catch (error) {
     finish();
     sink?.end();
     throw error;
   }
-}
-
-/** Sends what was missed since `lastEventId`; `resync` when that is not known any more or too much. Answers the new position. */
-async function replay(
-  app: EventsContext,
-  lastEventId: number,
-  head: FeedPosition,
-  sink: EventSink,
-  moveTo: (position: FeedPosition) => void,
-  deliver: (row: OutboxRow) => void,
-): Promise<FeedPosition> {
-  let position = await outboxPosition(app.db, lastEventId);
-  if (position === null) {
-    sink.resync(head.seq);
-    return head;
-  }
-  moveTo(position);
-  for (let count = 0; count < REPLAY_ROWS_MAX; ) {
-    const { rows } = await readOutbox(app.db, position);
-    const last = rows.at(-1);
-    if (last === undefined) {
-      sink.heartbeat(position.seq);
-      return position;
-    }
-    for (const row of rows) deliver(row);
-    position = { txid: last.txid, seq: last.seq };
-    count += rows.length;
-  }
-  const now = app.feed.position;
-  const reached = isAfter(now, position) ? now : position;
-  sink.resync(reached.seq);
-  return reached;
 }
 
 function takeStream(userId: string): () => void {

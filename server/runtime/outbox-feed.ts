@@ -8,7 +8,6 @@ import type { Log } from './log.ts';
 
 export type FeedRow = {
   seq: number;
-  txid: string;
   kind: string;
   ref: string;
   organizationId: string | null;
@@ -16,39 +15,46 @@ export type FeedRow = {
   instanceId: string | null;
   version: number;
 };
-export type FeedPosition = { txid: string; seq: number };
 
 /** What the feed needs of the store (store/outbox.ts). */
-export type FeedSource = {
-  head(): Promise<FeedPosition>;
-  read(after: FeedPosition): Promise<{ rows: FeedRow[]; pending: boolean }>;
+export type FeedSource<Row extends FeedRow> = {
+  head(): Promise<{ cursor: string; seq: number }>;
+  read(cursor: string): Promise<{ rows: Row[]; cursor: string; overflow: boolean }>;
   notify(seq: number): Promise<void>;
 };
 
+/** A batch of news; null: too many at once, refetch everything. */
+export type FeedListener<Row extends FeedRow> = (rows: readonly Row[] | null) => void;
+
 const POLL_MS = 250;
-/** First pause while a row waits for an older transaction; doubles up to POLL_MS. */
-const PENDING_MS_MIN = 5;
 const RETRY_MS_MAX = 5_000;
+/** Rows kept for connections that come back for a moment. */
+export const RECENT_ROWS_MAX = 5_000;
 const CHANNEL = 'berth_outbox';
 
-export class OutboxFeed {
-  readonly #source: FeedSource;
+export class OutboxFeed<Row extends FeedRow = FeedRow> {
+  readonly #source: FeedSource<Row>;
   readonly #log: Log;
-  readonly #listeners = new Set<(rows: readonly FeedRow[]) => void>();
-  #position: FeedPosition = { txid: '0', seq: 0 };
+  readonly #listeners = new Set<FeedListener<Row>>();
+  #cursor = '';
+  #lastSeq = 0;
+  /** In the order they were handed out. */
+  #recent: Row[] = [];
   #wake: (() => void) | null = null;
   #woken: 'no' | 'nudge' | 'notification' = 'no';
   #stopped = false;
   #running: Promise<void> | null = null;
 
-  constructor(source: FeedSource, log: Log) {
+  constructor(source: FeedSource<Row>, log: Log) {
     this.#source = source;
     this.#log = log;
   }
 
   /** Starts at the present. Errors: whatever the database says. */
   async start(): Promise<void> {
-    this.#position = await this.#source.head();
+    const head = await this.#source.head();
+    this.#cursor = head.cursor;
+    this.#lastSeq = head.seq;
     this.#running = this.#run();
   }
 
@@ -58,9 +64,15 @@ export class OutboxFeed {
     await this.#running;
   }
 
-  /** The last row handed out. */
-  get position(): FeedPosition {
-    return this.#position;
+  /** Number of the row handed out last (not always the highest). */
+  get lastSeq(): number {
+    return this.#lastSeq;
+  }
+
+  /** What was handed out after row `seq`; null when this feed did not hand that row out, or long ago. */
+  since(seq: number): readonly Row[] | null {
+    const index = this.#recent.findLastIndex((row) => row.seq === seq);
+    return index < 0 ? null : this.#recent.slice(index + 1);
   }
 
   /** Something was committed here. */
@@ -74,7 +86,7 @@ export class OutboxFeed {
   }
 
   /** `listener` gets every batch from now on, in order; it must not throw. Returns the end of the subscription. */
-  subscribe(listener: (rows: readonly FeedRow[]) => void): () => void {
+  subscribe(listener: FeedListener<Row>): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
@@ -86,33 +98,37 @@ export class OutboxFeed {
 
   async #run(): Promise<void> {
     let pauseMs = POLL_MS;
-    let pendingMs = PENDING_MS_MIN;
     while (!this.#stopped) {
       await this.#sleep(pauseMs);
       if (this.#stopped) return;
       const passOn = this.#woken !== 'notification';
       this.#woken = 'no';
       try {
-        const pending = await this.#drain(passOn);
-        pendingMs = pending ? Math.min(pendingMs * 2, POLL_MS) : PENDING_MS_MIN;
-        pauseMs = pending ? pendingMs : POLL_MS;
+        await this.#take(passOn);
+        pauseMs = POLL_MS;
       } catch (error) {
         if (this.#stopped) return;
         this.#log.warn({ err: error }, 'the outbox cannot be read; trying again');
-        pauseMs = Math.min(Math.max(pauseMs, POLL_MS) * 2, RETRY_MS_MAX);
+        pauseMs = Math.min(pauseMs * 2, RETRY_MS_MAX);
       }
     }
   }
 
-  async #drain(passOn: boolean): Promise<boolean> {
-    for (;;) {
-      const { rows, pending } = await this.#source.read(this.#position);
-      const last = rows.at(-1);
-      if (last === undefined) return pending;
-      this.#position = { txid: last.txid, seq: last.seq };
-      for (const listener of this.#listeners) listener(rows);
-      if (passOn) await this.#source.notify(last.seq);
+  async #take(passOn: boolean): Promise<void> {
+    const { rows, cursor, overflow } = await this.#source.read(this.#cursor);
+    this.#cursor = cursor;
+    if (overflow) {
+      this.#recent = [];
+      for (const listener of this.#listeners) listener(null);
+      return;
     }
+    const last = rows.at(-1);
+    if (last === undefined) return;
+    this.#lastSeq = last.seq;
+    this.#recent.push(...rows);
+    if (this.#recent.length > RECENT_ROWS_MAX) this.#recent = this.#recent.slice(-RECENT_ROWS_MAX / 2);
+    for (const listener of this.#listeners) listener(rows);
+    if (passOn) await this.#source.notify(last.seq);
   }
 
   #sleep(ms: number): Promise<void> {
@@ -130,14 +146,12 @@ export class OutboxFeed {
   }
 }
 
-/** True when `a` comes after `b` in the order readers take rows. */
-export function isAfter(a: FeedPosition, b: FeedPosition): boolean {
-  const [left, right] = [BigInt(a.txid), BigInt(b.txid)];
-  return left === right ? a.seq > b.seq : left > right;
-}
-
 /** Listens for notifications on a connection of its own, connecting again for ever. Returns the end of it. */
-export function listenForNotifications(url: string, feed: OutboxFeed, log: Log): () => Promise<void> {
+export function listenForNotifications(
+  url: string,
+  feed: Pick<OutboxFeed, 'notified' | 'nudge'>,
+  log: Log,
+): () => Promise<void> {
   let stopped = false;
   let current: Client | null = null;
   let retry: NodeJS.Timeout | undefined;

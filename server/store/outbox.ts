@@ -1,7 +1,7 @@
 /**
- * Hints for live consoles and for edge. `emit` runs inside the transaction of the change. Readers take rows in the order
- * (txid, seq) and only those whose transaction number is below every transaction still running: a row of a transaction
- * that commits late can therefore never land behind a reader's back.
+ * Hints for live consoles and for edge. `emit` runs inside the transaction of the change. Numbers are given out before
+ * the commit, so a lower number may become visible after a higher one: readers therefore go by what their last snapshot
+ * had seen, never by the highest number they know.
  */
 import { sql } from 'kysely';
 import { type Db, markEmitted, type Trx } from './database.ts';
@@ -34,7 +34,6 @@ export type Hint = {
 
 export type OutboxRow = {
   seq: number;
-  txid: string;
   kind: HintKind;
   ref: string;
   organizationId: string | null;
@@ -43,10 +42,14 @@ export type OutboxRow = {
   version: number;
 };
 
-/** Position of a reader: the last row it took. Transaction numbers are decimal text (64 bits). */
-export type OutboxCursor = { txid: string; seq: number };
+/**
+ * Position of a reader: the database's own description (pg_snapshot as text) of which transactions it had seen. A row is
+ * new to it when its transaction was not among them, whatever its number.
+ */
+export type OutboxCursor = string;
 
-export const OUTBOX_BATCH_MAX = 500;
+/** Rows one read takes; beyond it the reader is told to start over. */
+export const OUTBOX_READ_MAX = 5_000;
 
 /** Writes hints in the transaction of the change they tell of. */
 export async function emit(trx: Trx, ...hints: Hint[]): Promise<void> {
@@ -68,37 +71,69 @@ export async function emit(trx: Trx, ...hints: Hint[]): Promise<void> {
 }
 
 /**
- * The settled rows after `cursor`, at most OUTBOX_BATCH_MAX. `pending` is true when rows are visible that must wait for
- * an older transaction to end.
+ * Everything committed since `cursor`, by number, and the new cursor. `overflow`: there was more than OUTBOX_READ_MAX,
+ * the rows are left out and the reader must tell its listeners to refetch everything.
  */
-export async function readOutbox(db: Db, cursor: OutboxCursor): Promise<{ rows: OutboxRow[]; pending: boolean }> {
-  const result = await sql<OutboxRow & { settled: boolean }>`
-    select seq, txid::text as txid, kind, ref, organization_id as "organizationId", project_id as "projectId",
-           instance_id as "instanceId", version, txid < pg_snapshot_xmin(pg_current_snapshot()) as settled
-      from outbox
-     where (txid, seq) > (${cursor.txid}::xid8, ${cursor.seq}::bigint)
-     order by outbox.txid, seq
-     limit ${OUTBOX_BATCH_MAX}`.execute(db);
-  const rows = result.rows.filter((row) => row.settled);
-  return {
-    rows: rows.map(({ settled: _, ...row }) => row),
-    pending: rows.length < result.rows.length,
-  };
+export async function readOutbox(
+  db: Db,
+  cursor: OutboxCursor,
+): Promise<{ rows: OutboxRow[]; cursor: OutboxCursor; overflow: boolean }> {
+  // One statement, so that the rows and the new cursor come from the same snapshot.
+  const { rows: found } = await sql<OutboxRow & { cursor: string; seq: number | null }>`
+    select s.cursor, o.*
+      from (select pg_current_snapshot()::text as cursor) s
+      left join lateral (
+        select seq, kind, ref, organization_id as "organizationId", project_id as "projectId",
+               instance_id as "instanceId", version
+          from outbox
+         where txid >= pg_snapshot_xmin(${cursor}::pg_snapshot)
+           and not pg_visible_in_snapshot(txid, ${cursor}::pg_snapshot)
+         order by seq
+         limit ${OUTBOX_READ_MAX + 1}
+      ) o on true`.execute(db);
+  const next = found[0]?.cursor ?? cursor;
+  if (found.length > OUTBOX_READ_MAX) return { rows: [], cursor: next, overflow: true };
+  const rows = found.flatMap(({ cursor: _, ...row }) => (row.seq === null ? [] : [row]));
+  return { rows, cursor: next, overflow: false };
 }
 
-/** Where a reader that wants only news starts: everything that could still appear lies behind it. */
-export async function outboxHead(db: Db): Promise<OutboxCursor> {
-  const result = await sql<OutboxCursor>`
-    select txid::text as txid, seq from outbox
-     where txid < pg_snapshot_xmin(pg_current_snapshot())
-     order by outbox.txid desc, seq desc limit 1`.execute(db);
-  return result.rows[0] ?? { txid: '0', seq: 0 };
+/** Where a reader that wants only news starts, and the highest number there is. */
+export async function outboxHead(db: Db): Promise<{ cursor: OutboxCursor; seq: number }> {
+  const result = await sql<{ cursor: string; seq: number | null }>`
+    select pg_current_snapshot()::text as cursor, (select max(seq) from outbox) as seq`.execute(db);
+  const [row] = result.rows;
+  if (row === undefined) throw new Error('no snapshot');
+  return { cursor: row.cursor, seq: row.seq ?? 0 };
 }
 
-/** The position of row `seq`; null when it was swept (the reader must start over) or never existed. */
-export async function outboxPosition(db: Db, seq: number): Promise<OutboxCursor | null> {
-  const result = await sql<OutboxCursor>`select txid::text as txid, seq from outbox where seq = ${seq}`.execute(db);
-  return result.rows[0] ?? null;
+/** A transaction that wrote hints takes at most this long; the pool's time limits see to it. */
+const LATE_COMMIT_SECONDS_MAX = 60;
+
+/**
+ * What somebody whose last number was `seq` may have missed: the rows after it and, because transactions commit out of
+ * order, those of the minute before. Null when the row is gone or there are more than `max`: refetch everything.
+ */
+export async function outboxSince(db: Db, seq: number, max: number): Promise<OutboxRow[] | null> {
+  const last = await db.selectFrom('outbox').select('at').where('seq', '=', seq).executeTakeFirst();
+  if (last === undefined) return null;
+  const from = new Date(last.at.getTime() - LATE_COMMIT_SECONDS_MAX * 1000);
+  const rows = await db
+    .selectFrom('outbox')
+    .select([
+      'seq',
+      'kind',
+      'ref',
+      'organization_id as organizationId',
+      'project_id as projectId',
+      'instance_id as instanceId',
+      'version',
+    ])
+    .where('at', '>=', from)
+    .where('seq', '!=', seq)
+    .orderBy('seq')
+    .limit(max + 1)
+    .execute();
+  return rows.length > max ? null : (rows as OutboxRow[]);
 }
 
 /** Wakes every replica and edge; called outside any writing transaction. */

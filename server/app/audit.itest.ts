@@ -1,0 +1,136 @@
+import { sql } from 'kysely';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { api, type RouteName } from '#contract/api.ts';
+import type { RouteDefinition } from '#contract/route.ts';
+import type { Place } from '#testkit/factories.ts';
+import { withDatabase } from '#testkit/postgres.ts';
+import { routeRows } from '#testkit/route-rows.ts';
+import { idleWork, type SetUp, startTestServer, TestClient, type TestServer } from '#testkit/server.ts';
+
+let server: TestServer;
+let home: SetUp;
+let place: Place;
+
+beforeAll(async () => {
+  server = await startTestServer({ database: await withDatabase(), startWork: idleWork });
+  home = await server.setUp();
+  if (home.owner.userId === null) throw new Error('no owner');
+  place = { organization: home.organization, project: home.project, person: home.owner.userId };
+});
+afterAll(() => server.stop());
+
+async function auditOf(requestId: string) {
+  return server.app.db.selectFrom('audit').selectAll().where('request_id', '=', requestId).execute();
+}
+
+const changing = (Object.keys(api) as RouteName[]).filter((name) => api[name].method !== 'GET' && name !== 'setup');
+
+describe('I6: audit', () => {
+  it('every changing endpoint writes who, from where, what and the result', { timeout: 120_000 }, async () => {
+    const missing: string[] = [];
+    for (const name of changing) {
+      const client =
+        name === 'signOut' || name === 'accountPassword'
+          ? await home.owner.addMember(home.organization, 'member')
+          : name === 'signIn' || name === 'invitationAccept'
+            ? new TestClient(server)
+            : home.owner;
+      const row = await routeRows[name]({ db: server.app.db, driver: server.driver, place, caller: client.userId });
+      const requestId = `audit-${name}`;
+      const response = await client.try(api[name] as RouteDefinition, {
+        ...(row as object),
+        headers: { 'x-request-id': requestId },
+      });
+      expect(response.statusCode, `${name}: ${response.body}`).toBe(api[name].status);
+      const entries = await auditOf(requestId);
+      const entry = entries[0];
+      if (entry === undefined) {
+        missing.push(name);
+        continue;
+      }
+      expect(entry.result, name).toBe('ok');
+      expect(entry.actor, name).toContain('@example.test');
+      expect(entry.address, name).toBe('192.0.2.7');
+      expect(entry.user_agent, name).toBe('berth-test');
+      expect(entry.target, name).not.toBe('');
+      const platform = api[name].access.startsWith('platform.image');
+      if (!platform) expect(entry.organization_id, name).not.toBeNull();
+    }
+    expect(missing).toEqual([]);
+  });
+
+  it('reading writes nothing', async () => {
+    const before = await server.app.db.selectFrom('audit').select(sql<number>`count(*)`.as('n')).executeTakeFirst();
+    for (const name of Object.keys(api) as RouteName[]) {
+      if (api[name].method !== 'GET' || name === 'events') continue;
+      const row = await routeRows[name]({ db: server.app.db, driver: server.driver, place, caller: place.person });
+      await home.owner.try(api[name] as RouteDefinition, row as object);
+    }
+    const after = await server.app.db.selectFrom('audit').select(sql<number>`count(*)`.as('n')).executeTakeFirst();
+    expect(after).toEqual(before);
+  });
+
+  it('a change that fails leaves no row that says ok', async () => {
+    const requestId = 'audit-failed-change';
+    const response = await home.owner.try(api.organizationsCreate, {
+      body: { name: 'main', title: 'Taken' },
+      headers: { 'x-request-id': requestId },
+    });
+    expect([response.statusCode, response.json().code]).toEqual([409, 'name_taken']);
+    expect(await auditOf(requestId)).toEqual([]);
+  });
+
+  it('what a token does is said to be done by the token', async () => {
+    const program = await home.owner.program();
+    await program.call(api.organizationsUpdate, {
+      params: { organization: home.organization },
+      body: { title: 'By Program' },
+      headers: { 'x-request-id': 'audit-by-token' },
+    });
+    const [entry] = await auditOf('audit-by-token');
+    expect(entry).toMatchObject({ actor_kind: 'token', actor_id: home.owner.userId, after: { title: 'By Program' } });
+    expect(entry?.actor).toContain('test program');
+  });
+
+  it('can be filtered and paged without losing a row; one tenant never sees another', async () => {
+    const params = { organization: home.organization };
+    const all = await home.owner.call(api.auditList, { params, query: { limit: 200 } });
+    expect(all.items.length).toBeGreaterThan(20);
+    const seen: string[] = [];
+    let cursor: string | undefined;
+    do {
+      const page = await home.owner.call(api.auditList, { params, query: { limit: 7, cursor } });
+      seen.push(...page.items.map((item) => item.id));
+      cursor = page.nextCursor ?? undefined;
+    } while (cursor !== undefined && seen.length < all.items.length);
+    expect(seen.slice(0, all.items.length)).toEqual(all.items.map((item) => item.id).slice(0, seen.length));
+    const tokens = await home.owner.call(api.auditList, { params, query: { action: 'account.tokens' } });
+    expect(tokens.items.length).toBeGreaterThan(0);
+    expect(tokens.items.every((item) => item.action.startsWith('account.tokens'))).toBe(true);
+    const literal = await home.owner.call(api.auditList, { params, query: { actor: '%' } });
+    expect(literal.items).toEqual([]);
+    const future = new Date(Date.now() + 3_600_000).toISOString();
+    expect((await home.owner.call(api.auditList, { params, query: { since: future } })).items).toEqual([]);
+
+    const stranger = await home.owner.addStranger();
+    const theirs = await stranger.owner.call(api.auditList, {
+      params: { organization: stranger.organization },
+      query: { limit: 200 },
+    });
+    expect(theirs.items.some((item) => all.items.some((mine) => mine.id === item.id))).toBe(false);
+    // Refused sign-ins on unknown accounts belong to no tenant: only the platform sees them.
+    await server.anonymous.try(api.signIn, { body: { email: 'ghost@example.test', password: 'x' } });
+    const find = async (client: TestClient, organization: string) =>
+      (await client.call(api.auditList, { params: { organization }, query: { target: 'ghost@' } })).items.length;
+    expect(await find(home.owner, home.organization)).toBe(1);
+    expect(await find(stranger.owner, stranger.organization)).toBe(0);
+  });
+
+  it('the activity of a project shows neither addresses nor bodies', async () => {
+    const { items } = await home.owner.call(api.activityList, { params: { project: home.project } });
+    expect(items.length).toBeGreaterThan(0);
+    for (const item of items) {
+      expect(Object.keys(item).sort()).toEqual(['action', 'actor', 'at', 'id', 'result', 'target', 'targetId']);
+    }
+  });
+});
