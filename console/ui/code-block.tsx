@@ -5,13 +5,7 @@ import { cx } from './cx.ts';
 export function CodeBlock({ code, label, className }: { code: string; label: string; className?: string }) {
   return (
     <div className={cx('group relative rounded-md border border-line bg-code', className)}>
-      <pre
-        // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
-        tabIndex={0}
-        role="region"
-        aria-label={label}
-        className="overflow-x-auto whitespace-pre-wrap wrap-anywhere px-3 py-2.5 pr-11 text-text text-xs leading-relaxed"
-      >
+      <pre className="overflow-x-auto whitespace-pre-wrap wrap-anywhere px-3 py-2.5 pr-11 text-text text-xs leading-relaxed">
         <code>{code}</code>
       </pre>
       <div className="absolute top-1.5 right-1.5">

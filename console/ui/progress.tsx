@@ -68,8 +68,8 @@ export function QuotaBar({
           <span className="text-faint"> of {format(limit)}</span>
         </span>
       </div>
+      {/* biome-ignore lint/a11y/useSemanticElements: a meter element cannot show what is planned on top */}
       <div
-        // biome-ignore lint/a11y/useSemanticElements: a meter element cannot show what is planned on top
         role="meter"
         aria-label={label}
         aria-valuemin={0}

@@ -1,0 +1,97 @@
+import { describe, expect, it, vi } from 'vitest';
+import type { RouteName } from '#contract/api.ts';
+import { api } from '#contract/api.ts';
+import type { RouteDefinition } from '#contract/route.ts';
+import { handlers, seed } from './handlers.ts';
+import { listeners, present } from './state.ts';
+
+describe('the mock', () => {
+  it('answers lists in the contract’s own shapes', () => {
+    const state = seed();
+    const params = {
+      project: state.projects[0]?.id,
+      organization: state.organization.id,
+      instance: state.instances[0]?.id,
+      operation: state.operations[0]?.id,
+      host: state.hosts[0]?.id,
+    };
+    const names: RouteName[] = [
+      'whoami',
+      'instancesList',
+      'instancesGet',
+      'snapshotsList',
+      'routesList',
+      'routesListProject',
+      'operationsList',
+      'operationsGet',
+      'imagesList',
+      'hostsList',
+      'hostsGet',
+      'membersList',
+      'invitationsList',
+      'auditList',
+      'activityList',
+      'quotaGet',
+      'tokensList',
+      'sessionsList',
+      'info',
+      'instancesLogs',
+      'instancesContainers',
+    ];
+    for (const name of names) {
+      const route = api[name] as RouteDefinition;
+      const query = route.query?.parse({}) ?? {};
+      const answer = (handlers[name] as (state: unknown, input: unknown) => unknown)(state, {
+        params,
+        query,
+        body: undefined,
+      });
+      expect(route.response?.safeParse(answer).error, name).toBeUndefined();
+    }
+  });
+
+  it('really creates: creating, then running, with hints on the way', () => {
+    vi.useFakeTimers();
+    const state = seed();
+    const heard: string[] = [];
+    const listener = (_id: number, hint: unknown) => heard.push((hint as { kind: string }).kind);
+    listeners.add(listener);
+    const project = state.projects[0]?.id as never;
+    const accepted = handlers.instancesCreate(state, {
+      params: { project },
+      query: {},
+      body: { kind: 'server', name: 'skiff', description: '' },
+    });
+    expect(accepted.instance?.state).toBe('creating');
+    vi.advanceTimersByTime(30_000);
+    const row = state.instances.find((each) => each.name === 'skiff');
+    expect(row === undefined ? null : present(state, row).state).toBe('running');
+    expect(state.operations.find((each) => each.id === accepted.operation.id)?.state).toBe('succeeded');
+    expect(new Set(heard)).toEqual(new Set(['instance', 'operation', 'audit', 'quota']));
+    listeners.delete(listener);
+    vi.useRealTimers();
+  });
+
+  it('fails what is named so, and undoes it', () => {
+    vi.useFakeTimers();
+    const state = seed();
+    const accepted = handlers.instancesCreate(state, {
+      params: { project: state.projects[0]?.id as never },
+      query: {},
+      body: { kind: 'server', name: 'fail-now', description: '' },
+    });
+    vi.advanceTimersByTime(30_000);
+    const operation = state.operations.find((each) => each.id === accepted.operation.id);
+    expect(operation?.state).toBe('failed');
+    expect(operation?.steps.map((step) => step.state)).toEqual([
+      'undone',
+      'undone',
+      'undone',
+      'failed',
+      'pending',
+      'pending',
+      'pending',
+    ]);
+    vi.useRealTimers();
+  });
+});
