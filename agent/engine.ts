@@ -73,8 +73,8 @@ export type Engine = {
   create(spec: GuestSpec): Promise<Guest>;
   /** Copies a guest or snapshot; the copy is stopped and still has the source's identity files. */
   clone(source: { instance: InstanceId; snapshot: SnapshotId | null }, spec: GuestSpec): Promise<Guest>;
-  /** Marks a guest as finished (a half-made clone must never start). */
-  markReady(instance: InstanceId): Promise<void>;
+  /** Declares a new guest finished: its files are as they must be and it may start (a half-made copy must not). */
+  settle(instance: InstanceId): Promise<void>;
   observe(instance: InstanceId): Promise<Guest | null>;
   list(): Promise<Guest[]>;
   power(
@@ -118,6 +118,8 @@ export type Engine = {
     labels: ImageLabels,
     signal: AbortSignal,
   ): Promise<AgentImage>;
+  /** Unpacks an image into the pool now, so that the first guest from it is as quick as the others. */
+  warmImage(fingerprint: string): Promise<void>;
   deleteImage(fingerprint: string): Promise<void>;
 
   /** Calls `onEvent` until `signal` aborts; reconnects by itself and then says `resync`. */

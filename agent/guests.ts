@@ -47,7 +47,10 @@ export class Guests {
       await this.#guard.assertProtected(spec.project);
       await this.#checkAddresses(spec);
       const guest = await this.#engine.create(spec);
-      if (guest.state === 'stopped') await this.#writeHostname(spec.instance, spec.hostname);
+      if (guest.state === 'stopped') {
+        await this.#writeHostname(spec.instance, spec.hostname);
+        await this.#engine.settle(spec.instance);
+      }
       return observation(guest);
     });
   }
@@ -64,7 +67,7 @@ export class Guests {
       if (guest.state === 'stopped') {
         await this.#forgetIdentity(spec.instance);
         await this.#writeHostname(spec.instance, spec.hostname);
-        await this.#engine.markReady(spec.instance);
+        await this.#engine.settle(spec.instance);
       }
       return this.#observed(spec.instance);
     });

@@ -25,6 +25,9 @@ type Build = {
   abort: AbortController;
 };
 
+/** How long a build goes on without anybody listening. */
+const ABANDONED_MS = 120_000;
+
 export class Images {
   readonly #engine: Engine;
   readonly #builder: ImageBuilder;
@@ -47,7 +50,7 @@ export class Images {
 
   /**
    * Builds and imports, or adopts what is up to date. A second caller joins the build that runs; it is stopped when
-   * every caller has gone away.
+   * every caller has been gone for a while.
    */
   async build(recipe: string, onProgress: Progress, signal: AbortSignal): Promise<AgentImage> {
     let build = this.#builds.get(recipe);
@@ -60,7 +63,10 @@ export class Images {
     if (last !== null) onProgress(last);
     const leave = (): void => {
       listeners.delete(onProgress);
-      if (listeners.size === 0) abort.abort();
+      // A control plane that was restarted comes back and joins; only a build nobody wants any more is stopped.
+      setTimeout(() => {
+        if (listeners.size === 0) abort.abort();
+      }, ABANDONED_MS).unref();
     };
     signal.addEventListener('abort', leave, { once: true });
     try {
@@ -106,6 +112,7 @@ export class Images {
       { name, kind: recipe.kind, recipeHash: built.recipeHash, description: recipe.description },
       signal,
     );
+    await this.#warm(image, tell);
     tell({ phase: 'done', percent: 100, line: 'The image is ready.' });
     return image;
   }
@@ -122,13 +129,19 @@ export class Images {
     };
     if (source.type === 'server') {
       onProgress({ phase: 'download', percent: 5, line: `Downloading ${source.alias}.` });
-      return this.#engine.pullImage(source, labels, signal);
+      return this.#warm(await this.#engine.pullImage(source, labels, signal), onProgress);
     }
     const unified = join(this.#importDir, source.path);
     const file = await lstat(unified).catch(() => null);
     if (file === null) throw new BerthError('not_found', 'There is no such file in the import folder.');
     if (!file.isFile()) throw new BerthError('unsupported', 'Only plain files can be imported.');
     onProgress({ phase: 'import', percent: 10, line: `Importing ${source.path}.` });
-    return this.#engine.importImage({ unified }, labels, signal);
+    return this.#warm(await this.#engine.importImage({ unified }, labels, signal), onProgress);
+  }
+
+  async #warm(image: AgentImage, onProgress: Progress): Promise<AgentImage> {
+    onProgress({ phase: 'import', percent: 95, line: 'Unpacking into the storage pool.' });
+    await this.#engine.warmImage(image.fingerprint);
+    return image;
   }
 }

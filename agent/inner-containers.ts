@@ -13,6 +13,12 @@ const FIELD_LENGTH_MAX = 300;
 /** Empty when there is no engine inside or it does not answer. Errors: not_found, state_conflict. */
 export async function innerContainers(engine: Engine, instance: InstanceId): Promise<AgentInnerContainer[]> {
   try {
+    // Asking an engine that sleeps would wake it (and its memory) in every server.
+    const awake = await engine.exec(instance, ['systemctl', 'is-active', '--quiet', 'docker.service'], {
+      timeoutMs: DOCKER_MS_MAX,
+      bytesMax: DOCKER_BYTES_MAX,
+    });
+    if (awake.code !== 0) return [];
     const { code, stdout } = await engine.exec(
       instance,
       ['docker', 'ps', '--all', '--no-trunc', '--format', '{{json .}}'],

@@ -1,5 +1,6 @@
 /** The host agent: `node agent/main.ts --config <file>`. Wiring only. */
 import { existsSync, mkdirSync, readFileSync, unlinkSync } from 'node:fs';
+import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { agentConfigSchema, CONFIG_EXIT_CODE, parseConfig } from '#contract/config.ts';
@@ -20,6 +21,7 @@ import { agent } from './verbs.ts';
 
 const CLOSE_SECONDS_MAX = 4;
 const NUDGE_MS = 500;
+const COMPILED_MS = 10_000;
 
 function configuration() {
   const { values } = parseArgs({ options: { config: { type: 'string' } } });
@@ -91,6 +93,9 @@ server.on('error', (error) => {
   log.fatal({ err: error }, 'cannot listen');
   process.exit(1);
 });
+
+// Where the supervisor gives a place for it, compiled code is kept for the next start, also after a kill -9.
+setTimeout(() => flushCompileCache(), COMPILED_MS).unref();
 
 let stopping = false;
 function stop(): void {

@@ -53,6 +53,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     images: join(data, 'images'),
     imports: join(data, 'import'),
     agentState: join(data, 'agent'),
+    compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),

@@ -7,7 +7,7 @@ import { IncusClient, segment } from './client.ts';
 import { watchEvents } from './events.ts';
 import { execCollect, execSession } from './exec.ts';
 import { probeNicFilters } from './filters.ts';
-import { IncusGuests, type NicFilters, readyLabel } from './guests.ts';
+import { IncusGuests, type NicFilters } from './guests.ts';
 import { IncusImages } from './images.ts';
 import { IncusNetworks } from './networks.ts';
 import type { IncusPool, IncusPoolResources, IncusServer } from './types.ts';
@@ -88,7 +88,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
 
     create: (spec) => guests.create(spec),
     clone: (source, spec) => guests.clone(source, spec),
-    markReady: (instance) => guests.setLabel(instance, readyLabel, 'true'),
+    settle: (instance) => guests.settle(instance),
     observe: (instance) => guests.observe(instance),
     list: () => guests.list(),
     power: (instance, action, how) => guests.power(instance, action, how),
@@ -156,6 +156,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     images: () => images.list(),
     importImage: (files, labels, signal) => images.importImage(files, labels, signal),
     pullImage: (source, labels, signal) => images.pullImage(source, labels, signal),
+    warmImage: (fingerprint) => images.warm(fingerprint, options.pool),
     deleteImage: (fingerprint) => images.remove(fingerprint),
 
     watch: (onEvent, signal) => watchEvents(client, options.names, onEvent, signal),

@@ -192,6 +192,17 @@ export class IncusGuests {
     await this.#patch(found, { config: { [key]: value } });
   }
 
+  /**
+   * Declares a new guest finished: it may start, and the engine no longer lays the image's templates over the files
+   * that were written for it (they would bring the engine's own name back as host name).
+   */
+  async settle(instance: InstanceId): Promise<void> {
+    const found = await this.locate(instance);
+    const wanted: IncusConfig = { [readyLabel]: 'true', 'volatile.apply_template': '' };
+    if (Object.entries(wanted).every(([key, value]) => (found.instance.config[key] ?? '') === value)) return;
+    await this.#patch(found, { config: wanted });
+  }
+
   isReady(found: Located): boolean {
     return found.instance.config[readyLabel] !== 'false';
   }
