@@ -17,6 +17,7 @@ import { registerIdentity } from './http/identity.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerMembers } from './http/members.ts';
+import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
 import { registerRoutes } from './http/routes.ts';
@@ -59,6 +60,7 @@ export type RunningServer = {
 
 /** Built pages of the documentation, beside this program. */
 const DOCS_DIR = fileURLToPath(new URL('../docs/dist', import.meta.url));
+const OPENAPI_FILE = fileURLToPath(new URL('../contract/openapi.json', import.meta.url));
 const SWEEP_MS = 5 * 60_000;
 const WORK_CONNECTIONS_MAX = 8;
 
@@ -136,6 +138,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),
     });
+    await registerOpenapi(http, OPENAPI_FILE);
     registerDocs(http, DOCS_DIR, log);
     await registerConsole(http, config.consoleDir, log);
     const missing = Object.values(api).filter((route) => !http.registered.has(route.id));

@@ -283,6 +283,18 @@ describe('U2: the console', () => {
   });
 });
 
+describe('U3: the description of the API', () => {
+  it('is served as checked in, and names every endpoint', async () => {
+    const response = await server.anonymous.raw({ method: 'GET', url: '/api/v1/openapi.json' });
+    const description = response.json<{ openapi: string; paths: Record<string, Record<string, unknown>> }>();
+    expect(description.openapi).toMatch(/^3\.1/);
+    for (const route of allRoutes) {
+      const path = route.path.replace(/:([a-zA-Z]+)/g, '{$1}');
+      expect(description.paths[path]?.[route.method.toLowerCase()], route.id).toBeDefined();
+    }
+  });
+});
+
 describe('D4: secrets', () => {
   it('no log line, audit row or answer carries a password, cookie, token, code or invitation secret', async () => {
     clock.advance({ minutes: 5 });

@@ -10,6 +10,7 @@ import {
   hintKinds,
   notifyOutbox,
   OUTBOX_READ_MAX,
+  type OutboxRow,
   outboxHead,
   outboxSince,
   readOutbox,
