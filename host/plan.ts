@@ -16,6 +16,7 @@ export const HOST_PACKAGES = [
   'mmdebstrap',
   'iproute2',
   'util-linux',
+  'mount',
   'ca-certificates',
 ] as const;
 /** Ubuntu does not trust Debian's archive; images are Debian. */
@@ -44,6 +45,8 @@ export type Plan = {
   /** Why nothing can be planned; lines for people. */
   refusals: string[];
   backports: (AptSource & { file: string }) | null;
+  /** Release that the engine comes from, with all it needs (`apt-get install -t`); null: the machine's own. */
+  engineRelease: string | null;
   packages: string[];
   caddy: { source: AptSource; wanted: string } | null;
 };
@@ -67,7 +70,7 @@ export function planMachine(facts: MachineFacts, extra: readonly string[] = []):
   const missing = wanted.filter((name) => !facts.installed.has(name));
   const caddyFits = facts.caddy !== null && compareVersions(facts.caddy.version, CADDY_WANTED) >= 0;
   const archive = debianArchive(facts);
-  const plan: Plan = { refusals: [], backports: null, packages: missing, caddy: null };
+  const plan: Plan = { refusals: [], backports: null, engineRelease: null, packages: missing, caddy: null };
   if (!caddyFits) {
     plan.caddy = { source: { ...archive, suites: [CADDY_SUITE], components: ['main'] }, wanted: CADDY_WANTED };
   }
@@ -80,8 +83,10 @@ export function planMachine(facts: MachineFacts, extra: readonly string[] = []):
   } else if (!facts.root && missing.length > 0) {
     plan.refusals.push(`As root it would install: ${missing.join(' ')}.`);
   }
+  const fromBackports = facts.os.id === 'debian' && NEEDS_BACKPORTS.includes(facts.os.codename);
+  if (missing.includes('incus') && fromBackports) plan.engineRelease = `${facts.os.codename}-backports`;
   if (missing.includes('incus') && facts.incusCandidate === null && facts.apt) {
-    if (facts.os.id === 'debian' && NEEDS_BACKPORTS.includes(facts.os.codename)) {
+    if (fromBackports) {
       plan.backports = {
         ...archive,
         suites: [`${facts.os.codename}-backports`],
