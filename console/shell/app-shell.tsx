@@ -72,9 +72,9 @@ export function AppShell() {
         onShortcuts={() => setSheet(true)}
       />
       <div className="flex min-h-0 flex-1">
-        <aside className="sticky top-12 hidden h-[calc(100dvh-3rem)] w-54 shrink-0 overflow-y-auto border-line border-r bg-surface lg:block">
+        <div className="sticky top-12 hidden h-[calc(100dvh-3rem)] w-54 shrink-0 overflow-y-auto border-line border-r bg-surface lg:block">
           <SideNav groups={groups} />
-        </aside>
+        </div>
         <main
           id="main"
           tabIndex={-1}

@@ -49,16 +49,13 @@ function ProjectSwitcher({ scope }: { scope: Scope }) {
       label="Project"
       entries={entries}
       trigger={
-        <button
-          type="button"
-          className="flex h-8 min-w-0 items-center gap-1.5 rounded-md px-2 text-sm hover:bg-hover"
-          aria-label={`Project: ${project?.title ?? 'none'}. Switch project`}
-        >
+        <button type="button" className="flex h-8 min-w-0 items-center gap-1.5 rounded-md px-2 text-sm hover:bg-hover">
           <span className="hidden truncate text-faint xl:inline">{membership?.organization.title ?? 'Berth'}</span>
           <span aria-hidden="true" className="hidden text-line-strong xl:inline">
             /
           </span>
           <span className="truncate font-medium">{project?.title ?? 'No project'}</span>
+          <span className="sr-only">, switch project</span>
           <ChevronsUpDown className="size-3.5 shrink-0 text-faint" />
         </button>
       }
@@ -143,10 +140,10 @@ function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => 
       trigger={
         <button
           type="button"
-          aria-label={`Account of ${user.name}`}
           className="flex size-8 items-center justify-center rounded-full bg-accent-soft font-semibold text-[0.6875rem] text-accent hover:brightness-97"
         >
           {initials}
+          <span className="sr-only">, account of {user.name}</span>
         </button>
       }
     />
@@ -186,10 +183,9 @@ export function TopBar({
           type="button"
           onClick={onPalette}
           className="flex h-8 items-center gap-2 rounded-md border border-line bg-sunken px-2.5 text-faint text-sm hover:border-line-strong max-md:size-8 max-md:justify-center max-md:border-transparent max-md:bg-transparent max-md:px-0 md:w-56"
-          aria-label="Search and commands"
         >
           <Search className="size-4" />
-          <span className="max-md:hidden">Search or do…</span>
+          <span className="max-md:sr-only">Search or do…</span>
           <Kbd className="ml-auto max-md:hidden">{shortcutText('mod+k')}</Kbd>
         </button>
         <LiveIndicator />

@@ -69,7 +69,7 @@ export function Checkbox({
         if (element !== null) element.indeterminate = mixed;
       }}
       onChange={(event) => onChange(event.target.checked)}
-      className="size-4 cursor-pointer rounded-sm accent-accent"
+      className="block size-4 cursor-pointer rounded-sm accent-accent"
     />
   );
 }

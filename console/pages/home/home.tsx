@@ -91,7 +91,7 @@ function FirstRun({ slug }: { slug: string }) {
             to="/p/$project/instances/new"
             params={{ project: slug }}
             search={{ kind: 'server' }}
-            className="text-accent hover:underline"
+            className="text-accent underline"
           >
             make a server
           </Link>{' '}
