@@ -88,7 +88,11 @@ events.tap((event) => {
 guard.start();
 
 if (existsSync(config.socket)) unlinkSync(config.socket);
-server.listen(config.socket, () => log.info({ socket: config.socket, engine: engine.name }, 'listening'));
+server.listen(config.socket, () => {
+  // The socket has its narrow mode now. What goes into images is read by their users: nothing of the agent's strict mask.
+  process.umask(0o022);
+  log.info({ socket: config.socket, engine: engine.name }, 'listening');
+});
 server.on('error', (error) => {
   log.fatal({ err: error }, 'cannot listen');
   process.exit(1);
