@@ -21,7 +21,10 @@ const bridge = `imgt${tag}`;
 const workDir = mkdtempSync(join(tmpdir(), 'berth-image-itest-'));
 
 async function incus(...args: string[]): Promise<string> {
-  return (await run('incus', args, { timeout: 3 * minutes, maxBuffer: 16 * 1024 * 1024 })).stdout;
+  const running = run('incus', args, { timeout: 3 * minutes, maxBuffer: 16 * 1024 * 1024 });
+  // Some of its commands wait for YAML on an open standard input.
+  running.child.stdin?.end();
+  return (await running).stdout;
 }
 const inProject = (...args: string[]) => incus('--project', project, ...args);
 const inside = (name: string, ...argv: string[]) => inProject('exec', name, '--', ...argv);
@@ -69,9 +72,14 @@ async function eventually<T>(what: () => Promise<T>): Promise<T> {
   }
 }
 
-/** The system's state once it has finished starting; systemctl's exit code says no more than its word. */
-async function settled(name: string): Promise<string> {
-  return (await inside(name, 'sh', '-c', 'systemctl is-system-running --wait; true')).trim();
+/** The system's state once it has finished starting. */
+function settled(name: string): Promise<string> {
+  return eventually(async () => {
+    // The exit code says no more than the word; right after the start there may be no one to ask yet.
+    const state = (await inside(name, 'sh', '-c', 'systemctl is-system-running --wait; true')).trim();
+    if (state === '' || state === 'offline') throw new Error('not there yet');
+    return state;
+  });
 }
 
 beforeAll(async () => {
@@ -81,7 +89,7 @@ beforeAll(async () => {
   await incus('network', 'create', bridge, `ipv4.address=${subnet}`, 'ipv4.nat=true', 'ipv6.address=none');
   await inProject('profile', 'device', 'add', 'default', 'root', 'disk', `pool=${pool}`, 'path=/');
   await inProject('profile', 'device', 'add', 'default', 'eth0', 'nic', `network=${bridge}`);
-}, 2 * minutes);
+}, 3 * minutes);
 
 afterAll(async () => {
   const guests = JSON.parse((await quietly('--project', project, 'list', '-f', 'json')) || '[]') as { name: string }[];
@@ -145,6 +153,7 @@ describe('U6 A5: the server image on the real engine', () => {
     await launch('two', 'server');
     await inProject('copy', 'one', 'three');
     await inProject('start', 'three');
+    for (const name of ['two', 'three']) await settled(name);
     const keys = await Promise.all(
       ['one', 'two', 'three'].map((name) => eventually(() => inside(name, 'cat', '/etc/ssh/ssh_host_ed25519_key.pub'))),
     );
