@@ -32,16 +32,13 @@ export async function installPackages(plan: Plan, say: Say): Promise<void> {
     onLine: say,
   });
   if (update.code !== 0) say('apt-get update reported problems; going on with what it knows');
-  const argv: [string, ...string[]] = [
-    'apt-get',
-    ...APT_OPTIONS,
-    'install',
-    '--yes',
-    '--no-install-recommends',
-    ...plan.packages,
-  ];
-  // A machine without a service manager cannot start services; postinst scripts must not fail on that.
-  await must(argv, { env: APT_ENV, timeoutMs: APT_TIMEOUT_MS, onLine: say });
+  const install: [string, ...string[]] = ['apt-get', ...APT_OPTIONS, 'install', '--yes', '--no-install-recommends'];
+  const options = { env: APT_ENV, timeoutMs: APT_TIMEOUT_MS, onLine: say };
+  if (plan.engineRelease !== null && plan.packages.includes('incus')) {
+    // Its dependencies must come from the same release: apt does not look there by itself.
+    await must([...install, '--target-release', plan.engineRelease, 'incus'], options);
+  }
+  await must([...install, ...plan.packages], options);
   const still = await installedPackages(plan.packages);
   const missing = plan.packages.filter((name) => !still.has(name));
   if (missing.length > 0) throw new Error(`apt did not install: ${missing.join(' ')}`);

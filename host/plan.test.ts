@@ -46,18 +46,20 @@ describe('U1: the plan for a fresh machine', () => {
       file: '/etc/apt/sources.list.d/berth-backports.sources',
     });
     expect(plan.packages).toContain('incus');
+    expect(plan.engineRelease).toBe('bookworm-backports');
     expect(plan.packages).not.toContain('iproute2');
     expect(plan.caddy?.source).toMatchObject({ uri: 'http://mirror.example.org/debian', suites: ['trixie-backports'] });
     expect(describePlan(plan).join('\n')).toMatch(/bookworm-backports[\s\S]*incus[\s\S]*caddy/);
   });
 
-  it('Debian 12 that has backports already: nothing is added to apt', () => {
-    expect(planMachine(machine({ incusCandidate: '6.0.4-2~bpo12+1' })).backports).toBeNull();
+  it('Debian 12 that has backports already: nothing is added to apt, the engine still comes from there', () => {
+    const plan = planMachine(machine({ incusCandidate: '6.0.4-2~bpo12+1' }));
+    expect([plan.backports, plan.engineRelease]).toEqual([null, 'bookworm-backports']);
   });
 
   it('Debian 13 and Ubuntu 24.04: incus is in their own archive', () => {
     const debian = planMachine(machine({ os: trixie, incusCandidate: '6.0.4-2' }));
-    expect([debian.backports, debian.refusals]).toEqual([null, []]);
+    expect([debian.backports, debian.engineRelease, debian.refusals]).toEqual([null, null, []]);
     const ubuntu = planMachine(
       machine({
         os: noble,

@@ -66,7 +66,9 @@ export function run(argv: readonly [string, ...string[]], options: RunOptions = 
 export async function must(argv: readonly [string, ...string[]], options: RunOptions = {}): Promise<string> {
   const result = await run(argv, options);
   if (result.code === 0) return result.stdout;
-  const said = (result.stderr.trim() || result.stdout.trim()).split('\n').slice(-12).join('\n');
+  // apt says on stdout why it said no on stderr.
+  const last = (text: string, lines: number) => text.trim().split('\n').slice(-lines).join('\n');
+  const said = [last(result.stdout, 12), last(result.stderr, 12)].filter((text) => text !== '').join('\n');
   throw new Error(`${argv.slice(0, 6).join(' ')} failed (exit ${result.code})${said === '' ? '' : `:\n${said}`}`);
 }
 
