@@ -122,6 +122,10 @@ export class Ingress {
     return this.#edge?.pid ?? 0;
   }
 
+  get caddyPid(): number {
+    return this.#caddy?.pid ?? 0;
+  }
+
   async startEdge(): Promise<void> {
     const config: EdgeConfig = {
       installation: 'testin',
