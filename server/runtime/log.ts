@@ -18,7 +18,16 @@ export type LogOptions = {
 };
 
 /** Field names that never reach a log line, at the top and one level down. */
-const secretFields = ['password', 'secret', 'token', 'code', 'cookie', 'authorization', 'passwordHash', 'tokenHash'];
+const secretFields = [
+  'password',
+  'secret',
+  'token',
+  'setupCode',
+  'cookie',
+  'authorization',
+  'passwordHash',
+  'tokenHash',
+];
 
 export function createLog(options: LogOptions): Log {
   const settings = {
