@@ -231,7 +231,7 @@ for (const theme of options.themes.split(',')) {
         `${options.url}${shot.path}${shot.scenario !== undefined || options.only !== undefined ? `${mark}mock=${scenario}` : ''}`,
         { waitUntil: 'load' },
       );
-      await page.waitForSelector('h1, h2', { timeout: 5000 });
+      await page.waitForSelector('main h1, main h2', { timeout: 5000 });
       await page.waitForTimeout(350);
       await shot.before?.(page);
       await page.waitForTimeout(shot.waitMs ?? 350);

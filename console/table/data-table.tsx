@@ -201,7 +201,7 @@ export function DataTable<T extends RowData>({
   if (rows.length === 0 && empty !== undefined) return <div className="card">{empty}</div>;
   const allSelected = shown.length > 0 && shown.every((row) => selected?.has(row.id) === true);
   return (
-    <div className={cx('card overflow-x-auto transition-opacity', stale && 'opacity-60')}>
+    <div className={cx('card relative overflow-x-auto transition-opacity', stale && 'opacity-60')}>
       <table
         className="w-full border-collapse text-left text-sm"
         aria-label={label}

@@ -11,7 +11,7 @@ export function PageHeader({
 }) {
   return (
     <header className="mb-5 flex flex-wrap items-start gap-x-4 gap-y-3">
-      <div className="min-w-0 flex-1">
+      <div className="min-w-0 flex-1 max-sm:basis-full">
         <h1 className="text-xl">{title}</h1>
         {description === undefined ? null : <div className="mt-0.5 text-sm text-soft">{description}</div>}
       </div>

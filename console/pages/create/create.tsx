@@ -170,7 +170,11 @@ export function CreatePage() {
   return (
     <>
       <PageHeader title="New instance" description="A name is enough; everything else has a sensible default." />
-      <form onSubmit={send} noValidate className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]">
+      <form
+        onSubmit={send}
+        noValidate
+        className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 lg:grid-cols-[minmax(0,1fr)_19rem]"
+      >
         <div className="flex flex-col gap-5">
           <Card title="Kind">
             <fieldset className="grid gap-2.5 sm:grid-cols-2">

@@ -230,7 +230,7 @@ export function HomePage() {
                 ) : undefined
               }
             />
-            <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
+            <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
               <div className="flex min-w-0 flex-col gap-5">
                 <section aria-labelledby="running">
                   <div className="mb-2.5 flex items-baseline justify-between">

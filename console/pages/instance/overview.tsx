@@ -126,7 +126,7 @@ export function OverviewTab() {
   const slug = projectSlug(session, useProject());
   const { usage, size } = instance;
   return (
-    <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
+    <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
       <div className="flex min-w-0 flex-col gap-5">
         <LastFailure instance={instance} />
         {instance.kind === 'desktop' && instance.can.screen === true ? (

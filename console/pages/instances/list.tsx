@@ -70,12 +70,12 @@ export function InstancesPage() {
           `${row.name} ${row.description} ${row.id} ${row.address4 ?? ''} ${row.address6 ?? ''} ${row.createdBy} ${stateWords[row.state]}`,
         cell: (row) => (
           <div className="flex min-w-0 items-center gap-3">
-            <Thumbnail instance={row} />
+            <Thumbnail instance={row} className="h-9 w-14 max-sm:hidden" />
             <div className="min-w-0">
               <Link to={rowHref(slug, row)} className="block truncate font-medium hover:text-accent">
                 {row.name}
               </Link>
-              <span className="block max-w-64 truncate text-faint text-xs">
+              <span className="block max-w-64 truncate text-faint text-xs max-sm:max-w-34">
                 {row.operation?.step ?? row.drift ?? (row.description === '' ? kindTitle(row.kind) : row.description)}
               </span>
             </div>

@@ -21,7 +21,7 @@ export function OperationPage() {
         return (
           <>
             <PageHeader title={operation.title} description={<>Asked for by {operation.actor}</>} />
-            <div className="grid items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
+            <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
               <OperationProgress id={id} linked={false} />
               <div className="flex flex-col gap-5">
                 <Card title="Details" flush>
