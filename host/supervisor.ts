@@ -260,7 +260,7 @@ export class Supervisor {
       const alive = managed.pid !== null && isRunning(managed.pid, managed.startTime);
       if (alive && managed.startedAt !== null && Date.now() - managed.startedAt < SHARED_START_MS) return;
       if (Date.now() < managed.nextStartAt) return;
-      managed.restarts++;
+      if (managed.startedAt !== null) managed.restarts++;
       await this.#start(managed);
     });
   }
