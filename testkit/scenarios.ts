@@ -2,6 +2,7 @@
  * For every operation kind: what must be there first, and the call that starts it; and what must be true of rows, quota
  * and engine together whenever nothing runs. Shared by the workflow properties and the kill -9 tests.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { api } from '#contract/api.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
@@ -137,8 +138,8 @@ async function allInstances(world: World) {
 export async function disagreements(world: World): Promise<string[]> {
   const found: string[] = [];
   const expectEqual = (what: string, got: unknown, wanted: unknown): void => {
-    const [a, b] = [JSON.stringify(got), JSON.stringify(wanted)];
-    if (a !== b) found.push(`${what}: ${a} instead of ${b}`);
+    if (isDeepStrictEqual(got, wanted)) return;
+    found.push(`${what}: ${JSON.stringify(got)} instead of ${JSON.stringify(wanted)}`);
   };
   const rows = await allInstances(world);
   const guests = world.guests();

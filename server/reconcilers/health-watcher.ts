@@ -7,7 +7,7 @@ import { toBerthError } from '#domain/errors.ts';
 import type { InstanceId } from '#domain/ids.ts';
 import { asSystem } from '../store/authorized.ts';
 import { transact } from '../store/database.ts';
-import { allInstances, changeInstance, type InstanceRecord, lockInstance } from '../store/instances.ts';
+import { changeInstance, type InstanceRecord, lockInstance, runningInstances } from '../store/instances.ts';
 import { recordHealth, recordObservation } from '../store/observations.ts';
 import { acceptOperation, hold, newOperationId } from '../workflows/accept.ts';
 import { instancePower, type PowerInput } from '../workflows/instance-power.ts';
@@ -26,6 +26,7 @@ export type HealthPace = typeof healthPace;
 
 const CHECKS_AT_ONCE_MAX = 4;
 const RESTARTS_MAX = 5;
+const FORGET_AFTER_MS = 24 * 3600_000;
 
 type Ailing = { since: number; restarts: number; nextRestartAt: number };
 
@@ -33,8 +34,6 @@ export function healthWatcher(services: Services, pace: HealthPace = healthPace)
   const ailing = new Map<InstanceId, Ailing>();
 
   const isDue = (instance: InstanceRecord, now: number): boolean => {
-    if (instance.phase !== 'ready' || instance.operation !== null) return false;
-    if (instance.desired !== 'running' || instance.observed !== 'running') return false;
     const every = instance.health === 'healthy' ? pace.healthyEveryMs : pace.otherEveryMs;
     return instance.healthAt === null || now - instance.healthAt.getTime() >= every;
   };
@@ -68,8 +67,8 @@ export function healthWatcher(services: Services, pace: HealthPace = healthPace)
     everyMs: pace.tickMs,
     async run(signal) {
       const now = services.now();
-      const instances = await allInstances(services.db);
-      for (const id of ailing.keys()) if (!instances.some((instance) => instance.id === id)) ailing.delete(id);
+      const instances = await runningInstances(services.db);
+      for (const [id, known] of ailing) if (now - known.since > FORGET_AFTER_MS) ailing.delete(id);
       const due = instances.filter((instance) => isDue(instance, now));
       let restarted = 0;
       const lane = async (): Promise<void> => {

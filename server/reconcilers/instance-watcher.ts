@@ -108,8 +108,10 @@ export function instanceWatcher(services: Services, pace: WatcherPace = watcherP
         // Every replica hears the engine; only one acts on it.
         if (!isLeader()) return;
         if (event.instance !== null && isId('ins', event.instance)) enqueue(event.instance);
-        else if (event.type === 'resync') services.nudge('instance-watcher');
-        else if (event.type === 'image') services.nudge('image-keeper');
+        else if (event.type === 'resync') {
+          // Whatever happened while nobody listened is unknown: look at everything.
+          for (const name of ['host-watcher', 'image-keeper', 'instance-watcher']) services.nudge(name);
+        } else if (event.type === 'image') services.nudge('image-keeper');
       }, signal);
       for (const timer of rechecks.values()) clearTimeout(timer);
     },

@@ -75,6 +75,9 @@ export function startReconcilers(
 /** How soon a replica that does not lead looks whether it does now. */
 const NOT_LEADING_MS = 1_000;
 
+/** After a run that failed (the agent or the database is away) the next one comes sooner. */
+const AFTER_FAILURE_MS = 2_000;
+
 async function loop(
   entry: Entry,
   options: { log: ServiceLog; isLeader(): boolean; now(): number },
@@ -88,7 +91,9 @@ async function loop(
     if (signal.aborted) return;
     if (entry.nudged && leads) continue;
     await new Promise<void>((resolve) => {
-      const timer = setTimeout(done, leads ? reconciler.everyMs : NOT_LEADING_MS);
+      const pause =
+        entry.status.lastError === null ? reconciler.everyMs : Math.min(reconciler.everyMs, AFTER_FAILURE_MS);
+      const timer = setTimeout(done, leads ? pause : NOT_LEADING_MS);
       entry.wake = done;
       function done(): void {
         clearTimeout(timer);

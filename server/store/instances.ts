@@ -96,6 +96,20 @@ export async function allInstances(db: Db): Promise<InstanceRecord[]> {
   return rows.map(rowToInstance);
 }
 
+/** Those that should run, do, and that nothing works on: whose health is worth asking for. */
+export async function runningInstances(db: Db): Promise<InstanceRecord[]> {
+  const rows = await db
+    .selectFrom('instance')
+    .selectAll()
+    .where('phase', '=', 'ready')
+    .where('operation_id', 'is', null)
+    .where('desired', '=', 'running')
+    .where('observed', '=', 'running')
+    .orderBy('id')
+    .execute();
+  return rows.map(rowToInstance);
+}
+
 /** Archived ones whose time is over, failed ones older than `failedBefore`, and purges that did not get to their end. */
 export async function instancesToPurge(
   db: Db,

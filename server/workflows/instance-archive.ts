@@ -1,6 +1,6 @@
 /**
- * Delete, first part: stop it, then in one transaction take its address away, switch its other routes off, free its name
- * and give instances, CPU and memory back. Disk and snapshots stay counted until it is purged.
+ * Delete, first part: stop it, take its address away, switch its other routes off, then free its name and give
+ * instances, CPU and memory back. Disk and snapshots stay counted until it is purged.
  */
 import { ARCHIVE_DAYS, type DesiredState } from '#domain/instances.ts';
 import { instanceUse } from '#domain/quotas.ts';
@@ -9,8 +9,8 @@ import { changeInstance, type InstanceRecord, lockInstance } from '../store/inst
 import { recordObservation } from '../store/observations.ts';
 import { releaseQuota } from '../store/quotas.ts';
 import { deleteRoute, enableRoutes, routesOfInstance } from '../store/routes.ts';
-import type { Step, Workflow } from './engine.ts';
-import { instanceOf, look } from './guest-steps.ts';
+import type { Step, StepContext, Workflow } from './engine.ts';
+import { ensurePrimaryRoute, instanceOf, look } from './guest-steps.ts';
 import type { Services } from './services.ts';
 
 export type ArchiveInput = { desired: DesiredState };
@@ -45,20 +45,30 @@ const stopStep: Step<ArchiveInput> = {
   },
 };
 
-/** The last step and one transaction: nothing to undo. */
-const archiveStep: Step<ArchiveInput> = {
-  name: 'archive',
-  title: 'Take its addresses away and keep the data',
-  async do({ services, operation }) {
+const routesStep: Step<ArchiveInput> = {
+  name: 'routes',
+  title: 'Take its addresses away',
+  async do(context) {
+    const instance = await instanceOf(context);
+    await transact(context.services.db, (tx) => withdrawRoutes(tx, instance));
+  },
+  async undo(context) {
+    const { services } = context;
+    const instance = await instanceOf(context);
     await transact(services.db, async (tx) => {
-      const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
-      if (instance === null || instance.phase !== 'ready') return;
-      await withdrawRoutes(tx, instance);
-      await releaseQuota(tx, instance.project, { ...instanceUse(instance.size), diskBytes: 0 });
-      await changeInstance(tx, instance, archivedColumns(services, operation.input.desired));
+      await enableRoutes(tx, instance.id, true);
+      await ensurePrimaryRoute(services, tx, instance);
     });
   },
 };
+
+/** Archived, its name free, its CPU and memory given back: all at once with the end of the operation. */
+async function succeeded(tx: Trx, { services, operation }: StepContext<ArchiveInput>): Promise<void> {
+  const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
+  if (instance === null || instance.phase !== 'ready') return;
+  await releaseQuota(tx, instance.project, { ...instanceUse(instance.size), diskBytes: 0 });
+  await changeInstance(tx, instance, archivedColumns(services, operation.input.desired));
+}
 
 function archivedColumns(services: Services, desired: DesiredState) {
   const now = services.now();
@@ -80,4 +90,4 @@ export async function withdrawRoutes(tx: Trx, instance: InstanceRecord): Promise
   await enableRoutes(tx, instance.id, false);
 }
 
-export const instanceArchive: Workflow<ArchiveInput> = { steps: [stopStep, archiveStep] };
+export const instanceArchive: Workflow<ArchiveInput> = { steps: [stopStep, routesStep], succeeded };

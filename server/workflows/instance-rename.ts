@@ -6,7 +6,7 @@ import { transact } from '../store/database.ts';
 import { changeInstance, lockInstance } from '../store/instances.ts';
 import { projectNetwork } from '../store/observations.ts';
 import { hostnameTaken, routesOfInstance, updateRoute } from '../store/routes.ts';
-import type { Step, Workflow } from './engine.ts';
+import type { Step, StepContext, Workflow } from './engine.ts';
 import { instanceOf } from './guest-steps.ts';
 import { primaryHostnames } from './hostnames.ts';
 
@@ -25,29 +25,35 @@ const guestStep: Step<RenameInput> = {
   },
 };
 
-/** Last and one transaction: nothing to undo. */
+/** Gives the instance this name and the platform address that goes with it, in one transaction. Errors: name_taken. */
+async function move(context: StepContext<RenameInput>, name: string): Promise<string | null> {
+  const { services, operation } = context;
+  return transact(services.db, async (tx) => {
+    const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
+    if (instance === null) return null;
+    if (instance.name !== name) await changeInstance(tx, instance, { name });
+    const primary = (await routesOfInstance(tx, instance.id)).find((route) => route.primary);
+    if (primary === undefined) return null;
+    const network = await projectNetwork(tx, instance.project);
+    for (const hostname of primaryHostnames(services.domain, name, network?.name ?? 'project', instance.id)) {
+      if (primary.hostname === hostname) return hostname;
+      if (await hostnameTaken(tx, hostname)) continue;
+      await updateRoute(tx, primary, { hostname });
+      return hostname;
+    }
+    return primary.hostname;
+  });
+}
+
 const addressStep: Step<RenameInput> = {
   name: 'address',
   title: 'Change name and address',
   async do(context) {
-    const { services, operation } = context;
-    const { to } = operation.input;
-    const hostname = await transact(services.db, async (tx) => {
-      const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
-      if (instance === null) return null;
-      await changeInstance(tx, instance, { name: to });
-      const primary = (await routesOfInstance(tx, instance.id)).find((route) => route.primary);
-      if (primary === undefined) return null;
-      const network = await projectNetwork(tx, instance.project);
-      for (const hostname of primaryHostnames(services.domain, to, network?.name ?? 'project', instance.id)) {
-        if (primary.hostname === hostname) return hostname;
-        if (await hostnameTaken(tx, hostname)) continue;
-        await updateRoute(tx, primary, { hostname });
-        return hostname;
-      }
-      return primary.hostname;
-    });
-    context.report(100, hostname);
+    context.report(100, await move(context, context.operation.input.to));
+  },
+  async undo(context) {
+    const instance = await instanceOf(context);
+    if (instance.name === context.operation.input.to) await move(context, context.operation.input.from);
   },
 };
 
