@@ -62,20 +62,29 @@ const invitation = createRoute({
 });
 
 // ---- signed in ---------------------------------------------------------------------------------------------------
+async function signedIn({ location }: { location: { href: string } }): Promise<{ session: Session }> {
+  try {
+    return { session: await queryClient.ensureQueryData(sessionQuery) };
+  } catch (error) {
+    if (toApiError(error).code !== 'unauthenticated') throw error;
+    const state = await queryClient.ensureQueryData(apiQuery('setupState', {}));
+    if (state.needed) throw redirect({ to: '/setup' });
+    throw redirect({ to: '/sign-in', search: { return: location.href === '/' ? undefined : location.href } });
+  }
+}
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
   component: AppShell,
-  beforeLoad: async ({ location }): Promise<{ session: Session }> => {
-    try {
-      return { session: await queryClient.ensureQueryData(sessionQuery) };
-    } catch (error) {
-      if (toApiError(error).code !== 'unauthenticated') throw error;
-      const state = await queryClient.ensureQueryData(apiQuery('setupState', {}));
-      if (state.needed) throw redirect({ to: '/setup' });
-      throw redirect({ to: '/sign-in', search: { return: location.href === '/' ? undefined : location.href } });
-    }
-  },
+  beforeLoad: signedIn,
+});
+/** Where a desktop's own name leads: its screen in the whole window, without the console around it. */
+const screenWindow = createRoute({
+  getParentRoute: () => root,
+  path: '/screen/$instance',
+  staticData: { crumb: 'Screen', wide: true },
+  beforeLoad: signedIn,
+  component: lazyRouteComponent(() => import('./pages/instance/screen/window.tsx'), 'ScreenWindow'),
 });
 const start = createRoute({
   getParentRoute: () => shell,
@@ -360,6 +369,7 @@ const tree = root.addChildren([
   setup,
   signIn,
   invitation,
+  screenWindow,
   shell.addChildren([
     start,
     project.addChildren([

@@ -81,7 +81,7 @@ function ClipboardPanel({
   );
 }
 
-function ScreenView({ id, name, running }: { id: string; name: string; running: boolean }) {
+export function ScreenView({ id, name, running }: { id: string; name: string; running: boolean }) {
   const frame = useRef<HTMLDivElement>(null);
   const holder = useRef<HTMLDivElement>(null);
   const [fit, setFit] = useState<ScreenFit>(() => {
