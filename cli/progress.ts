@@ -107,7 +107,7 @@ export class Progress {
 
   #draw(): void {
     if (this.#latest === null) return;
-    const width = this.#stream.columns ?? 80;
+    const width = this.#stream.columns || 80;
     const lines = renderOperation(this.#latest, { now: this.#now(), paint: this.#paint, frame: this.#frame, width });
     const up = this.#drawn === 0 ? '' : `\u001b[${this.#drawn}A`;
     this.#stream.write(`${up}${lines.map((line) => `\u001b[2K${line}\n`).join('')}\u001b[0J`);

@@ -35,8 +35,8 @@ export class EscapeFilter {
 
 function size(berth: Runtime): { cols: number; rows: number } {
   return {
-    cols: Math.min(500, Math.max(20, berth.io.stdout.columns ?? 80)),
-    rows: Math.min(200, Math.max(5, berth.io.stdout.rows ?? 24)),
+    cols: Math.min(500, Math.max(20, berth.io.stdout.columns || 80)),
+    rows: Math.min(200, Math.max(5, berth.io.stdout.rows || 24)),
   };
 }
 

@@ -85,7 +85,7 @@ function rows(schema: Schema, depth = 0): string {
       if (!required.has(name)) notes.unshift('optional');
       const inner = inlineObject(property);
       const below = inner === null || depth >= DEPTH_MAX ? '' : rows(inner, depth + 1);
-      const pad = `<span class="pad" style="width:${depth * 1.2}rem"></span>`;
+      const pad = depth === 0 ? '' : `<span class="pad" style="width:${depth * 1.2}rem"></span>`;
       const type = inner !== null && property['properties'] !== undefined ? 'object' : typeText(property);
       return `<tr><td>${pad}${code(name)}</td><td>${type}</td><td>${notes.join('; ')}</td></tr>${below}`;
     })
