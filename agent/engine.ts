@@ -16,8 +16,8 @@ import type { Size } from '#domain/sizes.ts';
 export type GuestSpec = AgentInput<'createGuest'>;
 export type NetworkSpec = AgentInput<'ensureNetwork'>;
 
-/** A guest with what its label says it is. */
-export type Guest = AgentGuestObservation & { kind: InstanceKind };
+/** A guest with what its label says it is, and whether its image writes the host name by itself at first start. */
+export type Guest = AgentGuestObservation & { kind: InstanceKind; templated: boolean };
 
 export type EngineFacts = {
   engine: string;
@@ -71,6 +71,8 @@ export type Engine = {
 
   /** `allowed` is the fingerprint check's answer: the adapter never decides policy. */
   create(spec: GuestSpec): Promise<Guest>;
+  /** True when another guest of the project has one of the addresses. */
+  addressTaken(spec: GuestSpec): Promise<boolean>;
   /** Copies a guest or snapshot; the copy is stopped and still has the source's identity files. */
   clone(source: { instance: InstanceId; snapshot: SnapshotId | null }, spec: GuestSpec): Promise<Guest>;
   /** Declares a new guest finished: its files are as they must be and it may start (a half-made copy must not). */

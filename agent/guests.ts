@@ -47,7 +47,7 @@ export class Guests {
       await this.#guard.assertProtected(spec.project);
       await this.#checkAddresses(spec);
       const guest = await this.#engine.create(spec);
-      if (guest.state === 'stopped') {
+      if (guest.state === 'stopped' && !guest.templated) {
         await this.#writeHostname(spec.instance, spec.hostname);
         await this.#engine.settle(spec.instance);
       }
@@ -153,11 +153,9 @@ export class Guests {
 
   /** Two guests with one address would let one of them receive what is meant for the other. */
   async #checkAddresses(spec: GuestSpec): Promise<void> {
-    const clash = (await this.#engine.list()).find(
-      (other) =>
-        other.instance !== spec.instance && (other.address4 === spec.address4 || other.address6 === spec.address6),
-    );
-    if (clash !== undefined) throw new BerthError('conflict', 'Another guest has this address.');
+    if (await this.#engine.addressTaken(spec)) {
+      throw new BerthError('conflict', 'Another guest has this address.');
+    }
   }
 
   async #writeHostname(instance: InstanceId, hostname: string): Promise<void> {
@@ -200,6 +198,6 @@ function hosts(hostname: string): string {
 }
 
 /** The answer's shape: what the engine knows beyond it stays here. */
-export function observation({ kind: _kind, ...rest }: Guest): AgentGuestObservation {
+export function observation({ kind: _kind, templated: _templated, ...rest }: Guest): AgentGuestObservation {
   return rest;
 }

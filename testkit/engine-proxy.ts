@@ -2,7 +2,15 @@
 import { rmSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 
-export type EngineProxy = { path: string; requests: string[]; close(): Promise<void> };
+export type EngineProxy = {
+  path: string;
+  requests: string[];
+  /** Requests since the first `start` ones, without the looks that the agent takes at its networks by itself. */
+  since(start: number): string[];
+  close(): Promise<void>;
+};
+
+const BY_ITSELF = /^GET \/1\.0\/(network-acls|networks|projects|events)\b/;
 
 const REQUEST_LINE = /^(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (\S+) HTTP\/1\.1/;
 
@@ -31,6 +39,7 @@ export async function engineProxy(path: string, target: string): Promise<EngineP
   return {
     path,
     requests,
+    since: (start) => requests.slice(start).filter((request) => !BY_ITSELF.test(request)),
     close: async () => {
       for (const socket of open) socket.destroy();
       await new Promise((resolve) => server.close(resolve));

@@ -87,6 +87,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     guardNetwork: (spec) => networks.ensure(spec),
 
     create: (spec) => guests.create(spec),
+    addressTaken: (spec) => guests.addressTaken(spec),
     clone: (source, spec) => guests.clone(source, spec),
     settle: (instance) => guests.settle(instance),
     observe: (instance) => guests.observe(instance),

@@ -110,13 +110,14 @@ export class IncusGuests {
     );
   }
 
+  /** The guest if it is there already, looked for where it has to be (one cheap call, on the way of every create). */
   async #present(spec: GuestSpec): Promise<Guest | null> {
-    const present = await this.find(spec.instance, true);
-    if (present === null) return null;
-    if (present.project !== this.#names.project(spec.project)) {
-      throw new BerthError('conflict', 'This instance exists in another project.');
-    }
-    return toGuest(present.instance);
+    const project = this.#names.project(spec.project);
+    const there = await this.#get(guestName(spec.instance), project, true);
+    if (there === null) return null;
+    if (!this.#owned(there, spec.instance)) throw new BerthError('conflict', 'A guest with this name is not ours.');
+    this.#where.set(spec.instance, project);
+    return toGuest(there);
   }
 
   async #make(spec: GuestSpec, source: Record<string, unknown>, ready: boolean): Promise<Guest> {
@@ -160,7 +161,6 @@ export class IncusGuests {
       // A create that raced with this one, or one whose answer was lost.
       if (!(error instanceof BerthError) || error.code !== 'conflict') throw error;
     }
-    this.#where.set(spec.instance, project);
     const made = await this.#present(spec);
     if (made === null) throw new BerthError('upstream_failed', 'The engine did not keep the new guest.');
     return made;
@@ -184,6 +184,18 @@ export class IncusGuests {
       ...(filters.ip4 ? { 'security.ipv4_filtering': 'true' } : {}),
       ...(filters.ip6 ? { 'security.ipv6_filtering': 'true' } : {}),
     };
+  }
+
+  /** True when another guest of the project has one of the addresses. */
+  async addressTaken(spec: GuestSpec): Promise<boolean> {
+    const all = await this.#client.call<IncusInstance[]>('GET', '/1.0/instances', {
+      query: { recursion: 1, project: this.#names.project(spec.project) },
+    });
+    return (all ?? []).some(({ name, devices }) => {
+      const nic = devices['eth0'] ?? {};
+      const same = nic['ipv4.address'] === spec.address4 || nic['ipv6.address'] === spec.address6;
+      return same && name !== guestName(spec.instance);
+    });
   }
 
   async setLabel(instance: InstanceId, key: string, value: string): Promise<void> {
@@ -426,6 +438,8 @@ export function toGuest(instance: IncusInstance): Guest | null {
   return {
     instance: id,
     project: project as ProjectId,
+    // Images of our own recipes write the host name from the label when they first start.
+    templated: config['image.berth.recipe'] !== undefined,
     kind: (config[label.kind] === 'desktop' ? 'desktop' : 'server') satisfies InstanceKind,
     state: observedState(instance.status),
     hostname: config[label.hostname] ?? instance.name,
