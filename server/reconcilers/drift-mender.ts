@@ -1,7 +1,6 @@
 /** What to do about one instance that is not as it is wanted: nothing, show it, or repair it by an operation. */
-import { driftOf, REPAIR_ATTEMPTS_MAX, type Repair, repairPauseMs } from '#domain/drift.ts';
+import { type Drift, driftOf, REPAIR_ATTEMPTS_MAX, type Repair, repairPauseMs } from '#domain/drift.ts';
 import type { OperationId } from '#domain/ids.ts';
-import type { GuestObservation } from '#drivers/interface.ts';
 import { asSystem } from '../store/authorized.ts';
 import { type Trx, transact } from '../store/database.ts';
 import { changeInstance, type InstanceRecord, lockInstance } from '../store/instances.ts';
@@ -17,14 +16,16 @@ const CALM_MS = 5 * 60_000;
 /** `later`: look again soon. */
 export type Mended = 'fine' | 'busy' | 'shown' | 'repairing' | 'later';
 
-export async function mendDrift(
-  services: Services,
-  instance: InstanceRecord,
-  seen: GuestObservation | null,
-): Promise<Mended> {
+/** Drift as the row tells it: what was seen last and what is wanted, read at one moment, never a look of one's own. */
+function rowDrift(instance: InstanceRecord): Drift | null {
+  const { observed, observedSize } = instance;
+  return driftOf(instance, observed === 'absent' ? null : { state: observed, size: observedSize });
+}
+
+export async function mendDrift(services: Services, instance: InstanceRecord): Promise<Mended> {
   if (instance.operation !== null) return 'busy';
   if (instance.phase !== 'ready' && instance.phase !== 'archived') return 'fine';
-  const drift = driftOf(instance, seen);
+  const drift = rowDrift(instance);
   const now = services.now();
   if (drift === null) {
     const calm = instance.repairAfter === null || now > instance.repairAfter.getTime() + CALM_MS;
@@ -33,7 +34,7 @@ export async function mendDrift(
       attempts: calm ? 0 : instance.repairAttempts,
       repairAfter: calm ? null : instance.repairAfter,
     });
-    return seen?.state === 'starting' || seen?.state === 'stopping' ? 'later' : 'fine';
+    return instance.observed === 'starting' || instance.observed === 'stopping' ? 'later' : 'fine';
   }
   const shown = (text: string) =>
     recordDrift(services.db, instance, { text, attempts: instance.repairAttempts, repairAfter: instance.repairAfter });
@@ -65,7 +66,7 @@ async function acceptRepair(
     const instance = await lockInstance(tx, before.id);
     // Somebody was quicker, or it is wanted otherwise now.
     if (instance === null || instance.operation !== null || instance.desired !== before.desired) return null;
-    if (instance.phase !== before.phase) return null;
+    if (instance.phase !== before.phase || rowDrift(instance) === null) return null;
     const attempts = instance.repairAttempts + 1;
     const id = newOperationId(services);
     await accept(services, tx, instance, id, repair, text);

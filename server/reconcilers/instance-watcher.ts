@@ -5,8 +5,8 @@
  */
 import type { InstanceId } from '#domain/ids.ts';
 import { isId } from '#domain/ids.ts';
-import type { DriverEvent, GuestObservation } from '#drivers/interface.ts';
-import { allInstances, findInstance, type InstanceRecord } from '../store/instances.ts';
+import type { DriverEvent } from '#drivers/interface.ts';
+import { allInstances, findInstance } from '../store/instances.ts';
 import { recordObservation } from '../store/observations.ts';
 import type { Services } from '../workflows/services.ts';
 import { mendDrift } from './drift-mender.ts';
@@ -43,9 +43,10 @@ export function instanceWatcher(services: Services, pace: WatcherPace = watcherP
     rechecks.set(id, timer);
   };
 
-  const consider = async (instance: InstanceRecord, seen: GuestObservation | null): Promise<void> => {
-    const outcome = await mendDrift(services, instance, seen);
-    if (outcome === 'later') recheckLater(instance.id);
+  /** The row as it is now decides: it may hold a newer look than the one that brought us here. */
+  const consider = async (id: InstanceId): Promise<void> => {
+    const instance = await findInstance(services.db, id);
+    if (instance !== null && (await mendDrift(services, instance)) === 'later') recheckLater(id);
   };
 
   const lookAt = async (id: InstanceId): Promise<void> => {
@@ -57,8 +58,7 @@ export function instanceWatcher(services: Services, pace: WatcherPace = watcherP
       return;
     }
     await recordObservation(services.db, id, seen, at);
-    const instance = await findInstance(services.db, id);
-    if (instance !== null) await consider(instance, seen);
+    await consider(id);
   };
 
   const enqueue = (id: InstanceId): void => {
@@ -98,8 +98,7 @@ export function instanceWatcher(services: Services, pace: WatcherPace = watcherP
         if (instance.phase === 'creating' && seen === null) continue;
         if (instance.phase === 'failed' && seen === null && instance.observed === 'absent') continue;
         await recordObservation(services.db, instance.id, seen, at);
-        const now = await findInstance(services.db, instance.id);
-        if (now !== null) await consider(now, seen);
+        await consider(instance.id);
       }
       return reaper.reap(guests, new Map(instances.map((instance) => [instance.id, instance])));
     },
