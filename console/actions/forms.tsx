@@ -30,8 +30,11 @@ const nameShape = z.string().superRefine((value, context) => {
   if (problem !== null) context.addIssue({ code: 'custom', message: problem });
 });
 
-function useDomain(): string {
-  return useQuery({ ...apiQuery('info', {}), staleTime: Number.POSITIVE_INFINITY }).data?.domain ?? 'berth.localhost';
+function usePattern(): string {
+  return (
+    useQuery({ ...apiQuery('info', {}), staleTime: Number.POSITIVE_INFINITY }).data?.instanceUrlPattern ??
+    'https://{name}'
+  );
 }
 
 function Panel({
@@ -136,7 +139,7 @@ function SnapshotForm({ instance, onClose }: Props) {
 /** Copies the instance, or one of its snapshots. */
 export function CloneForm({ instance, onClose, snapshot }: Props & { snapshot?: { id: string; name: string } }) {
   const navigate = useNavigate();
-  const domain = useDomain();
+  const pattern = usePattern();
   const key = useRef(newIdempotencyKey());
   const form = useApiForm(z.object({ name: nameShape }), { name: `${instance.name.slice(0, 34)}-copy` });
   const name = form.watch('name');
@@ -169,7 +172,7 @@ export function CloneForm({ instance, onClose, snapshot }: Props & { snapshot?: 
     >
       <NameField
         project={instance.project}
-        domain={domain}
+        pattern={pattern}
         name={name}
         error={form.formState.errors.name?.message}
         autoFocus
@@ -193,7 +196,7 @@ export function CloneForm({ instance, onClose, snapshot }: Props & { snapshot?: 
 function RenameForm({ instance, onClose }: Props) {
   const navigate = useNavigate();
   const { pathname } = useLocation();
-  const domain = useDomain();
+  const pattern = usePattern();
   const form = useApiForm(z.object({ name: nameShape }), { name: instance.name });
   const name = form.watch('name');
   return (
@@ -222,7 +225,7 @@ function RenameForm({ instance, onClose }: Props) {
     >
       <NameField
         project={instance.project}
-        domain={domain}
+        pattern={pattern}
         name={name}
         unchanged={instance.name}
         error={form.formState.errors.name?.message}

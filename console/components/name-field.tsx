@@ -33,7 +33,7 @@ export function useNameCheck(project: string, name: string, unchanged?: string) 
 /** Name of an instance: checked as typed, with the address it gets, and a free one when it is taken. */
 export function NameField({
   project,
-  domain,
+  pattern,
   name,
   onName,
   error,
@@ -41,7 +41,8 @@ export function NameField({
   ...input
 }: {
   project: string;
-  domain: string;
+  /** Address with `{name}` in it, as the installation gives it. */
+  pattern: string;
   name: string;
   onName: (name: string) => void;
   error?: string | undefined;
@@ -68,13 +69,7 @@ export function NameField({
         ) : (
           <span className="flex items-center gap-1.5">
             <Globe className="size-3.5" aria-hidden="true" />
-            <span className="mono truncate">
-              {check.url ?? (
-                <>
-                  https://<span className={name === '' ? '' : 'text-soft'}>{name === '' ? 'name' : name}</span>.{domain}
-                </>
-              )}
-            </span>
+            <span className="mono truncate">{check.url ?? pattern.replace('{name}', name === '' ? 'name' : name)}</span>
           </span>
         )
       }
@@ -96,7 +91,7 @@ export function NameField({
             {check.checking && name !== '' && check.problem === null ? (
               <Spinner />
             ) : check.free ? (
-              <Check className="size-4 text-ok" aria-label="This name is free" />
+              <Check className="size-4 text-ok" role="img" aria-label="This name is free" />
             ) : null}
           </span>
         </div>

@@ -89,14 +89,15 @@ export function RouteForm({
             form.setError('label', { message: problem }, { shouldFocus: true });
             return;
           }
+          let saved: Route;
           try {
             if (adding)
-              await call('routesCreate', {
+              saved = await call('routesCreate', {
                 params: { instance: instance.id },
                 body: { hostname, port: valid.port, visibility: valid.visibility },
               });
             else
-              await call('routesUpdate', {
+              saved = await call('routesUpdate', {
                 params: { route: route.id },
                 body: { ...(route.target === 'port' ? { port: valid.port } : {}), visibility: valid.visibility },
               });
@@ -110,7 +111,7 @@ export function RouteForm({
           }
           onDone();
           toast.success(adding ? `${hostname} is live` : `${hostname} is changed`, {
-            action: { label: 'Open', onClick: () => window.open(`https://${hostname}`, '_blank', 'noopener') },
+            action: { label: 'Open', onClick: () => window.open(saved.url, '_blank', 'noopener') },
           });
           onClose();
         })}

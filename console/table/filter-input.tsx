@@ -10,11 +10,14 @@ export function FilterInput({
   onChange,
   label,
   placeholder = 'Filter',
+  shortcut = true,
 }: {
   value: string;
   onChange: (value: string) => void;
   label: string;
   placeholder?: string;
+  /** Whether `/` jumps here; for the first of several. */
+  shortcut?: boolean;
 }) {
   const [text, setText] = useState(value);
   const field = useRef<HTMLInputElement>(null);
@@ -26,7 +29,7 @@ export function FilterInput({
     const timer = setTimeout(() => latest.current(text), 120);
     return () => clearTimeout(timer);
   }, [text, value]);
-  useShortcuts([{ keys: '/', label: 'Filter', group: 'Table', run: () => field.current?.focus() }]);
+  useShortcuts(shortcut ? [{ keys: '/', label: 'Filter', group: 'Table', run: () => field.current?.focus() }] : []);
   return (
     <div className="relative w-full sm:w-64">
       <Search className="pointer-events-none absolute top-2.25 left-2.5 size-4 text-faint" aria-hidden="true" />
@@ -46,7 +49,9 @@ export function FilterInput({
           }
         }}
       />
-      <Kbd className="pointer-events-none absolute top-2 right-2 peer-focus:hidden max-sm:hidden">/</Kbd>
+      {shortcut ? (
+        <Kbd className="pointer-events-none absolute top-2 right-2 peer-focus:hidden max-sm:hidden">/</Kbd>
+      ) : null}
     </div>
   );
 }

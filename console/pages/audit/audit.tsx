@@ -64,12 +64,14 @@ export function AuditPage() {
           onChange={(action) => set({ action: action || undefined })}
         />
         <FilterInput
+          shortcut={false}
           label="Filter by person"
           placeholder="Person"
           value={search.actor ?? ''}
           onChange={(actor) => set({ actor: actor || undefined })}
         />
         <FilterInput
+          shortcut={false}
           label="Filter by target"
           placeholder="Target"
           value={search.target ?? ''}

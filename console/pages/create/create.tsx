@@ -212,7 +212,7 @@ export function CreatePage() {
             <div className="flex flex-col gap-4">
               <NameField
                 project={project.id}
-                domain={info.data?.domain ?? 'berth.localhost'}
+                pattern={info.data?.instanceUrlPattern ?? 'https://{name}'}
                 name={values.name}
                 error={errors.name?.message}
                 placeholder={suggestion}
