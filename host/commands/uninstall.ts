@@ -2,6 +2,7 @@
  * `berth uninstall`: takes one installation away for good: its processes, its instances with their data, what it made
  * in the engine, its data folder. Packages, the engine itself and everything another installation owns stay.
  */
+import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { canAsk, confirm } from '../ask.ts';
 import { Checklist } from '../checklist.ts';
@@ -9,6 +10,7 @@ import { engineInfo, incus } from '../engine.ts';
 import { installed } from '../installed.ts';
 import { dataDirOf, parse } from '../options.ts';
 import { Refusal } from '../refusal.ts';
+import { run } from '../run.ts';
 import { downCommand } from './down.ts';
 
 /** The claim of an installation on an image is a set of properties `user.berth.<installation>.*` (agent/incus/images.ts). */
@@ -39,10 +41,33 @@ export async function uninstallCommand(args: readonly string[]): Promise<number>
   });
   await list.step('networks, images, pool', async () => removeEngineObjects(config.installation, config.pool.name));
   await list.step('data folder', async () => {
+    await unmountBelow(layout.data);
     await rm(layout.data, { recursive: true, force: true });
     await rm(layout.run, { recursive: true, force: true });
   });
   return 0;
+}
+
+/**
+ * Lets go of what an image build that was killed left mounted (proc, dev and sys of this machine). Error: Refusal when
+ * something stays mounted: removing the folder would then remove what is not ours.
+ */
+async function unmountBelow(folder: string): Promise<void> {
+  for (const point of mountsBelow(folder).reverse()) await run(['umount', '--lazy', point], { timeoutMs: 20_000 });
+  const left = mountsBelow(folder);
+  if (left.length > 0) throw new Refusal(`Still mounted, so nothing below ${folder} was removed: ${left.join(', ')}`);
+}
+
+/** Mount points below a folder, outer ones first. */
+function mountsBelow(folder: string): string[] {
+  return readFileSync('/proc/self/mountinfo', 'utf8')
+    .split('\n')
+    .map((line) =>
+      (line.split(' ')[4] ?? '').replace(/\\([0-7]{3})/g, (_all, octal: string) =>
+        String.fromCharCode(Number.parseInt(octal, 8)),
+      ),
+    )
+    .filter((point) => point.startsWith(`${folder}/`));
 }
 
 type Guest = { name: string; project: string };
