@@ -6,16 +6,17 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Agent, request } from 'undici';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { asAdmin } from '#host/postgres.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { testConfig } from '#testkit/server.ts';
 
 const main = fileURLToPath(new URL('main.ts', import.meta.url));
 let dir = '';
-let databaseUrl = '';
+let database: Awaited<ReturnType<typeof withDatabase>>;
 
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'berth-server-'));
-  databaseUrl = (await withDatabase()).url;
+  database = await withDatabase();
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
@@ -29,7 +30,7 @@ async function start(changes: Record<string, unknown> = {}): Promise<{ child: Ch
   await writeFile(files.edgeKeyFile, randomBytes(32).toString('base64'));
   await writeFile(tokenFile, 'a-token-for-nobody');
   const config = {
-    ...testConfig(databaseUrl),
+    ...testConfig(database.url),
     logLevel: 'info',
     socket: join(dir, 'server.sock'),
     agent: { socket: join(dir, 'agent.sock'), tokenFile },
@@ -88,6 +89,30 @@ describe('the server process', () => {
         time: expect.any(String),
       });
     }
+  });
+
+  it('R1: the whole process survives that every database connection is cut, again and again', async () => {
+    const { child, ended } = await start();
+    const dispatcher = new Agent({ connect: { socketPath: join(dir, 'server.sock') } });
+    const ready = async () => {
+      const response = await request('http://server/readyz', { dispatcher });
+      const body = (await response.body.json()) as { database: boolean };
+      return body.database ? body : null;
+    };
+    await until('ready', ready);
+    for (let i = 0; i < 5; i++) {
+      await asAdmin(database.socketDir, 'postgres', async (client) => {
+        await client.query('select pg_terminate_backend(pid) from pg_stat_activity where datname = $1', [
+          database.name,
+        ]);
+      });
+      await new Promise((resolve) => setTimeout(resolve, 300));
+    }
+    expect(child.exitCode).toBeNull();
+    await until('ready again', ready);
+    child.kill('SIGTERM');
+    expect((await ended).code).toBe(0);
+    await dispatcher.close();
   });
 
   it('prints every problem of its configuration and exits 78', async () => {

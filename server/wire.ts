@@ -82,7 +82,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
   };
 
   try {
-    const onError = (error: Error) => log.warn({ err: error }, 'an idle database connection broke');
+    const onError = (error: Error) => log.warn({ err: error }, 'a database connection broke');
     const pool = openPool(config.database.url, { onError });
     const workPool = openPool(config.database.url, { name: 'berth-work', max: WORK_CONNECTIONS_MAX, onError });
     stops.push(

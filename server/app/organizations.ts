@@ -156,14 +156,13 @@ export async function addProject(
   return project;
 }
 
-/** Berth's own bridges; the database knows what is taken by them. */
-const ownBridge = /^bth/;
-
-/** IPv4 ranges of this machine's interfaces: the first project is made before any host has reported. */
+/**
+ * IPv4 ranges of this machine's interfaces: the first project is made before any host has reported. Bridges of projects
+ * are among them, which does no harm: theirs are taken anyway, and those of another installation must be avoided.
+ */
 function rangesOfThisMachine(): string[] {
-  return Object.entries(networkInterfaces())
-    .filter(([name]) => !ownBridge.test(name))
-    .flatMap(([, addresses]) => addresses ?? [])
+  return Object.values(networkInterfaces())
+    .flatMap((addresses) => addresses ?? [])
     .filter((address) => address.family === 'IPv4' && !address.internal && address.cidr !== null)
     .map((address) => networkOf(address.cidr ?? ''));
 }

@@ -295,7 +295,7 @@ const CONNECT_TIMEOUT_MS = 10_000;
 const STATEMENT_TIMEOUT_MS = 30_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
 
-/** A pool with the house's type parsers and time limits. `onError` hears about idle connections that broke. */
+/** A pool with the house's type parsers and time limits. `onError` hears about connections that broke. */
 export function openPool(
   url: string,
   options: { max?: number; name?: string; onError?: (error: Error) => void } = {},
@@ -312,8 +312,11 @@ export function openPool(
         oid === INT8_OID ? parseInt8 : types.getTypeParser(oid, format as 'text')) as typeof types.getTypeParser,
     },
   });
-  // Without a listener a connection that breaks while idle (PostgreSQL restarted) would end the process.
-  pool.on('error', options.onError ?? (() => {}));
+  // Without listeners a connection that breaks (PostgreSQL restarted) would end the process: the pool hears of idle ones,
+  // the client itself of one that is lent out. Whoever waits for a query gets the error through the query.
+  const onError = options.onError ?? (() => {});
+  pool.on('error', onError);
+  pool.on('connect', (client) => void client.on('error', onError));
   return pool;
 }
 

@@ -21,6 +21,8 @@ export type AppliedMigration = { name: string; sha256: string };
 export async function migrate(url: string, directory: string = MIGRATIONS_DIR): Promise<string[]> {
   const files = await readMigrations(directory);
   const client = new Client({ connectionString: url, application_name: 'berth-migrate' });
+  // Without a listener a connection that breaks between two statements would end the process.
+  client.on('error', () => {});
   await client.connect();
   try {
     await client.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
