@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { mergeSubids } from './accounts.ts';
 import { engineInfo, gib, INCUS_DIR, LXCFS_DIR } from './engine.ts';
 import { probe } from './health.ts';
+import { lowLimits } from './kernel-limits.ts';
 import type { HostConfig, Layout } from './layout.ts';
 import { caddyVersion, compareVersions, findProgram, installedPackages, readOs } from './machine.ts';
 import type { Manager } from './manager.ts';
@@ -63,6 +64,7 @@ export async function examine(input: DoctorInput): Promise<Finding[]> {
     () => cgroups(),
     () => namespaces(),
     () => subids(),
+    () => limits(),
     () => nftables(),
     () => filesystems(),
     () => kvm(),
@@ -155,6 +157,13 @@ async function namespaces(): Promise<Finding> {
   return tried.code === 0
     ? ok('user namespaces', 'work')
     : fail('user namespaces', 'refused by the kernel', tried.stderr.trim().slice(0, 200));
+}
+
+function limits(): Finding {
+  const low = lowLimits();
+  if (low.length === 0) return ok('kernel limits', 'have room for many instances');
+  const said = low.map(({ name, value }) => `${name} is ${value}`).join(', ');
+  return warn('kernel limits', `${said}: about a dozen instances can run`, './berth up raises them');
 }
 
 function subids(): Finding {

@@ -12,6 +12,7 @@ import { buildDocs } from './docs-build.ts';
 import { engineInfo, ensurePool, gib, INCUS_SOCKET } from './engine.ts';
 import { ownedFolder, writeFileAtomic } from './files.ts';
 import { waitHealthy } from './health.ts';
+import { raiseLimits } from './kernel-limits.ts';
 import {
   checkout,
   type HostConfig,
@@ -137,6 +138,10 @@ export async function up(
     }
 
     await list.step('engine', async (step) => {
+      const { raised, refused } = raiseLimits();
+      if (raised.length > 0) step.detail(`kernel limits raised: ${raised.join(', ')}`);
+      if (refused.length > 0)
+        step.warn(`this kernel does not let ${refused.join(', ')} be raised: room for few guests`);
       await manager.apply(engineDaemons(layout), ['lxcfs', 'incusd']);
       const alive = await waitHealthy({ type: 'http', socket: INCUS_SOCKET, path: '/1.0' }, ENGINE_WITHIN_MS);
       const info = alive ? await engineInfo() : null;
