@@ -88,6 +88,7 @@ export class Feed {
   #again = false;
   #stopped = false;
   #backoff = RECONNECT_MS_MIN;
+  #lostFor: string | null = null;
   #timer: NodeJS.Timeout | null = null;
   /** Reads of the database never interleave: an answer that is put into the state is never older than one before it. */
   #turn: Promise<unknown> = Promise.resolve();
@@ -139,6 +140,7 @@ export class Feed {
       await client.query(`listen ${OUTBOX_CHANNEL}`);
       await this.#inTurn(() => this.#reload(client));
       this.#backoff = RECONNECT_MS_MIN;
+      this.#lostFor = null;
       this.#options.log.info(this.#options.state.counts(), 'following the database');
       this.#schedule();
     } catch (error) {
@@ -153,10 +155,11 @@ export class Feed {
     this.#busy = false;
     client.end().catch(() => {});
     if (this.#stopped) return;
-    this.#options.log.warn(
-      { error: error?.message ?? 'the connection ended' },
-      'the database is away; serving from memory',
-    );
+    const reason = error?.message ?? 'the connection ended';
+    // Said once, not at every try.
+    if (reason !== this.#lostFor)
+      this.#options.log.warn({ error: reason }, 'the database is away; serving from memory');
+    this.#lostFor = reason;
     if (this.#timer !== null) clearTimeout(this.#timer);
     this.#timer = setTimeout(() => void this.#connect(), this.#backoff);
     this.#backoff = Math.min(this.#backoff * 2, RECONNECT_MS_MAX);

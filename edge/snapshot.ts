@@ -80,12 +80,20 @@ export function readSnapshot(directory: string, now: number): Snapshot | { reaso
 
 /** Writes `snapshot` so that a crash at any moment leaves the old or the new one. */
 export async function writeSnapshot(directory: string, snapshot: Snapshot): Promise<void> {
+  await writeFile(directory, fileText(snapshot.confirmedAt, JSON.stringify(snapshot.tables)));
+}
+
+function fileText(confirmedAt: number, tables: string): string {
+  return `{"format":${FORMAT},"confirmedAt":${confirmedAt},"tables":${tables}}\n`;
+}
+
+async function writeFile(directory: string, text: string): Promise<void> {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const aside = join(directory, `.${FILE}.${randomBytes(6).toString('hex')}`);
   try {
     const file = await open(aside, 'wx', 0o600);
     try {
-      await file.writeFile(JSON.stringify({ format: FORMAT, ...snapshot }));
+      await file.writeFile(text);
       await file.datasync();
     } finally {
       await file.close();
@@ -108,12 +116,20 @@ export function keepSnapshot(
 ): SnapshotKeeper {
   let timer: NodeJS.Timeout | null = null;
   let writing: Promise<void> = Promise.resolve();
+  let written = { tables: '', confirmedAt: 0 };
   const write = (): Promise<void> => {
     if (timer !== null) clearTimeout(timer);
     timer = null;
     if (state.confirmedAt === 0) return writing;
     writing = writing
-      .then(() => writeSnapshot(directory, { confirmedAt: state.confirmedAt, tables: state.dump(now()) }))
+      .then(async () => {
+        const { confirmedAt } = state;
+        const tables = JSON.stringify(state.dump(now()));
+        // Most hints change nothing that edge keeps: the disk is left alone then.
+        if (tables === written.tables && confirmedAt - written.confirmedAt < REFRESH_MS / 2) return;
+        await writeFile(directory, fileText(confirmedAt, tables));
+        written = { tables, confirmedAt };
+      })
       .catch(onError);
     return writing;
   };
