@@ -4,13 +4,14 @@ import { BerthError } from '#domain/errors.ts';
 import { imageSources, inheritedAptOptions, machineMirror, mirrorLines } from './apt-sources.ts';
 import { customise } from './customise.ts';
 import { fillFromCache, keepInCache } from './deb-cache.ts';
+import { removeAbandoned, removeFolder } from './leftovers.ts';
 import { cloneFolder, keepOnly, lock, machineCacheFolder, openCache } from './machine-cache.ts';
 import { mmdebstrapArgs } from './mmdebstrap.ts';
 import { engineArchitectures, pack } from './pack.ts';
 import { type BuildProgress, ProgressMeter } from './progress.ts';
 import { imagesFolder, recipeHash } from './recipe-files.ts';
 import { isRecipeName, type Recipe, recipeNames, recipes } from './recipes.ts';
-import { run, runForText } from './run.ts';
+import { confined, run, runForText } from './run.ts';
 
 export type BuildInput = {
   name: string;
@@ -112,7 +113,8 @@ type BuildContext = {
 /** Does the work below a temporary folder and moves the finished image to `result`. */
 async function buildInto({ recipe, hash, cacheDir, result, input, meter }: BuildContext): Promise<void> {
   const { workDir, arch, signal } = input;
-  const temporary = mkdtempSync(join(workDir, `build-${recipe.name}-`));
+  await removeAbandoned(workDir);
+  const temporary = mkdtempSync(join(workDir, `build-${process.pid}-`));
   try {
     const root = join(temporary, 'root');
     const packages = await installPackages(recipe, root, join(cacheDir, 'debs'), input, meter);
@@ -134,7 +136,7 @@ async function buildInto({ recipe, hash, cacheDir, result, input, meter }: Build
     mkdirSync(dirname(result), { recursive: true, mode: 0o755 });
     cloneFolder(output, result);
   } finally {
-    rmSync(temporary, { recursive: true, force: true, maxRetries: 3 });
+    await removeFolder(temporary);
   }
 }
 
@@ -162,7 +164,7 @@ async function installPackages(
   });
   let failed = true;
   try {
-    await run('mmdebstrap', args, {
+    await run(...confined(['mmdebstrap', ...args]), {
       signal,
       env: { PATH: process.env.PATH, LC_ALL: 'C.UTF-8', HOME: '/root', DEBIAN_FRONTEND: 'noninteractive' },
       onLine: (line) => meter.line(line),

@@ -1,12 +1,13 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
 import { buildImage, machineArch } from './build.ts';
 import { prune } from './customise.ts';
+import { mountsBelow, removeAbandoned } from './leftovers.ts';
 import { imageMetadata } from './pack.ts';
 import { recipes } from './recipes.ts';
-import { run, runForText } from './run.ts';
+import { confined, run, runForText } from './run.ts';
 
 it('arguments are never read by a shell', async () => {
   const sharp = ['$(id)', '`id`', '; id', '&& id', '*'];
@@ -86,4 +87,28 @@ it('A5: the metadata names the recipe by hash and the templates that give each m
     properties: { os: 'Debian', release: 'trixie', variant: 'server', 'berth.recipe': 'abc' },
     templates: { '/etc/hostname': { when: ['create', 'copy', 'rename'] }, '/etc/hosts': {} },
   });
+});
+
+it('U6: what a confined program mounts is not seen outside and goes with it', async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-confined-'));
+  const look = `require('node:child_process').execFileSync('mount', ['-t', 'tmpfs', 'x', '${folder}']); console.log(process.pid, require('node:fs').readFileSync('/proc/self/mountinfo', 'utf8').includes('${folder}'))`;
+  expect(await runForText(...confined([process.execPath, '-e', look]))).toBe('1 true');
+  expect(readFileSync('/proc/self/mountinfo', 'utf8')).not.toContain(folder);
+  rmSync(folder, { recursive: true });
+});
+
+it('U6: folders of dead builders are removed, those of living ones stay', async () => {
+  const workDir = mkdtempSync(join(tmpdir(), 'berth-left-'));
+  for (const name of ['build-999999999-abc', `build-${process.pid}-abc`, 'out', 'build-notes'])
+    mkdirSync(join(workDir, name));
+  await removeAbandoned(workDir);
+  expect(readdirSync(workDir).sort()).toEqual([`build-${process.pid}-abc`, 'build-notes', 'out']);
+  rmSync(workDir, { recursive: true });
+});
+
+it('U6: mount points below a folder are found, its neighbours are not', () => {
+  const line = (point: string) => `36 35 98:0 / ${point} rw,noatime - ext4 /dev/root rw`;
+  const text = [line('/w/build-1/root/proc'), line('/w/build-10'), line('/w/build-1\\040x'), line('/')].join('\n');
+  expect(mountsBelow('/w/build-1', text)).toEqual(['/w/build-1/root/proc']);
+  expect(mountsBelow('/w', text)).toContain('/w/build-1 x');
 });

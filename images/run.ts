@@ -80,6 +80,15 @@ export function run(program: string, args: readonly string[], options: RunOption
   });
 }
 
+/**
+ * Wraps an argument vector so that nothing outlives its builder: own mounts (proc, dev and sys of this machine, mounted
+ * into a half-built root, vanish with them) and own processes, all killed when this process dies, even by kill -9.
+ */
+export function confined(argv: readonly string[]): [program: string, args: string[]] {
+  const namespaces = ['--mount', '--pid', '--fork', '--kill-child=KILL', '--mount-proc'];
+  return ['setpriv', ['--pdeathsig', 'KILL', 'unshare', ...namespaces, ...argv]];
+}
+
 /** Like `run`, and returns standard output and standard error together as text. */
 export async function runForText(program: string, args: readonly string[], options: RunOptions = {}): Promise<string> {
   const lines: string[] = [];
