@@ -1,13 +1,13 @@
 /**
- * Starts what was accepted but has no run (the process died between the commit and the start), and ends what has a run
- * that broke without ending its operation (a bug, or a run that was given up after too many restarts).
+ * Starts what was accepted but has no run (the process died between the commit and the start), goes on with runs that
+ * broke off because the database was away, and ends operations whose run ended without them (a bug, or a run that was
+ * given up after too many restarts).
  */
 
 import type { DurableRuns } from '../runtime/workflows.ts';
-import { record } from '../store/audit.ts';
-import { asSystem } from '../store/authorized.ts';
 import { transact } from '../store/database.ts';
 import * as operations from '../store/operations.ts';
+import { auditFailure } from '../workflows/engine.ts';
 import { workflows } from '../workflows/registry.ts';
 import type { Services } from '../workflows/services.ts';
 import type { Reconciler } from './reconciler.ts';
@@ -18,6 +18,8 @@ const GRACE_MS = 1_500;
 const AT_ONCE_MAX = 200;
 
 export function operationStarter(services: Services, runs: DurableRuns): Reconciler {
+  /** Looked strayed at the last run; strayed twice is strayed. */
+  let suspects = new Set<string>();
   return {
     name: 'operation-starter',
     everyMs: EVERY_MS,
@@ -25,6 +27,10 @@ export function operationStarter(services: Services, runs: DurableRuns): Reconci
     async run() {
       const open = await operations.open(services.db, new Date(services.now() - GRACE_MS), AT_ONCE_MAX);
       if (open.length === 0) return null;
+      const strays = await runs.strays();
+      const lost = strays.filter((id) => suspects.has(id));
+      suspects = new Set(strays.filter((id) => !lost.includes(id)));
+      await runs.adopt(lost);
       const ids = open.map((operation) => operation.id);
       const known = await runs.known(ids);
       const ended = await runs.ended(ids);
@@ -38,7 +44,8 @@ export function operationStarter(services: Services, runs: DurableRuns): Reconci
           if (await endBroken(services, operation)) broken++;
         }
       }
-      return started + broken === 0 ? null : `started ${started} and ended ${broken} broken operations`;
+      if (started + broken + lost.length === 0) return null;
+      return `started ${started}, went on with ${lost.length}, ended ${broken} broken operations`;
     },
   };
 }
@@ -50,16 +57,7 @@ async function endBroken(services: Services, operation: operations.OperationReco
     if (!(await operations.finish(tx, operation, error, services.now()))) return false;
     await workflows[operation.kind].failed?.(tx, { services, operation, report: () => {} }, error);
     await operations.releaseInstances(tx, operation.id);
-    await record(tx, asSystem('operation-starter'), {
-      action: operation.kind,
-      targetKind: operation.instance === null ? 'image' : 'instance',
-      targetId: operation.instance ?? operation.image,
-      target: operation.target,
-      result: 'failed',
-      organizationId: operation.organization,
-      projectId: operation.project,
-      after: { error: error.message },
-    });
+    await auditFailure(tx, operation, error);
     return true;
   });
 }

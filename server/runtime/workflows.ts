@@ -49,6 +49,11 @@ export type DurableRuns = {
   ended(ids: readonly string[]): Promise<Set<string>>;
   /** Unfinished runs that belong to none of `replicas`. */
   orphaned(replicas: readonly string[]): Promise<string[]>;
+  /**
+   * Unfinished runs of this replica that nothing executes: their body broke off because the database was away when it
+   * wanted to write. (One that is just being taken up may look so for a moment: look twice.)
+   */
+  strays(): Promise<string[]>;
   /** Takes up runs of a dead replica: some living replica goes on with them within a second or two. */
   adopt(ids: readonly string[]): Promise<void>;
   /** True once `stop` was called: bodies stop at their next step instead of recording the shutdown as a failure. */
@@ -59,25 +64,34 @@ export type DurableRuns = {
 /** Starts DBOS and takes up this replica's unfinished runs. Errors: whatever PostgreSQL says. */
 export async function launchDurableRuns(options: DurableOptions): Promise<DurableRuns> {
   let stopping = false;
-  const body = async (id: string): Promise<void> =>
-    options.body({
-      id,
-      step: async <T>(name: string, work: () => Promise<T>): Promise<T> => {
-        if (stopping) return never<T>();
-        return DBOS.runStep(
-          async () => {
-            try {
-              return await work();
-            } catch (error) {
-              // A step that broke because the process is going down did not fail: it is taken up after the start.
-              if (stopping) return never<T>();
-              throw error;
-            }
-          },
-          { name },
-        );
-      },
-    });
+  /** Runs whose body is being executed in this process. */
+  const active = new Set<string>();
+  const body = async (id: string): Promise<void> => {
+    active.add(id);
+    try {
+      await options.body(runOf(id));
+    } finally {
+      active.delete(id);
+    }
+  };
+  const runOf = (id: string): Run => ({
+    id,
+    step: async <T>(name: string, work: () => Promise<T>): Promise<T> => {
+      if (stopping) return never<T>();
+      return DBOS.runStep(
+        async () => {
+          try {
+            return await work();
+          } catch (error) {
+            // A step that broke because the process is going down did not fail: it is taken up after the start.
+            if (stopping) return never<T>();
+            throw error;
+          }
+        },
+        { name },
+      );
+    },
+  });
   const run = DBOS.registerWorkflow(body, { name: RUN_NAME, maxRecoveryAttempts: RECOVERIES_MAX });
   // A run may be started from within a step of another one; it is nobody's child.
   const outside = new AsyncResource('berth-run');
@@ -121,6 +135,16 @@ export async function launchDurableRuns(options: DurableOptions): Promise<Durabl
         limit: ADOPTED_AT_ONCE_MAX,
       });
       return rows.filter((row) => !replicas.includes(row.executorId ?? '')).map((row) => row.workflowID);
+    },
+    async strays() {
+      const rows = await DBOS.listWorkflows({
+        status: 'PENDING',
+        executorId: options.replicaId,
+        loadInput: false,
+        loadOutput: false,
+        limit: ADOPTED_AT_ONCE_MAX,
+      });
+      return rows.map((row) => row.workflowID).filter((id) => !active.has(id));
     },
     async adopt(ids) {
       if (ids.length > 0) await DBOS.resumeWorkflows([...ids]);

@@ -13,6 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { BerthError, type ErrorCode, toBerthError } from '#domain/errors.ts';
 import { isFinished } from '#domain/operations.ts';
 import type { Run } from '../runtime/workflows.ts';
+import { record } from '../store/audit.ts';
+import { asSystem } from '../store/authorized.ts';
 import { type Trx, transact } from '../store/database.ts';
 import type { OperationRecord } from '../store/operations.ts';
 import * as operations from '../store/operations.ts';
@@ -217,13 +219,31 @@ async function finish(
       const first = await operations.finish(tx, operation, error, services.now());
       if (!first) return;
       const context: StepContext = { services, operation, report: () => {} };
-      if (error === null) await workflow.succeeded?.(tx, context);
-      else await workflow.failed?.(tx, context, error);
+      if (error === null) {
+        await workflow.succeeded?.(tx, context);
+      } else {
+        await workflow.failed?.(tx, context, error);
+        await auditFailure(tx, operation, error);
+      }
       await operations.releaseInstances(tx, operation.id);
     }),
   );
   await services.stopPoint(operation.kind, 'finish', 'effect');
   return { finished: true };
+}
+
+/** Accepting was audited as `ok`; that it came to nothing is a fact of its own. */
+export async function auditFailure(tx: Trx, operation: OperationRecord, error: StepError): Promise<void> {
+  await record(tx, asSystem(operation.title, 'workflow'), {
+    action: operation.kind,
+    targetKind: operation.instance === null ? 'image' : 'instance',
+    targetId: operation.instance ?? operation.image,
+    target: operation.target,
+    result: 'failed',
+    organizationId: operation.organization,
+    projectId: operation.project,
+    after: { operation: operation.id, error: error.code, message: error.message },
+  });
 }
 
 /** Retries bookkeeping while the database is away; a bug (constraint, syntax) comes out at once. */
