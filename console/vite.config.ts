@@ -63,8 +63,9 @@ export default defineConfig(async () => ({
       process.env.BERTH_MOCK === '1'
         ? undefined
         : {
-            '/api/v1': { target: backend, secure: false, changeOrigin: true },
-            '/edge/v1': { target: backend, secure: false, changeOrigin: true, ws: true },
+            // Server and edge take changes and sockets from the console's own origin only: in development that is this one.
+            '/api/v1': { target: backend, secure: false, changeOrigin: true, headers: { origin: backend } },
+            '/edge/v1': { target: backend, secure: false, changeOrigin: true, ws: true, headers: { origin: backend } },
             '/docs': { target: backend, secure: false, changeOrigin: true },
           },
   },
