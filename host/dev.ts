@@ -6,13 +6,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
 import { Checklist } from './checklist.ts';
-import { checkout, type Layout, originOf } from './layout.ts';
+import { Foreground } from './foreground.ts';
+import { checkout, originOf } from './layout.ts';
 import { showLogs } from './logs.ts';
 import { parse, parseUp } from './options.ts';
-import { Refusal } from './refusal.ts';
-import { supervisorStatus } from './supervisor-client.ts';
-import { type RunningSupervisor, supervise } from './supervisor-main.ts';
-import { supervisorCode, up } from './up.ts';
+import { up } from './up.ts';
 
 export const DEV_DATA_DIR = '/var/lib/berth-dev';
 const DEV_PORTS = { control: 9543, https: 9544, http: 9580 };
@@ -42,27 +40,11 @@ export async function devCommand(args: readonly string[]): Promise<number> {
     ],
   ]);
   const list = new Checklist();
-  let running: RunningSupervisor | null = null;
-  let end: () => void = () => {};
-  const ended = new Promise<void>((resolve) => {
-    end = resolve;
-  });
-  const inProcess = async (layout: Layout) => {
-    if ((await supervisorStatus(layout)) !== null)
-      throw new Refusal(`A stack runs in ${layout.data} already: ./berth down --data-dir ${layout.data}`);
-    running = await supervise(layout.processes, supervisorCode(), end);
-  };
+  const foreground = new Foreground(list);
   let vite: ChildProcess | null = null;
-  const stop = () => {
-    list.line('\nStopping.');
-    vite?.kill('SIGTERM');
-    const supervisor = running as RunningSupervisor | null;
-    if (supervisor === null) process.exit(130);
-    void supervisor.supervisor.stopAll().then(end);
-  };
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, stop);
+  foreground.onStop = () => vite?.kill('SIGTERM');
   const watch = ['--watch', '--watch-preserve-output'];
-  const { result, layout, config } = await up(options, list, inProcess, {
+  const { result, layout, config } = await up(options, list, (layout_) => foreground.start(layout_, true), {
     logLevel: 'debug',
     nodeArguments: { server: [...watch, `--inspect=${String(values.inspect)}`], edge: watch },
   });
@@ -88,9 +70,7 @@ export async function devCommand(args: readonly string[]): Promise<number> {
   if (result.setupCode !== null) list.line(`  Set-up code           ${result.setupCode}`);
   list.line('  Ctrl-C ends everything; instances keep running.\n');
   showLogs(layout.logs, ['agent', 'server', 'edge'], 0, true, (line) => process.stdout.write(`${line}\n`), false);
-  await ended;
-  const supervisor = running as RunningSupervisor | null;
-  await supervisor?.close();
+  await foreground.wait();
   process.exit(0);
 }
 

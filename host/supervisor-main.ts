@@ -12,9 +12,13 @@ import { Supervisor } from './supervisor.ts';
 
 const startedAt = Date.now();
 
-export function log(message: string, fields: Record<string, unknown> = {}): void {
+export function logLine(message: string, fields: Record<string, unknown> = {}): string {
   const line = { level: 'info', time: new Date().toISOString(), process: 'supervisor', msg: message, ...fields };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  return `${JSON.stringify(line)}\n`;
+}
+
+function log(message: string, fields: Record<string, unknown> = {}): void {
+  process.stdout.write(logLine(message, fields));
 }
 
 export function readSupervisorFile(file: string): SupervisorFile {
@@ -27,12 +31,17 @@ export type RunningSupervisor = { supervisor: Supervisor; close: () => Promise<v
  * Starts supervising what `file` lists. `onEnd` is called when somebody asked for the end over the control socket.
  * Error when another supervisor answers on the socket.
  */
-export async function supervise(file: string, code: string, onEnd: () => void): Promise<RunningSupervisor> {
+export async function supervise(
+  file: string,
+  code: string,
+  onEnd: () => void,
+  say: (message: string, fields?: Record<string, unknown>) => void = log,
+): Promise<RunningSupervisor> {
   const { pidDir, controlSocket } = readSupervisorFile(file);
   if (await socketAnswers(controlSocket)) throw new Error('another supervisor runs already');
   mkdirSync(dirname(controlSocket), { recursive: true, mode: 0o700 });
   if (existsSync(controlSocket)) rmSync(controlSocket);
-  const supervisor = new Supervisor({ pidDir, log });
+  const supervisor = new Supervisor({ pidDir, log: say });
   const status = (): SupervisorStatus => ({ pid: process.pid, startedAt, code, processes: supervisor.status() });
   const server = createServer((request, response) => {
     const url = new URL(request.url ?? '/', 'http://localhost');

@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { accountsExist, ensureAccounts, ensureSubids, groupId, processUser, systemUsers, userIds } from './accounts.ts';
 import { buildImage } from './agent-client.ts';
 import { canAsk, confirm } from './ask.ts';
-import type { Checklist } from './checklist.ts';
+import { type Checklist, seconds } from './checklist.ts';
 import { codeHash } from './code-hash.ts';
 import { buildConsole } from './console-build.ts';
 import { buildDocs } from './docs-build.ts';
@@ -40,6 +40,8 @@ import { runnableApp } from './stage.ts';
 import { alone } from './up-lock.ts';
 
 const HEALTHY_WITHIN_MS = 90_000;
+/** A process that ended this often while `up` waits will not become healthy by waiting. */
+const RESTARTS_MAX = 4;
 const ENGINE_WITHIN_MS = 90_000;
 const CERTIFICATE_WITHIN_MS = 30_000;
 const SUPERVISOR_ROOMS = ['host', 'contract', 'domain'];
@@ -311,17 +313,21 @@ async function prepareDatabase(layout: Layout): Promise<PostgresCommand> {
   });
 }
 
+/** Waits for one process; gives up early on one that keeps ending. */
 async function waitForProcess(spec: ProcessSpec, manager: Manager, say: (line: string) => void): Promise<void> {
   const started = Date.now();
-  const healthy = await waitHealthy(spec.health, HEALTHY_WITHIN_MS, () => {
-    if (Date.now() - started > 2000) say(`waiting for ${spec.name}`);
-    return false;
-  });
-  if (healthy) return;
-  const status = (await manager.status())?.find((one) => one.name === spec.name);
-  const last = tail(spec.logFile, 12).map((line) => `    ${line.slice(0, 300)}`);
+  const state = async () => (await manager.status())?.find((one) => one.name === spec.name);
+  const restartsBefore = (await state())?.restarts ?? 0;
+  let last = await state();
+  while (Date.now() - started < HEALTHY_WITHIN_MS) {
+    if (await waitHealthy(spec.health, 1500)) return;
+    last = await state();
+    if ((last?.restarts ?? 0) - restartsBefore >= RESTARTS_MAX) break;
+    say(`waiting for ${spec.name}`);
+  }
+  const lines = tail(spec.logFile, 6).map((line) => `    ${line.slice(0, 500)}`);
   throw new Error(
-    `${spec.name} is not healthy after ${HEALTHY_WITHIN_MS / 1000} s (${status?.state ?? 'unknown'}, ${status?.lastExit ?? 'no exit'}); the end of ${spec.logFile}:\n${last.join('\n')}`,
+    `${spec.name} is not healthy after ${seconds(Date.now() - started)} (${last?.lastExit ?? 'it runs, and does not answer'}); the end of ${spec.logFile}:\n${lines.join('\n')}`,
   );
 }
 
