@@ -48,7 +48,17 @@ export class HostTable implements HostGuard {
     const { text, mark } = hostTable();
     const present = await nft(['list', 'table', 'inet', TABLE], '');
     if (present.ok && present.stdout === this.#seen) return [];
-    const adopted = this.#seen === null && present.ok && present.stdout.includes(mark);
+    // Somebody else's table (another installation, or ours before a restart) with all its rules is taken as it is: a
+    // needless rewrite by another version of nft can leave sets behind that an older one cannot read.
+    if (
+      this.#seen === null &&
+      present.ok &&
+      present.stdout.includes(mark) &&
+      verdicts(present.stdout) === verdicts(text)
+    ) {
+      this.#seen = present.stdout;
+      return [];
+    }
     // One transaction: there is no moment without rules.
     const loaded = await nft(['-f', '-'], `table inet ${TABLE}\ndelete table inet ${TABLE}\n${text}`);
     if (!loaded.ok)
@@ -57,7 +67,11 @@ export class HostTable implements HostGuard {
       });
     const after = await nft(['list', 'table', 'inet', TABLE], '');
     this.#seen = after.ok ? after.stdout : null;
-    if (adopted) return [];
     return [present.ok ? 'it was different' : 'it was missing'];
   }
+}
+
+/** How many rules decide something. */
+function verdicts(text: string): number {
+  return (text.match(/\b(accept|drop|reject)\b/g) ?? []).length;
 }

@@ -90,7 +90,7 @@ describe('D6: limits', () => {
   it('stop a full disk at the quota', async () => {
     const { stdout } = await inside(
       server,
-      'dd if=/dev/urandom of=/root/fill bs=16M count=320 oflag=direct 2>/dev/null; sync; stat -c %s /root/fill; rm -f /root/fill; sync',
+      'dd if=/dev/zero of=/root/fill bs=16M count=320 oflag=direct 2>/dev/null; sync; stat -c %s /root/fill; rm -f /root/fill; sync',
     );
     expect(Number(stdout.trim())).toBeLessThan(4 * GIB);
   });

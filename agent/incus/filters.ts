@@ -51,7 +51,12 @@ export function nft(args: readonly string[], input: string): Promise<{ ok: boole
       'nft',
       [...args],
       { timeout: PROBE_SECONDS_MAX * 1000, maxBuffer: NFT_BYTES_MAX },
-      (error, stdout, stderr) => resolve({ ok: error === null, stdout, stderr }),
+      (error, stdout, stderr) =>
+        resolve({
+          ok: error === null,
+          stdout,
+          stderr: stderr || (error === null ? '' : `nft ended: ${error.signal ?? error.code ?? error.message}`),
+        }),
     );
     child.stdin?.on('error', () => undefined);
     child.stdin?.end(input);
