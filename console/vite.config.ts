@@ -49,6 +49,8 @@ export default defineConfig(async () => ({
   build: {
     outDir: `${here}/dist`,
     emptyOutDir: true,
+    // dev/budget.ts reads it.
+    manifest: true,
     target: 'es2023',
     // Inlined images would need `data:` for more than the screen's cursor; hashed files cache better.
     assetsInlineLimit: 0,

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Plugin } from 'vite';
+import type { Plugin, PreviewServer, ViteDevServer } from 'vite';
 import type { RouteName } from '#contract/api.ts';
 import { api } from '#contract/api.ts';
 import type { RouteDefinition } from '#contract/route.ts';
@@ -166,25 +166,23 @@ async function answer(state: MockState, request: IncomingMessage, response: Serv
 
 export function mockApiPlugin(): Plugin {
   let state = scenario(process.env.MOCK_SCENARIO ?? 'seed');
-  return {
-    name: 'berth-mock-api',
-    configureServer(server) {
-      server.middlewares.use((request, response, next) => {
-        const url = new URL(request.url ?? '/', 'http://mock');
-        const wanted = url.searchParams.get('mock');
-        if (wanted !== null && !url.pathname.startsWith('/api')) {
-          state = scenario(wanted);
-          for (const listener of listeners) listener(0, 'resync');
-          url.searchParams.delete('mock');
-          response.writeHead(302, { location: url.pathname + url.search });
-          response.end();
-        } else if (url.pathname.startsWith('/api/v1/') || url.pathname === '/healthz' || url.pathname === '/readyz')
-          void answer(state, request, response, url);
-        else if (/^\/edge\/v1\/instances\/[^/]+\/thumbnail$/.test(url.pathname))
-          thumbnail(state, url.pathname.split('/')[4] ?? '', response);
-        else next();
-      });
-      if (server.httpServer !== null) attachEdge(server.httpServer, () => state);
-    },
+  const answerFrom = (server: ViteDevServer | PreviewServer) => {
+    server.middlewares.use((request, response, next) => {
+      const url = new URL(request.url ?? '/', 'http://mock');
+      const wanted = url.searchParams.get('mock');
+      if (wanted !== null && !url.pathname.startsWith('/api')) {
+        state = scenario(wanted);
+        for (const listener of listeners) listener(0, 'resync');
+        url.searchParams.delete('mock');
+        response.writeHead(302, { location: url.pathname + url.search });
+        response.end();
+      } else if (url.pathname.startsWith('/api/v1/') || url.pathname === '/healthz' || url.pathname === '/readyz')
+        void answer(state, request, response, url);
+      else if (/^\/edge\/v1\/instances\/[^/]+\/thumbnail$/.test(url.pathname))
+        thumbnail(state, url.pathname.split('/')[4] ?? '', response);
+      else next();
+    });
+    if (server.httpServer !== null) attachEdge(server.httpServer, () => state);
   };
+  return { name: 'berth-mock-api', configureServer: answerFrom, configurePreviewServer: answerFrom };
 }

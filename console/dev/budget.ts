@@ -1,0 +1,58 @@
+/**
+ * The console's size budgets, checked on the built files: `node console/dev/budget.ts` after `vite build console`. Sizes
+ * are gzip level 9 in KiB. A chunk's own size counts for lazy ones; for the first load, everything fetched before the first page.
+ */
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { gzipSync } from 'node:zlib';
+
+const dist = process.argv[2] ?? fileURLToPath(new URL('../dist', import.meta.url));
+type Chunk = { file: string; name?: string; isEntry?: boolean; imports?: string[]; dynamicImports?: string[] };
+const manifest = JSON.parse(readFileSync(join(dist, '.vite/manifest.json'), 'utf8')) as Record<string, Chunk>;
+
+function size(file: string): number {
+  return gzipSync(readFileSync(join(dist, file)), { level: 9 }).length / 1024;
+}
+/** Files of a chunk and of everything it imports statically. */
+function closure(key: string, seen = new Set<string>()): Set<string> {
+  if (seen.has(key)) return seen;
+  seen.add(key);
+  for (const each of manifest[key]?.imports ?? []) closure(each, seen);
+  return seen;
+}
+const files = (keys: Iterable<string>) =>
+  [...keys].map((key) => manifest[key]?.file ?? '').filter((file) => file.endsWith('.js'));
+const sum = (list: readonly string[]) => list.reduce((total, file) => total + size(file), 0);
+
+const entry = Object.keys(manifest).find((key) => manifest[key]?.isEntry === true) ?? '';
+const first = closure(entry);
+const lazy = (key: string) => files(closure(key)).filter((file) => !files(first).includes(file));
+
+const rows: [what: string, kib: number, limit: number][] = [['first load, JS', sum(files(first)), 210]];
+const styles = readdirSync(join(dist, 'assets')).filter((file) => file.startsWith('index-') && file.endsWith('.css'));
+rows.push(['styles', sum(styles.map((file) => `assets/${file}`)), 25]);
+// Own size of the two big libraries' chunks; the create form with everything it brings (zod, forms).
+const special: Record<string, number> = { 'create/create.tsx': 70 };
+const big: Record<string, number> = { 'terminal/terminal.tsx': 130, 'screen/screen.tsx': 65 };
+for (const key of Object.keys(manifest).filter(
+  (each) => each.startsWith('pages/') || each.startsWith('shell/') || each.startsWith('actions/'),
+)) {
+  const named = Object.keys(special).find((each) => key.endsWith(each));
+  if (manifest[key]?.file.endsWith('.js') !== true) continue;
+  if (named !== undefined) rows.push([key, sum(lazy(key)), special[named] ?? 0]);
+  else rows.push([key, size(manifest[key].file), big[Object.keys(big).find((each) => key.endsWith(each)) ?? ''] ?? 40]);
+}
+
+let failed = 0;
+for (const [what, kib, limit] of rows.sort((a, b) => b[1] / b[2] - a[1] / a[2])) {
+  const over = kib > limit;
+  if (over) failed++;
+  console.log(`${over ? 'OVER' : 'ok  '} ${kib.toFixed(1).padStart(6)} of ${String(limit).padStart(3)} KiB  ${what}`);
+}
+const withZod = files(first).filter((file) => /ZodError/.test(readFileSync(join(dist, file), 'utf8')));
+if (withZod.length > 0) {
+  failed++;
+  console.log(`OVER zod is in the first load: ${withZod.join(', ')}`);
+}
+process.exitCode = failed === 0 ? 0 : 1;
