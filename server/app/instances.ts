@@ -74,7 +74,7 @@ export async function listInstances(
 
 export async function getInstance(app: AppContext, caller: Caller, id: InstanceId): Promise<Instance> {
   const proof = await authorize(app, caller, 'instance.read', { kind: 'instance', id });
-  const found = await store.getInstance(app.db, proof.id);
+  const found = await store.getInstance(app.db, proof);
   if (found === null) throw notFound('instance');
   return presentInstance(app, found, proof.role);
 }

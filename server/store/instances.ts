@@ -223,8 +223,11 @@ export async function listInstances(
 }
 
 /** The instance with everything that is shown of it; null when it was removed since the proof was made. */
-export async function getInstance(db: Db, id: InstanceId): Promise<InstanceView | null> {
-  const row = await view(db).where('instance.id', '=', id).executeTakeFirst();
+export async function getInstance(
+  db: Db,
+  proof: Authorized<'instance', 'instance.read'>,
+): Promise<InstanceView | null> {
+  const row = await view(db).where('instance.id', '=', proof.id).executeTakeFirst();
   return row === undefined ? null : rowToView(row);
 }
 
