@@ -8,7 +8,7 @@
  */
 export const CADDY_HEADER_BYTES_MAX = 64 * 1024;
 /** How long a request waits for edge or server to come back from a restart before it fails closed. */
-const RESTART_WAIT_NS = 3_000_000_000;
+const RESTART_WAIT_NS = 5_000_000_000;
 const RETRY_EVERY_NS = 50_000_000;
 const DIAL_UPSTREAM_NS = 4_000_000_000;
 const EDGE_IDLE_CONNECTIONS_MAX = 256;

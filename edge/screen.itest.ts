@@ -240,6 +240,19 @@ describe.skipIf(!canRunVnc)('screens', () => {
     expect((await viewer.closed).code).toBe(4409);
     expect((await asMember().closed).code).toBe(4409);
     await tenants.observed(guest, 'running');
+    await until(
+      'it opens again',
+      async () => {
+        const again = asMember();
+        const opened = await again.open().then(
+          () => true,
+          () => false,
+        );
+        again.socket.close();
+        return opened;
+      },
+      2_000,
+    );
   });
 
   it('D7: a thumbnail is a small PNG of what the screen shows', async () => {
