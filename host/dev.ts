@@ -52,6 +52,8 @@ export async function devCommand(args: readonly string[]): Promise<number> {
   vite = spawn(
     process.execPath,
     [
+      '--import',
+      new URL('localhost-names.ts', import.meta.url).href,
       join(checkout, 'node_modules/vite/bin/vite.js'),
       join(checkout, 'console'),
       '--port',
