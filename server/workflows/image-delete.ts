@@ -21,7 +21,11 @@ const disallowStep: Step<ImageDeleteInput> = {
   async undo({ services, operation }) {
     const image = operation.image === null ? null : await findImage(services.db, operation.image);
     if (image === null || image.fingerprint === null) return;
-    await transact(services.db, (tx) => changeImage(tx, image.id, { state: 'ready' }));
+    // Usable again only if the engine still has it.
+    const present = (await services.driver.images()).some((entry) => entry.fingerprint === image.fingerprint);
+    await transact(services.db, (tx) =>
+      changeImage(tx, image.id, present ? { state: 'ready' } : { state: 'absent', fingerprint: null }),
+    );
     await pushAllowList(services);
   },
 };

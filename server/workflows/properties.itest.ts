@@ -133,3 +133,85 @@ describe('failing at each step, every undo twice', () => {
     },
   );
 });
+
+describe('images', () => {
+  const images = async () => (await people.owner.call(api.imagesList)).items;
+  const image = async (name: string) => (await images()).find((item) => item.name === name);
+  const build = async () => {
+    const { operation } = await people.owner.call(api.imagesBuild, {
+      params: { image: (await image('server'))?.id ?? '' },
+      body: { force: true },
+    });
+    return world.settled(operation.id);
+  };
+  const importOne = async (name: string) => {
+    const { operation } = await people.owner.call(api.imagesImport, {
+      body: { type: 'file', path: `${name}.tar.xz`, name, kind: 'server', title: 'Brought along' },
+    });
+    return world.settled(operation.id);
+  };
+  const remove = async (name: string) => {
+    const { operation } = await people.owner.call(api.imagesDelete, {
+      params: { image: (await image(name))?.id ?? '' },
+    });
+    return world.settled(operation.id);
+  };
+  const inEngine = async (fingerprint: string | null | undefined) =>
+    (await driver.images()).some((entry) => entry.fingerprint === fingerprint);
+
+  it('A5: building with every step twice ends with a usable image', async () => {
+    mode.twice = 'image.build';
+    expect(await build()).toMatchObject({ state: 'succeeded' });
+    expect(await image('server')).toMatchObject({ state: 'ready', error: null, outdated: false, operation: null });
+  });
+
+  it.each(
+    workflows['image.build'].steps.flatMap((step) => [[step.name, 'before'] as const, [step.name, 'effect'] as const]),
+  )('A5: a rebuild that fails at %s (%s) leaves the image that was there usable', async (step, moment) => {
+    mode.failAt = { kind: 'image.build', step, moment };
+    expect(await build()).toMatchObject({ state: 'failed' });
+    expect(await image('server')).toMatchObject({ state: 'ready', error: `It was made to fail at ${step}.` });
+    mode.failAt = null;
+    expect(await build()).toMatchObject({ state: 'succeeded' });
+    expect(await image('server')).toMatchObject({ state: 'ready', error: null });
+  });
+
+  it('A5: import and delete with every step twice', async () => {
+    mode.twice = 'image.import';
+    expect(await importOne('mine')).toMatchObject({ state: 'succeeded' });
+    const { fingerprint } = (await image('mine'))!;
+    expect(await inEngine(fingerprint)).toBe(true);
+    mode.twice = 'image.delete';
+    expect(await remove('mine')).toMatchObject({ state: 'succeeded' });
+    expect(await image('mine')).toBeUndefined();
+    expect(await inEngine(fingerprint)).toBe(false);
+  });
+
+  it('A5: an import that fails says so and can be deleted', async () => {
+    mode.failAt = { kind: 'image.import', step: 'import', moment: 'before' };
+    expect(await importOne('broken')).toMatchObject({ state: 'failed' });
+    mode.failAt = null;
+    expect(await image('broken')).toMatchObject({ state: 'failed', fingerprint: null });
+    expect(await remove('broken')).toMatchObject({ state: 'succeeded' });
+    expect(await image('broken')).toBeUndefined();
+  });
+
+  it.each([
+    ['disallow', 'before', 'ready'],
+    ['disallow', 'effect', 'ready'],
+    ['remove', 'before', 'ready'],
+    ['remove', 'effect', 'absent'],
+  ] as const)('A5: a delete that fails at %s (%s) leaves the image %s', async (step, moment, state) => {
+    const name = `kept-${step}-${moment}`;
+    await importOne(name);
+    mode.failAt = { kind: 'image.delete', step, moment };
+    mode.twice = 'image.delete';
+    expect(await remove(name)).toMatchObject({ state: 'failed' });
+    mode.failAt = null;
+    mode.twice = null;
+    const kept = await image(name);
+    expect(kept?.state).toBe(state);
+    if (state === 'ready') expect(await inEngine(kept?.fingerprint)).toBe(true);
+    expect(await remove(name)).toMatchObject({ state: 'succeeded' });
+  });
+});
