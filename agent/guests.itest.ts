@@ -40,9 +40,11 @@ describe('D1: a guest', () => {
     expect(await inside(source, 'hostname')).toBe('renamed');
   });
 
-  it('sees a new size at once', async () => {
+  it('sees a new size while it runs', async () => {
     await agent.driver.resize(source.instance, { cpus: 2, memoryBytes: GIB, diskBytes: 6 * GIB });
-    expect(await inside(source, 'nproc; free -m | sed -n 2p | tr -s " " | cut -d" " -f2')).toBe('2\n1024');
+    expect(await inside(source, 'free -m | sed -n 2p | tr -s " " | cut -d" " -f2')).toBe('1024');
+    // The engine spreads processors over all guests of the machine in a round of its own.
+    await expect.poll(() => inside(source, 'nproc'), { timeout: 20_000 }).toBe('2');
     await expect(
       agent.driver.resize(source.instance, { cpus: 2, memoryBytes: GIB, diskBytes: 4 * GIB }),
     ).resolves.toMatchObject({ size: { diskBytes: 4 * GIB } });

@@ -24,6 +24,9 @@ describe('agent state', () => {
     expect(again.isAllowed('a'.repeat(64))).toBe(true);
     expect(again.isAllowed('c'.repeat(64))).toBe(false);
     expect(again.network(project(1))?.subnet4).toBe('10.64.1.0/24');
+    again.disallow('a'.repeat(64));
+    expect(new AgentState(folder).isAllowed('a'.repeat(64))).toBe(false);
+    expect(new AgentState(folder).isAllowed('b'.repeat(64))).toBe(true);
     again.dropNetwork(project(1));
     expect(new AgentState(folder).networks).toEqual([]);
   });

@@ -52,6 +52,11 @@ export class AgentState {
     if (allowed.join() !== this.#state.allowed.join()) this.#save({ ...this.#state, allowed });
   }
 
+  /** An image that is let go may not be used any more, even where its bytes stay for somebody else. */
+  disallow(fingerprint: string): void {
+    this.allow(this.#state.allowed.filter((entry) => entry !== fingerprint));
+  }
+
   get networks(): readonly NetworkSpec[] {
     return this.#state.networks;
   }

@@ -79,6 +79,7 @@ export function agent(parts: AgentParts): Agent {
     buildImage: ({ recipe }, { onProgress, signal }) => images.build(recipe, onProgress, signal),
     importImage: (input, { onProgress, signal }) => images.import(input, onProgress, signal),
     deleteImage: async ({ fingerprint }) => {
+      state.disallow(fingerprint);
       await engine.deleteImage(fingerprint);
       return null;
     },
