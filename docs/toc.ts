@@ -78,6 +78,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0008-screen-passwords-are-minted-in-the-guest.md',
       'docs/adr/0009-types-stripped-nothing-built.md',
       'docs/adr/0010-docs-are-static-pages.md',
+      'docs/adr/0011-what-an-archived-instance-keeps.md',
     ],
   },
 ];
