@@ -132,8 +132,13 @@ export async function finished(client: BerthClient, id: string, everyMs = 25): P
   }
 }
 
-/** Deletes an instance and its data. */
+/** Deletes an instance and its data; one whose creation failed is told on stderr and left to look at. */
 export async function removeInstance(client: BerthClient, instance: { id: string; name: string }): Promise<void> {
+  const now = await client.call('instancesGet', { params: { instance: instance.id } });
+  if (now.phase === 'failed') {
+    process.stderr.write(`${instance.name} could not be created; see: berth operations list\n`);
+    return;
+  }
   const archived = await client.call('instancesArchive', { params: { instance: instance.id } });
   await finished(client, archived.operation.id, 200);
   const purged = await client.call('instancesPurge', {
