@@ -1,27 +1,12 @@
-/** The few verbs of the agent that `up` needs, called as root over its socket. */
+/** The one verb of the agent that `up` needs, called as root over its socket. */
 import { request } from 'node:http';
-import type { AgentStreamLine, AgentVerb } from '#contract/agent.ts';
-import { socketRequest } from './health.ts';
+import type { AgentStreamLine } from '#contract/agent.ts';
 import type { Layout } from './layout.ts';
 import { readSecret } from './secrets.ts';
 
 const BUILD_IDLE_MS = 600_000;
 
 type Progress = { phase: string; percent: number; line: string };
-
-/** One verb that answers with one JSON value. Errors: what the agent says. */
-export async function agentCall<T>(layout: Layout, verb: AgentVerb, body: unknown = {}): Promise<T> {
-  const answer = await socketRequest({
-    socket: layout.sockets.agent,
-    method: 'POST',
-    path: `/v1/${verb}`,
-    headers: { authorization: `Bearer ${readSecret(layout, 'agent-token-server')}` },
-    body,
-    timeoutMs: 30_000,
-  });
-  if (answer.status !== 200) throw new Error(`the agent refused ${verb}: ${answer.body.slice(0, 400)}`);
-  return JSON.parse(answer.body) as T;
-}
 
 /** Builds an image, or joins the build that runs, and reports each line. Errors: why the build failed. */
 export function buildImage(layout: Layout, recipe: string, onProgress: (progress: Progress) => void): Promise<void> {

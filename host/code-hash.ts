@@ -19,11 +19,6 @@ export function codeHash(root: string, folders: readonly string[]): string {
   return digest;
 }
 
-/** For a process that lives long enough to see its source change. */
-export function forgetCodeHashes(): void {
-  cache.clear();
-}
-
 function walk(hash: ReturnType<typeof createHash>, dir: string, name: string): void {
   if (!existsSync(dir)) return;
   const entries = readdirSync(dir, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1));

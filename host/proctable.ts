@@ -2,7 +2,7 @@
  * The process table, read from /proc. A pid alone proves nothing (it is reused, and where pid 1 does not reap a dead
  * process stays as a zombie): a process is named by pid and start time together.
  */
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { readFileSync, readlinkSync } from 'node:fs';
 
 export type ProcessInfo = {
   pid: number;
@@ -62,12 +62,6 @@ export function executable(pid: number): string | null {
   } catch {
     return null;
   }
-}
-
-export function allPids(): number[] {
-  return readdirSync('/proc')
-    .filter((name) => /^[0-9]+$/.test(name))
-    .map(Number);
 }
 
 /** Sends a signal unless the process is gone or its pid belongs to another one by now. */
