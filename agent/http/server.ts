@@ -21,6 +21,8 @@ export type Door = { server: Server; events: EventHub; close(): Promise<void> };
 const CONNECTIONS_MAX = 256;
 const HEADERS_SECONDS_MAX = 10;
 const FRAME_BYTES_MAX = 256 * 1024;
+/** Too large a body is read to its end and thrown away up to this size; above it the connection is just closed. */
+const DISCARDED_BYTES_MAX = 8 * 1024 * 1024;
 
 export function door(options: DoorOptions): Door {
   const { agent, log } = options;
@@ -117,7 +119,11 @@ async function readBody(request: IncomingMessage): Promise<string> {
   if (request.headers['transfer-encoding'] !== undefined)
     throw new BerthError('invalid_input', 'Give the length of the body.');
   const length = Number(request.headers['content-length'] ?? 0);
-  if (!(length <= AGENT_BODY_BYTES_MAX)) throw new BerthError('too_large', 'The body is too large.');
+  if (!(length <= AGENT_BODY_BYTES_MAX)) {
+    // A caller that is still sending would see a broken connection and not the answer.
+    if (length <= DISCARDED_BYTES_MAX) for await (const _ of request);
+    throw new BerthError('too_large', 'The body is too large.');
+  }
   const parts: Buffer[] = [];
   let size = 0;
   for await (const part of request as AsyncIterable<Buffer>) {
