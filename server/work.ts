@@ -11,6 +11,7 @@ import { operationStarter } from './reconcilers/operation-starter.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
+import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
@@ -27,6 +28,8 @@ export type WorkPace = {
   health: HealthPace;
   watcher: WatcherPace;
   replica: { beatMs: number; deadMs: number };
+  /** How long the step records of ended runs are kept. */
+  runsKeptMs?: number;
 };
 export const workPace: WorkPace = {
   health: healthPace,
@@ -113,6 +116,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         archivePurger(services),
         quotaAuditor(services),
         operationStarter(services, durable),
+        runSweeper(services, durable, pace.runsKeptMs),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

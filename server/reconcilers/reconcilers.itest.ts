@@ -1,5 +1,6 @@
 /** What is kept true for ever: changes behind Berth's back, orphans, quotas, forgotten operations, images, archives. */
 import { randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { type InstanceId, makeId } from '#domain/ids.ts';
@@ -25,7 +26,8 @@ driver.health = async (instance) =>
     : realHealth(instance);
 
 beforeAll(async () => {
-  server = await startTestServer({ database: await withDatabase(), driver, work: fastWork });
+  const work = { ...fastWork, pace: { ...fastWork.pace, runsKeptMs: 0 } };
+  server = await startTestServer({ database: await withDatabase(), driver, work });
   world = await server.setUp();
 });
 afterAll(() => server?.stop());
@@ -207,6 +209,20 @@ describe('the others', () => {
     expect((await get(id)).image.fingerprint).toBe(simulatedFingerprint('desktop'));
     expect(await imageOf('desktop')).toMatchObject({ state: 'ready', error: null });
     expect((await get(server1)).state).toBe('running');
+  });
+
+  it('A7: run-sweeper forgets the records of ended runs, and operations stay', async () => {
+    const id = await make('remembered');
+    const runs = async () =>
+      (await sql<{ count: number }>`select count(*) from dbos.workflow_status`.execute(server.app.db)).rows[0]?.count;
+    expect(await runs()).toBeGreaterThan(0);
+    server.app.services.nudge('run-sweeper');
+    await until(async () => (await runs()) === 0);
+    const { items } = await world.owner.call(api.operationsList, {
+      params: { project: world.project },
+      query: { instance: id },
+    });
+    expect(items[0]?.steps).toHaveLength(6);
   });
 
   it('V10: the hosts page shows what the host says of itself', async () => {

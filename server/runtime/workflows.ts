@@ -20,6 +20,7 @@ const RUN_NAME = 'operation';
 /** Restarts after which a run is given up: a run that kills the process each time must not do so for ever. */
 const RECOVERIES_MAX = 200;
 const ADOPTED_AT_ONCE_MAX = 500;
+const FORGOTTEN_AT_ONCE_MAX = 1_000;
 
 /** Given to a run's body. `step` remembers the answer (JSON) of `work` under `name` and its place in the order. */
 export type Run = { id: string; step<T>(name: string, work: () => Promise<T>): Promise<T> };
@@ -56,6 +57,8 @@ export type DurableRuns = {
   strays(): Promise<string[]>;
   /** Takes up runs of a dead replica: some living replica goes on with them within a second or two. */
   adopt(ids: readonly string[]): Promise<void>;
+  /** Forgets ended runs older than `before` (their operations stay); answers how many, at most FORGOTTEN_AT_ONCE_MAX. */
+  forget(before: Date): Promise<number>;
   /** True once `stop` was called: bodies stop at their next step instead of recording the shutdown as a failure. */
   readonly stopping: boolean;
   stop(): Promise<void>;
@@ -148,6 +151,17 @@ export async function launchDurableRuns(options: DurableOptions): Promise<Durabl
     },
     async adopt(ids) {
       if (ids.length > 0) await DBOS.resumeWorkflows([...ids]);
+    },
+    async forget(before) {
+      const rows = await DBOS.listWorkflows({
+        status: ['SUCCESS', 'ERROR', 'CANCELLED', 'MAX_RECOVERY_ATTEMPTS_EXCEEDED'],
+        completedBefore: before.toISOString(),
+        loadInput: false,
+        loadOutput: false,
+        limit: FORGOTTEN_AT_ONCE_MAX,
+      });
+      if (rows.length > 0) await DBOS.deleteWorkflows(rows.map((row) => row.workflowID));
+      return rows.length;
     },
     get stopping() {
       return stopping;
