@@ -20,7 +20,8 @@ export async function registerConsole(http: Http, consoleDir: string | null, log
   if (consoleDir !== null && existsSync(consoleDir)) {
     await http.fastify.register(fastifyStatic, {
       root: consoleDir,
-      wildcard: false,
+      // Files are looked up when asked for: `berth up` may replace the built console under a running server.
+      wildcard: true,
       index: 'index.html',
       dotfiles: 'ignore',
       cacheControl: false,
