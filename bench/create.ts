@@ -77,6 +77,7 @@ async function throughEngine(model: EngineInstance, fingerprint: string): Promis
   const config = Object.fromEntries(Object.entries(model.config).filter(([key]) => /^(limits|security)\./.test(key)));
   const devices = structuredClone(model.devices);
   for (const device of Object.values(devices)) {
+    delete device['hwaddr'];
     delete device['ipv4.address'];
     delete device['ipv6.address'];
     delete device['security.ipv4_filtering'];

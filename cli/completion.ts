@@ -14,7 +14,7 @@ export const completionShells = ['bash', 'zsh', 'fish'] as const;
 export type CompletionShell = (typeof completionShells)[number];
 
 /** Verbs of the `./berth` launcher that are not commands of this program. */
-export const hostVerbs = ['up', 'down', 'status', 'logs', 'doctor', 'test'] as const;
+export const hostVerbs = ['up', 'down', 'status', 'logs', 'doctor', 'uninstall', 'test', 'dev'] as const;
 
 const scripts: Record<CompletionShell, string> = {
   bash: `# berth completion for bash: eval "$(berth completion bash)"

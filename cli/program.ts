@@ -79,7 +79,7 @@ export function buildProgram(io: Io, json = false): Command {
   program.addHelpText(
     'after',
     `
-Commands for the Berth host itself: ./berth up, down, status, logs, doctor, test (./berth up --help).
+Commands for the Berth host itself (up, down, status, logs, doctor, ...): berth help.
 Things are named by name or id. Exit codes: 0 ok, 1 failed, 2 usage, 3 not signed in, 4 not found,
 5 conflict or quota, 6 timeout, 7 not available.
 ${examples(['berth login', 'berth instances create desktop ada --wait', 'berth instances open ada', 'berth instances shell web'])}`,

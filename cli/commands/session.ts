@@ -19,7 +19,7 @@ type LoginOptions = {
   email?: string;
   passwordStdin?: boolean;
   tokenStdin?: boolean;
-  dataDir: string;
+  dataDir?: string;
   expiresInDays?: string;
 };
 
@@ -30,7 +30,7 @@ async function loginTarget(berth: Runtime, options: LoginOptions): Promise<Targe
   const stored = (await berth.config()).contexts[contextName(berth, await berth.config())];
   const url = options.url ?? berth.io.env['BERTH_URL'];
   const ca = options.ca ?? berth.io.env['BERTH_CA'];
-  const here = await findHostInstallation(options.dataDir);
+  const here = await findHostInstallation(options.dataDir ?? berth.io.env['BERTH_DATA_DIR'] ?? DATA_DIR_DEFAULT);
   if (url !== undefined && url !== '') {
     const full = /^https?:\/\//.test(url) ? url : `https://${url}`;
     if (!URL.canParse(full))
@@ -221,7 +221,10 @@ export function addSessionCommands(program: Command, io: Io): void {
     .option('--email <address>', 'who signs in')
     .option('--password-stdin', 'read the password from stdin')
     .option('--token-stdin', 'read an API token from stdin instead of signing in with a password')
-    .option('--data-dir <dir>', 'data directory of the installation on this machine', DATA_DIR_DEFAULT)
+    .option(
+      '--data-dir <dir>',
+      `data directory of the installation on this machine (default: BERTH_DATA_DIR, else ${DATA_DIR_DEFAULT})`,
+    )
     .option('--expires-in-days <days>', `life of the token (default: ${LOGIN_TOKEN_DAYS})`)
     .addHelpText(
       'after',
