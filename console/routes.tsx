@@ -14,7 +14,7 @@ import { resolveInstance } from './lib/resolve-instance.ts';
 import type { Session } from './lib/scope.ts';
 import { defaultProject, findMembership, findProject, projectSlug, rememberProject, safeReturn } from './lib/scope.ts';
 import { AppShell } from './shell/app-shell.tsx';
-import { NotFoundPage, PageError, PagePending, RootFrame } from './shell/frames.tsx';
+import { NotFoundPage, PageError, PagePending, RootFrame, RootNotFound } from './shell/frames.tsx';
 import { sessionQuery } from './shell/session.ts';
 
 type Crumb = string | ((params: Record<string, string>) => string);
@@ -32,7 +32,7 @@ declare module '@tanstack/react-router' {
 
 const root = createRootRouteWithContext<Record<never, never>>()({
   component: RootFrame,
-  notFoundComponent: NotFoundPage,
+  notFoundComponent: RootNotFound,
 });
 
 // ---- before signing in -------------------------------------------------------------------------------------------

@@ -80,19 +80,31 @@ export function RootFrame() {
   );
 }
 
+/** Below the shell there is a main landmark already; at the root this page brings its own. */
 export function NotFoundPage() {
   return (
-    <EmptyState
-      icon={<Compass />}
-      title="There is nothing here, or it is not yours to see"
-      action={
-        <Link to="/" className={buttonClass('primary')}>
-          Go home
-        </Link>
-      }
-    >
-      The address may be mistyped, or the thing was renamed or removed.
-    </EmptyState>
+    <section className="flex flex-1 flex-col">
+      <h1 className="sr-only">Not found</h1>
+      <EmptyState
+        icon={<Compass />}
+        title="There is nothing here, or it is not yours to see"
+        action={
+          <Link to="/" className={buttonClass('primary')}>
+            Go home
+          </Link>
+        }
+      >
+        The address may be mistyped, or the thing was renamed or removed.
+      </EmptyState>
+    </section>
+  );
+}
+
+export function RootNotFound() {
+  return (
+    <main>
+      <NotFoundPage />
+    </main>
   );
 }
 

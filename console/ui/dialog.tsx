@@ -40,7 +40,7 @@ export function Dialog({
               wide ? 'sm:max-w-2xl' : 'sm:max-w-md',
             )}
           >
-            <header className="flex items-start gap-4 px-5 pt-4.5">
+            <div className="flex items-start gap-4 px-5 pt-4.5">
               <div className="min-w-0 flex-1">
                 <Base.Title className="text-lg">{title}</Base.Title>
                 {description === undefined ? null : (
@@ -50,10 +50,10 @@ export function Dialog({
               <Base.Close render={<IconButton label="Close" size="sm" quiet className="-mr-1.5" />}>
                 <X />
               </Base.Close>
-            </header>
+            </div>
             <div className="min-h-0 overflow-y-auto px-5 py-4">{children}</div>
             {footer === undefined ? null : (
-              <footer className="flex flex-wrap justify-end gap-2 border-line border-t px-5 py-3.5">{footer}</footer>
+              <div className="flex flex-wrap justify-end gap-2 border-line border-t px-5 py-3.5">{footer}</div>
             )}
           </Base.Popup>
         </Base.Viewport>
@@ -69,7 +69,7 @@ export function SidePanel({ open, onClose, title, description, children, footer 
       <Base.Portal>
         <Base.Backdrop className={backdrop} />
         <Base.Popup className="fixed inset-y-0 right-0 z-40 flex w-full flex-col border-line border-l bg-raised shadow-pop outline-hidden transition-transform duration-150 ease-out data-ending-style:translate-x-full data-starting-style:translate-x-full sm:max-w-md">
-          <header className="flex items-start gap-4 border-line border-b px-5 py-4">
+          <div className="flex items-start gap-4 border-line border-b px-5 py-4">
             <div className="min-w-0 flex-1">
               <Base.Title className="text-lg">{title}</Base.Title>
               {description === undefined ? null : (
@@ -79,10 +79,10 @@ export function SidePanel({ open, onClose, title, description, children, footer 
             <Base.Close render={<IconButton label="Close" size="sm" quiet className="-mr-1.5" />}>
               <X />
             </Base.Close>
-          </header>
+          </div>
           <div className="min-h-0 flex-1 overflow-y-auto px-5 py-5">{children}</div>
           {footer === undefined ? null : (
-            <footer className="flex flex-wrap justify-end gap-2 border-line border-t px-5 py-3.5">{footer}</footer>
+            <div className="flex flex-wrap justify-end gap-2 border-line border-t px-5 py-3.5">{footer}</div>
           )}
         </Base.Popup>
       </Base.Portal>

@@ -81,7 +81,7 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
   return (
     <header className={cx('flex flex-wrap items-center gap-x-4 gap-y-3', compact ? 'mb-2' : 'mb-4')}>
       {compact ? null : <Thumbnail instance={instance} className="h-13 w-20 rounded-md max-sm:hidden" />}
-      <div className="min-w-0 flex-1">
+      <div className="min-w-0 flex-1 max-sm:basis-full">
         <div className="flex flex-wrap items-center gap-x-2.5 gap-y-1">
           <h1 className={cx('truncate', compact ? 'text-lg' : 'text-xl')}>{instance.name}</h1>
           <StateBadge instance={instance} />

@@ -74,8 +74,9 @@ function Containers({ instance }: { instance: Instance }) {
               port 8080.
             </EmptyState>
           ) : (
-            <div className="overflow-x-auto">
-              <table className="w-full text-left text-sm" aria-label="Containers">
+            // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
+            <section aria-label="Containers" tabIndex={0} className="overflow-x-auto">
+              <table className="w-full text-left text-sm" aria-label="Containers of the Docker Engine">
                 <thead>
                   <tr className="border-line border-b text-faint text-xs">
                     {['Name', 'Image', 'Status', 'Ports'].map((head) => (
@@ -100,7 +101,7 @@ function Containers({ instance }: { instance: Instance }) {
                   ))}
                 </tbody>
               </table>
-            </div>
+            </section>
           )
         }
       </QueryView>
