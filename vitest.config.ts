@@ -1,7 +1,15 @@
 import react from '@vitejs/plugin-react';
 import { configDefaults, defineConfig } from 'vitest/config';
+import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const exclude = [...configDefaults.exclude, '**/dist/**', 'console/**'];
+
+/** By name: whole-system tests share one stack, and the first of them sets it up. */
+class ByName extends BaseSequencer {
+  override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
+    return [...files].sort((a, b) => a.moduleId.localeCompare(b.moduleId));
+  }
+}
 
 /**
  * Four suites. `unit` is pure and fast; `console` renders React; `integration` uses the real
@@ -9,6 +17,7 @@ const exclude = [...configDefaults.exclude, '**/dist/**', 'console/**'];
  */
 export default defineConfig({
   test: {
+    sequence: { sequencer: ByName },
     projects: [
       {
         test: {

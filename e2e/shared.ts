@@ -1,4 +1,5 @@
 /** What the whole-system tests share: the running stack, its owner, instances by API, and the engine's own view. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { inject } from 'vitest';
 import { api } from '#contract/api.ts';
 import type { Instance } from '#contract/instances.ts';
@@ -78,4 +79,35 @@ export async function engineGuests(installation: string): Promise<EngineGuest[]>
       status: guest.status,
       instance: guest.config['user.berth.id'] ?? '',
     }));
+}
+
+/**
+ * Pid of one of the stack's processes, also of those that it found running (the engine) and of the one that starts the
+ * others. Errors: when there is none.
+ */
+export async function pidOf(stack: RunningStack, name: string): Promise<number> {
+  const known = (await stack.status()).processes.find((candidate) => candidate.name === name)?.pid ?? null;
+  if (known !== null) return known;
+  const is: Record<string, (argv: string[]) => boolean> = {
+    incusd: (argv) => argv[0]?.endsWith('/incusd') === true && (argv[1] === undefined || argv[1].startsWith('--')),
+    supervisor: (argv) =>
+      argv.some((word) => word.endsWith('/supervisor-main.ts')) &&
+      argv.some((word) => word.startsWith(`${stack.info.dataDir}/`) || word === stack.info.dataDir),
+  };
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      if (
+        is[name]?.(
+          readFileSync(`/proc/${entry}/cmdline`, 'utf8')
+            .split('\0')
+            .filter((word) => word !== ''),
+        ) === true
+      )
+        return Number(entry);
+    } catch {
+      // It ended while we looked.
+    }
+  }
+  throw new Error(`${name} does not run`);
 }

@@ -110,12 +110,6 @@ export class RunningStack {
     return JSON.parse(result.stdout) as { processes: { name: string; pid: number | null; state: string }[] };
   }
 
-  async pidOf(name: string): Promise<number> {
-    const found = (await this.status()).processes.find((candidate) => candidate.name === name);
-    if (found === undefined || found.pid === null) throw new Error(`${name} does not run`);
-    return found.pid;
-  }
-
   /** Stops everything and removes what this installation made in the engine and on disk. */
   async destroy(): Promise<void> {
     const result = await berth(['uninstall', '--yes', '--data-dir', this.info.dataDir], { timeoutMs: 180_000 });
