@@ -21,6 +21,8 @@ export type Manager = {
   restart(name: string): Promise<void>;
   /** Stops Berth's processes; instances and the engine keep running. */
   stop(): Promise<void>;
+  /** Removes what it put into the machine's own configuration, for good. */
+  forget(): Promise<void>;
   /** null when nothing is managed at the moment. */
   status(): Promise<ProcessStatus[] | null>;
 };
@@ -43,12 +45,13 @@ function systemdManager(config: HostConfig, layout: Layout): Manager {
     };
     return folders[name] ?? [layout.data];
   };
-  const systemd = new SystemdManager(config.installation, writable);
+  const systemd = new SystemdManager(config.installation, layout.logs, writable);
   return {
     kind: 'systemd',
     apply: (specs, only) => systemd.apply(specs, only),
     restart: (name) => systemd.restart(name),
     stop: () => systemd.stop(),
+    forget: () => systemd.forget(),
     status: async () => {
       const statuses = await systemd.status();
       return statuses.length === 0 ? null : statuses;
@@ -73,6 +76,7 @@ function supervisorManager(layout: Layout): Manager {
       await stopProcesses(layout);
       await waitForEnd(status.pid, startTime, 10_000);
     },
+    forget: async () => {},
     status: async () => (await supervisorStatus(layout))?.processes ?? null,
   };
 }

@@ -4,6 +4,7 @@
  */
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { groupName } from './accounts.ts';
 import { writeFileAtomic } from './files.ts';
 import type { ProcessSpec, ProcessState, ProcessStatus } from './process-spec.ts';
@@ -82,12 +83,39 @@ export function unitFile(installation: string, spec: ProcessSpec, writable: read
   return lines.join('\n');
 }
 
+const logTimerName = (installation: string): string => `berthlogs-${installation}.timer`;
+
+/** Service and timer that keep the log files below their bound. */
+function logTimer(installation: string, logs: string): [service: string, timer: string] {
+  const entry = fileURLToPath(new URL('rotate-main.ts', import.meta.url));
+  const service = [
+    '[Unit]',
+    `Description=Berth ${installation}: bound the log files`,
+    '[Service]',
+    'Type=oneshot',
+    `ExecStart=${[process.execPath, entry, logs].map(quote).join(' ')}`,
+    '',
+  ];
+  const timer = ['[Timer]', 'OnBootSec=5min', 'OnUnitActiveSec=5min', '[Install]', 'WantedBy=timers.target', ''];
+  return [service.join('\n'), timer.join('\n')];
+}
+
+async function isActive(unit: string): Promise<boolean> {
+  return (await run(['systemctl', 'is-active', '--quiet', unit], { timeoutMs: 20_000 })).code === 0;
+}
+
+function isEnabled(unit: string, target = 'multi-user.target'): boolean {
+  return existsSync(join(UNIT_DIR, `${target}.wants`, unit));
+}
+
 export class SystemdManager {
   readonly #installation: string;
   readonly #writable: (name: string) => string[];
+  readonly #logs: string;
 
-  constructor(installation: string, writable: (name: string) => string[]) {
+  constructor(installation: string, logs: string, writable: (name: string) => string[]) {
     this.#installation = installation;
+    this.#logs = logs;
     this.#writable = writable;
   }
 
@@ -110,10 +138,27 @@ export class SystemdManager {
     if (changed.length > 0) await must(['systemctl', 'daemon-reload']);
     for (const spec of own) {
       const unit = unitName(this.#installation, spec.name);
-      await must(['systemctl', 'reset-failed', unit]).catch(() => '');
-      await must(['systemctl', 'enable', '--quiet', unit]);
+      // Each enable makes systemd read everything again: seconds on a busy machine, so only where it is needed.
+      if (!changed.includes(unit) && (await isActive(unit)) && isEnabled(unit)) continue;
+      await run(['systemctl', 'reset-failed', unit], { timeoutMs: 20_000 });
+      if (!isEnabled(unit)) await must(['systemctl', 'enable', '--quiet', unit]);
       await must(['systemctl', changed.includes(unit) ? 'restart' : 'start', unit], { timeoutMs: 120_000 });
     }
+    if (only === undefined) await this.#keepLogsBounded();
+  }
+
+  /** A timer that rotates the log files; the built-in supervisor does this itself. */
+  async #keepLogsBounded(): Promise<void> {
+    const unit = logTimerName(this.#installation);
+    const service = join(UNIT_DIR, unit.replace(/timer$/, 'service'));
+    const timer = join(UNIT_DIR, unit);
+    const [serviceText, timerText] = logTimer(this.#installation, this.#logs);
+    const same = [service, timer].every((file) => existsSync(file)) && readFileSync(service, 'utf8') === serviceText;
+    if (same && isEnabled(unit, 'timers.target')) return;
+    writeFileAtomic(service, serviceText, 0o644);
+    writeFileAtomic(timer, timerText, 0o644);
+    await must(['systemctl', 'daemon-reload']);
+    await must(['systemctl', 'enable', '--now', '--quiet', unit]);
   }
 
   async restart(name: string): Promise<void> {
@@ -124,6 +169,8 @@ export class SystemdManager {
   async stop(): Promise<void> {
     const units = this.units();
     if (units.length > 0) await must(['systemctl', 'disable', '--now', '--quiet', ...units], { timeoutMs: 120_000 });
+    const timer = logTimerName(this.#installation);
+    if (isEnabled(timer, 'timers.target')) await must(['systemctl', 'disable', '--now', '--quiet', timer]);
   }
 
   units(): string[] {
@@ -131,15 +178,21 @@ export class SystemdManager {
     return readdirSync(UNIT_DIR).filter((name) => name.startsWith(prefix) && name.endsWith('.service'));
   }
 
-  removeUnits(): void {
-    for (const unit of this.units()) rmSync(join(UNIT_DIR, unit), { force: true });
+  /** Takes the unit files away; the processes are stopped before. */
+  async forget(): Promise<void> {
+    const timer = logTimerName(this.#installation);
+    for (const unit of [...this.units(), timer, timer.replace(/timer$/, 'service')])
+      rmSync(join(UNIT_DIR, unit), { force: true });
+    await must(['systemctl', 'daemon-reload']);
   }
 
   async status(): Promise<ProcessStatus[]> {
     const statuses: ProcessStatus[] = [];
     for (const unit of this.units()) {
-      const properties = 'ActiveState,SubState,MainPID,NRestarts,ExecMainStartTimestampMonotonic,ExecMainStatus';
-      const { stdout } = await run(['systemctl', 'show', '-p', properties, unit], { timeoutMs: 10_000 });
+      const properties = 'ActiveState,SubState,MainPID,NRestarts,ExecMainStartTimestamp,ExecMainStatus';
+      const { stdout } = await run(['systemctl', 'show', '--timestamp=unix', '-p', properties, unit], {
+        timeoutMs: 10_000,
+      });
       const value = (key: string) => new RegExp(`^${key}=(.*)$`, 'm').exec(stdout)?.[1] ?? '';
       const pid = Number(value('MainPID'));
       const states: Record<string, ProcessState> = {
@@ -147,14 +200,13 @@ export class SystemdManager {
         activating: value('SubState') === 'auto-restart' ? 'waiting' : 'starting',
         deactivating: 'stopping',
       };
-      const monotonic = Number(value('ExecMainStartTimestampMonotonic')) / 1000;
-      const uptime = Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000;
+      const started = Number(value('ExecMainStartTimestamp').replace('@', ''));
       const text = readFileSync(join(UNIT_DIR, unit), 'utf8');
       statuses.push({
         name: unit.slice(`berth-${this.#installation}-`.length, -'.service'.length),
         state: states[value('ActiveState')] ?? 'stopped',
         pid: pid > 0 ? pid : null,
-        startedAt: pid > 0 ? Math.round(Date.now() - uptime + monotonic) : null,
+        startedAt: pid > 0 && started > 0 ? started * 1000 : null,
         restarts: Number(value('NRestarts')) || 0,
         adopted: false,
         lastExit: value('ExecMainStatus') === '0' || pid > 0 ? null : `exit code ${value('ExecMainStatus')}`,

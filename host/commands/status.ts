@@ -76,7 +76,9 @@ function text(report: Report): string {
       one.memoryBytes === null || one.memoryBytes === 0 ? '' : `${Math.round(one.memoryBytes / 1024 ** 2)} MB`;
     const since = one.startedAt === null ? '' : `since ${one.startedAt.slice(0, 19).replace('T', ' ')}`;
     const restarts =
-      one.restarts === 0 || one.state === 'machine' ? '' : `${one.restarts} restarts, last: ${one.lastExit}`;
+      one.restarts === 0 || one.state === 'machine'
+        ? ''
+        : `${one.restarts} restarts${one.lastExit === null ? '' : `, last: ${one.lastExit}`}`;
     const state = one.state === 'machine' ? "the machine's" : one.state;
     lines.push(
       `  ${one.healthy ? '✓' : '✗'} ${one.name.padEnd(9)} ${state.padEnd(13)} ${String(one.pid ?? '-').padStart(8)} ${memory.padStart(7)}  ${since}  ${restarts}`.trimEnd(),

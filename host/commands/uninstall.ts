@@ -22,7 +22,7 @@ export async function uninstallCommand(args: readonly string[]): Promise<number>
     yes: { type: 'boolean', short: 'y', default: false },
   });
   const dataDir = dataDirOf(values['data-dir'] as string | undefined);
-  const { config, layout } = installed(dataDir);
+  const { config, layout, manager } = installed(dataDir);
   const guests = (await engineInfo()) === null ? null : await guestsOf(config.installation);
   if (values.yes !== true) {
     if (!canAsk()) throw new Refusal('This removes every instance and its data. Say so with --yes.');
@@ -34,6 +34,7 @@ export async function uninstallCommand(args: readonly string[]): Promise<number>
       'The engine does not answer, so instances cannot be removed. Start it (berth up does), then try again.',
     );
   await downCommand(['--data-dir', dataDir]);
+  await manager.forget();
   const list = new Checklist();
   await list.step('instances', async (step) => {
     for (const guest of guests) await removeGuest(guest);
