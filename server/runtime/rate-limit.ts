@@ -24,9 +24,6 @@ export function rateRules(limits: Partial<Record<keyof RateRules, number | undef
   };
 }
 
-/** Longest window of all rules; older rows can be swept after twice this time. */
-export const RATE_WINDOW_SECONDS_MAX = 3600;
-
 /** What a call is told about its limit. */
 export type RateState = { limit: number; remaining: number; resetSeconds: number };
 
