@@ -130,6 +130,15 @@ function parseUp(result: CommandResult): Stack {
   return JSON.parse(result.stdout) as Stack;
 }
 
+/** A stack that is there already (a folder kept by BERTH_KEEP=1), brought up again. */
+export async function existingStack(dataDir: string): Promise<RunningStack> {
+  const args = ['--yes', '--detach', '--json', '--data-dir', dataDir];
+  const info = parseUp(await berth(['up', ...args]));
+  const status = await berth(['status', '--json', '--data-dir', dataDir]);
+  const { ports } = JSON.parse(status.stdout) as { ports: { control: number; https: number; http: number } };
+  return new RunningStack(info, args, ports);
+}
+
 /** Starts a fresh installation. The caller ends it with `destroy()`. */
 export async function startStack(options: StackOptions = {}): Promise<RunningStack> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'berth-')));
