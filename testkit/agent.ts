@@ -14,7 +14,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { networkInterfaces, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -92,8 +92,12 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     writeFileSync(join(folder, `token-${caller}`), value, { mode: 0o600 });
   for (const name of ['state', 'images', 'import']) mkdirSync(join(folder, name));
   const socket = join(folder, 'agent.sock');
-  // A /16 of the installation's own out of the 10.128.0.0/9 half, by random choice: other tests choose another.
-  const second = 128 + ((randomBytes(1)[0] ?? 0) % 96);
+  // A /16 of the installation's own out of the 10.128.0.0/9 half that nothing on this machine uses.
+  const taken = Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []);
+  const free = Array.from({ length: 96 }, (_, index) => 128 + index).filter(
+    (octet) => !taken.some((address) => address.startsWith(`10.${octet}.`)),
+  );
+  const second = free[(randomBytes(1)[0] ?? 0) % free.length] ?? 128;
   const prefix6 = `fd${randomBytes(1).toString('hex')}:${randomBytes(2).toString('hex')}:${randomBytes(2).toString('hex')}`;
   const config: AgentConfig = {
     installation,
@@ -186,7 +190,11 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
         subnet4: `10.${second}.${index}.0/24`,
         subnet6: `${prefix6}:${index.toString(16)}::/64`,
       };
-      await driver.ensureNetwork(spec);
+      await driver.ensureNetwork(spec).catch((error: unknown) => {
+        throw new Error(`no network: ${readFileSync(logPath, 'utf8').split('\n').slice(-5).join('\n')}`, {
+          cause: error,
+        });
+      });
       return spec;
     },
     spec: (network, hostNumber, imageFingerprint, more = {}) => ({
