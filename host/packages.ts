@@ -59,7 +59,7 @@ export async function fetchCaddy(plan: NonNullable<Plan['caddy']>, binDir: strin
     mkdirSync(join(work, part), { recursive: true });
   }
   try {
-    writeFileSync(join(work, 'caddy.sources'), deb822(plan.source));
+    if (plan.source !== null) writeFileSync(join(work, 'caddy.sources'), deb822(plan.source));
     const options = [
       ...APT_OPTIONS,
       ...set('Dir::State', join(work, 'state')),
@@ -72,16 +72,15 @@ export async function fetchCaddy(plan: NonNullable<Plan['caddy']>, binDir: strin
       ...set('APT::Sandbox::User', 'root'),
     ];
     let warning: string | null = null;
-    const update = await run(['apt-get', ...options, 'update'], {
-      env: APT_ENV,
-      timeoutMs: APT_TIMEOUT_MS,
-      onLine: say,
-    });
     const own = { env: APT_ENV, cwd: join(work, 'out'), timeoutMs: APT_TIMEOUT_MS, onLine: say };
-    let got = update.code === 0 ? await run(['apt-get', ...options, 'download', 'caddy'], own) : update;
-    if (got.code !== 0 || (await unpackCaddy(work, target)) === null) {
-      warning = `Caddy ${plan.wanted} could not be fetched from ${plan.source.uri} ${plan.source.suites[0]}: using the distribution's`;
-      got = await run(['apt-get', ...APT_OPTIONS, 'download', 'caddy'], own);
+    const fetched =
+      plan.source !== null &&
+      (await run(['apt-get', ...options, 'update'], own)).code === 0 &&
+      (await run(['apt-get', ...options, 'download', 'caddy'], own)).code === 0;
+    if (!fetched || (await unpackCaddy(work, target)) === null) {
+      const where = plan.source === null ? 'no known Debian archive' : `${plan.source.uri} ${plan.source.suites[0]}`;
+      warning = `Caddy ${plan.wanted} could not be fetched from ${where}: using the distribution's`;
+      const got = await run(['apt-get', ...APT_OPTIONS, 'download', 'caddy'], own);
       if (got.code !== 0)
         throw new Error(`Caddy cannot be fetched:\n${got.stderr.trim().split('\n').slice(-6).join('\n')}`);
       await unpackCaddy(work, target);

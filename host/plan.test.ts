@@ -70,7 +70,8 @@ describe('U1: the plan for a fresh machine', () => {
     expect([ubuntu.backports, ubuntu.refusals]).toEqual([null, []]);
     // Images and Caddy come from Debian: its keys are needed, and Ubuntu's mirror is no Debian mirror.
     expect(ubuntu.packages).toContain('debian-archive-keyring');
-    expect(ubuntu.caddy?.source.uri).toBe('http://deb.debian.org/debian');
+    expect(ubuntu.caddy).toEqual({ source: null, wanted: '2.11.2' });
+    expect(describePlan(ubuntu).join()).toContain('BERTH_DEBIAN_MIRROR');
   });
 
   it('a machine that has everything: nothing to do', () => {
@@ -136,9 +137,10 @@ describe('reading the machine', () => {
   });
 
   it('takes the archive of the release, not the one of security updates', () => {
-    expect(debianArchive(machine()).uri).toBe('http://mirror.example.org/debian');
-    expect(debianArchive({ os: trixie, aptSources: [] })).toEqual({
-      uri: 'http://deb.debian.org/debian',
+    expect(debianArchive(machine())?.uri).toBe('http://mirror.example.org/debian');
+    expect(debianArchive({ os: trixie, aptSources: [] }, undefined)).toBeNull();
+    expect(debianArchive({ os: trixie, aptSources: [] }, 'http://m.example/debian')).toEqual({
+      uri: 'http://m.example/debian',
       signedBy: keyring,
     });
   });

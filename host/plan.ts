@@ -37,7 +37,6 @@ export const CADDY_WANTED = '2.11.2';
 export const CADDY_FLOOR = '2.6.2';
 export const CADDY_SUITE = 'trixie-backports';
 const DEBIAN_KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg';
-const DEBIAN_MIRROR = 'http://deb.debian.org/debian';
 /** Debian releases whose own archive lacks incus. */
 const NEEDS_BACKPORTS = ['bookworm'];
 
@@ -48,16 +47,24 @@ export type Plan = {
   /** Release that the engine comes from, with all it needs (`apt-get install -t`); null: the machine's own. */
   engineRelease: string | null;
   packages: string[];
-  caddy: { source: AptSource; wanted: string } | null;
+  /** `source` null: no Debian archive is known here, so the distribution's own has to do. */
+  caddy: { source: AptSource | null; wanted: string } | null;
 };
 
-/** The Debian archive this machine uses already (a mirror, a proxy), else the public one. */
-export function debianArchive(facts: Pick<MachineFacts, 'os' | 'aptSources'>): { uri: string; signedBy: string } {
+/** Names a Debian archive (http://mirror.example/debian) on machines whose own apt uses none, such as Ubuntu. */
+export const MIRROR_VARIABLE = 'BERTH_DEBIAN_MIRROR';
+
+/** The Debian archive this machine uses already (a mirror, a proxy), else the one an administrator named; else null. */
+export function debianArchive(
+  facts: Pick<MachineFacts, 'os' | 'aptSources'>,
+  named: string | undefined = process.env[MIRROR_VARIABLE],
+): { uri: string; signedBy: string } | null {
   const own = facts.aptSources.find(
     (source) =>
       facts.os.id === 'debian' && source.components.includes('main') && source.suites.includes(facts.os.codename),
   );
-  return { uri: own?.uri ?? DEBIAN_MIRROR, signedBy: own?.signedBy ?? DEBIAN_KEYRING };
+  const uri = own?.uri ?? named;
+  return uri === undefined ? null : { uri, signedBy: own?.signedBy ?? DEBIAN_KEYRING };
 }
 
 /** Packages that a machine of this kind needs. */
@@ -72,7 +79,8 @@ export function planMachine(facts: MachineFacts, extra: readonly string[] = []):
   const archive = debianArchive(facts);
   const plan: Plan = { refusals: [], backports: null, engineRelease: null, packages: missing, caddy: null };
   if (!caddyFits) {
-    plan.caddy = { source: { ...archive, suites: [CADDY_SUITE], components: ['main'] }, wanted: CADDY_WANTED };
+    const source = archive === null ? null : { ...archive, suites: [CADDY_SUITE], components: ['main'] };
+    plan.caddy = { source, wanted: CADDY_WANTED };
   }
   if (!facts.root) plan.refusals.push('Berth sets up networks, storage and users: run it as root (sudo ./berth up).');
   if (!facts.apt && (missing.length > 0 || !caddyFits)) {
@@ -86,7 +94,11 @@ export function planMachine(facts: MachineFacts, extra: readonly string[] = []):
   const fromBackports = facts.os.id === 'debian' && NEEDS_BACKPORTS.includes(facts.os.codename);
   if (missing.includes('incus') && fromBackports) plan.engineRelease = `${facts.os.codename}-backports`;
   if (missing.includes('incus') && facts.incusCandidate === null && facts.apt) {
-    if (fromBackports) {
+    if (fromBackports && archive === null) {
+      plan.refusals.push(
+        `apt has no Debian archive of ${facts.os.codename} to take backports from: name one in ${MIRROR_VARIABLE}.`,
+      );
+    } else if (fromBackports && archive !== null) {
       plan.backports = {
         ...archive,
         suites: [`${facts.os.codename}-backports`],
@@ -113,8 +125,11 @@ export function describePlan(plan: Plan, more: readonly string[] = []): string[]
     lines.push(`add ${plan.backports.suites[0]} of ${plan.backports.uri} to apt (${plan.backports.file})`);
   if (plan.packages.length > 0) lines.push(`install with apt: ${plan.packages.join(' ')}`);
   if (plan.caddy !== null) {
+    const { source, wanted } = plan.caddy;
     lines.push(
-      `fetch caddy >= ${plan.caddy.wanted} from ${plan.caddy.source.uri} (${plan.caddy.source.suites[0]}) for itself alone`,
+      source === null
+        ? `fetch the distribution's caddy for itself alone (${wanted} is better: name a Debian archive in ${MIRROR_VARIABLE})`
+        : `fetch caddy >= ${wanted} from ${source.uri} (${source.suites[0]}) for itself alone`,
     );
   }
   return [...lines, ...more];

@@ -3,7 +3,7 @@ import { expect, it } from 'vitest';
 import { mmdebstrapArgs } from './mmdebstrap.ts';
 import { recipes } from './recipes.ts';
 
-const input = { arch: 'amd64', root: '/work/root', mirrors: [], aptOptions: [], dpkgOptions: [] };
+const input = { arch: 'amd64', root: '/build/root', mirrors: [], aptOptions: [], dpkgOptions: [] };
 
 it('U6: every word of the recipe is one argument', () => {
   const args = mmdebstrapArgs({
@@ -16,7 +16,7 @@ it('U6: every word of the recipe is one argument', () => {
   expect(args).toContain(`--include=${recipes.server.packages.join(',')}`);
   expect(args).toContain('--aptopt=Acquire::Retries "3"');
   expect(args).toContain('--dpkgopt=path-exclude=/usr/share/man/*');
-  expect(args.slice(-3)).toEqual(['trixie', '/work/root', 'deb http://m.test/debian trixie main']);
+  expect(args.slice(-3)).toEqual(['trixie', '/build/root', 'deb http://m.test/debian trixie main']);
 });
 
 it('U6: uses no hook, so nothing passes through a shell', () => {
