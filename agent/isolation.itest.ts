@@ -85,9 +85,9 @@ describe('D6: limits', () => {
     const observed = await agent.driver.observe(server.instance);
     expect(observed?.processes ?? 0).toBeLessThanOrEqual(4_096);
     expect(bomb.code).not.toBe(-2);
-    await agent.driver.resize(server.instance, server.size);
     await agent.driver.power(server.instance, 'restart', { force: true });
     await agent.waitHealthy(server);
+    await agent.driver.resize(server.instance, server.size);
   });
 
   it('stop a full disk at the quota', async () => {
