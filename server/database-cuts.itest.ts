@@ -1,4 +1,5 @@
 /** The database goes away and comes back while workflows run: everything that was accepted ends, and rows and engine agree. */
+import { randomInt } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, expect, it } from 'vitest';
@@ -10,6 +11,9 @@ import { withDatabase } from '#testkit/postgres.ts';
 import { clearAll, disagreements, type World } from '#testkit/scenarios.ts';
 import { type SetUp, startTestServer, type TestServer } from '#testkit/server.ts';
 import { fastWork, settled, until } from '#testkit/work.ts';
+
+/** More than the steps of a create, at random times, so that the bookkeeping between steps is met too. */
+const CUTS = 12;
 
 let database: TestDatabase;
 let server: TestServer;
@@ -55,8 +59,8 @@ it('A7: all connections cut again and again in the middle of creates: all end we
     });
     operations.push(operation.id);
   }
-  for (let round = 0; round < 5; round++) {
-    await sleep(150);
+  for (let round = 0; round < CUTS; round++) {
+    await sleep(randomInt(20, 200));
     await cut();
   }
   driver.faults.clear();
@@ -64,7 +68,8 @@ it('A7: all connections cut again and again in the middle of creates: all end we
   await until(async () => (await people.owner.try(api.whoami)).statusCode === 200, 30_000);
   for (const operation of operations) {
     const ended = await settled(people.owner, operation, 90_000);
-    expect(ended, JSON.stringify(ended)).toMatchObject({ state: 'succeeded' });
+    const why = () => server.logLines.filter((line) => /"level":"(?:warn|error)"/.test(line)).slice(-20).join('\n');
+    expect(ended, `${JSON.stringify(ended)}\n${why()}`).toMatchObject({ state: 'succeeded' });
   }
   let last: string[] = [];
   await until(async () => {

@@ -2,6 +2,7 @@
 import type { ZodError } from 'zod';
 import type { Problem } from '#contract/common.ts';
 import { BerthError, errorCatalogue, type FieldError, toBerthError } from '#domain/errors.ts';
+import { isDatabaseAway } from '../store/away.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 const FIELDS_MAX = 50;
@@ -40,6 +41,7 @@ type ErrorWithCode = { code?: unknown; statusCode?: unknown };
 /** Turns whatever was thrown into a BerthError: ours, Fastify's, PostgreSQL's, or unknown. */
 export function normaliseError(error: unknown): BerthError {
   if (error instanceof BerthError) return error;
+  if (isDatabaseAway(error)) return away(error);
   if (typeof error === 'object' && error !== null) {
     const { code, statusCode } = error as ErrorWithCode;
     if (typeof code === 'string') {
@@ -51,22 +53,8 @@ export function normaliseError(error: unknown): BerthError {
       return new BerthError('invalid_input', 'The request could not be read.', { cause: error });
     }
   }
-  if (error instanceof Error && clientSays.test(error.message)) return away(error);
   return toBerthError(error);
 }
-
-/** SQLSTATEs of a server that is stopping, starting, full, or whose connection broke. */
-const connectionStates = new Set(['57P01', '57P02', '57P03', '53300', '08000', '08001', '08003', '08006']);
-const socketErrors = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET', 'EPIPE', 'EACCES']);
-
-/** A missing file is our own mistake; a missing socket is a database that is away. */
-function onSocket(cause: object): boolean {
-  return 'syscall' in cause && (cause.syscall === 'connect' || cause.syscall === 'read' || cause.syscall === 'write');
-}
-
-/** What the database client says without a code. */
-const clientSays =
-  /timeout exceeded when trying to connect|Connection terminated|connection error and is not queryable|Client was closed/;
 
 function fromCode(code: string, cause: object): BerthError | null {
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') {
@@ -76,7 +64,6 @@ function fromCode(code: string, cause: object): BerthError | null {
     return new BerthError('invalid_input', 'The body is not valid JSON.', { cause });
   }
   if (code === 'FST_ERR_CTP_BODY_TOO_LARGE') return new BerthError('too_large', 'The request is too large.', { cause });
-  if (connectionStates.has(code) || (socketErrors.has(code) && onSocket(cause))) return away(cause);
   // Lock or statement timeout, query cancelled.
   if (code === '57014' || code === '55P03') return new BerthError('timeout', 'The database took too long.', { cause });
   // Text that PostgreSQL cannot store. Input checks come first; this is the net below them.

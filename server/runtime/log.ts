@@ -35,11 +35,31 @@ export function createLog(options: LogOptions): Log {
     base: { process: options.process ?? 'server' },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
+    serializers: { err: (error: unknown) => presentError(error) },
     redact: { paths: secretFields.flatMap((name) => [name, `*.${name}`]), censor: '***' },
   };
   if (options.write === undefined) return pino(settings) as Log;
   const write = options.write;
   return pino(settings, { write }) as Log;
+}
+
+export type LoggedError = { type: string; message: string; code?: string; stack?: string; cause?: LoggedError };
+/** Causes of causes that are written down. */
+const CAUSES_MAX = 5;
+
+/**
+ * Only what helps to find the fault: libraries hang whole connections (with their settings) and rows on their errors.
+ */
+export function presentError(error: unknown, depth = 0): LoggedError {
+  if (!(error instanceof Error)) return { type: typeof error, message: String(error) };
+  const { code } = error as { code?: unknown };
+  return {
+    type: error.name,
+    message: error.message,
+    ...(typeof code === 'string' ? { code } : {}),
+    ...(error.stack === undefined ? {} : { stack: error.stack }),
+    ...(error.cause === undefined || depth >= CAUSES_MAX ? {} : { cause: presentError(error.cause, depth + 1) }),
+  };
 }
 
 /** A log that says nothing. */

@@ -12,6 +12,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import type { Pool } from 'pg';
+import { isDatabaseAway } from '../store/away.ts';
 
 /** Bumped only when the order or names of steps change so that runs begun by the version before cannot be replayed. */
 const RUN_FORMAT = 'berth-1';
@@ -69,10 +70,22 @@ export async function launchDurableRuns(options: DurableOptions): Promise<Durabl
   let stopping = false;
   /** Runs whose body is being executed in this process. */
   const active = new Set<string>();
+  /**
+   * The database was away when a step or the engine wanted to write: the run did not fail. It stays unfinished and its
+   * body ends nowhere, so that `strays` finds it and it is taken up again.
+   */
+  const breakOff = <T>(id: string, error: unknown): Promise<T> => {
+    options.log.warn({ operationId: id, err: error }, 'a run broke off, it is taken up again');
+    active.delete(id);
+    return never<T>();
+  };
   const body = async (id: string): Promise<void> => {
     active.add(id);
     try {
       await options.body(runOf(id));
+    } catch (error) {
+      if (isDatabaseAway(error)) return breakOff<void>(id, error);
+      throw error;
     } finally {
       active.delete(id);
     }
@@ -88,6 +101,8 @@ export async function launchDurableRuns(options: DurableOptions): Promise<Durabl
           } catch (error) {
             // A step that broke because the process is going down did not fail: it is taken up after the start.
             if (stopping) return never<T>();
+            // Nor did this one; thrown, its error would be remembered as the step's answer.
+            if (isDatabaseAway(error)) return breakOff<T>(id, error);
             throw error;
           }
         },

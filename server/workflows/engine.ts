@@ -15,6 +15,7 @@ import { isFinished } from '#domain/operations.ts';
 import type { Run } from '../runtime/workflows.ts';
 import { record } from '../store/audit.ts';
 import { asSystem } from '../store/authorized.ts';
+import { isDatabaseAway } from '../store/away.ts';
 import { type Trx, transact } from '../store/database.ts';
 import type { OperationRecord } from '../store/operations.ts';
 import * as operations from '../store/operations.ts';
@@ -119,6 +120,8 @@ export async function runOperation(
 
 async function doStep(services: Services, operation: OperationRecord, step: Step, seq: number): Promise<Outcome> {
   const limit = step.attempts ?? STEP_ATTEMPTS_MAX;
+  /** Attempts that broke because our own database was away: they say nothing about the step. */
+  let away = 0;
   for (let attempt = 1; ; attempt++) {
     await patiently(services, () => operations.stepStarted(services.db, operation, seq, services.now()));
     const progress = new StepProgress((percent, message) =>
@@ -137,7 +140,9 @@ async function doStep(services: Services, operation: OperationRecord, step: Step
       await progress.close();
       if (services.stopping()) throw cause;
       const error = toBerthError(cause);
-      const last = attempt >= limit || !isTransient(cause);
+      const ours = isDatabaseAway(cause) && away < BOOKKEEPING_ATTEMPTS_MAX;
+      if (ours) away++;
+      const last = !ours && (attempt - away >= limit || !isTransient(cause));
       services.log.warn(
         {
           operationId: operation.id,
@@ -252,16 +257,14 @@ export async function patiently<T>(services: Services, work: () => Promise<T>): 
     try {
       return await work();
     } catch (error) {
-      if (services.stopping() || attempt >= BOOKKEEPING_ATTEMPTS_MAX || !isDatabaseAway(error)) throw error;
+      if (services.stopping() || attempt >= BOOKKEEPING_ATTEMPTS_MAX || !worthAnotherTry(error)) throw error;
       await sleep(Math.min(backoffMs(attempt), 2000));
     }
   }
 }
 
-/** PostgreSQL is stopping, starting, or the connection broke: classes 08 and 57, and what the socket says. */
-function isDatabaseAway(error: unknown): boolean {
-  if (!(error instanceof Error)) return false;
-  const code = (error as { code?: unknown }).code;
-  if (typeof code === 'string' && /^(?:08|57P|53300|40001|40P01|ECONN|EPIPE|ENOENT|ETIMEDOUT)/.test(code)) return true;
-  return /Connection terminated|timeout exceeded when trying to connect/i.test(error.message);
+/** The database is away, or two transactions met (serialization failure, deadlock). */
+function worthAnotherTry(error: unknown): boolean {
+  const code = error instanceof Error ? (error as { code?: unknown }).code : undefined;
+  return code === '40001' || code === '40P01' || isDatabaseAway(error);
 }
