@@ -30,6 +30,7 @@ import type {
   ObservedState,
 } from '#domain/instances.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
+import { PreparingClient } from './prepared.ts';
 
 /** A column with a default of now(); never written by us. */
 type Stamp = ColumnType<Date, Date | undefined, never>;
@@ -301,6 +302,7 @@ export function openPool(
   options: { max?: number; name?: string; onError?: (error: Error) => void } = {},
 ): Pool {
   const pool = new Pool({
+    Client: PreparingClient,
     connectionString: url,
     max: options.max ?? POOL_CONNECTIONS_MAX,
     application_name: options.name ?? 'berth-server',
@@ -343,13 +345,13 @@ export function hintsCommitted(db: Db): void {
   commitListeners.get(db)?.();
 }
 
-const SERIALIZATION_FAILURE = '40001';
-const DEADLOCK = '40P01';
+/** Serialization failure, deadlock, and a prepared statement whose table a migration has changed. */
+const worthRepeating = new Set(['40001', '40P01', '0A000']);
 const TRANSACTION_ATTEMPTS_MAX = 4;
 
 /**
- * Runs `work` in one transaction (read committed) and wakes the outbox relay after the commit. A deadlock or
- * serialization failure is tried again up to TRANSACTION_ATTEMPTS_MAX times: `work` must have no effect outside.
+ * Runs `work` in one transaction (read committed) and wakes the outbox relay after the commit. What other
+ * transactions caused (`worthRepeating`) is tried again up to TRANSACTION_ATTEMPTS_MAX times: `work` must have no effect outside.
  */
 export async function transact<T>(db: Db, work: (trx: Trx) => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt++) {
@@ -363,7 +365,7 @@ export async function transact<T>(db: Db, work: (trx: Trx) => Promise<T>): Promi
       return result;
     } catch (error) {
       const code = databaseErrorCode(error);
-      if (attempt >= TRANSACTION_ATTEMPTS_MAX || (code !== SERIALIZATION_FAILURE && code !== DEADLOCK)) throw error;
+      if (attempt >= TRANSACTION_ATTEMPTS_MAX || !(code !== undefined && worthRepeating.has(code))) throw error;
     }
   }
 }
