@@ -1,25 +1,42 @@
 /**
  * Who may do what: the only place that knows. `permissionTable` is generated into docs/reference/permissions.md and a
- * test walks every API route as every role. Roles are held in an organization; platform administration is a separate
- * right of a person and gives no access to tenants' screens, terminals or logs.
+ * test walks every API route as every role. Roles are held in an organization or in one project, by a person or through
+ * a group; the highest counts. A guest belongs to the organization and holds nothing but what grants and roles in
+ * projects give. Grants open one app. Platform administration is a separate right of a person and gives no access to
+ * tenants' screens, terminals or logs, except by an entry: announced, with a reason and an end (`ENTRY_ROLE`).
  */
-export const roles = ['owner', 'admin', 'operator', 'member', 'viewer'] as const;
+export const roles = ['owner', 'admin', 'operator', 'member', 'viewer', 'guest'] as const;
 export type Role = (typeof roles)[number];
+/** Roles that give something: those that a group or a project may hand out. */
+export const workingRoles = ['owner', 'admin', 'operator', 'member', 'viewer'] as const satisfies readonly Role[];
+export type WorkingRole = (typeof workingRoles)[number];
 
 export const actions = [
   'organization.read',
   'organization.update',
+  'organization.delete',
   'member.read',
   'member.invite',
   'member.update',
   'member.remove',
+  'group.read',
+  'group.create',
+  'group.update',
+  'group.delete',
+  'grant.read',
+  'grant.update',
+  'entry.read',
+  'entry.end',
   'audit.read',
   'project.read',
   'project.create',
   'project.update',
   'project.delete',
+  'project.share',
   'quota.read',
+  'instance.list',
   'instance.read',
+  'instance.inspect',
   'instance.create',
   'instance.update',
   'instance.power',
@@ -27,9 +44,11 @@ export const actions = [
   'instance.rollback',
   'instance.archive',
   'instance.purge',
+  'instance.transfer',
   'instance.open',
   'instance.terminal',
   'instance.logs',
+  'snapshot.read',
   'route.read',
   'route.create',
   'route.update',
@@ -47,17 +66,23 @@ export const platformActions = [
   'platform.host.read',
   'platform.organization.read',
   'platform.organization.create',
+  'platform.organization.enter',
   'platform.settings.read',
   'platform.quota.update',
+  'platform.user.factors',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 
 const read: readonly Action[] = [
   'organization.read',
   'member.read',
+  'group.read',
   'project.read',
   'quota.read',
+  'instance.list',
   'instance.read',
+  'instance.inspect',
+  'snapshot.read',
   'route.read',
   'operation.read',
 ];
@@ -83,18 +108,28 @@ const admin: readonly Action[] = [
   'member.invite',
   'member.update',
   'member.remove',
+  'group.create',
+  'group.update',
+  'group.delete',
+  'grant.read',
+  'grant.update',
+  'entry.read',
+  'entry.end',
   'project.create',
   'project.update',
   'project.delete',
+  'project.share',
   'instance.purge',
+  'instance.transfer',
 ];
 
 export const permissionTable: Record<Role, readonly Action[]> = {
+  guest: [],
   viewer: read,
   member,
   operator,
   admin,
-  owner: [...admin],
+  owner: [...admin, 'organization.delete'],
 };
 
 /** Every signed-in person may look at images and hosts' names (to create things); the rest needs platform administration. */
@@ -108,7 +143,45 @@ export function platformMay(platformAdmin: boolean, action: PlatformAction): boo
   return platformAdmin || everyone.includes(action);
 }
 
-/** Rank for "nobody hands out or takes away more than they hold": owner 4 ... viewer 0. */
+/** What a grant to one app may hold: its screen and private addresses, its terminal. */
+export const grantPermissions = ['open', 'terminal'] as const;
+export type GrantPermission = (typeof grantPermissions)[number];
+
+const granted: Record<GrantPermission, readonly Action[]> = {
+  open: ['instance.read', 'instance.open'],
+  terminal: ['instance.read', 'instance.terminal'],
+};
+
+export function permissionMay(permission: GrantPermission, action: Action): boolean {
+  return granted[permission].includes(action);
+}
+
+/** What somebody holds on one thing: the effective role, and what is granted on exactly this app. */
+export type Holding = { role: Role | null; permissions: readonly GrantPermission[] };
+
+export function holdingMay(holding: Holding, action: Action): boolean {
+  if (holding.role !== null && roleMay(holding.role, action)) return true;
+  return holding.permissions.some((permission) => permissionMay(permission, action));
+}
+
+/** Whether a holder of `actor` may grant (or take away) this: only what they hold themselves. */
+export function mayGrant(actor: Role, permission: GrantPermission): boolean {
+  return roleMay(actor, 'grant.update') && granted[permission].every((action) => roleMay(actor, action));
+}
+
+/** The role of an administrator of the installation while an entry into a tenant's organization is open. */
+export const ENTRY_ROLE = 'operator' satisfies Role;
+
+/** The effective role of somebody who holds all of these: the highest; null when there is none. */
+export function highestRole(held: Iterable<Role | null>): Role | null {
+  let highest: Role | null = null;
+  for (const role of held) {
+    if (role !== null && (highest === null || roleRank(role) > roleRank(highest))) highest = role;
+  }
+  return highest;
+}
+
+/** Rank for "nobody hands out or takes away more than they hold": owner 5 ... viewer 1, guest 0. */
 export function roleRank(role: Role): number {
   return roles.length - 1 - roles.indexOf(role);
 }

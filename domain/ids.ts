@@ -18,6 +18,11 @@ export type ImageId = Id<'img'>;
 export type HostId = Id<'hst'>;
 export type OperationId = Id<'opr'>;
 export type AuditId = Id<'aud'>;
+export type GroupId = Id<'grp'>;
+export type GrantId = Id<'grt'>;
+export type EntryId = Id<'ent'>;
+export type PasskeyId = Id<'pky'>;
+export type SignInId = Id<'sin'>;
 
 export const idPrefixes = [
   'org',
@@ -33,6 +38,11 @@ export const idPrefixes = [
   'hst',
   'opr',
   'aud',
+  'grp',
+  'grt',
+  'ent',
+  'pky',
+  'sin',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

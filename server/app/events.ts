@@ -36,7 +36,7 @@ const streams = new Map<string, number>();
 const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host'>, Action> = {
   instance: 'instance.read',
   operation: 'operation.read',
-  snapshot: 'instance.read',
+  snapshot: 'snapshot.read',
   route: 'route.read',
   member: 'member.read',
   project: 'project.read',

@@ -31,7 +31,7 @@ export async function readLogs(
 
 /** Empty for desktops, for what does not run, and when no Docker Engine runs inside. */
 export async function listContainers(app: AppContext, caller: Caller, id: InstanceId): Promise<ContainerLine[]> {
-  const proof = await authorize(app, caller, 'instance.read', { kind: 'instance', id });
+  const proof = await authorize(app, caller, 'instance.inspect', { kind: 'instance', id });
   const instance = await findInstance(app.db, proof.id);
   if (instance === null) throw notFound('instance');
   if (instance.phase !== 'ready' || instance.observed !== 'running') return [];

@@ -54,7 +54,7 @@ export async function listInstances(
     search?: string | undefined;
   },
 ): Promise<Page<Instance>> {
-  const proof = await authorize(app, caller, 'instance.read', { kind: 'project', id: project });
+  const proof = await authorize(app, caller, 'instance.list', { kind: 'project', id: project });
   if (query.cursor !== undefined && !isId('ins', query.cursor)) {
     throw new BerthError('invalid_input', 'The cursor is not valid.');
   }
@@ -66,7 +66,7 @@ export async function listInstances(
     limit: query.limit + 1,
   });
   return pageOf(
-    found.map((instance) => presentInstance(app, instance, proof.role)),
+    found.map(({ instance, permissions }) => presentInstance(app, instance, { role: proof.role, permissions })),
     query.limit,
     (instance) => instance.id,
   );
@@ -76,7 +76,7 @@ export async function getInstance(app: AppContext, caller: Caller, id: InstanceI
   const proof = await authorize(app, caller, 'instance.read', { kind: 'instance', id });
   const found = await store.getInstance(app.db, proof);
   if (found === null) throw notFound('instance');
-  return presentInstance(app, found, proof.role);
+  return presentInstance(app, found, proof);
 }
 
 export async function updateInstance(

@@ -1,7 +1,6 @@
 /** An instance as people see it: one word of state, what they may do and why not, its address, what is changing it. */
 import type { Instance } from '#contract/instances.ts';
-import type { Action } from '#domain/authz.ts';
-import { type Role, roleMay } from '#domain/authz.ts';
+import { type Action, type Holding, holdingMay, type Role } from '#domain/authz.ts';
 import {
   type Ability,
   displayState,
@@ -55,24 +54,27 @@ export function factsOf(instance: InstanceView): InstanceFacts {
 
 /** A role's refusal in words. */
 export function roleRefusal(role: Role | null): string {
-  return role === null ? 'You are not a member of this organization.' : `Your role (${role}) does not allow this.`;
+  return role === null || role === 'guest'
+    ? 'Only opening it was granted to you.'
+    : `Your role (${role}) does not allow this.`;
 }
 
-function abilities(instance: InstanceView, role: Role | null): Record<InstanceVerb, Ability> {
+function abilities(instance: InstanceView, holding: Holding): Record<InstanceVerb, Ability> {
   const facts = factsOf(instance);
   return Object.fromEntries(
     instanceVerbs.map((verb) => [
       verb,
-      role !== null && roleMay(role, verbAction[verb])
+      holdingMay(holding, verbAction[verb])
         ? instanceAbility(verb, instance.kind, facts)
-        : roleRefusal(role),
+        : roleRefusal(holding.role),
     ]),
   ) as Record<InstanceVerb, Ability>;
 }
 
-/** `role` is that of the person asking. */
-export function presentInstance(app: Pick<AppContext, 'config'>, instance: InstanceView, role: Role | null): Instance {
-  const living = instance.phase === 'creating' || instance.phase === 'ready';
+/** `holding` is that of the person asking. Where it runs and who else is about is for those who may look into it. */
+export function presentInstance(app: Pick<AppContext, 'config'>, instance: InstanceView, holding: Holding): Instance {
+  const inside = holdingMay(holding, 'instance.inspect');
+  const living = inside && (instance.phase === 'creating' || instance.phase === 'ready');
   return {
     id: instance.id,
     project: instance.project,
@@ -97,7 +99,7 @@ export function presentInstance(app: Pick<AppContext, 'config'>, instance: Insta
     url: instance.primaryHostname === null ? null : publicUrl(app.config, instance.primaryHostname),
     address4: living ? instance.address4 : null,
     address6: living ? instance.address6 : null,
-    host: instance.host === null || instance.hostName === null ? null : { id: instance.host, name: instance.hostName },
+    host: !inside || instance.host === null || instance.hostName === null ? null : { id: instance.host, name: instance.hostName },
     protected: instance.protected,
     createdBy: instance.createdByName,
     createdAt: instance.createdAt.toISOString(),
@@ -105,7 +107,7 @@ export function presentInstance(app: Pick<AppContext, 'config'>, instance: Insta
     archivedAt: instance.archivedAt?.toISOString() ?? null,
     purgeAt: instance.purgeAt?.toISOString() ?? null,
     operation:
-      instance.operation === null || instance.busyWith === null
+      !inside || instance.operation === null || instance.busyWith === null
         ? null
         : {
             id: instance.operation,
@@ -114,6 +116,6 @@ export function presentInstance(app: Pick<AppContext, 'config'>, instance: Insta
             percent: instance.busyWith.percent,
           },
     version: instance.version,
-    can: abilities(instance, role),
+    can: abilities(instance, holding),
   };
 }

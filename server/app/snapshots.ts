@@ -31,7 +31,7 @@ export function presentSnapshot(snapshot: store.SnapshotRecord): Snapshot {
 
 /** Newest first. */
 export async function listSnapshots(app: AppContext, caller: Caller, instance: InstanceId): Promise<Snapshot[]> {
-  const proof = await authorize(app, caller, 'instance.read', { kind: 'instance', id: instance });
+  const proof = await authorize(app, caller, 'snapshot.read', { kind: 'instance', id: instance });
   return (await store.snapshotsOf(app.db, proof.id)).map(presentSnapshot);
 }
 

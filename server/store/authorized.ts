@@ -1,13 +1,26 @@
 /**
  * Proofs. A store function that touches tenant data takes an `Authorized<Resource, Action>` and never a bare id. A proof
  * can only be made here: the constructor demands a key that never leaves this file. One query resolves the resource
- * together with its organization and the caller's role there; "not found" and "not allowed" are the same error.
+ * together with its organization, every role the caller holds there (own, by group, in the project, by an entry) and
+ * what is granted to them on exactly this app; "not found" and "not allowed" are the same error.
  */
 import { sql } from 'kysely';
-import { type Action, type PlatformAction, platformMay, type Role, roleMay } from '#domain/authz.ts';
+import {
+  type Action,
+  ENTRY_ROLE,
+  type GrantPermission,
+  highestRole,
+  holdingMay,
+  type PlatformAction,
+  platformMay,
+  type Role,
+  roleMay,
+} from '#domain/authz.ts';
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type {
+  EntryId,
+  GroupId,
   HostId,
   ImageId,
   InstanceId,
@@ -26,6 +39,8 @@ export type Ref =
   | { kind: 'organization'; id: OrganizationId }
   | { kind: 'member'; id: UserId; organization: OrganizationId }
   | { kind: 'invitation'; id: InvitationId; organization: OrganizationId }
+  | { kind: 'group'; id: GroupId; organization: OrganizationId }
+  | { kind: 'entry'; id: EntryId; organization: OrganizationId }
   | { kind: 'project'; id: ProjectId }
   | { kind: 'instance'; id: InstanceId }
   | { kind: 'snapshot'; id: SnapshotId; instance: InstanceId }
@@ -69,8 +84,13 @@ export class Authorized<K extends ResourceKind, A extends Action | PlatformActio
   readonly organizationId: OrganizationId | null;
   readonly projectId: ProjectId | null;
   readonly instanceId: InstanceId | null;
-  /** Role of the person in the organization; null for Berth itself and for platform resources. */
+  /**
+   * Effective role of the person for this: the highest they hold in the organization, by groups and in the project.
+   * Null for Berth itself, for platform resources and for who only holds grants.
+   */
   readonly role: Role | null;
+  /** What is granted to the person on exactly this instance; for a project, on any instance in it. */
+  readonly permissions: readonly GrantPermission[];
   constructor(
     secret: typeof key,
     fields: {
@@ -82,6 +102,7 @@ export class Authorized<K extends ResourceKind, A extends Action | PlatformActio
       projectId: ProjectId | null;
       instanceId: InstanceId | null;
       role: Role | null;
+      permissions: readonly GrantPermission[];
     },
   ) {
     if (secret !== key) throw new Error('a proof is made by authorize()');
@@ -94,6 +115,7 @@ export class Authorized<K extends ResourceKind, A extends Action | PlatformActio
     this.projectId = fields.projectId;
     this.instanceId = fields.instanceId;
     this.role = fields.role;
+    this.permissions = fields.permissions;
     Object.freeze(this);
   }
 
@@ -130,13 +152,17 @@ type Found = {
   organization_id: OrganizationId | null;
   project_id: ProjectId | null;
   instance_id: InstanceId | null;
-  role: Role | null;
+  /** Everything held, in no order. */
+  roles: Role[] | null;
+  permissions: GrantPermission[] | null;
 };
 
 const nouns: Record<ResourceKind, string> = {
   organization: 'organization',
   member: 'member',
   invitation: 'invitation',
+  group: 'group',
+  entry: 'entry',
   project: 'project',
   instance: 'instance',
   snapshot: 'snapshot',
@@ -161,7 +187,11 @@ export async function authorizeRef<R extends Ref, A extends Action | PlatformAct
   const userId = actor.kind === 'person' ? actor.userId : null;
   const found = await resolve(db, ref, userId);
   if (found === null) throw notFound(nouns[ref.kind]);
-  if (actor.kind === 'person' && !personMay(actor, action, found)) throw notFound(nouns[ref.kind]);
+  const role = highestRole(found.roles ?? []);
+  const permissions = found.permissions ?? [];
+  if (actor.kind === 'person' && !personMay(actor, action, ref.kind, found.organization_id, role, permissions)) {
+    throw notFound(nouns[ref.kind]);
+  }
   return new Authorized<R['kind'], A>(key, {
     kind: ref.kind,
     action,
@@ -170,7 +200,8 @@ export async function authorizeRef<R extends Ref, A extends Action | PlatformAct
     organizationId: found.organization_id,
     projectId: found.project_id,
     instanceId: found.instance_id,
-    role: found.role,
+    role,
+    permissions,
   });
 }
 
@@ -178,56 +209,99 @@ function isPlatformAction(action: Action | PlatformAction): action is PlatformAc
   return action.startsWith('platform.');
 }
 
-function personMay(person: PersonCaller, action: Action | PlatformAction, found: Found): boolean {
+function personMay(
+  person: PersonCaller,
+  action: Action | PlatformAction,
+  kind: ResourceKind,
+  organizationId: OrganizationId | null,
+  role: Role | null,
+  permissions: readonly GrantPermission[],
+): boolean {
   if (isPlatformAction(action)) return platformMay(person.platformAdmin, action);
   // Operations of no organization (image builds) follow the right to look at images; stopping them needs an administrator.
-  if (found.organization_id === null) {
+  if (organizationId === null) {
     return platformMay(
       person.platformAdmin,
       action === 'operation.read' ? 'platform.image.read' : 'platform.image.build',
     );
   }
-  return found.role !== null && roleMay(found.role, action);
+  if (role !== null && roleMay(role, action)) return true;
+  // Grants open exactly one app: of a project only the list, which then holds nothing else.
+  if (kind === 'project') return action === 'instance.list' && permissions.length > 0;
+  return kind === 'instance' && holdingMay({ role: null, permissions }, action);
 }
 
 async function resolve(db: Db, ref: Ref, userId: UserId | null): Promise<Found | null> {
-  if (ref.kind === 'platform') return { organization_id: null, project_id: null, instance_id: null, role: null };
-  const { rows } = await resourceQuery(ref, userId).execute(db);
+  if (ref.kind === 'platform') {
+    return { organization_id: null, project_id: null, instance_id: null, roles: null, permissions: null };
+  }
+  const { rows } = await doorQuery(ref, userId).execute(db);
   return rows[0] ?? null;
 }
 
-function resourceQuery(ref: Exclude<Ref, { kind: 'platform' }>, user: UserId | null) {
-  const role = sql`(select m.role from membership m where m.organization_id = r.organization_id and m.user_id = ${user})`;
+/** Where the thing named by `ref` is; no row: there is no such thing (or not under this parent). */
+function place(ref: Exclude<Ref, { kind: 'platform' }>) {
   switch (ref.kind) {
     case 'organization':
-      return sql<Found>`select r.organization_id, null as project_id, null as instance_id, ${role} as role
-        from (select id as organization_id from organization where id = ${ref.id}) r`;
+      return sql`select id as organization_id, null::text as project_id, null::text as instance_id
+        from organization where id = ${ref.id} and deleted_at is null`;
     case 'member':
-      return sql<Found>`select r.organization_id, null as project_id, null as instance_id, ${role} as role
-        from membership r where r.organization_id = ${ref.organization} and r.user_id = ${ref.id}`;
+      return sql`select organization_id, null::text as project_id, null::text as instance_id
+        from membership where organization_id = ${ref.organization} and user_id = ${ref.id}`;
     case 'invitation':
-      return sql<Found>`select r.organization_id, null as project_id, null as instance_id, ${role} as role
-        from invitation r where r.id = ${ref.id} and r.organization_id = ${ref.organization}`;
+      return sql`select organization_id, null::text as project_id, null::text as instance_id
+        from invitation where id = ${ref.id} and organization_id = ${ref.organization}`;
+    case 'group':
+      return sql`select organization_id, null::text as project_id, null::text as instance_id
+        from user_group where id = ${ref.id} and organization_id = ${ref.organization}`;
+    case 'entry':
+      return sql`select organization_id, null::text as project_id, null::text as instance_id
+        from tenant_entry where id = ${ref.id} and organization_id = ${ref.organization}`;
     case 'project':
-      return sql<Found>`select r.organization_id, r.id as project_id, null as instance_id, ${role} as role
-        from project r where r.id = ${ref.id}`;
+      return sql`select organization_id, id as project_id, null::text as instance_id from project where id = ${ref.id}`;
     case 'instance':
-      return sql<Found>`select r.organization_id, r.project_id, r.id as instance_id, ${role} as role
-        from instance r where r.id = ${ref.id}`;
+      return sql`select organization_id, project_id, id as instance_id from instance where id = ${ref.id}`;
     case 'snapshot':
-      return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${role} as role
-        from snapshot r where r.id = ${ref.id} and r.instance_id = ${ref.instance}`;
+      return sql`select organization_id, project_id, instance_id
+        from snapshot where id = ${ref.id} and instance_id = ${ref.instance}`;
     case 'route':
-      return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${role} as role
-        from route r where r.id = ${ref.id}`;
+      return sql`select organization_id, project_id, instance_id from route where id = ${ref.id}`;
     case 'operation':
-      return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${role} as role
-        from operation r where r.id = ${ref.id}`;
+      return sql`select organization_id, project_id, instance_id from operation where id = ${ref.id}`;
     case 'image':
-      return sql<Found>`select null as organization_id, null as project_id, null as instance_id, null as role
-        from image r where r.id = ${ref.id}`;
+      return sql`select null::text as organization_id, null::text as project_id, null::text as instance_id
+        from image where id = ${ref.id}`;
     case 'host':
-      return sql<Found>`select null as organization_id, null as project_id, null as instance_id, null as role
-        from host r where r.id = ${ref.id}`;
+      return sql`select null::text as organization_id, null::text as project_id, null::text as instance_id
+        from host where id = ${ref.id}`;
   }
+}
+
+/** One statement: the place, and everything the person holds there. */
+function doorQuery(ref: Exclude<Ref, { kind: 'platform' }>, user: UserId | null) {
+  const groups = sql`(select gm.group_id from user_group_member gm where gm.user_id = ${user})`;
+  const mine = (table: string) =>
+    sql`(${sql.ref(`${table}.user_id`)} = ${user} or ${sql.ref(`${table}.group_id`)} in ${groups})`;
+  const roles = sql`(select array_agg(held.role) from (
+      select m.role from membership m where m.organization_id = r.organization_id and m.user_id = ${user}
+      union all
+      select g.role from user_group g
+       where g.organization_id = r.organization_id and g.role is not null and g.id in ${groups}
+      union all
+      select p.role from project_role p where p.project_id = r.project_id and ${mine('p')}
+      union all
+      select ${sql.lit(ENTRY_ROLE)} from tenant_entry e join app_user u on u.id = e.user_id
+       where e.organization_id = r.organization_id and e.user_id = ${user} and u.platform_admin
+         and e.ended_at is null and e.expires_at > now()
+    ) held)`;
+  const granted = (of: ReturnType<typeof sql>) => sql`(select array_agg(distinct permission)
+      from app_grant a, unnest(a.permissions) permission where ${of} and ${mine('a')})`;
+  const permissions =
+    ref.kind === 'instance'
+      ? granted(sql`a.instance_id = r.instance_id`)
+      : ref.kind === 'project'
+        ? granted(sql`a.instance_id in (select i.id from instance i where i.project_id = r.project_id)`)
+        : sql`null::text[]`;
+  return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${roles} as roles,
+    ${permissions} as permissions from (${place(ref)}) r`;
 }

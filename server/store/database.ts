@@ -5,18 +5,23 @@
  */
 import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Pool, types } from 'pg';
-import type { Role } from '#domain/authz.ts';
+import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type {
   AuditId,
+  EntryId,
+  GrantId,
+  GroupId,
   HostId,
   ImageId,
   InstanceId,
   InvitationId,
   OperationId,
   OrganizationId,
+  PasskeyId,
   ProjectId,
   RouteId,
   SessionId,
+  SignInId,
   SnapshotId,
   TokenId,
   UserId,
@@ -37,10 +42,18 @@ type Stamp = ColumnType<Date, Date | undefined, never>;
 /** jsonb: parsed on the way out, text on the way in (use `json()`). */
 type Json<T> = ColumnType<T, string, string>;
 type JsonDefault<T> = ColumnType<T, string | undefined, string>;
+/** Written by the database from other columns. */
+type Computed<T> = ColumnType<T, never, never>;
 type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
 
 export type Tables = {
-  organization: { id: OrganizationId; name: string; title: string; created_at: Stamp };
+  organization: {
+    id: OrganizationId;
+    name: string;
+    title: string;
+    created_at: Stamp;
+    second_factor_required: Generated<boolean>;
+  };
   project: {
     id: ProjectId;
     organization_id: OrganizationId;
@@ -59,6 +72,7 @@ export type Tables = {
     platform_admin: Generated<boolean>;
     created_at: Stamp;
     disabled_at: Nullable<Date>;
+    second_factor: Generated<boolean>;
   };
   membership: { organization_id: OrganizationId; user_id: UserId; role: Role; joined_at: Stamp };
   session: {
@@ -71,6 +85,7 @@ export type Tables = {
     revoked_at: Nullable<Date>;
     address: string;
     user_agent: string;
+    confirmed_at: Nullable<Date>;
   };
   api_token: {
     id: TokenId;
@@ -82,6 +97,47 @@ export type Tables = {
     expires_at: Nullable<Date>;
     last_used_at: Nullable<Date>;
     revoked_at: Nullable<Date>;
+    confirmed_at: Nullable<Date>;
+  };
+  totp: {
+    user_id: UserId;
+    secret_sealed: string;
+    created_at: Date;
+    confirmed_at: Nullable<Date>;
+    last_step: Nullable<number>;
+  };
+  recovery_code: { user_id: UserId; code_hash: Buffer; created_at: Date; used_at: Nullable<Date> };
+  passkey: {
+    id: PasskeyId;
+    user_id: UserId;
+    credential_id: string;
+    public_key: Buffer;
+    counter: number;
+    transports: Json<string[]>;
+    name: string;
+    synced: boolean;
+    created_at: Date;
+    last_used_at: Nullable<Date>;
+  };
+  sign_in: {
+    id: SignInId;
+    purpose: 'factor' | 'passkey';
+    token_hash: Buffer;
+    user_id: Nullable<UserId>;
+    method: string;
+    user_agent: string;
+    attempts: Generated<number>;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  passkey_challenge: {
+    challenge_hash: Buffer;
+    purpose: 'register' | 'confirm' | 'factor' | 'passkey';
+    sign_in_id: Nullable<SignInId>;
+    user_id: Nullable<UserId>;
+    created_at: Date;
+    expires_at: Date;
   };
   invitation: {
     id: InvitationId;
@@ -272,6 +328,46 @@ export type Tables = {
     project_id: Nullable<string>;
     instance_id: Nullable<string>;
     version: Generated<number>;
+  };
+  user_group: {
+    id: GroupId;
+    organization_id: OrganizationId;
+    name: string;
+    title: string;
+    role: Nullable<WorkingRole>;
+    created_at: Stamp;
+  };
+  user_group_member: { organization_id: OrganizationId; group_id: GroupId; user_id: UserId; added_at: Stamp };
+  project_role: {
+    project_id: ProjectId;
+    subject: Computed<UserId | GroupId>;
+    organization_id: OrganizationId;
+    user_id: Nullable<UserId>;
+    group_id: Nullable<GroupId>;
+    role: WorkingRole;
+    created_at: Stamp;
+  };
+  app_grant: {
+    id: GrantId;
+    organization_id: OrganizationId;
+    app: string;
+    instance_id: Computed<InstanceId | null>;
+    subject: Computed<UserId | GroupId>;
+    user_id: Nullable<UserId>;
+    group_id: Nullable<GroupId>;
+    permissions: GrantPermission[];
+    granted_by: UserId;
+    created_at: Stamp;
+  };
+  tenant_entry: {
+    id: EntryId;
+    organization_id: OrganizationId;
+    user_id: UserId;
+    reason: string;
+    created_at: Stamp;
+    expires_at: Date;
+    ended_at: Nullable<Date>;
+    ended_by: Nullable<UserId>;
   };
   replica: { id: string; started_at: Stamp; seen_at: Generated<Date> };
   setting: { key: string; value: Json<unknown> };

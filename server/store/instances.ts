@@ -4,8 +4,9 @@
  * `operation_id` is the lock that only conditional updates set and clear.
  */
 import { type SelectQueryBuilder, sql, type Updateable } from 'kysely';
+import { type GrantPermission, roleMay } from '#domain/authz.ts';
 import { BerthError } from '#domain/errors.ts';
-import type { InstanceId, OperationId, ProjectId } from '#domain/ids.ts';
+import type { InstanceId, OperationId, ProjectId, UserId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import type { Authorized } from './authorized.ts';
 import { type Db, isUniqueViolation, type Tables, type Trx } from './database.ts';
@@ -200,13 +201,21 @@ export type InstanceFilter = {
   limit: number;
 };
 
-/** Newest first. */
+/** An instance of a list, with what is granted on it to the person who asks (on top of their role). */
+export type ListedInstance = { instance: InstanceView; permissions: GrantPermission[] };
+
+/** Newest first. Whoever has no role that reads the project sees only what is granted to them. */
 export async function listInstances(
   db: Db,
-  proof: Authorized<'project', 'instance.read'>,
+  proof: Authorized<'project', 'instance.list'>,
   filter: InstanceFilter,
-): Promise<InstanceView[]> {
+): Promise<ListedInstance[]> {
+  const { actor, role } = proof;
+  const grants =
+    actor.kind === 'person' && proof.permissions.length > 0 ? await grantsOfPerson(db, proof.id, actor.userId) : null;
+  const all = actor.kind === 'system' || (role !== null && roleMay(role, 'instance.read'));
   let query = view(db)
+    .$if(!all, (narrowed) => narrowed.where('instance.id', 'in', [...(grants ?? new Map()).keys(), NO_INSTANCE]))
     .where('instance.project_id', '=', proof.id)
     .where('instance.phase', filter.archived ? '=' : '<>', 'archived')
     .orderBy('instance.id', 'desc')
@@ -219,7 +228,24 @@ export async function listInstances(
       eb.or([eb('instance.name', 'ilike', pattern), eb('instance.description', 'ilike', pattern)]),
     );
   }
-  return (await query.execute()).map(rowToView);
+  return (await query.execute()).map((row) => ({
+    instance: rowToView(row),
+    permissions: grants?.get(row.id) ?? [],
+  }));
+}
+
+/** Keeps `in (...)` valid when nothing is granted; no instance has this id. */
+const NO_INSTANCE = 'ins_' as InstanceId;
+
+/** What is granted in one project to a person, by themselves and by their groups. */
+async function grantsOfPerson(db: Db, project: ProjectId, user: UserId): Promise<Map<InstanceId, GrantPermission[]>> {
+  const { rows } = await sql<{ id: InstanceId; permissions: GrantPermission[] }>`
+    select a.instance_id as id, array_agg(distinct p) as permissions
+      from app_grant a join instance i on i.id = a.instance_id, unnest(a.permissions) p
+     where i.project_id = ${project}
+       and (a.user_id = ${user} or a.group_id in (select group_id from user_group_member where user_id = ${user}))
+     group by a.instance_id`.execute(db);
+  return new Map(rows.map((row) => [row.id, row.permissions]));
 }
 
 /** The instance with everything that is shown of it; null when it was removed since the proof was made. */
