@@ -2,7 +2,12 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   actions,
+  ENTRY_ROLE,
+  grantPermissions,
+  highestRole,
+  holdingMay,
   mayChangeRole,
+  mayGrant,
   permissionTable,
   platformActions,
   platformMay,
@@ -28,7 +33,9 @@ describe('I4: role arithmetic', () => {
     }
   });
   it('a viewer changes nothing and sees no screen, terminal or log', () => {
-    expect(permissionTable.viewer.every((action) => action.endsWith('.read'))).toBe(true);
+    const looks = ['.read', '.list', '.inspect'];
+    expect(permissionTable.viewer.every((action) => looks.some((look) => action.endsWith(look)))).toBe(true);
+    expect(permissionTable.guest).toEqual([]);
   });
   it('nobody hands out or takes away more than they hold', () => {
     const role = fc.constantFrom(...roles);
@@ -45,6 +52,67 @@ describe('I4: role arithmetic', () => {
     expect(mayChangeRole('admin', 'member', 'owner')).toBe(false);
     expect(mayChangeRole('admin', 'admin', null)).toBe(false);
     expect(mayChangeRole('operator', 'viewer', 'member')).toBe(false);
+  });
+  const role = fc.constantFrom(...roles);
+  const held = fc.array(fc.option(role, { nil: null }), { maxLength: 6 });
+  const permissions = fc.subarray([...grantPermissions]);
+  it('the effective role is the highest held, whatever the order, and never more than that', () => {
+    fc.assert(
+      fc.property(held, (all) => {
+        const highest = highestRole(all);
+        const real = all.filter((one) => one !== null);
+        expect(highest === null).toBe(real.length === 0);
+        if (highest === null) return;
+        expect(real).toContain(highest);
+        for (const one of real) expect(roleRank(one)).toBeLessThanOrEqual(roleRank(highest));
+        expect(highestRole([...all].reverse())).toBe(highest);
+      }),
+    );
+  });
+  it('monotone: one more role, group or grant never takes a right away', () => {
+    fc.assert(
+      fc.property(held, role, permissions, permissions, (all, more, some, others) => {
+        const before = { role: highestRole(all), permissions: some };
+        const after = { role: highestRole([...all, more]), permissions: [...some, ...others] };
+        for (const action of actions) {
+          if (holdingMay(before, action)) expect(holdingMay(after, action), action).toBe(true);
+        }
+      }),
+    );
+  });
+  it('a grant alone gives reading this one app and what it names, and nothing that changes or reveals more', () => {
+    for (const permission of grantPermissions) {
+      const may = actions.filter((action) => holdingMay({ role: null, permissions: [permission] }, action));
+      expect(may.sort()).toEqual(
+        ['instance.read', permission === 'open' ? 'instance.open' : 'instance.terminal'].sort(),
+      );
+    }
+    expect(actions.some((action) => holdingMay({ role: 'guest', permissions: [] }, action))).toBe(false);
+  });
+  it('no escalation: any chain of role changes and grants by the holders of a role stays within that role', () => {
+    fc.assert(
+      fc.property(role, fc.array(fc.tuple(role, role), { maxLength: 20 }), (start, steps) => {
+        // Everybody in the chain is made by somebody before them.
+        const people = [start];
+        for (const [from, to] of steps) {
+          if (people.some((actor) => mayChangeRole(actor, from, to))) people.push(to);
+        }
+        for (const person of people) expect(roleRank(person)).toBeLessThanOrEqual(roleRank(start));
+      }),
+    );
+    fc.assert(
+      fc.property(role, fc.constantFrom(...grantPermissions), (actor, permission) => {
+        if (!mayGrant(actor, permission)) return;
+        for (const action of actions) {
+          if (holdingMay({ role: null, permissions: [permission] }, action)) expect(roleMay(actor, action)).toBe(true);
+        }
+      }),
+    );
+  });
+  it('an entry of an administrator changes no members, groups, grants or projects', () => {
+    for (const action of permissionTable[ENTRY_ROLE]) {
+      expect(action, action).not.toMatch(/^(member|group|grant|entry|project|organization)\.(?!read)/);
+    }
   });
   it('platform administration is separate: without it only images can be read', () => {
     for (const action of platformActions) expect(platformMay(false, action)).toBe(action === 'platform.image.read');

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import { ROUTE_COOKIE } from '#contract/edge.ts';
-import { roles } from '#domain/authz.ts';
+import { type GrantPermission, type Role, roles } from '#domain/authz.ts';
 import type { DesiredState, InstancePhase, ObservedState } from '#domain/instances.ts';
+import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import { type Allowed, Authorizer, headerSafe, hostnameOf, type UserRequest } from './authorize.ts';
 import type { Lookup } from './feed.ts';
 import type { Answer } from './pages.ts';
@@ -19,6 +20,17 @@ const [org, other] = [id('org', 1), id('org', 2)];
 const user = id('usr', 1);
 const session = id('ses', 1);
 const token = 'brt_0123456789abcdef0123';
+
+const holds = (role: Role | null, changes: Partial<EdgeAccess> = {}): EdgeAccess => ({
+  organizationId: org,
+  projectId: null,
+  instanceId: null,
+  subject: user,
+  role,
+  permissions: null,
+  expiresAt: null,
+  ...changes,
+});
 
 let tables: EdgeTables;
 let state: EdgeState;
@@ -122,7 +134,8 @@ beforeEach(() => {
     ],
     sessions: [{ id: session, userId: user, hash: hashToken('s'), expiresAt: now + hour }],
     tokens: [{ id: id('tok', 1), userId: user, hash: hashToken(token), expiresAt: null }],
-    memberships: [{ organizationId: org, userId: user, role: 'member' }],
+    access: [holds('member')],
+    groupMembers: [],
     users: [{ id: user, email: 'pät@example.test', name: 'Pat' }],
   };
   state = new EdgeState();
@@ -146,22 +159,52 @@ describe('authorize', () => {
     const nobody = { upstream: '10.64.0.10:80', user: '', email: '', role: '', cookie: '' };
     expect(await ask({ host: 'open.berth.localhost:8443' })).toEqual(nobody);
     expect(await ask({ host: 'open.berth.localhost', authorization: `Bearer ${token}` })).toMatchObject({ user });
-    state.replace({ ...tables, memberships: [{ organizationId: other, userId: user, role: 'owner' }] });
+    state.replace({ ...tables, access: [holds('owner', { organizationId: other })] });
     expect(await ask({ host: 'open.berth.localhost', authorization: `Bearer ${token}` })).toEqual(nobody);
   });
 
   it.each(roles)(
     'I4: a %s of the organization enters a private route exactly when the role may open instances',
     async (role) => {
-      state.replace({ ...tables, memberships: [{ organizationId: org, userId: user, role }] });
-      expect(await status({ cookie: pass() })).toBe(role === 'viewer' ? 403 : 200);
+      state.replace({ ...tables, access: [holds(role)] });
+      expect(await status({ cookie: pass() })).toBe(role === 'viewer' || role === 'guest' ? 403 : 200);
     },
   );
 
   it('I4: the owner of another organization does not enter', async () => {
-    state.replace({ ...tables, memberships: [{ organizationId: other, userId: user, role: 'owner' }] });
+    state.replace({ ...tables, access: [holds('owner', { organizationId: other })] });
     expect(await status({ cookie: pass() })).toBe(403);
     expect(await status({ cookie: pass(), ...page })).toBe(403);
+  });
+
+  it('A7: a guest enters with a grant to exactly this instance, as a guest by name, and not with another', async () => {
+    const guest = holds('guest');
+    const grant = (permission: GrantPermission, instance: string) =>
+      holds(null, { instanceId: instance, permissions: [permission] });
+    state.replace({ ...tables, access: [guest, grant('open', id('ins', 1))] });
+    expect(await ask({ cookie: pass() })).toMatchObject({ upstream: '10.64.0.10:8080', user, role: 'guest' });
+    for (const wrong of [grant('open', id('ins', 2)), grant('terminal', id('ins', 1))]) {
+      state.replace({ ...tables, access: [guest, wrong] });
+      expect(await status({ cookie: pass() })).toBe(403);
+    }
+  });
+
+  it("I4: roles by group, in the instance's project and by an entry count; those elsewhere or over do not", async () => {
+    const group = id('grp', 1);
+    const inGroup = { organizationId: org, groupId: group, userId: user };
+    const cases: [EdgeAccess, EdgeGroupMember[], number][] = [
+      [holds('member', { subject: group }), [inGroup], 200],
+      [holds('member', { subject: group }), [], 403],
+      [holds('member', { projectId: id('prj', 1) }), [], 200],
+      [holds('owner', { projectId: id('prj', 2) }), [], 403],
+      [holds(null, { subject: group, instanceId: id('ins', 1), permissions: ['open'] }), [inGroup], 200],
+      [holds('operator', { expiresAt: now + 1 }), [], 200],
+      [holds('operator', { expiresAt: now }), [], 403],
+    ];
+    for (const [row, groupMembers, expected] of cases) {
+      state.replace({ ...tables, access: [row], groupMembers });
+      expect(await status({ cookie: pass() }), JSON.stringify(row)).toBe(expected);
+    }
   });
 
   it.each([

@@ -3,7 +3,7 @@
  * when memory does not know something that one question to the database could tell, it says so and decides again.
  */
 import { CONSOLE_SCREEN_PATH, ROUTE_COOKIE } from '#contract/edge.ts';
-import { type Role, roleMay } from '#domain/authz.ts';
+import { type Holding, holdingMay } from '#domain/authz.ts';
 import { bearerToken, type Knowledge } from './callers.ts';
 import { cookieValue, withoutBerthCookies } from './cookies.ts';
 import type { Lookup } from './feed.ts';
@@ -40,6 +40,7 @@ export type Site = { domain: string; consoleOrigin: string; httpsPort: number };
 export const OWN_PREFIX = '/.berth/';
 /** How long a seen "it does not run" is believed before the row is read again. */
 const INSTANCE_MISS_MS = 200;
+const NOTHING: Holding = { role: null, permissions: [] };
 const EMPTY: ReadonlySet<Lookup['by']> = new Set();
 
 /** The host name of a `Host` header: lower case, without port and closing dot; undefined when it is none. */
@@ -123,10 +124,9 @@ export class Authorizer {
   #enter(request: UserRequest, hostname: string, route: EdgeRoute, asked: ReadonlySet<Lookup['by']>): Decision {
     const { state } = this.#o.knowledge;
     const isPublic = route.visibility === 'public';
-    let role: Role | undefined;
     const found = this.#caller(request, hostname, isPublic, asked);
     if (found !== undefined && 'need' in found) return found;
-    if (found !== undefined) role = state.role(route.organizationId, found.caller.userId);
+    const holding = found === undefined ? NOTHING : state.holding(found.caller.userId, route, this.#o.knowledge.now());
     if (!isPublic) {
       if (found === undefined) {
         const page = wantsPage(request.accept) && (request.method === 'GET' || request.method === 'HEAD');
@@ -134,13 +134,17 @@ export class Authorizer {
           ? this.#o.signIn.begin(request, hostname)
           : refusals.signInFirst(request.accept);
       }
-      if (role === undefined || !roleMay(role, 'instance.open')) {
+      if (!holdingMay(holding, 'instance.open')) {
+        // What is held by the project is known with the instance only.
+        if (state.instance(route.instanceId) === undefined && !asked.has('instance')) {
+          return { need: { by: 'instance', key: route.instanceId } };
+        }
         const email = state.user(found.caller.userId)?.email ?? '';
         return refusals.notAllowed(request.accept, hostname, email, this.#o.site);
       }
       if (found.byCookie && !fromOwnPages(request, hostname, this.#o.site)) return refusals.otherSite(request.accept);
     }
-    return this.#forward(request, route, found?.caller, role, asked);
+    return this.#forward(request, route, found?.caller, holding, asked);
   }
 
   /** Who sends the request; on a public route only what is known already counts, nothing is asked for. */
@@ -174,7 +178,7 @@ export class Authorizer {
     request: UserRequest,
     route: EdgeRoute,
     caller: Caller | undefined,
-    role: Role | undefined,
+    holding: Holding,
     asked: ReadonlySet<Lookup['by']>,
   ): Decision {
     const { state } = this.#o.knowledge;
@@ -192,13 +196,14 @@ export class Authorizer {
       this.#o.onBadAddress(instance);
       return refusals.noAddress(request.accept, instance);
     }
-    // Only members are named to an instance; on a public route everybody else stays anonymous.
-    const user = caller === undefined || role === undefined ? undefined : state.user(caller.userId);
+    // Only who holds something here is named to an instance; on a public route everybody else stays anonymous.
+    const named = holdingMay(holding, 'instance.read');
+    const user = caller === undefined || !named ? undefined : state.user(caller.userId);
     return {
       upstream: `${instance.address4}:${route.port}`,
       user: user?.id ?? '',
       email: user === undefined ? '' : headerSafe(user.email),
-      role: user === undefined ? '' : (role ?? ''),
+      role: user === undefined ? '' : (holding.role ?? 'guest'),
       cookie: withoutBerthCookies(request.cookie),
     };
   }

@@ -5,7 +5,7 @@
  */
 import type { WebSocket } from 'ws';
 import { closeCodes } from '#contract/edge.ts';
-import { type Action, roleMay } from '#domain/authz.ts';
+import { type Action, type Holding, holdingMay } from '#domain/authz.ts';
 import type { Knowledge } from './callers.ts';
 import type { Caller, EdgeInstance } from './state.ts';
 
@@ -22,6 +22,11 @@ export type Refusal = { code: number; reason: string };
 export function isRunning(instance: EdgeInstance): boolean {
   if (instance.phase !== 'ready') return false;
   return instance.observed === 'running' || (instance.observed === 'unknown' && instance.desired === 'running');
+}
+
+/** What a person holds on an instance now. */
+export function holdingOf({ state, now }: Knowledge, userId: string, instance: EdgeInstance): Holding {
+  return state.holding(userId, { organizationId: instance.organizationId, instanceId: instance.id }, now());
 }
 
 type Open = { socket: WebSocket; caller: Caller; instanceId: string; action: Action; alive: boolean };
@@ -46,8 +51,7 @@ export class Doors {
       return { code: closeCodes.signedOut, reason: 'Sign in again.' };
     }
     const instance = state.instance(instanceId);
-    const role = instance === undefined ? undefined : state.role(instance.organizationId, caller.userId);
-    if (instance === undefined || role === undefined || !roleMay(role, action)) {
+    if (instance === undefined || !holdingMay(holdingOf(this.#knowledge, caller.userId, instance), action)) {
       return { code: closeCodes.forbidden, reason: 'There is no such instance, or you may not open it.' };
     }
     return isRunning(instance) ? null : { code: closeCodes.notRunning, reason: 'It does not run.' };

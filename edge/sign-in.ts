@@ -6,7 +6,7 @@
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { CONSOLE_SIGN_IN_PATH, edgePaths, ROUTE_COOKIE } from '#contract/edge.ts';
-import { roleMay } from '#domain/authz.ts';
+import { holdingMay } from '#domain/authz.ts';
 import { hostnameOf, OWN_PREFIX, originOf, type Site, type UserRequest } from './authorize.ts';
 import { identify, type Knowledge } from './callers.ts';
 import { cookieValue } from './cookies.ts';
@@ -37,6 +37,8 @@ const cookie = (name: string, value: string, seconds: number) =>
 function localPath(uri: string): string {
   return uri.startsWith('/') && uri.length <= PATH_LENGTH_MAX ? uri : '/';
 }
+
+type Target = { hostname: string; organizationId: string; instanceId: string; path: string };
 
 export class SignIn {
   readonly #o: SignInOptions;
@@ -97,8 +99,7 @@ export class SignIn {
       const again = `${edgePaths.signIn}?${parameters}`;
       return redirect(`${site.consoleOrigin}${CONSOLE_SIGN_IN_PATH}?${new URLSearchParams({ return: again })}`);
     }
-    const role = knowledge.state.role(target.organizationId, caller.userId);
-    if (role === undefined || !roleMay(role, 'instance.open')) {
+    if (!holdingMay(knowledge.state.holding(caller.userId, target, knowledge.now()), 'instance.open')) {
       return refusals.notAllowed(HTML, target.hostname, knowledge.state.user(caller.userId)?.email ?? '', site);
     }
     const code = codes.issue(
@@ -109,7 +110,7 @@ export class SignIn {
   }
 
   /** The private route a return address names; undefined for every other address. */
-  async #target(text: string): Promise<{ hostname: string; organizationId: string; path: string } | undefined> {
+  async #target(text: string): Promise<Target | undefined> {
     const { knowledge, site } = this.#o;
     if (text.length > PATH_LENGTH_MAX + 300 || !URL.canParse(text)) return undefined;
     const url = new URL(text);
@@ -119,6 +120,9 @@ export class SignIn {
     if (knowledge.state.route(hostname) === undefined) await knowledge.lookup({ by: 'hostname', key: hostname });
     const route = knowledge.state.route(hostname);
     if (route === undefined || route.target !== 'port') return undefined;
-    return { hostname, organizationId: route.organizationId, path: localPath(`${url.pathname}${url.search}`) };
+    const { organizationId, instanceId } = route;
+    // What is held by the project is known with the instance only.
+    if (knowledge.state.instance(instanceId) === undefined) await knowledge.lookup({ by: 'instance', key: instanceId });
+    return { hostname, organizationId, instanceId, path: localPath(`${url.pathname}${url.search}`) };
   }
 }

@@ -7,12 +7,12 @@ import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { roles } from '#domain/authz.ts';
+import { grantPermissions, roles } from '#domain/authz.ts';
 import { desiredStates, instanceKinds, instancePhases, observedStates } from '#domain/instances.ts';
 import type { EdgeState, EdgeTables } from './state.ts';
 
 const FILE = 'state.json';
-const FORMAT = 1;
+const FORMAT = 2;
 /**
  * How old knowledge may be: without a database for longer than this, edge lets nobody in (addresses may have new
  * owners, people may have left).
@@ -52,7 +52,18 @@ const tablesSchema = z.object({
   ),
   sessions: z.array(z.object({ id: z.string(), userId: z.string(), hash: z.string(), expiresAt: time })),
   tokens: z.array(z.object({ id: z.string(), userId: z.string(), hash: z.string(), expiresAt: time.nullable() })),
-  memberships: z.array(z.object({ organizationId: z.string(), userId: z.string(), role: z.enum(roles) })),
+  access: z.array(
+    z.object({
+      organizationId: z.string(),
+      projectId: z.string().nullable(),
+      instanceId: z.string().nullable(),
+      subject: z.string(),
+      role: z.enum(roles).nullable(),
+      permissions: z.array(z.enum(grantPermissions)).nullable(),
+      expiresAt: time.nullable(),
+    }),
+  ),
+  groupMembers: z.array(z.object({ organizationId: z.string(), groupId: z.string(), userId: z.string() })),
   users: z.array(z.object({ id: z.string(), email: z.string(), name: z.string() })),
 }) satisfies z.ZodType<EdgeTables>;
 const fileSchema = z.object({ format: z.literal(FORMAT), confirmedAt: time, tables: tablesSchema });

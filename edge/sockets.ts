@@ -4,10 +4,10 @@ import type { Duplex } from 'node:stream';
 import { type WebSocket, WebSocketServer } from 'ws';
 import type { z } from 'zod';
 import { closeCodes, logsQuery, screenQuery, terminalQuery } from '#contract/edge.ts';
-import { type Action, roleMay } from '#domain/authz.ts';
+import { type Action, holdingMay } from '#domain/authz.ts';
 import type { AgentClient } from './agent.ts';
 import { identify, type Knowledge } from './callers.ts';
-import { Doors, isRunning, shut } from './doors.ts';
+import { Doors, holdingOf, isRunning, shut } from './doors.ts';
 import { followLogs } from './logs.ts';
 import { bridgeScreen, type ScreenDeps } from './screen.ts';
 import { Terminals } from './terminal.ts';
@@ -58,8 +58,7 @@ export class Sockets {
       this.#terminals.sweep(({ userId, instanceId }) => {
         const instance = state.instance(instanceId);
         if (instance === undefined || !isRunning(instance) || state.user(userId) === undefined) return false;
-        const role = state.role(instance.organizationId, userId);
-        return role !== undefined && roleMay(role, 'instance.terminal');
+        return holdingMay(holdingOf(options.knowledge, userId, instance), 'instance.terminal');
       }),
     );
   }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { eventKinds } from '#contract/events.ts';
+import type { EdgeAccess } from './access.ts';
 import { planHints } from './feed.ts';
 import { KNOWLEDGE_AGE_MS_MAX, readSnapshot, writeSnapshot } from './snapshot.ts';
 import { EdgeState, type EdgeTables, emptyTables, hashToken } from './state.ts';
@@ -17,11 +18,13 @@ const tables: EdgeTables = {
     { id: 'ses_2', userId: 'usr_gone', hash: hashToken('two'), expiresAt: now + 1000 },
   ],
   tokens: [{ id: 'tok_1', userId: 'usr_1', hash: hashToken('brt_x'), expiresAt: null }],
-  memberships: [
-    { organizationId: 'org_1', userId: 'usr_1', role: 'admin' },
-    { organizationId: 'org_2', userId: 'usr_1', role: 'viewer' },
-  ],
+  access: [access({ organizationId: 'org_1', role: 'admin' }), access({ organizationId: 'org_2', role: 'viewer' })],
+  groupMembers: [{ organizationId: 'org_1', groupId: 'grp_1', userId: 'usr_1' }],
 };
+function access(changes: Partial<EdgeAccess>): EdgeAccess {
+  const nothing = { projectId: null, instanceId: null, role: null, permissions: null, expiresAt: null };
+  return { organizationId: 'org_1', subject: 'usr_1', ...nothing, ...changes };
+}
 const route = (id: string, hostname: string) => ({
   id,
   hostname,
@@ -57,13 +60,28 @@ describe('EdgeState', () => {
     expect(state.routesOf(new Set(['ins_1']))).toEqual(['rte_2']);
   });
 
-  it('I4: forgets memberships of people and of organizations', () => {
+  it('I4: forgets what organizations gave and what people and groups held', () => {
     const state = new EdgeState();
+    const role = (organizationId: string) => state.holding('usr_1', { organizationId, instanceId: 'ins_1' }, now).role;
     state.replace(tables);
-    state.removeMemberships({ organizations: new Set(['org_2']) });
-    expect([state.role('org_1', 'usr_1'), state.role('org_2', 'usr_1')]).toEqual(['admin', undefined]);
-    state.removeMemberships({ users: new Set(['usr_1']) });
-    expect(state.role('org_1', 'usr_1')).toBeUndefined();
+    state.access.removeOrganizations(new Set(['org_2']));
+    expect([role('org_1'), role('org_2')]).toEqual(['admin', null]);
+    state.access.put(access({ subject: 'grp_1', role: 'owner' }));
+    expect(role('org_1')).toBe('owner');
+    state.access.removeSubjects(new Set(['usr_1']));
+    expect(role('org_1')).toBeNull();
+  });
+
+  it('A7: the copy for the disk holds every grant and group, and gives the same answers', () => {
+    const state = new EdgeState();
+    const grant = access({ subject: 'grp_1', instanceId: 'ins_1', permissions: ['terminal'] });
+    state.replace({ ...tables, access: [...tables.access, grant] });
+    const copy = new EdgeState();
+    copy.replace(state.dump(now));
+    expect(copy.holding('usr_1', { organizationId: 'org_1', instanceId: 'ins_1' }, now)).toEqual({
+      role: 'admin',
+      permissions: ['terminal'],
+    });
   });
 
   it('tells listeners once per batch', () => {
@@ -147,7 +165,7 @@ describe('snapshot', () => {
       text.slice(0, -5),
       '',
       '{}',
-      text.replace('"format":1', '"format":2'),
+      text.replace('"format":2', '"format":3'),
       text.replace('admin', 'god'),
     ]) {
       writeFileSync(join(dir, 'state.json'), broken);

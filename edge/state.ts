@@ -4,8 +4,9 @@
  * answers. Nothing here waits for anything.
  */
 import { createHash } from 'node:crypto';
-import type { Role } from '#domain/authz.ts';
+import type { Holding } from '#domain/authz.ts';
 import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#domain/instances.ts';
+import { AccessTable, type EdgeAccess, type EdgeGroupMember } from './access.ts';
 
 export type EdgeRoute = {
   id: string;
@@ -35,7 +36,6 @@ export type EdgeInstance = {
 export type EdgeSession = { id: string; userId: string; hash: string; expiresAt: number };
 /** `expiresAt` null: never. */
 export type EdgeToken = { id: string; userId: string; hash: string; expiresAt: number | null };
-export type EdgeMembership = { organizationId: string; userId: string; role: Role };
 export type EdgeUser = { id: string; email: string; name: string };
 
 export type EdgeTables = {
@@ -43,7 +43,8 @@ export type EdgeTables = {
   instances: EdgeInstance[];
   sessions: EdgeSession[];
   tokens: EdgeToken[];
-  memberships: EdgeMembership[];
+  access: EdgeAccess[];
+  groupMembers: EdgeGroupMember[];
   users: EdgeUser[];
 };
 
@@ -52,7 +53,8 @@ export const emptyTables = (): EdgeTables => ({
   instances: [],
   sessions: [],
   tokens: [],
-  memberships: [],
+  access: [],
+  groupMembers: [],
   users: [],
 });
 
@@ -72,8 +74,8 @@ export class EdgeState {
   readonly #sessionsByHash = new Map<string, EdgeSession>();
   readonly #tokens = new Map<string, EdgeToken>();
   readonly #tokensByHash = new Map<string, EdgeToken>();
-  /** organization -> user -> role */
-  readonly #memberships = new Map<string, Map<string, Role>>();
+  /** Who holds what where. */
+  readonly access = new AccessTable();
   readonly #users = new Map<string, EdgeUser>();
   readonly #listeners = new Set<() => void>();
   /** Unix time in ms at which the database last confirmed these rows; 0: never. */
@@ -91,8 +93,10 @@ export class EdgeState {
     return this.#users.get(id);
   }
 
-  role(organizationId: string, userId: string): Role | undefined {
-    return this.#memberships.get(organizationId)?.get(userId);
+  /** What the person holds on an instance of this organization at `now` (Unix ms); of an unknown one only what is wider. */
+  holding(userId: string, of: { organizationId: string; instanceId: string }, now: number): Holding {
+    const projectId = this.#instances.get(of.instanceId)?.projectId;
+    return this.access.holding(userId, { ...of, projectId }, now);
   }
 
   /** The signed-in person behind a session's token hash; expired ones are nobody. */
@@ -204,23 +208,6 @@ export class EdgeState {
     this.#users.delete(id);
   }
 
-  putMembership(membership: EdgeMembership): void {
-    let people = this.#memberships.get(membership.organizationId);
-    if (people === undefined) {
-      people = new Map();
-      this.#memberships.set(membership.organizationId, people);
-    }
-    people.set(membership.userId, membership.role);
-  }
-
-  /** Forgets all memberships of these people, or of these organizations. */
-  removeMemberships(of: { users?: ReadonlySet<string>; organizations?: ReadonlySet<string> }): void {
-    for (const [organizationId, people] of this.#memberships) {
-      if (of.organizations?.has(organizationId)) this.#memberships.delete(organizationId);
-      else if (of.users !== undefined) for (const userId of of.users) people.delete(userId);
-    }
-  }
-
   /** Replaces everything at once; nobody ever sees a half-loaded state, because nothing here waits. */
   replace(tables: EdgeTables): void {
     for (const map of [
@@ -231,12 +218,13 @@ export class EdgeState {
       this.#sessionsByHash,
       this.#tokens,
       this.#tokensByHash,
-      this.#memberships,
       this.#users,
     ])
       map.clear();
+    this.access.clear();
     for (const user of tables.users) this.putUser(user);
-    for (const membership of tables.memberships) this.putMembership(membership);
+    for (const row of tables.access) this.access.put(row);
+    for (const row of tables.groupMembers) this.access.putGroupMember(row);
     for (const session of tables.sessions) this.putSession(session);
     for (const token of tables.tokens) this.putToken(token);
     for (const instance of tables.instances) this.putInstance(instance);
@@ -246,15 +234,12 @@ export class EdgeState {
 
   /** A copy of the rows, for the snapshot on disk. Expired sessions and tokens stay out. */
   dump(now: number): EdgeTables {
-    const memberships: EdgeMembership[] = [];
-    for (const [organizationId, people] of this.#memberships)
-      for (const [userId, role] of people) memberships.push({ organizationId, userId, role });
     return {
       routes: [...this.#routes.values()],
       instances: [...this.#instances.values()],
       sessions: [...this.#sessions.values()].filter((session) => session.expiresAt > now),
       tokens: [...this.#tokens.values()].filter((token) => token.expiresAt === null || token.expiresAt > now),
-      memberships,
+      ...this.access.dump(),
       users: [...this.#users.values()],
     };
   }

@@ -1,16 +1,8 @@
 /** The queries on the edge_* views and how their rows become the state's. Column names are the views'. */
 import type pg from 'pg';
+import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import type { Lookup, Plan } from './feed.ts';
-import type {
-  EdgeInstance,
-  EdgeMembership,
-  EdgeRoute,
-  EdgeSession,
-  EdgeState,
-  EdgeTables,
-  EdgeToken,
-  EdgeUser,
-} from './state.ts';
+import type { EdgeInstance, EdgeRoute, EdgeSession, EdgeState, EdgeTables, EdgeToken, EdgeUser } from './state.ts';
 
 const ROUTE = `select id, hostname, target, port, visibility, organization_id as "organizationId",
   instance_id as "instanceId", enabled from edge_route`;
@@ -18,7 +10,10 @@ const INSTANCE = `select id, organization_id as "organizationId", project_id as 
   address4, address6 from edge_instance`;
 const SESSION = `select id, user_id as "userId", token_hash, expires_at from edge_session`;
 const TOKEN = `select id, user_id as "userId", token_hash, expires_at from edge_api_token`;
-const MEMBERSHIP = `select organization_id as "organizationId", user_id as "userId", role from edge_membership`;
+const ACCESS = `select organization_id as "organizationId", project_id as "projectId", instance_id as "instanceId", subject, role,
+  array(select p from unnest(permissions) p where p in ('open', 'terminal')) as permissions,
+  (extract(epoch from expires_at) * 1000)::float8 as "expiresAt" from edge_access`;
+const GROUP_MEMBER = `select organization_id as "organizationId", group_id as "groupId", user_id as "userId" from edge_group_member`;
 const USER = `select id, email, name from edge_user`;
 
 type Credential = { id: string; userId: string; token_hash: Buffer; expires_at: Date | null };
@@ -41,6 +36,11 @@ function token(row: Credential): EdgeToken {
   };
 }
 
+/** Times of the database have microseconds; an entry must not end later here than there. */
+function wholeMs(row: EdgeAccess): EdgeAccess {
+  return row.expiresAt === null ? row : { ...row, expiresAt: Math.floor(row.expiresAt) };
+}
+
 async function all<T extends object>(client: pg.Client, text: string, values: unknown[] = []): Promise<T[]> {
   return (await client.query<T>(text, values)).rows;
 }
@@ -51,9 +51,10 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
   const instances = await all<EdgeInstance>(client, INSTANCE);
   const sessions = await all<Credential>(client, `${SESSION} where expires_at > now()`);
   const tokens = await all<Credential>(client, `${TOKEN} where expires_at is null or expires_at > now()`);
-  const memberships = await all<EdgeMembership>(client, MEMBERSHIP);
+  const access = (await all<EdgeAccess>(client, ACCESS)).map(wholeMs);
+  const groupMembers = await all<EdgeGroupMember>(client, GROUP_MEMBER);
   const users = await all<EdgeUser>(client, USER);
-  return { routes, instances, sessions: sessions.map(session), tokens: tokens.map(token), memberships, users };
+  return { routes, instances, sessions: sessions.map(session), tokens: tokens.map(token), access, groupMembers, users };
 }
 
 /** Reads again what the plan names; rows that are gone are forgotten. */
@@ -79,14 +80,15 @@ export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState):
   }
   if (plan.users.size > 0) await readUsers(client, plan.users, state);
   if (plan.organizations.size > 0) {
-    const memberships = await all<EdgeMembership>(client, `${MEMBERSHIP} where organization_id = any($1)`, [
-      [...plan.organizations],
-    ]);
-    const strangers = memberships.map((row) => row.userId).filter((id) => state.user(id) === undefined);
+    const list = [[...plan.organizations]];
+    const access = await all<EdgeAccess>(client, `${ACCESS} where organization_id = any($1)`, list);
+    const groupMembers = await all<EdgeGroupMember>(client, `${GROUP_MEMBER} where organization_id = any($1)`, list);
+    const strangers = access.map((row) => row.subject).filter((id) => state.user(id) === undefined);
     const users = strangers.length === 0 ? [] : await all<EdgeUser>(client, `${USER} where id = any($1)`, [strangers]);
-    state.removeMemberships({ organizations: plan.organizations });
+    state.access.removeOrganizations(plan.organizations);
     for (const user of users) state.putUser(user);
-    for (const membership of memberships) state.putMembership(membership);
+    for (const row of access) state.access.put(wholeMs(row));
+    for (const row of groupMembers) state.access.putGroupMember(row);
   }
 }
 
@@ -96,16 +98,19 @@ async function readUsers(client: pg.Client, ids: ReadonlySet<string>, state: Edg
   const users = await all<EdgeUser>(client, `${USER} where id = any($1)`, list);
   const sessions = await all<Credential>(client, `${SESSION} where user_id = any($1) and expires_at > now()`, list);
   const tokens = await all<Credential>(client, `${TOKEN} where user_id = any($1)`, list);
-  const memberships = await all<EdgeMembership>(client, `${MEMBERSHIP} where user_id = any($1)`, list);
+  const groupMembers = await all<EdgeGroupMember>(client, `${GROUP_MEMBER} where user_id = any($1)`, list);
+  const subjects = new Set([...ids, ...groupMembers.map((row) => row.groupId)]);
+  const access = await all<EdgeAccess>(client, `${ACCESS} where subject = any($1)`, [[...subjects]]);
   const old = state.credentialsOf(ids);
   for (const id of old.sessions) state.removeSession(id);
   for (const id of old.tokens) state.removeToken(id);
   for (const id of ids) state.removeUser(id);
-  state.removeMemberships({ users: ids });
+  state.access.removeSubjects(subjects);
   for (const user of users) state.putUser(user);
   for (const row of sessions) state.putSession(session(row));
   for (const row of tokens) state.putToken(token(row));
-  for (const membership of memberships) state.putMembership(membership);
+  for (const row of access) state.access.put(wholeMs(row));
+  for (const row of groupMembers) state.access.putGroupMember(row);
 }
 
 /** One direct question; true when something was found (and put into the state). */
