@@ -58,6 +58,8 @@ const exitOfCode: Record<ErrorCode, ExitName> = {
   unauthenticated: 'notSignedIn',
   forbidden: 'notFound',
   forbidden_origin: 'failure',
+  step_up_required: 'notSignedIn',
+  second_factor_required: 'notSignedIn',
   not_found: 'notFound',
   conflict: 'conflict',
   name_taken: 'conflict',

@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { auditRoutes } from './audit.ts';
 import { eventRoutes } from './events.ts';
+import { factorRoutes } from './factors.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
 import { imageRoutes } from './images.ts';
@@ -13,6 +14,7 @@ import { systemRoutes } from './system.ts';
 
 export const api = {
   ...identityRoutes,
+  ...factorRoutes,
   ...organizationRoutes,
   ...instanceRoutes,
   ...routeRoutes,

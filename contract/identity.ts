@@ -1,6 +1,7 @@
 /** Set-up, sign-in, the account, tokens and invitations. */
 import { z } from 'zod';
 import { roles } from '#domain/authz.ts';
+import { factorKinds } from '#domain/factors.ts';
 import { API_PREFIX, idSchema, nameSchema, pageOf, pageQuery, timestamp, titleSchema } from './common.ts';
 import { defineRoute } from './route.ts';
 
@@ -17,6 +18,8 @@ export const roleSchema = z.enum(roles);
 export const membershipSchema = z.object({
   organization: z.object({ id: idSchema('org'), name: z.string(), title: z.string() }),
   role: roleSchema,
+  /** True: the organization asks for a second factor and you have none. Set one up to enter. */
+  needsSecondFactor: z.boolean(),
 });
 
 export const userSchema = z.object({
@@ -37,6 +40,12 @@ export const whoamiSchema = z.object({
     z.object({ id: idSchema('prj'), name: z.string(), title: z.string(), organization: idSchema('org') }),
   ),
 });
+
+/** After the first step of signing in: done, or a second factor is needed before there is a session. */
+export const signInStepSchema = z.discriminatedUnion('next', [
+  whoamiSchema.extend({ next: z.literal('done') }),
+  z.object({ next: z.literal('factor'), factors: z.array(z.enum(factorKinds)), expiresAt: timestamp }),
+]);
 
 export const sessionSchema = z.object({
   id: idSchema('ses'),
@@ -116,8 +125,9 @@ export const identityRoutes = {
     rateClass: 'sign-in',
     status: 201,
     summary: 'Sign in with e-mail and password; sets the session cookie',
+    description: 'Who has a second factor gets no session yet but a short-lived cookie for the second step.',
     body: z.strictObject({ email: emailSchema, password: z.string().max(PASSWORD_LENGTH_MAX) }),
-    response: whoamiSchema,
+    response: signInStepSchema,
   }),
   whoami: defineRoute({
     id: 'session.get',

@@ -6,6 +6,8 @@ export const errorCatalogue = {
   invalid_input: { status: 400, title: 'The request is not valid' },
   unauthenticated: { status: 401, title: 'Sign in first' },
   forbidden: { status: 403, title: 'You may not enter here' },
+  step_up_required: { status: 403, title: 'Confirm that it is you' },
+  second_factor_required: { status: 403, title: 'This organization asks for a second factor' },
   forbidden_origin: { status: 403, title: 'The request came from another site' },
   not_found: { status: 404, title: 'Not found, or not yours' },
   conflict: { status: 409, title: 'This conflicts with the current state' },

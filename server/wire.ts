@@ -12,6 +12,7 @@ import { findPerson } from './app/identity.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
+import { registerFactors } from './http/factors.ts';
 import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
 import { registerImages } from './http/images.ts';
@@ -70,7 +71,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const ids = parts.ids ?? systemIds(clock);
   // Refuses to start without a usable key: what is sealed must stay readable.
-  createSecretBox(parts.masterKey);
+  const secrets = createSecretBox(parts.masterKey);
 
   const applied = await migrate(config.database.url);
   if (applied.length > 0) log.info({ applied }, 'migrated the database');
@@ -113,7 +114,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => work.stop());
 
-    const app = { db, config, clock, ids, log, version: parts.version, services: work.services, feed };
+    const app = { db, config, clock, ids, log, version: parts.version, secrets, services: work.services, feed };
     const http = await createHttp({
       log,
       clock,
@@ -124,6 +125,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
+    registerFactors(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerInstances(http, app);

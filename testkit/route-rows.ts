@@ -10,6 +10,14 @@ import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
 import { digest } from '#server/app/tokens.ts';
 import type { Db } from '#server/store/database.ts';
 import {
+  addPasskeyRow,
+  addRecoveryCode,
+  addSignIn,
+  addTotpRow,
+  passkeyAnswer,
+  passkeyRegistration,
+} from './factor-rows.ts';
+import {
   makeHost,
   makeImage,
   makeInstance,
@@ -24,7 +32,12 @@ import { PASSWORD, SETUP_CODE } from './server.ts';
 
 /** Where the resources are made, and who calls. */
 export type RowWorld = { db: Db; driver: InstanceDriver; place: Place; caller: Place['person'] | null };
-export type RowCall = { params?: Record<string, string>; query?: Record<string, string>; body?: unknown };
+export type RowCall = {
+  params?: Record<string, string>;
+  query?: Record<string, string>;
+  body?: unknown;
+  headers?: Record<string, string>;
+};
 export type Row = (world: RowWorld) => Promise<RowCall>;
 
 const plain: Row = async () => ({});
@@ -121,6 +134,41 @@ export const routeRows: Record<RouteName, Row> = {
   signOut: plain,
   accountUpdate: async () => ({ body: { name: 'New Name' } }),
   accountPassword: async () => ({ body: { current: PASSWORD, password: `${PASSWORD} and more` } }),
+  signInFactor: async ({ db, place, caller }) => {
+    const user = caller ?? place.person;
+    const code = await addRecoveryCode(db, user);
+    return { headers: await addSignIn(db, user), body: { type: 'recovery', code } };
+  },
+  signInPasskeyOptions: async () => ({ body: { for: 'sign-in' } }),
+  signInPasskey: async ({ db }) => ({ headers: await addSignIn(db, null), body: { passkey: passkeyAnswer() } }),
+  securityGet: plain,
+  confirm: async () => ({ body: { type: 'password', password: PASSWORD } }),
+  confirmPasskeyOptions: plain,
+  totpBegin: plain,
+  totpConfirm: async () => ({ body: { code: '000000' } }),
+  totpRemove: async ({ db, place, caller }) => {
+    await addTotpRow(db, caller ?? place.person);
+    return {};
+  },
+  recoveryCodesCreate: async ({ db, place, caller }) => {
+    await addPasskeyRow(db, caller ?? place.person);
+    return {};
+  },
+  passkeyOptions: plain,
+  passkeysCreate: async () => ({ body: { name: 'My Key', passkey: passkeyRegistration() } }),
+  passkeysUpdate: async ({ db, place, caller }) => ({
+    params: { passkey: await addPasskeyRow(db, caller ?? place.person) },
+    body: { name: 'Renamed' },
+  }),
+  passkeysDelete: async ({ db, place, caller }) => ({
+    params: { passkey: await addPasskeyRow(db, caller ?? place.person) },
+  }),
+  organizationSignInGet: organization,
+  organizationSignInUpdate: async ({ place }) => ({
+    params: { organization: place.organization },
+    body: { secondFactorRequired: false },
+  }),
+  factorsReset: async (world) => ({ params: { user: (await member()(world)).params?.user ?? '' } }),
   sessionsList: plain,
   sessionsRevoke: async ({ db, place, caller }) => {
     const id = newId('ses');

@@ -145,6 +145,8 @@ export class TestClient {
   readonly #server: RunningServer;
   cookie: string | null = null;
   token: string | null = null;
+  /** Between the two steps of signing in. */
+  signInHandle: string | null = null;
   userId: UserId | null = null;
   address = '192.0.2.7';
 
@@ -186,17 +188,22 @@ export class TestClient {
       headers.origin = this.#server.app.config.consoleOrigin;
       headers['sec-fetch-site'] = 'same-origin';
     }
+    const handles = [this.signInHandle === null ? '' : `__Host-berth-sign-in=${this.signInHandle}`];
+    const cookies = [headers.cookie, ...handles, call.headers?.cookie].filter((cookie) => (cookie ?? '') !== '');
+    if (cookies.length > 0) headers.cookie = cookies.join('; ');
     if (call.payload !== undefined && typeof call.payload !== 'string') headers['content-type'] = 'application/json';
     const response = await this.#server.http.fastify.inject({
       method: call.method as 'GET',
       url: call.url,
-      headers: { ...headers, ...call.headers },
+      headers: { ...headers, ...call.headers, ...(headers.cookie === undefined ? {} : { cookie: headers.cookie }) },
       ...(call.payload === undefined
         ? {}
         : { payload: typeof call.payload === 'string' ? call.payload : JSON.stringify(call.payload) }),
     });
     const set = response.cookies.find((cookie) => cookie.name === '__Host-berth');
     if (set !== undefined) this.cookie = set.value === '' ? null : set.value;
+    const handle = response.cookies.find((cookie) => cookie.name === '__Host-berth-sign-in');
+    if (handle !== undefined) this.signInHandle = handle.value === '' ? null : handle.value;
     return response;
   }
 
@@ -204,6 +211,7 @@ export class TestClient {
   async again(email: string, password: string = PASSWORD): Promise<TestClient> {
     const client = new TestClient(this.#server);
     const who = await client.call(api.signIn, { body: { email, password } });
+    if (who.next !== 'done') throw new Error(`${email} has a second factor`);
     client.userId = who.user.id;
     return client;
   }

@@ -10,7 +10,6 @@ import {
   type ApiToken,
   claimSetup,
   type FoundCredential,
-  findAccount,
   findSession,
   findToken,
   insertOwnToken,
@@ -31,8 +30,10 @@ import {
 } from '#server/store/identity.ts';
 import { listOwnMemberships, type Membership } from '#server/store/members.ts';
 import { listOwnProjects, type Project } from '#server/store/organizations.ts';
+import { confirmedAt } from '#server/store/sign-ins.ts';
 import type { AppContext } from './context.ts';
 import { foundOrganization } from './organizations.ts';
+import { requireConfirmed } from './step-up.ts';
 import {
   apiTokenPattern,
   digest,
@@ -153,11 +154,15 @@ export function refuseWeak(password: string, email: string): void {
   throw new BerthError('invalid_input', problem, { fields: [{ field: 'password', message: problem }] });
 }
 
-/** Starts a browser session inside `trx`. The cookie's secret leaves this function once and is never stored. */
+/**
+ * Starts a browser session inside `trx`, for an account that was made this moment. Existing ones go through
+ * app/sign-in.ts, which asks for their second factor. The cookie's secret leaves this function once and is never stored.
+ */
 export async function startSession(app: AppContext, trx: Trx, user: User, origin: Origin): Promise<SignedIn> {
   const secret = makeSecret(app.ids);
   const id = app.ids.make('ses');
-  const expiresAt = new Date(app.clock.now().getTime() + SESSION_HOURS * 3600 * 1000);
+  const now = app.clock.now();
+  const expiresAt = new Date(now.getTime() + SESSION_HOURS * 3600 * 1000);
   await insertSession(trx, {
     id,
     userId: user.id,
@@ -165,37 +170,10 @@ export async function startSession(app: AppContext, trx: Trx, user: User, origin
     expiresAt,
     address: origin.address ?? 'unknown',
     userAgent: origin.userAgent ?? 'unknown',
+    confirmedAt: now,
   });
   const person = toPerson({ user, credential: { via: 'session', sessionId: id }, expiresAt }, origin);
   return { secret, expiresAt, person };
-}
-
-/** Errors: unauthenticated, the same for a wrong password, an unknown and a disabled account. */
-export async function signIn(
-  app: AppContext,
-  caller: Caller,
-  input: { email: string; password: string },
-): Promise<SignedIn> {
-  const account = await findAccount(app.db, input.email);
-  const fits = await verifyPassword(account?.passwordHash ?? null, input.password);
-  if (account === null || !fits || account.disabled) {
-    await refusedSignIn(app, caller, 'session.create', input.email, account?.id ?? null);
-    throw new BerthError('unauthenticated', 'The e-mail address or the password is not right.');
-  }
-  return transact(app.db, async (trx) => {
-    const signedIn = await startSession(app, trx, account, caller.origin);
-    if (caller.kind === 'person' && caller.credential.via === 'session') {
-      // Signing in over a session replaces it.
-      await revokeOwnSession(trx, caller, caller.credential.sessionId, app.clock.now());
-    }
-    await recordForMember(trx, signedIn.person, account.id, {
-      action: 'session.create',
-      targetKind: 'user',
-      targetId: account.id,
-      target: account.email,
-    });
-    return signedIn;
-  });
 }
 
 /** Writes the audit row of a refused attempt on an account. */
@@ -300,13 +278,15 @@ export async function listTokens(app: AppContext, person: PersonCaller): Promise
 
 /**
  * The secret is answered once. A token made with a token never outlives the one it was made with. Errors: conflict when
- * the person has TOKENS_PER_USER_MAX already.
+ * the person has TOKENS_PER_USER_MAX already, step_up_required for one that never expires.
  */
 export async function createToken(
   app: AppContext,
   person: PersonCaller,
   input: { name: string; expiresInDays: number | null },
 ): Promise<ApiToken & { secret: string }> {
+  if (input.expiresInDays === null) await requireConfirmed(app, person, 'tokens.unlimited');
+  const confirmed = await confirmedAt(app.db, person.credential);
   const secret = makeApiToken(app.ids);
   const asked = input.expiresInDays === null ? null : app.clock.now().getTime() + input.expiresInDays * DAY_MS;
   const bound = person.credential.via === 'token' ? (person.expiresAt?.getTime() ?? null) : null;
@@ -318,6 +298,8 @@ export async function createToken(
       prefix: secret.slice(0, TOKEN_PREFIX_SHOWN),
       tokenHash: digest(secret),
       expiresAt: expires === null ? null : new Date(expires),
+      // Whoever has just signed in and goes on with the token is not asked again.
+      confirmedAt: confirmed,
     });
     if (token === null) {
       throw new BerthError('conflict', `You have ${TOKENS_PER_USER_MAX} tokens. Revoke one you do not need.`);

@@ -24,6 +24,7 @@ import type { AppContext } from './context.ts';
 import { answer, reserveInstance, resolveSize, type SizeChoice, suggestName } from './instances.ts';
 import { type Accepted, acceptOnce, requestHash } from './operations.ts';
 import { verbAction } from './present-instance.ts';
+import { requireConfirmed } from './step-up.ts';
 
 export type Request = { caller: Caller; instance: InstanceId; idempotencyKey: string | null };
 
@@ -256,9 +257,10 @@ export async function restoreInstance(
   });
 }
 
-/** Errors: invalid_input when the name typed to confirm is another one. */
+/** Errors: step_up_required, invalid_input when the name typed to confirm is another one. */
 export async function purgeInstance(app: AppContext, request: Request, confirmName: string): Promise<Accepted> {
   return act(app, request, 'purge', { confirmName }, async ({ tx, instance, proof }) => {
+    await requireConfirmed(app, proof.person, 'instance.purge', tx);
     if (confirmName !== instance.name) {
       throw new BerthError('invalid_input', `Type its name, ${instance.name}, to confirm.`, {
         fields: [{ field: 'confirmName', message: 'This is not its name.' }],

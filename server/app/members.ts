@@ -25,6 +25,7 @@ import {
   revokeInvitation,
   updateMemberRole,
 } from '#server/store/members.ts';
+import { hasSecondFactor } from '#server/store/organization-sign-in.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { refusedSignIn, refuseWeak, type SignedIn, startSession } from './identity.ts';
@@ -237,6 +238,14 @@ export async function acceptInvitation(
     if (!fits || account.disabled) {
       await refusedSignIn(app, caller, 'invitation.accept', invitation.email, account.id);
       throw new BerthError('unauthenticated', 'The password of your account is not right.');
+    }
+    // The link and the password together are still only one factor: the other one was proven by the session.
+    const signedIn = caller.kind === 'person' && caller.credential.via === 'session' && caller.userId === account.id;
+    if (!signedIn && (await hasSecondFactor(app.db, account.id))) {
+      throw new BerthError(
+        'state_conflict',
+        'Your account has a second factor: sign in first, then open this link again.',
+      );
     }
   } else {
     checkNewAccount(input, invitation.email);

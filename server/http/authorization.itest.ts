@@ -48,7 +48,14 @@ async function fresh(kind: CallerKind): Promise<TestClient> {
 
 const names = Object.keys(api) as RouteName[];
 /** Endpoints that end or change the caller's own way in: they need a person of their own each time. */
-const endsCaller = new Set<RouteName>(['signOut', 'accountPassword', 'signIn', 'setup', 'invitationAccept']);
+const endsCaller = new Set<RouteName>([
+  'signOut',
+  'accountPassword',
+  'signIn',
+  'signInFactor',
+  'setup',
+  'invitationAccept',
+]);
 
 /** What tells a caller that they may not: nobody is signed in, or there is nothing there. */
 const refusals = [401, 404];

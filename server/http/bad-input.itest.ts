@@ -12,7 +12,7 @@ let server: TestServer;
 let home: SetUp;
 let place: Place;
 /** Signing in and set-up answer with a cookie: these calls are made by somebody else. */
-const anonymously = new Set<RouteName>(['signIn', 'setup', 'invitationAccept']);
+const anonymously = new Set<RouteName>(['signIn', 'signInFactor', 'signInPasskey', 'setup', 'invitationAccept']);
 
 beforeAll(async () => {
   server = await startTestServer({ database: await withDatabase(), startWork: idleWork });

@@ -10,12 +10,12 @@ import {
   revokeSession,
   revokeToken,
   setupState,
-  signIn,
   signOut,
   updateAccount,
   type Whoami,
   whoami,
 } from '#server/app/identity.ts';
+import { signIn } from '#server/app/sign-in.ts';
 import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';
 
@@ -66,10 +66,15 @@ export function registerIdentity(http: Http, app: AppContext): void {
     setSession(secret, expiresAt);
     return presentWhoami(await whoami(app, person));
   });
-  http.register(api.signIn, async ({ caller, body, setSession }) => {
-    const { secret, expiresAt, person } = await signIn(app, caller, body);
+  http.register(api.signIn, async ({ caller, body, setSession, setSignIn }) => {
+    const step = await signIn(app, caller, body);
+    if (step.next === 'factor') {
+      setSignIn(step.handle, step.expiresAt);
+      return { next: 'factor' as const, factors: step.factors, expiresAt: iso(step.expiresAt) };
+    }
+    const { secret, expiresAt, person } = step.signedIn;
     setSession(secret, expiresAt);
-    return presentWhoami(await whoami(app, person));
+    return { next: 'done' as const, ...presentWhoami(await whoami(app, person)) };
   });
   http.register(api.whoami, async ({ caller }) => presentWhoami(await whoami(app, caller)));
   http.register(api.signOut, async ({ caller, clearSession }) => {

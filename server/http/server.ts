@@ -29,6 +29,7 @@ import { type Credential, clientAddress, clientUserAgent, readCredential, sessio
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
+import { readSignInHandle, signInCookie } from './sign-in-cookie.ts';
 import { checkText } from './text.ts';
 
 export const BODY_BYTES_MAX = 256 * 1024;
@@ -60,6 +61,10 @@ export type ApiRequest<R extends RouteDefinition> = {
   /** Signs the browser in: sets the session cookie. */
   setSession(token: string, expiresAt: Date): void;
   clearSession(): void;
+  /** The handle of a sign-in in progress that this browser holds. */
+  signInHandle: string | null;
+  setSignIn(handle: string, expiresAt: Date): void;
+  clearSignIn(): void;
 };
 
 export type Handler<R extends RouteDefinition> = (request: ApiRequest<R>) => Promise<AnswerOf<R>>;
@@ -149,7 +154,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const params = checked(route.params, request.params, 'path');
     const query = checked(route.query, request.query, 'query');
     const body = checkedBody(route.definition, request.body);
-    const attempts = await reserveAttempts(options, route.definition, caller, body, reply);
+    const attempts = await reserveAttempts(options, route.definition, caller, body, readSignInHandle(request), reply);
     return { caller, params, query, body, attempts };
   };
 
@@ -170,6 +175,13 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     },
     clearSession: () => {
       reply.clearCookie(sessionCookie.name, sessionCookie.options);
+    },
+    signInHandle: readSignInHandle(request),
+    setSignIn: (handle, expiresAt) => {
+      reply.setCookie(signInCookie.name, handle, { ...signInCookie.options, expires: expiresAt });
+    },
+    clearSignIn: () => {
+      reply.clearCookie(signInCookie.name, signInCookie.options);
     },
   });
 
@@ -251,6 +263,7 @@ async function reserveAttempts(
   route: RouteDefinition,
   caller: Caller,
   body: unknown,
+  signInHandle: string | null,
   reply: FastifyReply,
 ): Promise<Reservation[]> {
   const { rates, counter, clock } = options;
@@ -264,7 +277,7 @@ async function reserveAttempts(
     const block = addressBlock(caller.origin.address);
     const wide = await reserve(counter, clock, 'sign-in-address', block, rates.signInAddress);
     try {
-      const account = accountOf(caller, body) ?? route.id;
+      const account = accountOf(caller, body) ?? signInHandle ?? route.id;
       const narrow = await reserve(counter, clock, 'sign-in', `${block} ${account}`, rates.signIn);
       sendRate(reply, narrow.state);
       return [wide, narrow];

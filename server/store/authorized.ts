@@ -155,6 +155,8 @@ type Found = {
   /** Everything held, in no order. */
   roles: Role[] | null;
   permissions: GrantPermission[] | null;
+  /** The organization asks for a second factor and the person has none. */
+  factor_missing: boolean;
 };
 
 const nouns: Record<ResourceKind, string> = {
@@ -175,7 +177,7 @@ const nouns: Record<ResourceKind, string> = {
 
 /**
  * THE door. Resolves `ref` and answers a proof, or throws: unauthenticated (nobody is signed in), not_found (does not
- * exist, is not yours, or your role does not allow it).
+ * exist, is not yours, or your role does not allow it), second_factor_required (allowed, once you have one).
  */
 export async function authorizeRef<R extends Ref, A extends Action | PlatformAction>(
   db: Db,
@@ -191,6 +193,12 @@ export async function authorizeRef<R extends Ref, A extends Action | PlatformAct
   const permissions = found.permissions ?? [];
   if (actor.kind === 'person' && !personMay(actor, action, ref.kind, found.organization_id, role, permissions)) {
     throw notFound(nouns[ref.kind]);
+  }
+  if (actor.kind === 'person' && found.factor_missing && !isPlatformAction(action)) {
+    throw new BerthError(
+      'second_factor_required',
+      'This organization asks its members for a second factor. Set one up under Account, Security.',
+    );
   }
   return new Authorized<R['kind'], A>(key, {
     kind: ref.kind,
@@ -233,7 +241,14 @@ function personMay(
 
 async function resolve(db: Db, ref: Ref, userId: UserId | null): Promise<Found | null> {
   if (ref.kind === 'platform') {
-    return { organization_id: null, project_id: null, instance_id: null, roles: null, permissions: null };
+    return {
+      organization_id: null,
+      project_id: null,
+      instance_id: null,
+      roles: null,
+      permissions: null,
+      factor_missing: false,
+    };
   }
   const { rows } = await doorQuery(ref, userId).execute(db);
   return rows[0] ?? null;
@@ -303,5 +318,7 @@ function doorQuery(ref: Exclude<Ref, { kind: 'platform' }>, user: UserId | null)
         ? granted(sql`a.instance_id in (select i.id from instance i where i.project_id = r.project_id)`)
         : sql`null::text[]`;
   return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${roles} as roles,
-    ${permissions} as permissions from (${place(ref)}) r`;
+    ${permissions} as permissions,
+    exists (select from organization o, app_user u where o.id = r.organization_id and o.second_factor_required
+      and u.id = ${user} and not u.second_factor) as factor_missing from (${place(ref)}) r`;
 }

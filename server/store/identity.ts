@@ -93,6 +93,11 @@ export async function updateOwnPassword(
   now: Date,
 ): Promise<void> {
   await trx.updateTable('app_user').set({ password_hash: passwordHash }).where('id', '=', person.userId).execute();
+  await endOtherSessions(trx, person, now);
+}
+
+/** Ends every session of the person but the one that is calling. */
+export async function endOtherSessions(trx: Trx, person: PersonCaller, now: Date): Promise<void> {
   const { credential } = person;
   await trx
     .updateTable('session')
@@ -140,6 +145,7 @@ export async function insertSession(
     expiresAt: Date;
     address: string;
     userAgent: string;
+    confirmedAt: Date;
   },
 ): Promise<void> {
   await trx
@@ -151,6 +157,7 @@ export async function insertSession(
       expires_at: session.expiresAt,
       address: session.address,
       user_agent: session.userAgent,
+      confirmed_at: session.confirmedAt,
     })
     .execute();
   await emit(trx, { kind: 'session', ref: session.userId });
@@ -320,7 +327,14 @@ export async function listOwnTokens(db: Db, person: PersonCaller): Promise<ApiTo
 export async function insertOwnToken(
   trx: Trx,
   person: PersonCaller,
-  token: { id: TokenId; name: string; prefix: string; tokenHash: Buffer; expiresAt: Date | null },
+  token: {
+    id: TokenId;
+    name: string;
+    prefix: string;
+    tokenHash: Buffer;
+    expiresAt: Date | null;
+    confirmedAt: Date | null;
+  },
 ): Promise<ApiToken | null> {
   // The lock on the person's row makes counting and inserting one step.
   await trx.selectFrom('app_user').select('id').where('id', '=', person.userId).forUpdate().execute();
@@ -340,6 +354,7 @@ export async function insertOwnToken(
       prefix: token.prefix,
       token_hash: token.tokenHash,
       expires_at: token.expiresAt,
+      confirmed_at: token.confirmedAt,
     })
     .returning(tokenColumns)
     .executeTakeFirstOrThrow();

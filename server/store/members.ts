@@ -8,7 +8,12 @@ import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 
-export type Membership = { organization: { id: OrganizationId; name: string; title: string }; role: Role };
+export type Membership = {
+  organization: { id: OrganizationId; name: string; title: string };
+  role: Role;
+  /** The organization asks for a second factor and the person has none. */
+  needsSecondFactor: boolean;
+};
 export type Member = { user: { id: UserId; email: string; name: string }; role: Role; joinedAt: Date };
 
 /** What a person belongs to, by name. */
@@ -16,20 +21,28 @@ export async function listOwnMemberships(db: Db, userId: UserId): Promise<Member
   const rows = await db
     .selectFrom('membership as m')
     .innerJoin('organization as o', 'o.id', 'm.organization_id')
-    .select(['o.id', 'o.name', 'o.title', 'm.role'])
+    .innerJoin('app_user as u', 'u.id', 'm.user_id')
+    .select(['o.id', 'o.name', 'o.title', 'm.role', 'o.second_factor_required', 'u.second_factor'])
     .where('m.user_id', '=', userId)
     .orderBy('o.name')
     .limit(500)
     .execute();
-  return rows.map((row) => ({ organization: { id: row.id, name: row.name, title: row.title }, role: row.role }));
+  return rows.map((row) => ({
+    organization: { id: row.id, name: row.name, title: row.title },
+    role: row.role,
+    needsSecondFactor: row.second_factor_required && !row.second_factor,
+  }));
 }
 
 /** Roles by organization, for filters of many rows (event streams). */
 export async function rolesOf(db: Db, person: PersonCaller): Promise<Map<OrganizationId, Role>> {
   const rows = await db
-    .selectFrom('membership')
-    .select(['organization_id', 'role'])
-    .where('user_id', '=', person.userId)
+    .selectFrom('membership as m')
+    .innerJoin('organization as o', 'o.id', 'm.organization_id')
+    .innerJoin('app_user as u', 'u.id', 'm.user_id')
+    .select(['m.organization_id', 'm.role'])
+    .where('m.user_id', '=', person.userId)
+    .where((eb) => eb.or([eb('u.second_factor', '=', true), eb('o.second_factor_required', '=', false)]))
     .execute();
   return new Map(rows.map((row) => [row.organization_id, row.role]));
 }

@@ -3,6 +3,7 @@ import type { Db } from './database.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepRateWindows } from './rate-windows.ts';
+import { sweepSignIns } from './sign-ins.ts';
 
 const HOUR_MS = 3600 * 1000;
 /** How long a console may be away and still resume without a full refetch. */
@@ -16,6 +17,7 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   const ago = (ms: number) => new Date(now.getTime() - ms);
   await sweepOutbox(db, ago(OUTBOX_HOURS * HOUR_MS));
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS));
+  await sweepSignIns(db, ago(HOUR_MS));
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')

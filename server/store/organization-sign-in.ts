@@ -1,0 +1,61 @@
+/** An organization's rule about second factors. */
+import type { UserId } from '#domain/ids.ts';
+import type { OrganizationProof } from './authorized.ts';
+import type { Db, Trx } from './database.ts';
+import { emit } from './outbox.ts';
+
+export async function readSignInRule(
+  db: Db,
+  proof: OrganizationProof<'organization.read'>,
+): Promise<{ secondFactorRequired: boolean }> {
+  const row = await db
+    .selectFrom('organization')
+    .select('second_factor_required')
+    .where('id', '=', proof.id)
+    .executeTakeFirstOrThrow();
+  return { secondFactorRequired: row.second_factor_required };
+}
+
+export async function countWithoutSecondFactor(db: Db, proof: OrganizationProof<'organization.read'>): Promise<number> {
+  const row = await db
+    .selectFrom('membership as m')
+    .innerJoin('app_user as u', 'u.id', 'm.user_id')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('m.organization_id', '=', proof.id)
+    .where('u.second_factor', '=', false)
+    .executeTakeFirstOrThrow();
+  return row.count;
+}
+
+/** `lock`: nobody changes the account's factors until the end of the transaction. */
+export async function hasSecondFactor(db: Db, userId: UserId, lock = false): Promise<boolean> {
+  const row = await db
+    .selectFrom('app_user')
+    .select('second_factor')
+    .where('id', '=', userId)
+    .$if(lock, (query) => query.forUpdate())
+    .executeTakeFirst();
+  return row?.second_factor ?? false;
+}
+
+/** Answers the rule as it was. */
+export async function updateSignInRule(
+  trx: Trx,
+  proof: OrganizationProof<'organization.update'>,
+  rule: { secondFactorRequired: boolean },
+): Promise<{ name: string; secondFactorRequired: boolean }> {
+  const before = await trx
+    .selectFrom('organization')
+    .select(['name', 'second_factor_required'])
+    .where('id', '=', proof.id)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
+  await trx
+    .updateTable('organization')
+    .set({ second_factor_required: rule.secondFactorRequired })
+    .where('id', '=', proof.id)
+    .execute();
+  // Consoles ask again who they are; edge reads the organization's memberships anew.
+  await emit(trx, { kind: 'member', ref: proof.person.userId, organizationId: proof.id });
+  return { name: before.name, secondFactorRequired: before.second_factor_required };
+}
