@@ -7,6 +7,7 @@ import type { Problem } from '#contract/common.ts';
 import type { BodyInputOf, ParamsOf, QueryInputOf, ResponseOf } from '#contract/route.ts';
 import type { ErrorCode, FieldError } from '#domain/errors.ts';
 import { randomToken } from '../lib/random.ts';
+import { askToConfirm } from './step-up.ts';
 import { apiTable } from './table.ts';
 
 export type { RouteName };
@@ -114,11 +115,28 @@ async function problemOf(response: Response): Promise<ApiError> {
   });
 }
 
-/** Calls one endpoint. Throws ApiError; resolves to the success body (undefined for 204). */
+/**
+ * Calls one endpoint. Throws ApiError; resolves to the success body (undefined for 204). Where a fresh confirmation is
+ * needed the person is asked and the call is repeated once.
+ */
 export async function call<K extends RouteName>(
   name: K,
   input: InputOf<K>,
   options: CallOptions = {},
+): Promise<OutputOf<K>> {
+  try {
+    return await send(name, input, options);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'step_up_required') throw error;
+    if (!(await askToConfirm(error.message))) throw error;
+    return send(name, input, options);
+  }
+}
+
+async function send<K extends RouteName>(
+  name: K,
+  input: InputOf<K>,
+  options: CallOptions,
 ): Promise<OutputOf<K>> {
   const { method, url, body } = buildRequest(name, input);
   const headers: Record<string, string> = { accept: 'application/json' };
