@@ -1,6 +1,9 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { auditRoutes } from './audit.ts';
+import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
+import { grantRoutes } from './grants.ts';
+import { groupRoutes } from './groups.ts';
 import { factorRoutes } from './factors.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
@@ -16,6 +19,9 @@ export const api = {
   ...identityRoutes,
   ...factorRoutes,
   ...organizationRoutes,
+  ...groupRoutes,
+  ...grantRoutes,
+  ...entryRoutes,
   ...instanceRoutes,
   ...routeRoutes,
   ...operationRoutes,

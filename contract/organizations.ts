@@ -1,6 +1,6 @@
 /** Organizations, projects and quotas. */
 import { z } from 'zod';
-import { API_PREFIX, idSchema, nameSchema, timestamp, titleSchema } from './common.ts';
+import { API_PREFIX, abilitySchema, idSchema, nameSchema, timestamp, titleSchema } from './common.ts';
 import { defineRoute } from './route.ts';
 
 export const quotaSchema = z.object({
@@ -17,6 +17,16 @@ export const organizationSchema = z.object({
   name: z.string(),
   title: z.string(),
   createdAt: timestamp,
+  can: z.object({
+    update: abilitySchema,
+    delete: abilitySchema,
+    invite: abilitySchema,
+    createProject: abilitySchema,
+    createGroup: abilitySchema,
+    grant: abilitySchema,
+    readAudit: abilitySchema,
+    seeEntries: abilitySchema,
+  }),
 });
 export const projectSchema = z.object({
   id: idSchema('prj'),
@@ -24,6 +34,12 @@ export const projectSchema = z.object({
   name: z.string(),
   title: z.string(),
   createdAt: timestamp,
+  can: z.object({
+    update: abilitySchema,
+    delete: abilitySchema,
+    share: abilitySchema,
+    createInstance: abilitySchema,
+  }),
 });
 
 const projectParams = z.object({ project: idSchema('prj') });
@@ -50,10 +66,21 @@ export const organizationRoutes = {
     access: 'organization.update',
     rateClass: 'api',
     status: 200,
-    summary: 'Change the title',
+    summary: 'Change name or title',
     params: organizationParams,
-    body: z.strictObject({ title: titleSchema }),
+    body: z.strictObject({ name: nameSchema.optional(), title: titleSchema.optional() }),
     response: organizationSchema,
+  }),
+  organizationsDelete: defineRoute({
+    id: 'organizations.delete',
+    method: 'DELETE',
+    path: `${API_PREFIX}/organizations/:organization`,
+    tag: 'organizations',
+    access: 'organization.delete',
+    rateClass: 'api',
+    status: 204,
+    summary: 'Delete an organization without projects; its audit log stays',
+    params: organizationParams,
   }),
   organizationsCreate: defineRoute({
     id: 'organizations.create',
@@ -103,6 +130,30 @@ export const organizationRoutes = {
     summary: 'One project',
     params: projectParams,
     response: projectSchema,
+  }),
+  projectsUpdate: defineRoute({
+    id: 'projects.update',
+    method: 'PATCH',
+    path: `${API_PREFIX}/projects/:project`,
+    tag: 'projects',
+    access: 'project.update',
+    rateClass: 'api',
+    status: 200,
+    summary: 'Change name or title; host names that exist stay as they are',
+    params: projectParams,
+    body: z.strictObject({ name: nameSchema.optional(), title: titleSchema.optional() }),
+    response: projectSchema,
+  }),
+  projectsDelete: defineRoute({
+    id: 'projects.delete',
+    method: 'DELETE',
+    path: `${API_PREFIX}/projects/:project`,
+    tag: 'projects',
+    access: 'project.delete',
+    rateClass: 'api',
+    status: 204,
+    summary: 'Delete a project without instances, with its network',
+    params: projectParams,
   }),
   quotaGet: defineRoute({
     id: 'quota.get',

@@ -64,9 +64,7 @@ function abilities(instance: InstanceView, holding: Holding): Record<InstanceVer
   return Object.fromEntries(
     instanceVerbs.map((verb) => [
       verb,
-      holdingMay(holding, verbAction[verb])
-        ? instanceAbility(verb, instance.kind, facts)
-        : roleRefusal(holding.role),
+      holdingMay(holding, verbAction[verb]) ? instanceAbility(verb, instance.kind, facts) : roleRefusal(holding.role),
     ]),
   ) as Record<InstanceVerb, Ability>;
 }
@@ -99,7 +97,10 @@ export function presentInstance(app: Pick<AppContext, 'config'>, instance: Insta
     url: instance.primaryHostname === null ? null : publicUrl(app.config, instance.primaryHostname),
     address4: living ? instance.address4 : null,
     address6: living ? instance.address6 : null,
-    host: !inside || instance.host === null || instance.hostName === null ? null : { id: instance.host, name: instance.hostName },
+    host:
+      !inside || instance.host === null || instance.hostName === null
+        ? null
+        : { id: instance.host, name: instance.hostName },
     protected: instance.protected,
     createdBy: instance.createdByName,
     createdAt: instance.createdAt.toISOString(),

@@ -7,7 +7,6 @@
 import { sql } from 'kysely';
 import {
   type Action,
-  ENTRY_ROLE,
   type GrantPermission,
   highestRole,
   holdingMay,
@@ -33,6 +32,7 @@ import type {
   UserId,
 } from '#domain/ids.ts';
 import type { Db } from './database.ts';
+import { grantsHeld, rolesHeld } from './held.ts';
 
 /** What a request names. Parents that stand in the path are part of the reference and must match. */
 export type Ref =
@@ -294,28 +294,12 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
 
 /** One statement: the place, and everything the person holds there. */
 function doorQuery(ref: Exclude<Ref, { kind: 'platform' }>, user: UserId | null) {
-  const groups = sql`(select gm.group_id from user_group_member gm where gm.user_id = ${user})`;
-  const mine = (table: string) =>
-    sql`(${sql.ref(`${table}.user_id`)} = ${user} or ${sql.ref(`${table}.group_id`)} in ${groups})`;
-  const roles = sql`(select array_agg(held.role) from (
-      select m.role from membership m where m.organization_id = r.organization_id and m.user_id = ${user}
-      union all
-      select g.role from user_group g
-       where g.organization_id = r.organization_id and g.role is not null and g.id in ${groups}
-      union all
-      select p.role from project_role p where p.project_id = r.project_id and ${mine('p')}
-      union all
-      select ${sql.lit(ENTRY_ROLE)} from tenant_entry e join app_user u on u.id = e.user_id
-       where e.organization_id = r.organization_id and e.user_id = ${user} and u.platform_admin
-         and e.ended_at is null and e.expires_at > now()
-    ) held)`;
-  const granted = (of: ReturnType<typeof sql>) => sql`(select array_agg(distinct permission)
-      from app_grant a, unnest(a.permissions) permission where ${of} and ${mine('a')})`;
+  const roles = rolesHeld(user, sql`r.organization_id`, sql`r.project_id`);
   const permissions =
     ref.kind === 'instance'
-      ? granted(sql`a.instance_id = r.instance_id`)
+      ? grantsHeld(user, sql`a.instance_id = r.instance_id`)
       : ref.kind === 'project'
-        ? granted(sql`a.instance_id in (select i.id from instance i where i.project_id = r.project_id)`)
+        ? grantsHeld(user, sql`a.instance_id in (select i.id from instance i where i.project_id = r.project_id)`)
         : sql`null::text[]`;
   return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${roles} as roles,
     ${permissions} as permissions,
