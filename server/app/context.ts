@@ -4,6 +4,7 @@ import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
+import type { KeptAnswers } from './kept-answers.ts';
 
 export type AppContext = {
   db: Db;
@@ -14,4 +15,5 @@ export type AppContext = {
   version: string;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
+  keptAnswers: KeptAnswers;
 };
