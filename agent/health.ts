@@ -21,6 +21,8 @@ const doors = {
 const KNOCK_MS_MAX = 120;
 /** After a start, a check that does not pass yet means "starting" for this long. */
 const STARTING_SECONDS = 120;
+/** A guest this young is being waited for. */
+const BOOTING_SECONDS = 10;
 
 export class Health {
   readonly #engine: Engine;
@@ -36,18 +38,20 @@ export class Health {
     if (guest === null) throw notFound('instance on this host');
     const checkedAt = new Date().toISOString();
     if (guest.state !== 'running') return { state: 'unknown', checks: [], checkedAt };
-    const young = guest.startedAt !== null && Date.now() - Date.parse(guest.startedAt) < STARTING_SECONDS * 1000;
+    const young = secondsSince(guest.startedAt) < STARTING_SECONDS;
     // While it boots only its door is knocked at: commands run inside would take the processor from the boot itself.
     if (young && !(await listens(guest.address4 ?? '', doors[guest.kind].port, KNOCK_MS_MAX))) {
       const { name, noun } = doors[guest.kind];
       const check = { name, state: 'starting' as const, message: `${noun} does not answer yet.`, optional: false };
       return { state: 'starting', checks: [check], checkedAt };
     }
-    const probes =
+    // Nobody waits for what is optional before the first use; the next look asks for it.
+    const booting = secondsSince(guest.startedAt) < BOOTING_SECONDS;
+    const checks = await Promise.all(
       guest.kind === 'desktop'
-        ? [this.#rfb(guest), this.#systemd(guest, true), this.#openclaw(guest)]
-        : [this.#systemd(guest, false), this.#sshd(guest)];
-    const checks = await Promise.all(probes);
+        ? [this.#rfb(guest), ...(booting ? [] : [this.#systemd(guest, true), this.#openclaw(guest)])]
+        : [this.#systemd(guest, false), this.#sshd(guest)],
+    );
     return { state: summary(checks, young), checks, checkedAt };
   }
 
@@ -158,6 +162,11 @@ export function summary(checks: readonly HealthCheck[], young: boolean): HealthS
   if (states.includes('starting')) return 'starting';
   if (states.includes('degraded')) return 'degraded';
   return 'healthy';
+}
+
+/** Infinite for a guest whose start nobody noted. */
+function secondsSince(at: string | null): number {
+  return at === null ? Number.POSITIVE_INFINITY : (Date.now() - Date.parse(at)) / 1000;
 }
 
 function words(error: unknown): string {
