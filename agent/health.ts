@@ -6,15 +6,23 @@ import type { InstanceId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState } from '#domain/instances.ts';
 import type { Engine, Guest } from './engine.ts';
 import { SCREEN_PORT, type Screens } from './screens.ts';
-import { readBanner, rfbHandshake } from './vnc.ts';
+import { listens, readBanner, rfbHandshake } from './vnc.ts';
 
 const PROBE_MS_MAX = 3_000;
 const EXEC_MS_MAX = 5_000;
 const EXEC_BYTES_MAX = 16 * 1024;
 const SSH_PORT = 22;
 const OPENCLAW_READY_URL = 'http://127.0.0.1:18789/readyz';
+/** The port by which people enter each kind. */
+const doors = {
+  desktop: { name: 'rfb', noun: 'The screen', port: SCREEN_PORT },
+  server: { name: 'sshd', noun: 'SSH', port: SSH_PORT },
+} as const;
+const KNOCK_MS_MAX = 120;
 /** After a start, a check that does not pass yet means "starting" for this long. */
 const STARTING_SECONDS = 120;
+/** A guest this young is being waited for. */
+const BOOTING_SECONDS = 10;
 
 export class Health {
   readonly #engine: Engine;
@@ -30,12 +38,20 @@ export class Health {
     if (guest === null) throw notFound('instance on this host');
     const checkedAt = new Date().toISOString();
     if (guest.state !== 'running') return { state: 'unknown', checks: [], checkedAt };
-    const probes =
+    const young = secondsSince(guest.startedAt) < STARTING_SECONDS;
+    // While it boots only its door is knocked at: commands run inside would take the processor from the boot itself.
+    if (young && !(await listens(guest.address4 ?? '', doors[guest.kind].port, KNOCK_MS_MAX))) {
+      const { name, noun } = doors[guest.kind];
+      const check = { name, state: 'starting' as const, message: `${noun} does not answer yet.`, optional: false };
+      return { state: 'starting', checks: [check], checkedAt };
+    }
+    // Nobody waits for what is optional before the first use; the next look asks for it.
+    const booting = secondsSince(guest.startedAt) < BOOTING_SECONDS;
+    const checks = await Promise.all(
       guest.kind === 'desktop'
-        ? [this.#rfb(guest), this.#systemd(guest, true), this.#openclaw(guest)]
-        : [this.#systemd(guest, false), this.#sshd(guest)];
-    const checks = await Promise.all(probes);
-    const young = guest.startedAt !== null && Date.now() - Date.parse(guest.startedAt) < STARTING_SECONDS * 1000;
+        ? [this.#rfb(guest), ...(booting ? [] : [this.#systemd(guest, true), this.#openclaw(guest)])]
+        : [this.#systemd(guest, false), this.#sshd(guest)],
+    );
     return { state: summary(checks, young), checks, checkedAt };
   }
 
@@ -146,6 +162,11 @@ export function summary(checks: readonly HealthCheck[], young: boolean): HealthS
   if (states.includes('starting')) return 'starting';
   if (states.includes('degraded')) return 'degraded';
   return 'healthy';
+}
+
+/** Infinite for a guest whose start nobody noted. */
+function secondsSince(at: string | null): number {
+  return at === null ? Number.POSITIVE_INFINITY : (Date.now() - Date.parse(at)) / 1000;
 }
 
 function words(error: unknown): string {

@@ -49,6 +49,17 @@ function fromHost(host: string, port: number): Promise<boolean> {
   });
 }
 
+/** Waits until a guest has its address and knows that no neighbour uses it: before that it does not answer. */
+async function hasAddress6(guest: GuestSpec): Promise<void> {
+  const limit = Date.now() + 30_000;
+  for (;;) {
+    const { stdout } = await agent.inside(guest, ['ip', '-6', 'addr', 'show', 'dev', 'eth0', '-tentative']);
+    if (stdout.includes(guest.address6)) return;
+    if (Date.now() > limit) throw new Error(`no IPv6 address: ${stdout}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
 const gateway4 = (network: NetworkSpec): string => network.subnet4.replace('.0/24', '.1');
 const gateway6 = (network: NetworkSpec): string => canonicalIp6(network.subnet6.replace('::/64', '::1')) ?? '';
 
@@ -71,15 +82,12 @@ beforeAll(async () => {
     await agent.driver.power(guest.instance, 'start', {});
   }
   for (const guest of [a1, a2, b1]) await agent.waitHealthy(guest);
-  const limit = Date.now() + 30_000;
-  while (!(await agent.inside(a1, ['ip', '-6', 'addr', 'show', 'dev', 'eth0'])).stdout.includes(a1.address6)) {
-    if (Date.now() > limit) throw new Error('no IPv6 address');
-  }
+  for (const guest of [a1, a2, b1]) await hasAddress6(guest);
 });
 afterAll(async () => {
-  await agent?.close();
   hostService?.close();
   await internet?.close();
+  await agent?.close();
 });
 
 describe('D1, A4: the network of a project', () => {

@@ -59,6 +59,25 @@ function mirror(byte: number): number {
   return out;
 }
 
+/**
+ * True when something accepts connections there. Meant for guests that are booting: a packet that a network which is
+ * just coming up has swallowed is sent again by the kernel after a second, asking anew is faster.
+ */
+export async function listens(address: string, port: number, timeoutMs: number): Promise<boolean> {
+  const socket = connect({ host: address, port });
+  const timer = setTimeout(() => socket.destroy(), timeoutMs);
+  try {
+    return await new Promise<boolean>((resolve) => {
+      socket.once('connect', () => resolve(true));
+      socket.once('error', () => resolve(false));
+      socket.once('close', () => resolve(false));
+    });
+  } finally {
+    clearTimeout(timer);
+    socket.destroy();
+  }
+}
+
 /** First line a service says (an SSH banner). Errors: an Error in plain words. */
 export async function readBanner(address: string, port: number, timeoutMs: number): Promise<string> {
   const socket = connect({ host: address, port });

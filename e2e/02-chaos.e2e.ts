@@ -2,18 +2,14 @@
  * Kills every process with -9 in the middle of real work and looks at what is left: each create ends healthy or cleanly
  * failed, nothing is orphaned in the engine, nothing acknowledged is lost.
  */
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { type Client, until } from '#testkit/client.ts';
 import { run } from '#testkit/stack.ts';
-import { engineGuests, finished, ownerClient, pidOf, purge, sharedStack } from './shared.ts';
+import { engineGuests, finished, installationOf, ownerClient, pidOf, purge, sharedStack } from './shared.ts';
 
 const stack = sharedStack();
-const { installation } = JSON.parse(readFileSync(join(stack.info.dataDir, 'config.json'), 'utf8')) as {
-  installation: string;
-};
+const installation = installationOf(stack);
 const prefix = 'chaos';
 let client: Client;
 let project: string;

@@ -1,5 +1,7 @@
 /** What the whole-system tests share: the running stack, its owner, instances by API, and the engine's own view. */
 import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { BrowserContext, Page } from 'playwright-core';
 import { inject } from 'vitest';
 import { api } from '#contract/api.ts';
 import type { Instance } from '#contract/instances.ts';
@@ -22,6 +24,24 @@ export async function ownerClient(
     await client.call(api.setup, { body: { code: stack.info.setupCode, ...owner } });
   else await client.call(api.signIn, { body: { email: owner.email, password: owner.password } });
   return { client, ...(await home(client)) };
+}
+
+/** A page of the console with the owner signed in, at its home. */
+export async function signInBrowser(browser: BrowserContext, stack: RunningStack): Promise<Page> {
+  const page = await browser.newPage();
+  page.setDefaultTimeout(30_000);
+  await page.goto(stack.info.consoleUrl);
+  await page.getByLabel('E-mail').fill(owner.email);
+  await page.getByLabel('Password').fill(owner.password);
+  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.waitForURL(/\/p\/[^/]+/);
+  return page;
+}
+
+/** The installation's id, which everything it makes in the engine carries. */
+export function installationOf(stack: RunningStack): string {
+  const config = JSON.parse(readFileSync(join(stack.info.dataDir, 'config.json'), 'utf8')) as { installation: string };
+  return config.installation;
 }
 
 export async function finished(client: Client, operation: string, timeoutMs = 300_000): Promise<Operation> {

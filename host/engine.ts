@@ -1,5 +1,6 @@
 /** The engine of this machine, as far as `up` and `doctor` need it: is Incus there, and Berth's own storage pool. */
 import { statfsSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { socketAnswers, socketRequest } from './health.ts';
 import { run } from './run.ts';
 
@@ -31,6 +32,23 @@ export async function incus<T>(method: string, path: string, body?: unknown): Pr
   if (done.type === 'error') throw new Error(`Incus: ${done.error}`);
   if (done.metadata.status_code >= 400) throw new Error(`Incus: ${done.metadata.err}`);
   return answer.metadata;
+}
+
+/** A removal that the engine could not do at once is tried this often: it may fail while another one changes its rules. */
+const REMOVAL_TRIES = 5;
+const REMOVAL_PAUSE_MS = 500;
+
+/** Removes one object of the engine; what is gone already is no error. Errors: what the engine says to the last try. */
+export async function removeFromIncus(path: string): Promise<void> {
+  for (let tried = 1; ; tried++) {
+    try {
+      await incus('DELETE', path);
+      return;
+    } catch (error) {
+      if (tried === REMOVAL_TRIES) throw error;
+      await sleep(REMOVAL_PAUSE_MS);
+    }
+  }
 }
 
 async function call<T>(method: string, path: string, body?: unknown): Promise<IncusAnswer<T>> {

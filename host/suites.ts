@@ -9,6 +9,10 @@ export type SuiteResult = { name: string; passed: number; failed: number; skippe
 
 /** A suite that says nothing for this long gets a line of its own, so that nobody thinks it hangs. */
 const SILENCE_MS = 30_000;
+/** Exit code of a suite that left processes behind: it does not count as passed. */
+const LEFT_RUNNING_CODE = 70;
+/** A suite that has ended while something it started still holds its output is waited for this long. */
+const LAST_WORDS_MS = 5_000;
 
 type VitestReport = {
   numPassedTests: number;
@@ -90,5 +94,14 @@ export function runSuite(project: string, options: SuiteOptions): Promise<SuiteR
     };
     child.once('error', () => done(127));
     child.once('close', done);
+    child.once('exit', (code) => {
+      setTimeout(() => {
+        if (ended) return;
+        say('a process that a test started was left running');
+        child.stdout.destroy();
+        child.stderr.destroy();
+        done(code === 0 ? LEFT_RUNNING_CODE : code);
+      }, LAST_WORDS_MS).unref();
+    });
   });
 }

@@ -68,7 +68,11 @@ it('A7: all connections cut again and again in the middle of creates: all end we
   await until(async () => (await people.owner.try(api.whoami)).statusCode === 200, 30_000);
   for (const operation of operations) {
     const ended = await settled(people.owner, operation, 90_000);
-    const why = () => server.logLines.filter((line) => /"level":"(?:warn|error)"/.test(line)).slice(-20).join('\n');
+    const why = () =>
+      server.logLines
+        .filter((line) => /"level":"(?:warn|error)"/.test(line))
+        .slice(-20)
+        .join('\n');
     expect(ended, `${JSON.stringify(ended)}\n${why()}`).toMatchObject({ state: 'succeeded' });
   }
   let last: string[] = [];

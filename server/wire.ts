@@ -9,6 +9,7 @@ import type { InstanceDriver } from '#drivers/interface.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
+import { KeptAnswers } from './app/kept-answers.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
@@ -114,7 +115,18 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => work.stop());
 
-    const app = { db, config, clock, ids, log, version: parts.version, secrets, services: work.services, feed };
+    const app = {
+      db,
+      config,
+      clock,
+      ids,
+      log,
+      version: parts.version,
+      secrets,
+      services: work.services,
+      keptAnswers: new KeptAnswers(),
+      feed,
+    };
     const http = await createHttp({
       log,
       clock,

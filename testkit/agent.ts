@@ -24,6 +24,7 @@ import type { IncusAcl, IncusInstance, IncusNetwork, IncusProject } from '#agent
 import { label, Names } from '#agent/names.ts';
 import { canonicalIp6 } from '#contract/agent.ts';
 import type { AgentConfig } from '#contract/config.ts';
+import { BerthError } from '#domain/errors.ts';
 import { type Id, type IdPrefix, makeId, type ProjectId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
@@ -251,6 +252,19 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
 
 /** Removes every engine object of an installation: only those with its name prefix and labels. */
 export async function removeInstallation(incus: IncusClient, names: Names, pool: string): Promise<void> {
+  // The engine refuses some removals while another test makes it change its firewall rules.
+  const remove = async (path: string, query?: Record<string, string>): Promise<void> => {
+    for (let tried = 1; ; tried++) {
+      try {
+        await incus.operate('DELETE', path, query === undefined ? {} : { query });
+        return;
+      } catch (error) {
+        if (error instanceof BerthError && error.code === 'not_found') return;
+        if (tried === 5) throw error;
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+  };
   const all = await incus.call<IncusInstance[]>('GET', '/1.0/instances', {
     query: { recursion: 1, 'all-projects': 'true' },
   });
@@ -260,18 +274,18 @@ export async function removeInstallation(incus: IncusClient, names: Names, pool:
       await incus
         .operate('PUT', `${path}/state`, { query: { project }, body: { action: 'stop', force: true, timeout: 30 } })
         .catch(() => undefined);
-    await incus.operate('DELETE', path, { query: { project } });
+    await remove(path, { project });
   }
   const projects = await incus.call<IncusProject[]>('GET', '/1.0/projects', { query: { recursion: 1 } });
   for (const { name } of projects.filter((project) => project.name.startsWith(names.prefix)))
-    await incus.call('DELETE', `/1.0/projects/${segment(name)}`);
+    await remove(`/1.0/projects/${segment(name)}`);
   const networks = await incus.call<IncusNetwork[]>('GET', '/1.0/networks', { query: { recursion: 1 } });
   for (const network of networks.filter((entry) => entry.config[label.installation] === names.installation))
-    await incus.call('DELETE', `/1.0/networks/${segment(network.name)}`);
+    await remove(`/1.0/networks/${segment(network.name)}`);
   const acls = await incus.call<IncusAcl[]>('GET', '/1.0/network-acls', { query: { recursion: 1 } });
   for (const { name } of acls.filter((acl) => acl.name.startsWith(names.prefix)))
-    await incus.call('DELETE', `/1.0/network-acls/${segment(name)}`);
+    await remove(`/1.0/network-acls/${segment(name)}`);
   const images = new IncusImages(incus, names);
   for (const image of await images.list()) await images.remove(image.fingerprint);
-  await incus.operate('DELETE', `/1.0/storage-pools/${segment(pool)}`);
+  await remove(`/1.0/storage-pools/${segment(pool)}`);
 }

@@ -5,6 +5,7 @@ import type { NetworkSpec } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { configDifferences, type NetworkPlan, planNetwork, sameRules } from './acl.ts';
 import { type IncusClient, segment } from './client.ts';
+import { askNeighboursOften } from './neighbours.ts';
 import { endOrphanDhcp } from './orphans.ts';
 import type { IncusAcl, IncusConfig, IncusNetwork, IncusProject } from './types.ts';
 
@@ -30,6 +31,7 @@ export class IncusNetworks {
     const found: string[] = [];
     await this.#ensureAcl(acl, plan, spec.project, found);
     await this.#ensureBridge(bridge, plan, spec, found);
+    askNeighboursOften(bridge);
     await this.#ensureProject(this.#names.project(spec.project), plan, spec.project, found);
     return found;
   }

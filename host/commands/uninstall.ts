@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { canAsk, confirm } from '../ask.ts';
 import { Checklist } from '../checklist.ts';
-import { engineInfo, incus } from '../engine.ts';
+import { engineInfo, incus, removeFromIncus } from '../engine.ts';
 import { installed } from '../installed.ts';
 import { dataDirOf, parse } from '../options.ts';
 import { Refusal } from '../refusal.ts';
@@ -85,7 +85,7 @@ async function removeGuest(guest: Guest): Promise<void> {
   const at = `/1.0/instances/${encodeURIComponent(guest.name)}`;
   const project = `project=${encodeURIComponent(guest.project)}`;
   await incus('PUT', `${at}/state?${project}`, { action: 'stop', force: true, timeout: 30 }).catch(() => undefined);
-  await incus('DELETE', `${at}?${project}`);
+  await removeFromIncus(`${at}?${project}`);
 }
 
 /** Everything whose name or label says that this installation made it, in the order in which the engine lets go. */
@@ -94,20 +94,20 @@ async function removeEngineObjects(installation: string, pool: string): Promise<
   const named = async (path: string): Promise<{ name: string; config: Record<string, string> }[]> =>
     (await incus<{ name: string; config: Record<string, string> }[]>('GET', `${path}?recursion=1`)) ?? [];
   for (const { name } of await named('/1.0/projects'))
-    if (name.startsWith(prefix)) await incus('DELETE', `/1.0/projects/${name}?force=1`);
+    if (name.startsWith(prefix)) await removeFromIncus(`/1.0/projects/${name}?force=1`);
   for (const network of await named('/1.0/networks'))
     if (network.config?.['user.berth.installation'] === installation)
-      await incus('DELETE', `/1.0/networks/${network.name}`);
+      await removeFromIncus(`/1.0/networks/${network.name}`);
   for (const { name } of await named('/1.0/network-acls'))
-    if (name.startsWith(prefix)) await incus('DELETE', `/1.0/network-acls/${name}`);
+    if (name.startsWith(prefix)) await removeFromIncus(`/1.0/network-acls/${name}`);
   type Image = { fingerprint: string; properties: Record<string, string>; aliases: { name: string }[] };
   for (const image of (await incus<Image[]>('GET', '/1.0/images?recursion=1')) ?? []) {
     const claims = Object.keys(image.properties).filter((key) => key.startsWith(CLAIM));
     if (!claims.some((key) => key.startsWith(`${CLAIM}${installation}.`))) continue;
     const shared = claims.some((key) => !key.startsWith(`${CLAIM}${installation}.`));
     for (const alias of image.aliases)
-      if (alias.name.startsWith(prefix)) await incus('DELETE', `/1.0/images/aliases/${alias.name}`);
-    if (!shared) await incus('DELETE', `/1.0/images/${image.fingerprint}`);
+      if (alias.name.startsWith(prefix)) await removeFromIncus(`/1.0/images/aliases/${alias.name}`);
+    if (!shared) await removeFromIncus(`/1.0/images/${image.fingerprint}`);
     else
       await incus('PUT', `/1.0/images/${image.fingerprint}`, {
         auto_update: false,
@@ -118,5 +118,5 @@ async function removeEngineObjects(installation: string, pool: string): Promise<
         ),
       });
   }
-  await incus('DELETE', `/1.0/storage-pools/${pool}`);
+  await removeFromIncus(`/1.0/storage-pools/${pool}`);
 }

@@ -5,6 +5,7 @@ import type { Log } from '#server/runtime/log.ts';
 import type { SecretBox } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
+import type { KeptAnswers } from './kept-answers.ts';
 
 export type AppContext = {
   db: Db;
@@ -17,4 +18,5 @@ export type AppContext = {
   secrets: SecretBox;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
+  keptAnswers: KeptAnswers;
 };

@@ -11,7 +11,9 @@ import type { InstanceKind } from '#domain/instances.ts';
 import { NAME_LENGTH_MAX, nameProblem, slug } from '#domain/names.ts';
 import { instanceUse } from '#domain/quotas.ts';
 import { defaultPreset, type Size, sizePresets } from '#domain/sizes.ts';
+import { Serialized } from '#server/runtime/serialized.ts';
 import { record } from '#server/store/audit.ts';
+import type { Authorized } from '#server/store/authorized.ts';
 import { type Db, type Trx, transact } from '#server/store/database.ts';
 import { findHostByName } from '#server/store/hosts.ts';
 import { findImageByName, type ImageRecord } from '#server/store/images.ts';
@@ -42,22 +44,36 @@ export function resolveSize(choice: SizeChoice | undefined, kind: InstanceKind):
   return { cpus: preset.cpus, memoryBytes: preset.memoryBytes, diskBytes: preset.diskBytes };
 }
 
+type InstanceListQuery = {
+  cursor?: string | undefined;
+  limit: number;
+  kind?: InstanceKind | undefined;
+  archived: 'true' | 'false';
+  search?: string | undefined;
+};
+
 export async function listInstances(
   app: AppContext,
   caller: Caller,
   project: ProjectId,
-  query: {
-    cursor?: string | undefined;
-    limit: number;
-    kind?: InstanceKind | undefined;
-    archived: 'true' | 'false';
-    search?: string | undefined;
-  },
-): Promise<Page<Instance>> {
+  query: InstanceListQuery,
+): Promise<Serialized<Page<Instance>>> {
   const proof = await authorize(app, caller, 'instance.list', { kind: 'project', id: project });
   if (query.cursor !== undefined && !isId('ins', query.cursor)) {
     throw new BerthError('invalid_input', 'The cursor is not valid.');
   }
+  const list = () => instancePage(app, proof, query);
+  // What is searched for is seldom asked twice.
+  if (query.search !== undefined && query.search !== '') return new Serialized(await list());
+  const key = JSON.stringify(['instances', project, proof.person.userId, proof.role, query]);
+  return app.keptAnswers.answer(app.db, key, proof.organization, app.clock.now().getTime(), list);
+}
+
+async function instancePage(
+  app: AppContext,
+  proof: Authorized<'project', 'instance.list'>,
+  query: InstanceListQuery,
+): Promise<Page<Instance>> {
   const found = await store.listInstances(app.db, proof, {
     kind: query.kind,
     archived: query.archived === 'true',

@@ -2,7 +2,7 @@
 import type { ZodError } from 'zod';
 import type { Problem } from '#contract/common.ts';
 import { BerthError, errorCatalogue, type FieldError, toBerthError } from '#domain/errors.ts';
-import { isDatabaseAway } from '../store/away.ts';
+import { isDatabaseAway } from '../runtime/database-away.ts';
 
 export const PROBLEM_TYPE = 'application/problem+json; charset=utf-8';
 const FIELDS_MAX = 50;

@@ -25,6 +25,7 @@ import {
   reserve,
   type SharedCounter,
 } from '#server/runtime/rate-limit.ts';
+import { Serialized } from '#server/runtime/serialized.ts';
 import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
@@ -67,7 +68,10 @@ export type ApiRequest<R extends RouteDefinition> = {
   clearSignIn(): void;
 };
 
-export type Handler<R extends RouteDefinition> = (request: ApiRequest<R>) => Promise<AnswerOf<R>>;
+/** Answering `Serialized` goes with `answerIsPresented`: bytes cannot be checked. */
+export type Handler<R extends RouteDefinition> = (
+  request: ApiRequest<R>,
+) => Promise<AnswerOf<R> | Serialized<AnswerOf<R>>>;
 
 export type StreamTools = {
   fastifyRequest: FastifyRequest;
@@ -205,8 +209,11 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
         reply.status(route.status);
         reply.header('cache-control', 'no-store');
         if (route.response === undefined) return reply.send();
-        const body = registerOptions.answerIsPresented === true ? answer : route.response.parse(answer);
-        return reply.type('application/json; charset=utf-8').send(JSON.stringify(body));
+        reply.type('application/json; charset=utf-8');
+        if (registerOptions.answerIsPresented !== true) {
+          return reply.send(JSON.stringify(route.response.parse(answer)));
+        }
+        return reply.send(answer instanceof Serialized ? answer.bytes : JSON.stringify(answer));
       });
     },
     registerStream(route, handler) {

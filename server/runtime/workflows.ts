@@ -12,7 +12,7 @@
 import { AsyncResource } from 'node:async_hooks';
 import { DBOS } from '@dbos-inc/dbos-sdk';
 import type { Pool } from 'pg';
-import { isDatabaseAway } from '../store/away.ts';
+import { isDatabaseAway } from './database-away.ts';
 
 /** Bumped only when the order or names of steps change so that runs begun by the version before cannot be replayed. */
 const RUN_FORMAT = 'berth-1';

@@ -12,10 +12,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { BerthError, type ErrorCode, toBerthError } from '#domain/errors.ts';
 import { isFinished } from '#domain/operations.ts';
+import { isDatabaseAway } from '../runtime/database-away.ts';
 import type { Run } from '../runtime/workflows.ts';
 import { record } from '../store/audit.ts';
 import { asSystem } from '../store/authorized.ts';
-import { isDatabaseAway } from '../store/away.ts';
 import { type Trx, transact } from '../store/database.ts';
 import type { OperationRecord } from '../store/operations.ts';
 import * as operations from '../store/operations.ts';

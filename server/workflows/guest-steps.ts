@@ -138,6 +138,9 @@ export const healthyStep: Step = {
   },
 };
 
+/** A guest boots in about a second: the pauses grow slowly so that its first answer is not slept through. */
+const POLL_GROWTH = 1.05;
+
 async function waitHealthy(context: StepContext, kind: InstanceKind, instance: InstanceRecord): Promise<void> {
   const { services } = context;
   const { timing } = services;
@@ -161,7 +164,7 @@ async function waitHealthy(context: StepContext, kind: InstanceKind, instance: I
     }
     context.report(null, last);
     await sleep(pause);
-    pause = Math.min(timing.healthyPollMaxMs, pause * 1.25);
+    pause = Math.min(timing.healthyPollMaxMs, pause * POLL_GROWTH);
   }
 }
 
