@@ -70,6 +70,8 @@ export const platformActions = [
   'platform.settings.read',
   'platform.quota.update',
   'platform.user.factors',
+  'platform.key.read',
+  'platform.key.rotate',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 
