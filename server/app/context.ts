@@ -2,6 +2,7 @@
 import type { ServerConfig } from '#contract/config.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
+import type { Outbound } from '#server/runtime/outbound.ts';
 import type { SecretBox } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
@@ -16,6 +17,8 @@ export type AppContext = {
   version: string;
   /** Seals what must be readable again, such as the key of an authenticator app. */
   secrets: SecretBox;
+  /** The only way to call an address that somebody typed in. */
+  outbound: Outbound;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
   keptAnswers: KeptAnswers;
