@@ -31,6 +31,7 @@ import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
+import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
 import { warmPasswords } from './runtime/passwords.ts';
 import { rateRules } from './runtime/rate-limit.ts';
@@ -39,6 +40,7 @@ import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
 import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
 import { addHit, removeHit } from './store/rate-windows.ts';
+import { allowedOrigins } from './store/settings.ts';
 import { sweep } from './store/sweep.ts';
 import { startWork, type Work, type WorkOptions } from './work.ts';
 import { loadSealingKeys, openSealingKeys } from './workflows/sealing.ts';
@@ -139,6 +141,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       version: parts.version,
       secrets,
       signingKeys,
+      outbound: createOutbound({ allowed: () => allowedOrigins(db) }),
       services: work.services,
       keptAnswers: new KeptAnswers(),
       feed,
