@@ -16,6 +16,7 @@ import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.
 import type { Quota } from '#domain/quotas.ts';
 import { defaultQuota, instanceUse } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
+import { type MockFactors, noFactors } from './handlers-factors.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -57,6 +58,7 @@ export type MockState = {
   invitations: Invitation[];
   tokens: Token[];
   sessions: SessionRow[];
+  factors: MockFactors;
   audit: AuditEntry[];
 };
 
@@ -195,6 +197,7 @@ export function emptyState(): MockState {
     invitations: [],
     tokens: [],
     sessions: [],
+    factors: noFactors(),
     audit: [],
   };
 }
