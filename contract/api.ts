@@ -2,15 +2,16 @@
 import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
+import { factorRoutes } from './factors.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
-import { factorRoutes } from './factors.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { quotaRoutes } from './quotas.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { systemRoutes } from './system.ts';
@@ -22,6 +23,7 @@ export const api = {
   ...groupRoutes,
   ...grantRoutes,
   ...entryRoutes,
+  ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
   ...operationRoutes,
