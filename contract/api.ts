@@ -9,6 +9,7 @@ import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
+import { keyRoutes } from './keys.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import { quotaRoutes } from './quotas.ts';
@@ -29,6 +30,7 @@ export const api = {
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,
+  ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,
   ...systemRoutes,

@@ -73,6 +73,8 @@ export const platformActions = [
   'platform.quota.read',
   'platform.quota.update',
   'platform.user.factors',
+  'platform.key.read',
+  'platform.key.rotate',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 

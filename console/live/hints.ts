@@ -39,6 +39,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
   ],
   session: [{ routes: ['whoami', 'sessionsList'], params: () => ({}) }],
+  key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],
 };
 
