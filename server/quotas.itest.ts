@@ -6,7 +6,7 @@ import type { OrganizationId, ProjectId } from '#domain/ids.ts';
 import { defaultOrganizationQuota, defaultQuota, quotaResources } from '#domain/quotas.ts';
 import { SimulatedDriver } from '#drivers/simulated/driver.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { type SetUp, startTestServer, TestClient, type TestServer } from '#testkit/server.ts';
+import { idleWork, type SetUp, startTestServer, TestClient, type TestServer } from '#testkit/server.ts';
 import { fastWork, settled, until } from '#testkit/work.ts';
 
 let one: TestServer;
@@ -18,7 +18,7 @@ const driver = new SimulatedDriver();
 beforeAll(async () => {
   const database = await withDatabase();
   one = await startTestServer({ database, driver, work: fastWork, config: { replica: 'one' } });
-  two = await startTestServer({ database, driver, work: fastWork, config: { replica: 'two' } });
+  two = await startTestServer({ database, driver, startWork: idleWork, config: { replica: 'two' } });
   world = await one.setUp();
   const made = await world.owner.call(api.projectsCreate, {
     params: { organization: world.organization },
@@ -138,7 +138,6 @@ describe('I5: quotas of organization and project', () => {
     await db.updateTable('quota').set({ used_servers: 7, used_cpus: 0 }).where('project_id', '=', second).execute();
     await sql`update organization_quota set used_instances = 0, used_disk_bytes = 1`.execute(db);
     one.app.services.nudge('quota-auditor');
-    two.app.services.nudge('quota-auditor');
     await until(async () => JSON.stringify((await whole()).used) === JSON.stringify(right.used));
     expect(await whole()).toEqual(right);
     const entries = await db
