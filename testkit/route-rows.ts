@@ -168,6 +168,7 @@ export const routeRows: Record<RouteName, Row> = {
     params: { organization: place.organization },
     body: { secondFactorRequired: false },
   }),
+  memberFactorsReset: member(),
   factorsReset: async (world) => ({ params: { user: (await member()(world)).params?.user ?? '' } }),
   sessionsList: plain,
   sessionsRevoke: async ({ db, place, caller }) => {
