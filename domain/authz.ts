@@ -70,6 +70,10 @@ export const platformActions = [
   'platform.settings.read',
   'platform.quota.update',
   'platform.user.factors',
+  'platform.provider.read',
+  'platform.provider.update',
+  'platform.client.read',
+  'platform.client.update',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 
