@@ -96,13 +96,12 @@ export const presets: Readonly<Record<ProviderKind, Preset>> = {
 };
 
 /**
- * Why this cannot be the issuer of a provider of this kind; null when it can. Without TLS only on private networks that
- * an administrator has allowed.
+ * Why this cannot be the issuer of a provider of this kind; null when it can. Whether it may be called (private network,
+ * no TLS) is decided where it is called.
  */
-export function issuerProblem(kind: ProviderKind, issuer: string, allowPrivate: boolean): string | null {
+export function issuerProblem(kind: ProviderKind, issuer: string): string | null {
   const url = URL.parse(issuer);
   if (url === null || !['https:', 'http:'].includes(url.protocol)) return 'An address that starts with https://.';
-  if (url.protocol === 'http:' && !allowPrivate) return 'An address that starts with https://.';
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
     return 'Only host and path: no user, no question mark, no hash.';
   }

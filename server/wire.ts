@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { identityClients } from '#integrations/identity/clients.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
@@ -29,6 +30,7 @@ import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
+import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
 import { warmPasswords } from './runtime/passwords.ts';
 import { rateRules } from './runtime/rate-limit.ts';
@@ -37,6 +39,7 @@ import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
 import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
 import { addHit, removeHit } from './store/rate-windows.ts';
+import { allowedOrigins } from './store/settings.ts';
 import { sweep } from './store/sweep.ts';
 import { startWork, type Work, type WorkOptions } from './work.ts';
 
@@ -115,6 +118,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => work.stop());
 
+    const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const clients = identityClients((url, init) => outbound.fetch(url, init));
     const app = {
       db,
       config,
@@ -123,6 +128,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       version: parts.version,
       secrets,
+      outbound,
+      identityClients: clients,
       services: work.services,
       keptAnswers: new KeptAnswers(),
       feed,

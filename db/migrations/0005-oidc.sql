@@ -26,8 +26,6 @@ create table identity_provider (
   -- [{value, organization, role}]
   role_mappings jsonb not null,
   recheck_minutes integer not null check (recheck_minutes between 1 and 1440),
-  -- May be reached on private addresses: said by an administrator for exactly this provider.
-  allow_private boolean not null,
   created_at timestamptz not null
 );
 
@@ -124,24 +122,22 @@ create table oidc_client (
   check (app is null or organization_id is not null)
 );
 
--- Records of the OpenID provider library. Ids are kept as digests, payloads sealed: (oidc_record, <id>, payload_sealed).
+-- Records of the OpenID provider library. Ids are kept as digests, payloads sealed: (oidc_record, id, payload_sealed).
 create table oidc_record (
-  model text not null,
-  id_hash bytea not null,
+  id text primary key,
   payload_sealed text not null,
-  grant_hash bytea,
-  uid_hash bytea,
+  grant_hash text,
+  uid_hash text,
   consumed_at timestamptz,
-  expires_at timestamptz not null,
-  primary key (model, id_hash)
+  expires_at timestamptz not null
 );
 create index oidc_record_grant on oidc_record (grant_hash) where grant_hash is not null;
-create index oidc_record_uid on oidc_record (model, uid_hash) where uid_hash is not null;
+create index oidc_record_uid on oidc_record (uid_hash) where uid_hash is not null;
 create index oidc_record_expires on oidc_record (expires_at);
 
 -- Whose session stands behind what an app was given: it ends with the session.
 create table oidc_grant (
-  grant_hash bytea primary key,
+  grant_hash text primary key,
   client_id text not null references oidc_client (id) on delete cascade,
   session_id text not null references session (id) on delete cascade,
   created_at timestamptz not null,

@@ -16,6 +16,7 @@ import { GROUPS_MAX } from '#domain/identity-providers.ts';
 import { type Claims, emailClaim, textClaim } from './claims.ts';
 import { failure, refused, unreachable } from './failures.ts';
 import type { IdentityClient, OutboundFetch, OutsideToken, ProviderSettings } from './interface.ts';
+import { isPlain } from './oidc.ts';
 
 const TIMEOUT_SECONDS = 10;
 const PAGE = 100;
@@ -33,20 +34,16 @@ export function githubClient(settings: ProviderSettings, outbound: OutboundFetch
     {},
     ClientSecretPost(settings.clientSecret ?? ''),
   );
-  config[customFetch] = (url, init) => outbound(url, init as RequestInit, settings);
+  config[customFetch] = (url, init) => outbound(url, init as Parameters<OutboundFetch>[1]);
   config.timeout = TIMEOUT_SECONDS;
-  if (settings.allowPrivate) allowInsecureRequests(config);
+  if (isPlain(settings)) allowInsecureRequests(config);
 
   /** Null: the token is not accepted any more. */
   const ask = async (path: string, token: string): Promise<unknown> => {
-    const response = await outbound(
-      `${apiBase}${path}`,
-      {
-        headers: { accept: 'application/vnd.github+json', authorization: `Bearer ${token}`, 'user-agent': 'berth' },
-        signal: AbortSignal.timeout(TIMEOUT_SECONDS * 1000),
-      },
-      settings,
-    ).catch((error: unknown) => {
+    const response = await outbound(`${apiBase}${path}`, {
+      headers: { accept: 'application/vnd.github+json', authorization: `Bearer ${token}`, 'user-agent': 'berth' },
+      signal: AbortSignal.timeout(TIMEOUT_SECONDS * 1000),
+    }).catch((error: unknown) => {
       throw failure(error);
     });
     if (response.status === 401) return null;
@@ -108,7 +105,7 @@ export function githubClient(settings: ProviderSettings, outbound: OutboundFetch
     },
 
     async test() {
-      const response = await outbound(`${apiBase}/meta`, { headers: { 'user-agent': 'berth' } }, settings).catch(
+      const response = await outbound(`${apiBase}/meta`, { headers: { 'user-agent': 'berth' } }).catch(
         (error: unknown) => {
           throw failure(error);
         },

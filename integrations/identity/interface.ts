@@ -13,7 +13,6 @@ export type ProviderSettings = {
   scopes: readonly string[];
   /** Dots lead into objects: `realm_access.roles`. Null: groups are not looked at. */
   groupsClaim: string | null;
-  allowPrivate: boolean;
 };
 
 /** Something to ask again with. */
@@ -59,11 +58,16 @@ export type IdentityClient = {
   test(): Promise<{ issuer: string; authorizationEndpoint: string; logout: boolean }>;
 };
 
-/** HTTP to addresses that people typed in: refuses private ones unless they are allowed. */
+/** HTTP to addresses that people typed in, which refuses what may not be called: `Outbound.fetch` of the server. */
 export type OutboundFetch = (
   url: string,
-  init: { method?: string; headers?: HeadersInit; body?: BodyInit | null; signal?: AbortSignal | null },
-  options: { allowPrivate: boolean },
+  init?: {
+    method?: string;
+    headers?: Record<string, string> | Headers;
+    body?: string | Uint8Array | URLSearchParams | null | undefined;
+    redirect?: 'follow' | 'manual';
+    signal?: AbortSignal | null | undefined;
+  },
 ) => Promise<Response>;
 
 export type IdentityClients = (settings: ProviderSettings) => IdentityClient;

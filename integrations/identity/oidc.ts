@@ -41,6 +41,7 @@ const LOGOUT_EVENT = 'http://schemas.openid.net/event/backchannel-logout';
 /** Never `none`, never a shared secret. */
 const asymmetric = /^(RS|PS|ES)(256|384|512)$|^Ed(DSA|25519)$/;
 
+type Init = Parameters<OutboundFetch>[1];
 type Tokens = TokenEndpointResponse & TokenEndpointResponseHelpers;
 
 export function oidcClient(settings: ProviderSettings, outbound: OutboundFetch): IdentityClient {
@@ -57,7 +58,7 @@ export function oidcClient(settings: ProviderSettings, outbound: OutboundFetch):
         code_challenge_method: 'S256',
       });
       // Browsers are sent there: nothing but the web.
-      if (!['https:', settings.allowPrivate ? 'http:' : 'https:'].includes(url.protocol)) {
+      if (url.protocol !== 'https:' && !(isPlain(settings) && url.protocol === 'http:')) {
         throw unreachable(new Error(`the authorization endpoint is ${url.protocol}`));
       }
       return url.href;
@@ -111,7 +112,7 @@ export function oidcClient(settings: ProviderSettings, outbound: OutboundFetch):
           'It answers, but says neither where to sign in nor where its keys are.',
         );
       }
-      const keys = await outbound(metadata.jwks_uri, {}, settings).catch(explain);
+      const keys = await outbound(metadata.jwks_uri).catch(explain);
       if (!keys.ok) throw new BerthError('upstream_failed', `Its keys answer with status ${keys.status}.`);
       return {
         issuer: metadata.issuer,
@@ -120,6 +121,11 @@ export function oidcClient(settings: ProviderSettings, outbound: OutboundFetch):
       };
     },
   };
+}
+
+/** Without TLS: the guard of outbound calls lets only those pass that an administrator has allowed. */
+export function isPlain({ issuer }: ProviderSettings): boolean {
+  return issuer.startsWith('http:');
 }
 
 function rethrow(error: unknown): never {
@@ -148,12 +154,12 @@ function remembered(make: () => Promise<Configuration>): () => Promise<Configura
 }
 
 async function discover(settings: ProviderSettings, outbound: OutboundFetch): Promise<Configuration> {
-  const fetch: CustomFetch = (url, init) => outbound(url, init as RequestInit, settings);
+  const fetch: CustomFetch = (url, init) => outbound(url, init as Init);
   const client = { [clockTolerance]: CLOCK_TOLERANCE_SECONDS };
   const found = await discovery(new URL(settings.issuer), settings.clientId, client, None(), {
     [customFetch]: fetch,
     timeout: TIMEOUT_SECONDS,
-    execute: settings.allowPrivate ? [allowInsecureRequests] : [],
+    execute: isPlain(settings) ? [allowInsecureRequests] : [],
   });
   // How it wants the secret is known only now.
   const auth = authentication(settings, found.serverMetadata());
@@ -161,7 +167,7 @@ async function discover(settings: ProviderSettings, outbound: OutboundFetch): Pr
   config[customFetch] = fetch;
   config.timeout = TIMEOUT_SECONDS;
   enableNonRepudiationChecks(config);
-  if (settings.allowPrivate) allowInsecureRequests(config);
+  if (isPlain(settings)) allowInsecureRequests(config);
   return config;
 }
 
@@ -246,7 +252,7 @@ async function checkLogoutToken(
   if (metadata.jwks_uri === undefined) throw notALogoutToken();
   const keys = createRemoteJWKSet(new URL(metadata.jwks_uri), {
     timeoutDuration: TIMEOUT_SECONDS * 1000,
-    [joseFetch]: (url, init) => outbound(url, init as RequestInit, settings),
+    [joseFetch]: (url, init) => outbound(url, init as Init),
   });
   const stated = metadata.id_token_signing_alg_values_supported ?? ['RS256'];
   const { payload } = await jwtVerify(text, keys, {

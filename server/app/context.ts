@@ -3,6 +3,7 @@ import type { ServerConfig } from '#contract/config.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
+import type { Outbound } from '#server/runtime/outbound.ts';
 import type { SecretBox } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
@@ -19,6 +20,8 @@ export type AppContext = {
   secrets: SecretBox;
   /** Speaks to identity providers. */
   identityClients: IdentityClients;
+  /** The only way to call an address that somebody typed in. */
+  outbound: Outbound;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
   keptAnswers: KeptAnswers;

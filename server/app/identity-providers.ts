@@ -51,7 +51,6 @@ type Fields = {
   groupsClaim: string | null;
   roleMappings: RoleMapping[];
   recheckMinutes: number;
-  allowPrivate: boolean;
 };
 export type ProviderInput = { name: string; kind: ProviderKind } & {
   [K in keyof Fields]?: Fields[K] | undefined;
@@ -74,7 +73,6 @@ export function clientOf(app: AppContext, provider: IdentityProvider): IdentityC
     clientSecret: clientSecretSealed === null ? null : app.secrets.open(secretPlace(id), clientSecretSealed),
     scopes: provider.scopes,
     groupsClaim: provider.groupsClaim,
-    allowPrivate: provider.allowPrivate,
   };
   return app.identityClients(settings);
 }
@@ -132,7 +130,6 @@ export async function createIdentityProvider(
     groupsClaim: input.groupsClaim === undefined ? preset.groupsClaim : input.groupsClaim,
     roleMappings: input.roleMappings ?? [],
     recheckMinutes: input.recheckMinutes,
-    allowPrivate: input.allowPrivate ?? false,
     createdAt: app.clock.now(),
   };
   await transact(app.db, async (trx) => {
@@ -228,7 +225,7 @@ async function check(
   const refuse = (field: string, message: string): never => {
     throw new BerthError('invalid_input', message, { fields: [{ field, message }] });
   };
-  const problem = issuerProblem(provider.kind, provider.issuer, provider.allowPrivate);
+  const problem = issuerProblem(provider.kind, provider.issuer);
   if (problem !== null) refuse('issuer', problem);
   if (provider.kind === 'github' && provider.clientSecretSealed === null) refuse('clientSecret', 'GitHub needs one.');
   if (provider.kind !== 'github' && !provider.scopes.includes('openid')) refuse('scopes', 'One of them is openid.');

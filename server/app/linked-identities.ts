@@ -26,12 +26,7 @@ export type PresentedIdentity = LinkedIdentity & { can: { unlink: Ability } };
 
 export async function listIdentities(app: AppContext, person: PersonCaller): Promise<PresentedIdentity[]> {
   const items = await listOwnIdentities(app.db, person);
-  return Promise.all(
-    items.map(async (item) => {
-      const found = await transact(app.db, (trx) => lockOwnIdentity(trx, person, item.id));
-      return { ...item, can: { unlink: found?.otherWays === false ? LAST_WAY : true } };
-    }),
-  );
+  return items.map(({ otherWays, ...item }) => ({ ...item, can: { unlink: otherWays ? true : LAST_WAY } }));
 }
 
 /**

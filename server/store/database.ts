@@ -162,7 +162,6 @@ export type Tables = {
     groups_claim: Nullable<string>;
     role_mappings: Json<RoleMapping[]>;
     recheck_minutes: number;
-    allow_private: boolean;
     created_at: Date;
   };
   linked_identity: {
@@ -216,15 +215,14 @@ export type Tables = {
     created_at: Date;
   };
   oidc_record: {
-    model: string;
-    id_hash: Buffer;
+    id: string;
     payload_sealed: string;
-    grant_hash: Nullable<Buffer>;
-    uid_hash: Nullable<Buffer>;
+    grant_hash: Nullable<string>;
+    uid_hash: Nullable<string>;
     consumed_at: Nullable<Date>;
     expires_at: Date;
   };
-  oidc_grant: { grant_hash: Buffer; client_id: OidcClientId; session_id: SessionId; created_at: Date };
+  oidc_grant: { grant_hash: string; client_id: OidcClientId; session_id: SessionId; created_at: Date };
   invitation: {
     id: InvitationId;
     organization_id: OrganizationId;

@@ -20,7 +20,6 @@ export type IdentityProvider = {
   groupsClaim: string | null;
   roleMappings: RoleMapping[];
   recheckMinutes: number;
-  allowPrivate: boolean;
   createdAt: Date;
 };
 
@@ -42,7 +41,6 @@ const columns = [
   'groups_claim as groupsClaim',
   'role_mappings as roleMappings',
   'recheck_minutes as recheckMinutes',
-  'allow_private as allowPrivate',
   'created_at as createdAt',
 ] as const;
 
@@ -135,7 +133,6 @@ function rowOf(provider: IdentityProvider) {
     groups_claim: provider.groupsClaim,
     role_mappings: json(provider.roleMappings),
     recheck_minutes: provider.recheckMinutes,
-    allow_private: provider.allowPrivate,
     created_at: provider.createdAt,
   };
 }

@@ -14,7 +14,16 @@ export type LinkedIdentity = {
   lastUsedAt: Date;
 };
 
-export async function listOwnIdentities(db: Db, person: PersonCaller): Promise<LinkedIdentity[]> {
+/** Whether the account of `l` has another way in than this identity. */
+const otherWays = sql<boolean>`(exists (select from app_user u where u.id = l.user_id and u.password_hash is not null)
+  or exists (select from passkey k where k.user_id = l.user_id)
+  or exists (select from linked_identity o join identity_provider op on op.id = o.provider_id
+              where o.user_id = l.user_id and o.id <> l.id and op.enabled))`;
+
+export async function listOwnIdentities(
+  db: Db,
+  person: PersonCaller,
+): Promise<(LinkedIdentity & { otherWays: boolean })[]> {
   const rows = await db
     .selectFrom('linked_identity as l')
     .innerJoin('identity_provider as p', 'p.id', 'l.provider_id')
@@ -28,6 +37,7 @@ export async function listOwnIdentities(db: Db, person: PersonCaller): Promise<L
       'p.name',
       'p.title',
     ])
+    .select(otherWays.as('otherWays'))
     .where('l.user_id', '=', person.userId)
     .orderBy('l.created_at')
     .execute();
@@ -38,6 +48,7 @@ export async function listOwnIdentities(db: Db, person: PersonCaller): Promise<L
     email: row.email,
     createdAt: row.created_at,
     lastUsedAt: row.last_used_at,
+    otherWays: row.otherWays,
   }));
 }
 
@@ -97,12 +108,7 @@ export async function lockOwnIdentity(
     .selectFrom('linked_identity as l')
     .innerJoin('identity_provider as p', 'p.id', 'l.provider_id')
     .select(['p.name as provider', 'l.subject'])
-    .select(
-      sql<boolean>`exists (select from app_user u where u.id = l.user_id and u.password_hash is not null)
-        or exists (select from passkey k where k.user_id = l.user_id)
-        or exists (select from linked_identity o join identity_provider op on op.id = o.provider_id
-                    where o.user_id = l.user_id and o.id <> l.id and op.enabled)`.as('otherWays'),
-    )
+    .select(otherWays.as('otherWays'))
     .where('l.id', '=', id)
     .where('l.user_id', '=', person.userId)
     .executeTakeFirst();
