@@ -2,11 +2,12 @@
 import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
+import { factorRoutes } from './factors.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
-import { factorRoutes } from './factors.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
+import { identityProviderRoutes } from './identity-providers.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { operationRoutes } from './operations.ts';
@@ -18,6 +19,7 @@ import { systemRoutes } from './system.ts';
 export const api = {
   ...identityRoutes,
   ...factorRoutes,
+  ...identityProviderRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,

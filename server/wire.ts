@@ -17,6 +17,7 @@ import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
 import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
+import { registerIdentityProviders } from './http/identity-providers.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerMembers } from './http/members.ts';
@@ -145,6 +146,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
     registerFactors(http, app);
+    registerIdentityProviders(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerInstances(http, app);

@@ -32,13 +32,13 @@ export function refused(cause: unknown): BerthError {
 
 /** Errors of openid-client and of fetch as BerthError. */
 export function failure(error: unknown): BerthError {
-  if (error instanceof BerthError) return error;
+  // What the guard of outbound calls says is for administrators.
+  if (error instanceof BerthError) return error.code === 'unauthenticated' ? error : unreachable(error);
   if (error instanceof ResponseBodyError) return error.status >= 500 ? unreachable(error) : refused(error);
   if (error instanceof AuthorizationResponseError || error instanceof WWWAuthenticateChallengeError) {
     return refused(error);
   }
   if (error instanceof ClientError) {
-    if (error.cause instanceof BerthError) return error.cause;
     return notReached.has(error.code ?? '') ? unreachable(error) : refused(error);
   }
   // fetch says TypeError for everything that happens below HTTP.

@@ -14,7 +14,7 @@ import {
 import { BerthError } from '#domain/errors.ts';
 import { GROUPS_MAX } from '#domain/identity-providers.ts';
 import { type Claims, emailClaim, textClaim } from './claims.ts';
-import { failure, refused, unreachable } from './failures.ts';
+import { describe, failure, refused, unreachable } from './failures.ts';
 import type { IdentityClient, OutboundFetch, OutsideToken, ProviderSettings } from './interface.ts';
 import { isPlain } from './oidc.ts';
 
@@ -107,7 +107,9 @@ export function githubClient(settings: ProviderSettings, outbound: OutboundFetch
     async test() {
       const response = await outbound(`${apiBase}/meta`, { headers: { 'user-agent': 'berth' } }).catch(
         (error: unknown) => {
-          throw failure(error);
+          throw new BerthError('upstream_failed', `It does not answer as it should: ${describe(error)}`, {
+            cause: error,
+          });
         },
       );
       if (!response.ok) throw new BerthError('upstream_failed', `Its API answers with status ${response.status}.`);

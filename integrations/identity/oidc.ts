@@ -134,7 +134,7 @@ function rethrow(error: unknown): never {
 
 /** For the administrator who set it up: with the reason. */
 function explain(error: unknown): never {
-  if (error instanceof BerthError) throw error;
+  if (error instanceof BerthError && error.code === 'upstream_failed') throw error;
   throw new BerthError('upstream_failed', `It does not answer as it should: ${describe(error)}`, { cause: error });
 }
 

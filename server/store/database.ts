@@ -59,6 +59,7 @@ export type Tables = {
     title: string;
     created_at: Stamp;
     second_factor_required: Generated<boolean>;
+    deleted_at: Nullable<Date>;
   };
   project: {
     id: ProjectId;
