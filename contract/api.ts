@@ -10,6 +10,7 @@ import { identityRoutes } from './identity.ts';
 import { identityProviderRoutes } from './identity-providers.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
+import { keyRoutes } from './keys.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import type { RouteDefinition } from './route.ts';
@@ -29,6 +30,7 @@ export const api = {
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,
+  ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,
   ...systemRoutes,

@@ -74,6 +74,8 @@ export const platformActions = [
   'platform.provider.update',
   'platform.client.read',
   'platform.client.update',
+  'platform.key.read',
+  'platform.key.rotate',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 

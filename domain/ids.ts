@@ -28,6 +28,8 @@ export type LinkedIdentityId = Id<'lid'>;
 export type OutsideSignInId = Id<'osi'>;
 export type OutsideSessionId = Id<'oss'>;
 export type OidcClientId = Id<'ocl'>;
+export type SigningKeyId = Id<'key'>;
+export type DeviceLoginId = Id<'dvl'>;
 
 export const idPrefixes = [
   'org',
@@ -53,6 +55,8 @@ export const idPrefixes = [
   'osi',
   'oss',
   'ocl',
+  'key',
+  'dvl',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -11,6 +11,7 @@ import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { SigningKeys } from './app/signing-keys.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
@@ -20,6 +21,7 @@ import { registerIdentity } from './http/identity.ts';
 import { registerIdentityProviders } from './http/identity-providers.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
+import { registerKeys } from './http/keys.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
@@ -35,7 +37,7 @@ import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
 import { warmPasswords } from './runtime/passwords.ts';
 import { rateRules } from './runtime/rate-limit.ts';
-import { createSecretBox } from './runtime/secrets.ts';
+import { KeyRing } from './runtime/secrets.ts';
 import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
 import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
@@ -43,6 +45,7 @@ import { addHit, removeHit } from './store/rate-windows.ts';
 import { allowedOrigins } from './store/settings.ts';
 import { sweep } from './store/sweep.ts';
 import { startWork, type Work, type WorkOptions } from './work.ts';
+import { loadSealingKeys, openSealingKeys } from './workflows/sealing.ts';
 
 export type ServerParts = {
   config: ServerConfig;
@@ -76,7 +79,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const ids = parts.ids ?? systemIds(clock);
   // Refuses to start without a usable key: what is sealed must stay readable.
-  const secrets = createSecretBox(parts.masterKey);
+  const secrets = new KeyRing(parts.masterKey);
 
   const applied = await migrate(config.database.url);
   if (applied.length > 0) log.info({ applied }, 'migrated the database');
@@ -97,12 +100,23 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     );
     const db = openDatabase(pool);
 
+    await openSealingKeys(db, secrets, clock.now());
+    const signingKeys = new SigningKeys({ db, clock, ids, secrets });
+
     const feed = new OutboxFeed(
       { head: () => outboxHead(db), read: (cursor) => readOutbox(db, cursor), notify: (seq) => notifyOutbox(db, seq) },
       log,
     );
     await feed.start();
     stops.push(() => feed.stop());
+    const readKeys = (): void => {
+      signingKeys.forget();
+      loadSealingKeys(db, secrets).catch((error: unknown) => log.warn({ err: error }, 'could not read the keys'));
+    };
+    const unsubscribe = feed.subscribe((rows) => {
+      if (rows === null || rows.some((row) => row.kind === 'key')) readKeys();
+    });
+    stops.push(async () => unsubscribe());
     onHintsCommitted(db, () => feed.nudge());
     stops.push(listenForNotifications(config.database.url, feed, log));
 
@@ -114,6 +128,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       clock,
       ids,
+      secrets,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -131,6 +146,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       secrets,
       outbound,
       identityClients: clients,
+      signingKeys,
       services: work.services,
       keptAnswers: new KeptAnswers(),
       feed,
@@ -155,6 +171,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);
+    registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
     registerSystem(http, app, {
