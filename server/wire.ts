@@ -120,6 +120,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     onHintsCommitted(db, () => feed.nudge());
     stops.push(listenForNotifications(config.database.url, feed, log));
 
+    const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
       pool: workPool,
@@ -129,13 +131,12 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       clock,
       ids,
       secrets,
+      identityClients: clients,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
     stops.push(() => work.stop());
 
-    const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
-    const clients = identityClients((url, init) => outbound.fetch(url, init));
     const app = {
       db,
       config,

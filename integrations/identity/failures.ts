@@ -39,10 +39,18 @@ export function failure(error: unknown): BerthError {
     return refused(error);
   }
   if (error instanceof ClientError) {
-    return notReached.has(error.code ?? '') ? unreachable(error) : refused(error);
+    return notReached.has(error.code ?? '') || fromGuard(error) ? unreachable(error) : refused(error);
   }
   // fetch says TypeError for everything that happens below HTTP.
   return unreachable(error);
+}
+
+/** The guard of outbound calls, or the connection, is somewhere among the causes. */
+function fromGuard(error: unknown): boolean {
+  for (let at: unknown = error, depth = 0; at instanceof Error && depth < 5; at = at.cause, depth++) {
+    if (at instanceof BerthError) return true;
+  }
+  return false;
 }
 
 export function describe(error: unknown): string {

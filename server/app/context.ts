@@ -17,9 +17,9 @@ export type AppContext = {
   ids: Ids;
   log: Log;
   version: string;
-  /** Seals what must be readable again, such as the key of an authenticator app. */
   /** Speaks to identity providers. */
   identityClients: IdentityClients;
+  /** Seals what must be readable again, such as the key of an authenticator app. */
   secrets: KeyRing;
   /** What signs tokens. */
   signingKeys: SigningKeys;

@@ -11,7 +11,7 @@ import {
   type RoleMapping,
 } from '#domain/identity-providers.ts';
 import type { IdentityProviderId } from '#domain/ids.ts';
-import type { IdentityClient, ProviderSettings } from '#integrations/identity/interface.ts';
+import type { IdentityClient } from '#integrations/identity/interface.ts';
 import { record } from '#server/store/audit.ts';
 import type { Authorized } from '#server/store/authorized.ts';
 import { settleClaims } from '#server/store/claim-roles.ts';
@@ -28,6 +28,7 @@ import {
   updateProvider,
 } from '#server/store/identity-providers.ts';
 import { endOutsideSessions, identitiesOf } from '#server/store/linked-identities.ts';
+import { clientSecretPlace, providerClient } from '#server/workflows/provider-client.ts';
 import { authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { requireConfirmed } from './step-up.ts';
@@ -57,24 +58,9 @@ export type ProviderInput = { name: string; kind: ProviderKind } & {
 } & { clientId: string; recheckMinutes: number };
 export type ProviderChange = { [K in keyof Fields]?: Fields[K] | undefined };
 
-const secretPlace = (id: IdentityProviderId) => ({
-  table: 'identity_provider',
-  row: id,
-  column: 'client_secret_sealed',
-});
-
 /** What talks to this provider. */
 export function clientOf(app: AppContext, provider: IdentityProvider): IdentityClient {
-  const { id, clientSecretSealed } = provider;
-  const settings: ProviderSettings = {
-    kind: provider.kind,
-    issuer: provider.issuer,
-    clientId: provider.clientId,
-    clientSecret: clientSecretSealed === null ? null : app.secrets.open(secretPlace(id), clientSecretSealed),
-    scopes: provider.scopes,
-    groupsClaim: provider.groupsClaim,
-  };
-  return app.identityClients(settings);
+  return providerClient(app.identityClients, app.secrets, provider);
 }
 
 /** The page of the console that the provider sends browsers back to. */
@@ -122,7 +108,7 @@ export async function createIdentityProvider(
     title: input.title ?? preset.title,
     issuer: input.issuer ?? preset.issuer ?? '',
     clientId: input.clientId,
-    clientSecretSealed: secret === null ? null : app.secrets.seal(secretPlace(id), secret),
+    clientSecretSealed: secret === null ? null : app.secrets.seal(clientSecretPlace(id), secret),
     scopes: input.scopes ?? [...preset.scopes],
     enabled: input.enabled ?? true,
     provisioning: input.provisioning ?? 'invited',
@@ -162,7 +148,7 @@ export async function updateIdentityProvider(
     const said = Object.fromEntries(Object.entries(plain).filter(([, value]) => value !== undefined));
     const next: IdentityProvider = { ...before, ...said };
     if (clientSecret !== undefined) {
-      next.clientSecretSealed = clientSecret === null ? null : app.secrets.seal(secretPlace(id), clientSecret);
+      next.clientSecretSealed = clientSecret === null ? null : app.secrets.seal(clientSecretPlace(id), clientSecret);
     }
     // Another issuer is another provider: whoever has a subject there is not whoever had it here.
     if (next.issuer !== before.issuer && (await identitiesOf(trx, id)).length > 0) {

@@ -25,6 +25,7 @@ import {
 import { insertMembership, markInvitationAccepted, openInvitationsFor } from '#server/store/members.ts';
 import { insertOutsideSignIn, type OutsideSignIn, takeOutsideSignIn } from '#server/store/outside-sign-ins.ts';
 import { findSignInUser } from '#server/store/sign-ins.ts';
+import { outsideTokenPlace } from '#server/workflows/provider-client.ts';
 import type { AppContext } from './context.ts';
 import { startSession } from './identity.ts';
 import { clientOf, redirectUriOf } from './identity-providers.ts';
@@ -213,8 +214,7 @@ async function keepOutsideSession(
   identityId: LinkedIdentityId,
 ): Promise<OutsideSessionId> {
   const id = app.ids.make('oss');
-  const sealed = (value: string) =>
-    app.secrets.seal({ table: 'outside_session', row: id, column: 'token_sealed' }, value);
+  const sealed = (value: string) => app.secrets.seal(outsideTokenPlace(id), value);
   const { token } = identity;
   await insertOutsideSession(trx, {
     id,
