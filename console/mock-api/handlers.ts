@@ -6,11 +6,12 @@ import type { Api, RouteName } from '#contract/api.ts';
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
 import type { MockState } from './state.ts';
-import { DOMAIN, hint, iso, newId, record, usedQuota } from './state.ts';
+import { DOMAIN, hint, iso, newId, record } from './state.ts';
 
 export type Input<K extends RouteName> = { params: ParamsOf<Api[K]>; query: QueryOf<Api[K]>; body: BodyOf<Api[K]> };
 export type Handlers = { readonly [K in RouteName]: (state: MockState, input: Input<K>) => ResponseOf<Api[K]> };
@@ -225,11 +226,7 @@ export const handlers: Handlers = {
     return created;
   },
   projectsGet: (state, { params }) => state.projects.find((each) => each.id === params.project) ?? state.projects[0]!,
-  quotaGet: (state, { params }) => ({ limit: state.limit, used: usedQuota(state, params.project) }),
-  quotaUpdate: (state, { params, body }) => {
-    Object.assign(state.limit, body);
-    return { limit: state.limit, used: usedQuota(state, params.project) };
-  },
+  ...quotaHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);
