@@ -63,6 +63,8 @@ const configuration: Configuration = {
   features: { devInteractions: { enabled: false }, backchannelLogout: { enabled: true } },
   interactions: { url: (_context, interaction) => `/interaction/${interaction.uid}` },
   issueRefreshToken: async () => true,
+  // Its own guard refuses loopback, where everything here is.
+  fetch: (url, options) => fetch(url, { ...options, dispatcher: undefined } as RequestInit),
   findAccount: async (_context, sub) => {
     const account = accounts.get(sub);
     if (account === undefined) return undefined;

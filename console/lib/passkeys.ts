@@ -1,5 +1,8 @@
 /** The browser's half of passkeys. The library is fetched when it is needed first. */
-import type { PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/browser';
+import type {
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+} from '@simplewebauthn/browser';
 import type { InputOf, OutputOf } from '../api/client.ts';
 import { ApiError } from '../api/client.ts';
 
@@ -50,7 +53,11 @@ async function cancelled<T>(ask: () => Promise<T>): Promise<T | null> {
     const name = error instanceof Error ? error.name : '';
     if (name === 'NotAllowedError' || name === 'AbortError') return null;
     if (name === 'InvalidStateError') {
-      throw new ApiError({ code: 'conflict', title: 'Known already', detail: 'This device has a passkey for you already.' });
+      throw new ApiError({
+        code: 'conflict',
+        title: 'Known already',
+        detail: 'This device has a passkey for you already.',
+      });
     }
     throw new ApiError({
       code: 'unsupported',

@@ -16,6 +16,7 @@ import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.
 import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
+import type { MockOutside } from './handlers-outside.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -59,6 +60,7 @@ export type MockState = {
   tokens: Token[];
   sessions: SessionRow[];
   audit: AuditEntry[];
+  outside: MockOutside;
 };
 
 export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
