@@ -20,7 +20,12 @@ export async function askForPasskey(options: Options, autofill = false): Promise
   const { startAuthentication } = await import('@simplewebauthn/browser');
   return cancelled(async () => {
     const optionsJSON = options as unknown as PublicKeyCredentialRequestOptionsJSON;
-    return startAuthentication({ optionsJSON, useBrowserAutofill: autofill, verifyBrowserAutofillInput: false });
+    const answer = await startAuthentication({
+      optionsJSON,
+      useBrowserAutofill: autofill,
+      verifyBrowserAutofillInput: false,
+    });
+    return { ...answer, clientExtensionResults: { ...answer.clientExtensionResults } };
   });
 }
 
@@ -29,7 +34,8 @@ export async function makePasskey(options: Options): Promise<PasskeyRegistration
   const { startRegistration } = await import('@simplewebauthn/browser');
   return cancelled(async () => {
     const optionsJSON = options as unknown as PublicKeyCredentialCreationOptionsJSON;
-    return startRegistration({ optionsJSON });
+    const answer = await startRegistration({ optionsJSON });
+    return { ...answer, clientExtensionResults: { ...answer.clientExtensionResults } };
   });
 }
 

@@ -5,6 +5,8 @@
 import type { Api, RouteName } from '#contract/api.ts';
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
+import { SIGN_IN_MINUTES } from '#domain/factors.ts';
+import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
@@ -24,7 +26,13 @@ function whoami(state: MockState) {
     user: state.user,
     via: 'session' as const,
     expiresAt: iso(Date.now() + 8 * 3_600_000),
-    memberships: [{ organization: { id, name, title }, role: state.role }],
+    memberships: [
+      {
+        organization: { id, name, title },
+        role: state.role,
+        needsSecondFactor: state.factors.required && kindsOf(state).length === 0,
+      },
+    ],
     projects: state.projects.map((each) => ({
       id: each.id,
       name: each.name,
@@ -108,6 +116,7 @@ export const handlers: Handlers = {
   ...instanceHandlers,
   ...sessionHandlers,
   ...outsideHandlers(whoami),
+  ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {
     if (body.code.toUpperCase().replace(/[^A-Z0-9]/g, '') === 'WRONG1')
@@ -122,8 +131,10 @@ export const handlers: Handlers = {
   signIn: (state, { body }) => {
     if (body.password === 'wrong' || body.password === '')
       throw new BerthError('unauthenticated', 'E-mail and password do not match an account.');
+    const factors = kindsOf(state);
+    if (factors.length > 0) return { next: 'factor', factors, expiresAt: iso(Date.now() + SIGN_IN_MINUTES * 60_000) };
     state.signedIn = true;
-    return whoami(state);
+    return { next: 'done', ...whoami(state) };
   },
   whoami: (state) => whoami(state),
   signOut: (state) => {

@@ -16,7 +16,8 @@ import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.
 import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
-import type { MockOutside } from './handlers-outside.ts';
+import { type MockFactors, noFactors } from './handlers-factors.ts';
+import { type MockOutside, someProviders } from './handlers-outside.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -59,6 +60,7 @@ export type MockState = {
   invitations: Invitation[];
   tokens: Token[];
   sessions: SessionRow[];
+  factors: MockFactors;
   audit: AuditEntry[];
   outside: MockOutside;
 };
@@ -193,6 +195,8 @@ export function emptyState(): MockState {
     invitations: [],
     tokens: [],
     sessions: [],
+    factors: noFactors(),
     audit: [],
+    outside: someProviders(organization.id),
   };
 }

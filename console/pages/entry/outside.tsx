@@ -32,7 +32,7 @@ export function OutsidePage() {
         else if (answer.step.next === 'linked') {
           toast.success('Linked: you can sign in with it from now on.');
           await queryClient.invalidateQueries();
-          await navigate({ to: '/account/security' as never, replace: true });
+          await navigate({ to: '/account/security', replace: true });
         } else {
           queryClient.clear();
           queryClient.setQueryData(sessionQuery.queryKey, answer.step);
