@@ -10,6 +10,7 @@ import {
   Configuration,
   calculatePKCECodeChallenge,
   customFetch,
+  None,
 } from 'openid-client';
 import { BerthError } from '#domain/errors.ts';
 import { GROUPS_MAX } from '#domain/identity-providers.ts';
@@ -32,7 +33,7 @@ export function githubClient(settings: ProviderSettings, outbound: OutboundFetch
     },
     settings.clientId,
     {},
-    ClientSecretPost(settings.clientSecret ?? ''),
+    settings.clientSecret === null ? None() : ClientSecretPost(settings.clientSecret),
   );
   config[customFetch] = (url, init) => outbound(url, init as Parameters<OutboundFetch>[1]);
   config.timeout = TIMEOUT_SECONDS;
