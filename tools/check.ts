@@ -1,5 +1,6 @@
 /**
- * Every check that needs no running system, side by side: types, lint and format, layers, unused code, API document.
+ * Every check that needs no running system, side by side: types, lint and format, layers, unused code, API document, size of
+ * the console.
  * `node tools/check.ts [name ...]`. Prints one line per check, and what a failed one said.
  */
 import { spawn } from 'node:child_process';
@@ -17,6 +18,7 @@ export const checks: Readonly<Record<string, [string, ...string[]]>> = {
   layers: [process.execPath, 'tools/layers.ts'],
   unused: [process.execPath, tool('knip/bin/knip.js'), '--no-progress', '--no-config-hints'],
   'API document': [process.execPath, 'contract/emit.ts', '--check'],
+  'console size': [process.execPath, 'console/dev/budget.ts', '--build'],
 };
 
 export type CheckResult = { name: string; ok: boolean; seconds: number; output: string };
