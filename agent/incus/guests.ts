@@ -2,10 +2,12 @@
 import { BerthError, notFound } from '#domain/errors.ts';
 import { type InstanceId, isId, type ProjectId, type SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
-import { PROCESSES_MAX, type Size } from '#domain/sizes.ts';
+import { GIB, PROCESSES_MAX, type Size } from '#domain/sizes.ts';
 import type { Guest, GuestSpec } from '../engine.ts';
 import { guestName, instanceOfGuest, label, type Names, snapshotName, snapshotOfName } from '../names.ts';
 import { type IncusClient, segment } from './client.ts';
+import { heldMemory } from './memory.ts';
+import { awaitProcessors } from './processors.ts';
 import type { IncusConfig, IncusDevices, IncusInstance } from './types.ts';
 
 const CREATE_SECONDS_MAX = 300;
@@ -18,6 +20,10 @@ export type PowerAction = 'start' | 'stop' | 'restart' | 'pause' | 'resume';
 
 /** What this kernel can do about forged addresses on a NIC. */
 export type NicFilters = { mac: boolean; ip4: boolean; ip6: boolean };
+
+/** A guest whose memory is made smaller keeps at least a tenth of it for what comes next. */
+const MEMORY_HELD_MAX = 0.9;
+const gib = (bytes: number): string => (bytes / GIB).toFixed(1);
 
 export class IncusGuests {
   readonly #client: IncusClient;
@@ -290,8 +296,28 @@ export class IncusGuests {
         throw new BerthError('unsupported', 'The disk cannot be made smaller than what is used on it.');
       }
     }
+    // Where the kernel takes memory away that is in use, it ends programs; elsewhere it refuses. Neither is a resize.
+    if (before?.size != null && size.memoryBytes < before.size.memoryBytes) {
+      const pid = found.instance.state?.pid ?? 0;
+      const held = pid > 0 ? heldMemory(pid) : null;
+      if (held !== null && held > size.memoryBytes * MEMORY_HELD_MAX) {
+        throw new BerthError(
+          'state_conflict',
+          `It holds ${gib(held)} GiB of memory right now, too much for ${gib(size.memoryBytes)} GiB. Close programs in it or stop it, then resize.`,
+        );
+      }
+    }
     const root = { ...found.instance.devices['root'], ...this.#root(size) };
     await this.#patch(found, { config: limits(size), devices: { ...found.instance.devices, root } });
+    const pid = found.instance.state?.pid ?? 0;
+    if (pid <= 0) return;
+    await awaitProcessors(pid, size.cpus, async () => {
+      const other = size.cpus === 1 ? 2 : size.cpus - 1;
+      for (const each of [other, size.cpus]) {
+        const now = await this.find(instance, false);
+        if (now !== null) await this.#patch(now, { config: { 'limits.cpu': String(each) } });
+      }
+    });
   }
 
   async destroy(instance: InstanceId): Promise<void> {
