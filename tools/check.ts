@@ -14,7 +14,7 @@ const OUTPUT_LINES_MAX = 200;
 export const checks: Readonly<Record<string, [string, ...string[]]>> = {
   types: [process.execPath, tool('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json'],
   'console types': [process.execPath, tool('typescript/bin/tsc'), '--noEmit', '-p', 'console/tsconfig.json'],
-  'lint and format': [process.execPath, tool('@biomejs/biome/bin/biome'), 'check', '.'],
+  'lint and format': [process.execPath, tool('@biomejs/biome/bin/biome'), 'check', '--diagnostic-level=error', '.'],
   layers: [process.execPath, 'tools/layers.ts'],
   unused: [process.execPath, tool('knip/bin/knip.js'), '--no-progress', '--no-config-hints'],
   'API document': [process.execPath, 'contract/emit.ts', '--check'],
