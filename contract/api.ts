@@ -1,22 +1,28 @@
 /** The whole API: one table. Order is the order of the reference page. */
+import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
+import { factorRoutes } from './factors.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
-import { factorRoutes } from './factors.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
+import { mailRoutes } from './mail.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { systemRoutes } from './system.ts';
+import { userRoutes } from './users.ts';
 
 export const api = {
   ...identityRoutes,
+  ...accountRoutes,
+  ...registrationRoutes,
   ...factorRoutes,
   ...organizationRoutes,
   ...groupRoutes,
@@ -30,6 +36,8 @@ export const api = {
   ...auditRoutes,
   ...eventRoutes,
   ...systemRoutes,
+  ...userRoutes,
+  ...mailRoutes,
 } as const;
 
 export type Api = typeof api;

@@ -69,7 +69,14 @@ export const platformActions = [
   'platform.organization.enter',
   'platform.settings.read',
   'platform.quota.update',
+  'platform.user.read',
+  'platform.user.update',
+  'platform.user.delete',
   'platform.user.factors',
+  'platform.registration.read',
+  'platform.registration.update',
+  'platform.mail.read',
+  'platform.mail.update',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 

@@ -39,6 +39,10 @@ export const dangerousActions = {
   'audit.export': 'the audit log is exported',
   'identity.providers': 'identity providers change',
   'keys.rotate': 'keys are changed',
+  'mail.server': 'the mail server changes',
+  'mail.link': "a link that opens somebody's account is shown",
+  'users.administrator': 'an administrator of the installation is made or unmade',
+  'users.delete': "somebody's account is deleted",
 } as const;
 export type DangerousAction = keyof typeof dangerousActions;
 

@@ -23,6 +23,9 @@ export type GrantId = Id<'grt'>;
 export type EntryId = Id<'ent'>;
 export type PasskeyId = Id<'pky'>;
 export type SignInId = Id<'sin'>;
+export type RegistrationCodeId = Id<'rgc'>;
+export type RegistrationId = Id<'reg'>;
+export type MailId = Id<'eml'>;
 
 export const idPrefixes = [
   'org',
@@ -43,6 +46,9 @@ export const idPrefixes = [
   'ent',
   'pky',
   'sin',
+  'rgc',
+  'reg',
+  'eml',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -137,6 +137,8 @@ describe('planHints', () => {
       quota: 'prj_1',
       session: 'usr_1',
       audit: 'aud_1',
+      user: 'usr_1',
+      mail: 'eml_1',
     };
     for (const kind of eventKinds)
       expect([kind, planHints([hint(kind, refs[kind], 'org_1')]).all]).toEqual([kind, false]);

@@ -10,6 +10,7 @@ import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
@@ -18,15 +19,18 @@ import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
+import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
+import { registerRegistration } from './http/registration.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
+import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
@@ -109,6 +113,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       pool: workPool,
       config,
       driver,
+      secrets,
       log,
       clock,
       ids,
@@ -140,6 +145,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
+    registerAccount(http, app);
+    registerRegistration(http, app);
     registerFactors(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
@@ -151,6 +158,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerHosts(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
+    registerUsers(http, app);
+    registerMail(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),

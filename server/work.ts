@@ -2,11 +2,13 @@
 import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
 import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
+import { MAIL_SENDER_MS, mailSender } from './reconcilers/mail-sender.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
@@ -15,6 +17,7 @@ import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
+import type { SecretBox } from './runtime/secrets.ts';
 import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
@@ -28,6 +31,8 @@ export type WorkPace = {
   health: HealthPace;
   watcher: WatcherPace;
   replica: { beatMs: number; deadMs: number };
+  /** How often waiting mails are looked for when nobody says that there are any. */
+  mailMs: number;
   /** How long the step records of ended runs are kept. */
   runsKeptMs?: number;
 };
@@ -35,6 +40,7 @@ export const workPace: WorkPace = {
   health: healthPace,
   watcher: watcherPace,
   replica: { beatMs: REPLICA_BEAT_MS, deadMs: REPLICA_DEAD_MS },
+  mailMs: MAIL_SENDER_MS,
 };
 
 export type WorkOptions = {
@@ -43,6 +49,7 @@ export type WorkOptions = {
   pool: Pool;
   config: Pick<ServerConfig, 'domain' | 'hostName' | 'buildImages'>;
   driver: InstanceDriver;
+  secrets: SecretBox;
   log: Log;
   clock: Clock;
   ids: Ids;
@@ -72,6 +79,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
   const services: Services = {
     db,
     driver,
+    mail: smtpTransport(),
+    secrets: options.secrets,
     log,
     domain: options.config.domain,
     hostName: options.config.hostName,
@@ -117,6 +126,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         quotaAuditor(services),
         operationStarter(services, durable),
         runSweeper(services, durable, pace.runsKeptMs),
+        mailSender(services, pace.mailMs),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

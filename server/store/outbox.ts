@@ -19,6 +19,8 @@ export const hintKinds = [
   'quota',
   'session',
   'audit',
+  'user',
+  'mail',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
 

@@ -9,7 +9,7 @@ export async function readSetting(db: Db, key: SettingKey): Promise<unknown> {
   return row?.value ?? null;
 }
 
-export type SettingKey = 'outbound.allowed';
+export type SettingKey = 'outbound.allowed' | 'registration';
 
 export async function writeSetting(
   trx: Trx,

@@ -1,8 +1,11 @@
 /** Forgets what only had a short purpose: hints, rate windows, sessions long over, idempotency keys. */
+import { sweepAccountLinks } from './account.ts';
 import type { Db } from './database.ts';
 import { sweepSessions } from './identity.ts';
+import { sweepMails } from './mail.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepRateWindows } from './rate-windows.ts';
+import { sweepRegistrations } from './registration.ts';
 import { sweepSignIns } from './sign-ins.ts';
 
 const HOUR_MS = 3600 * 1000;
@@ -10,6 +13,8 @@ const HOUR_MS = 3600 * 1000;
 export const OUTBOX_HOURS = 6;
 const RATE_WINDOW_HOURS = 3;
 const SESSION_DAYS = 30;
+/** How long administrators see what became of a mail. */
+export const MAIL_DAYS = 30;
 export const IDEMPOTENCY_HOURS = 48;
 
 /** Safe to run in every replica at once. */
@@ -18,6 +23,9 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepOutbox(db, ago(OUTBOX_HOURS * HOUR_MS));
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS));
   await sweepSignIns(db, ago(HOUR_MS));
+  await sweepAccountLinks(db, ago(HOUR_MS));
+  await sweepRegistrations(db, now);
+  await sweepMails(db, ago(MAIL_DAYS * 24 * HOUR_MS));
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')
