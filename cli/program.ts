@@ -3,8 +3,10 @@ import { Argument, Command, Help, Option } from 'commander';
 import { addHostCommands } from './commands/hosts.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
+import { addKeyCommands } from './commands/keys.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
+import { addQuotaCommands } from './commands/quotas.ts';
 import { addRouteCommands } from './commands/routes.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
@@ -50,7 +52,9 @@ export function buildProgram(io: Io, json = false): Command {
   addHostCommands(program, io);
   addOperationCommands(program, io);
   addOrganizationCommands(program, io);
+  addQuotaCommands(program, io);
   addTokenCommands(program, io);
+  addKeyCommands(program, io);
 
   program
     .command('completion')

@@ -10,9 +10,11 @@ import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
+import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { quotaRoutes } from './quotas.ts';
 import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
@@ -28,11 +30,13 @@ export const api = {
   ...groupRoutes,
   ...grantRoutes,
   ...entryRoutes,
+  ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,
+  ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,
   ...systemRoutes,

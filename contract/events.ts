@@ -20,6 +20,7 @@ export const eventKinds = [
   'audit',
   'user',
   'mail',
+  'key',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 

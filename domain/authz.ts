@@ -34,6 +34,7 @@ export const actions = [
   'project.delete',
   'project.share',
   'quota.read',
+  'quota.update',
   'instance.list',
   'instance.read',
   'instance.inspect',
@@ -68,6 +69,8 @@ export const platformActions = [
   'platform.organization.create',
   'platform.organization.enter',
   'platform.settings.read',
+  'platform.settings.update',
+  'platform.quota.read',
   'platform.quota.update',
   'platform.user.read',
   'platform.user.update',
@@ -77,6 +80,8 @@ export const platformActions = [
   'platform.registration.update',
   'platform.mail.read',
   'platform.mail.update',
+  'platform.key.read',
+  'platform.key.rotate',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 
@@ -126,6 +131,7 @@ const admin: readonly Action[] = [
   'project.update',
   'project.delete',
   'project.share',
+  'quota.update',
   'instance.purge',
   'instance.transfer',
 ];

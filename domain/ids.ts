@@ -26,6 +26,8 @@ export type SignInId = Id<'sin'>;
 export type RegistrationCodeId = Id<'rgc'>;
 export type RegistrationId = Id<'reg'>;
 export type MailId = Id<'eml'>;
+export type SigningKeyId = Id<'key'>;
+export type DeviceLoginId = Id<'dvl'>;
 
 export const idPrefixes = [
   'org',
@@ -49,6 +51,8 @@ export const idPrefixes = [
   'rgc',
   'reg',
   'eml',
+  'key',
+  'dvl',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -10,6 +10,7 @@ import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
@@ -19,11 +20,13 @@ import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
+import { registerKeys } from './http/keys.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
+import { registerQuotas } from './http/quotas.ts';
 import { registerRegistration } from './http/registration.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
@@ -37,7 +40,7 @@ import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
 import { warmPasswords } from './runtime/passwords.ts';
 import { rateRules } from './runtime/rate-limit.ts';
-import { createSecretBox } from './runtime/secrets.ts';
+import { KeyRing } from './runtime/secrets.ts';
 import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
 import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
@@ -45,6 +48,7 @@ import { addHit, removeHit } from './store/rate-windows.ts';
 import { allowedOrigins } from './store/settings.ts';
 import { sweep } from './store/sweep.ts';
 import { startWork, type Work, type WorkOptions } from './work.ts';
+import { loadSealingKeys, openSealingKeys } from './workflows/sealing.ts';
 
 export type ServerParts = {
   config: ServerConfig;
@@ -78,7 +82,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const ids = parts.ids ?? systemIds(clock);
   // Refuses to start without a usable key: what is sealed must stay readable.
-  const secrets = createSecretBox(parts.masterKey);
+  const secrets = new KeyRing(parts.masterKey);
 
   const applied = await migrate(config.database.url);
   if (applied.length > 0) log.info({ applied }, 'migrated the database');
@@ -99,12 +103,23 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     );
     const db = openDatabase(pool);
 
+    await openSealingKeys(db, secrets, clock.now());
+    const signingKeys = new SigningKeys({ db, clock, ids, secrets });
+
     const feed = new OutboxFeed(
       { head: () => outboxHead(db), read: (cursor) => readOutbox(db, cursor), notify: (seq) => notifyOutbox(db, seq) },
       log,
     );
     await feed.start();
     stops.push(() => feed.stop());
+    const readKeys = (): void => {
+      signingKeys.forget();
+      loadSealingKeys(db, secrets).catch((error: unknown) => log.warn({ err: error }, 'could not read the keys'));
+    };
+    const unsubscribe = feed.subscribe((rows) => {
+      if (rows === null || rows.some((row) => row.kind === 'key')) readKeys();
+    });
+    stops.push(async () => unsubscribe());
     onHintsCommitted(db, () => feed.nudge());
     stops.push(listenForNotifications(config.database.url, feed, log));
 
@@ -113,10 +128,10 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       pool: workPool,
       config,
       driver,
-      secrets,
       log,
       clock,
       ids,
+      secrets,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -130,6 +145,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       version: parts.version,
       secrets,
+      signingKeys,
       outbound: createOutbound({ allowed: () => allowedOrigins(db) }),
       services: work.services,
       keptAnswers: new KeptAnswers(),
@@ -150,12 +166,14 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerFactors(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
+    registerQuotas(http, app);
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);
+    registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
     registerUsers(http, app);

@@ -8,6 +8,7 @@ import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
 import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
+import { type KeyPace, keyKeeper, keyPace } from './reconcilers/key-keeper.ts';
 import { MAIL_SENDER_MS, mailSender } from './reconcilers/mail-sender.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
@@ -17,7 +18,7 @@ import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
-import type { SecretBox } from './runtime/secrets.ts';
+import type { KeyRing, SecretBox } from './runtime/secrets.ts';
 import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
@@ -33,6 +34,7 @@ export type WorkPace = {
   replica: { beatMs: number; deadMs: number };
   /** How often waiting mails are looked for when nobody says that there are any. */
   mailMs: number;
+  keys: KeyPace;
   /** How long the step records of ended runs are kept. */
   runsKeptMs?: number;
 };
@@ -41,6 +43,7 @@ export const workPace: WorkPace = {
   watcher: watcherPace,
   replica: { beatMs: REPLICA_BEAT_MS, deadMs: REPLICA_DEAD_MS },
   mailMs: MAIL_SENDER_MS,
+  keys: keyPace,
 };
 
 export type WorkOptions = {
@@ -49,10 +52,10 @@ export type WorkOptions = {
   pool: Pool;
   config: Pick<ServerConfig, 'domain' | 'hostName' | 'buildImages'>;
   driver: InstanceDriver;
-  secrets: SecretBox;
   log: Log;
   clock: Clock;
   ids: Ids;
+  secrets: KeyRing;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -127,6 +130,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         operationStarter(services, durable),
         runSweeper(services, durable, pace.runsKeptMs),
         mailSender(services, pace.mailMs),
+        keyKeeper(services, options.secrets, pace.keys),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

@@ -71,7 +71,11 @@ export async function addRegistration(db: Db): Promise<string> {
   return token;
 }
 
-export async function addRegistrationCode(db: Db, by: UserId, usesMax = 5): Promise<{ id: RegistrationCodeId; code: string }> {
+export async function addRegistrationCode(
+  db: Db,
+  by: UserId,
+  usesMax = 5,
+): Promise<{ id: RegistrationCodeId; code: string }> {
   const id = newId('rgc');
   const code = randomBytes(10).toString('hex').toUpperCase();
   await db
@@ -110,4 +114,3 @@ export async function addMail(db: Db): Promise<MailId> {
     .execute();
   return id;
 }
-

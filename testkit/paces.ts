@@ -15,5 +15,6 @@ export const fastWork: NonNullable<ServerParts['work']> = {
     watcher: { everyMs: 1_000, orphanGraceMs: 500 },
     replica: { beatMs: 200, deadMs: 1_500 },
     mailMs: 50,
+    keys: { everyMs: 200, leadMs: 300, keptMs: 1_000 },
   },
 };

@@ -305,6 +305,9 @@ export const routeRows: Record<RouteName, Row> = {
   projectsGet: project,
   quotaGet: project,
   quotaUpdate: async ({ place }) => ({ params: { project: place.project }, body: { instances: 1000 } }),
+  organizationQuotaGet: organization,
+  platformQuotaGet: organization,
+  platformQuotaUpdate: async ({ place }) => ({ params: { organization: place.organization }, body: { routes: 9000 } }),
   instancesList: project,
   instancesCreate: async ({ db, place }) => {
     const name = newName('image');
@@ -354,6 +357,9 @@ export const routeRows: Record<RouteName, Row> = {
   imagesDelete: image(),
   hostsList: plain,
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
+  keysList: plain,
+  keysRotate: async () => ({ body: {} }),
+  jwks: plain,
   auditList: organization,
   activityList: project,
   events: plain,

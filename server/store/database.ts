@@ -8,6 +8,7 @@ import { Pool, types } from 'pg';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type {
   AuditId,
+  DeviceLoginId,
   EntryId,
   GrantId,
   GroupId,
@@ -25,6 +26,7 @@ import type {
   RouteId,
   SessionId,
   SignInId,
+  SigningKeyId,
   SnapshotId,
   TokenId,
   UserId,
@@ -50,6 +52,27 @@ type JsonDefault<T> = ColumnType<T, string | undefined, string>;
 /** Written by the database from other columns. */
 type Computed<T> = ColumnType<T, never, never>;
 type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
+
+type QuotaColumns = {
+  limit_instances: number;
+  limit_desktops: number;
+  limit_servers: number;
+  limit_cpus: number;
+  limit_memory_bytes: number;
+  limit_disk_bytes: number;
+  limit_routes: number;
+  limit_snapshots: number;
+  used_instances: Generated<number>;
+  used_desktops: Generated<number>;
+  used_servers: Generated<number>;
+  used_cpus: Generated<number>;
+  used_memory_bytes: Generated<number>;
+  used_disk_bytes: Generated<number>;
+  used_routes: Generated<number>;
+  used_snapshots: Generated<number>;
+};
+/** Public half of an RSA key as a JSON Web Key. */
+export type PublicJwk = { kty: string; n: string; e: string };
 
 export type Tables = {
   organization: {
@@ -164,7 +187,14 @@ export type Tables = {
   session: {
     id: SessionId;
     user_id: UserId;
-    token_hash: Buffer;
+    kind: Generated<'browser' | 'client'>;
+    client: Nullable<string>;
+    token_hash: Nullable<Buffer>;
+    previous_hash: Nullable<Buffer>;
+    previous_until: Nullable<Date>;
+    renew: Generated<boolean>;
+    idle_expires_at: Nullable<Date>;
+    scopes: Nullable<string[]>;
     created_at: Stamp;
     last_seen_at: Generated<Date>;
     expires_at: Date;
@@ -184,6 +214,46 @@ export type Tables = {
     last_used_at: Nullable<Date>;
     revoked_at: Nullable<Date>;
     confirmed_at: Nullable<Date>;
+    scopes: Nullable<string[]>;
+  };
+  refresh_token: {
+    token_hash: Buffer;
+    session_id: SessionId;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  device_login: {
+    id: DeviceLoginId;
+    device_hash: Buffer;
+    user_code: string;
+    client: string;
+    scopes: Nullable<string[]>;
+    address: string;
+    user_agent: string;
+    state: Generated<'pending' | 'approved' | 'denied' | 'used'>;
+    user_id: Nullable<UserId>;
+    interval_seconds: number;
+    polled_at: Nullable<Date>;
+    created_at: Date;
+    expires_at: Date;
+    confirmed_at: Nullable<Date>;
+  };
+  sealing_key: {
+    id: string;
+    key_sealed: string;
+    state: 'next' | 'current' | 'old';
+    created_at: Date;
+    changed_at: Date;
+  };
+  signing_key: {
+    id: SigningKeyId;
+    purpose: 'access' | 'identity';
+    public_jwk: Json<PublicJwk>;
+    private_sealed: string;
+    created_at: Date;
+    active_from: Date;
+    expires_at: Nullable<Date>;
   };
   totp: {
     user_id: UserId;
@@ -238,21 +308,8 @@ export type Tables = {
     revoked_at: Nullable<Date>;
   };
   rate_window: { class: string; subject: string; window_start: Date; hits: Generated<number> };
-  quota: {
-    project_id: ProjectId;
-    limit_instances: number;
-    limit_cpus: number;
-    limit_memory_bytes: number;
-    limit_disk_bytes: number;
-    limit_routes: number;
-    limit_snapshots: number;
-    used_instances: Generated<number>;
-    used_cpus: Generated<number>;
-    used_memory_bytes: Generated<number>;
-    used_disk_bytes: Generated<number>;
-    used_routes: Generated<number>;
-    used_snapshots: Generated<number>;
-  };
+  quota: { project_id: ProjectId } & QuotaColumns;
+  organization_quota: { organization_id: OrganizationId } & QuotaColumns;
   host: {
     id: HostId;
     name: string;

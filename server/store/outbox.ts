@@ -21,6 +21,7 @@ export const hintKinds = [
   'audit',
   'user',
   'mail',
+  'key',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
 
