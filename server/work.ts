@@ -18,7 +18,7 @@ import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
-import type { KeyRing, SecretBox } from './runtime/secrets.ts';
+import type { KeyRing } from './runtime/secrets.ts';
 import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
