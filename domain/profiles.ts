@@ -26,10 +26,6 @@ export const languages = {
 export type Language = keyof typeof languages;
 export const LANGUAGE_DEFAULT = 'en-GB' satisfies Language;
 
-export function isLanguage(value: string): value is Language {
-  return Object.hasOwn(languages, value);
-}
-
 /** True for names of the IANA time zone database that this runtime knows; offsets such as `+02:00` are none. */
 export function isTimeZone(value: string): boolean {
   if (value !== 'UTC' && !/^[A-Za-z]+(?:[/_+-][A-Za-z0-9]+)+$/.test(value)) return false;

@@ -23,7 +23,7 @@ afterAll(async () => {
 });
 
 type Settings = Parameters<typeof home.owner.call<typeof api.mailSettingsUpdate>>[1];
-async function useServer(changes: object = {}, on: TestSmtp = smtp): Promise<void> {
+async function setServer(changes: object = {}, on: TestSmtp = smtp): Promise<void> {
   const body = {
     host: '127.0.0.1',
     port: on.port,
@@ -56,7 +56,7 @@ async function rowOf(email: string) {
   return found;
 }
 
-beforeEach(() => useServer());
+beforeEach(() => setServer());
 
 describe('I1: mail', () => {
   it('an invitation arrives as text and HTML, from the set sender, with a link that the inviter never sees', async () => {
@@ -97,7 +97,7 @@ describe('I1: mail', () => {
   it('header injection: names, titles and addresses with line breaks, links and tricks change no header', async () => {
     const title = 'Evil\r\nBcc: victim@example.test\r\n\r\n<b>https://evil.test</b> evil.com \u202Etxt';
     await rename(title);
-    await useServer({ fromName: 'Berth\nReply-To: evil@example.test' });
+    await setServer({ fromName: 'Berth\nReply-To: evil@example.test' });
     await invite('inject@example.test');
     const delivered = await smtp.awaitMail('inject@example.test');
     expect(delivered.to).toEqual(['inject@example.test']);
@@ -221,21 +221,21 @@ describe('I1: the mail server', () => {
       const settings = { security: 'starttls', username: login.username, password: login.password };
       const send = () => home.owner.try(api.mailTest, { body: { to: 'probe@example.test' } });
 
-      await useServer({ ...settings, caCertificate: certificate }, bare);
+      await setServer({ ...settings, caCertificate: certificate }, bare);
       const refused = await send();
       expect(refused.statusCode).toBe(502);
       expect(refused.json().detail).toMatch(/No encrypted connection/);
       expect(await bare.taken()).toEqual([]);
 
-      await useServer(settings, secure);
+      await setServer(settings, secure);
       const foreign = await send();
       expect(foreign.statusCode).toBe(502);
       expect(foreign.json().detail).toMatch(/certificate/i);
 
-      await useServer({ ...settings, caCertificate: certificate, password: 'wrong' }, secure);
+      await setServer({ ...settings, caCertificate: certificate, password: 'wrong' }, secure);
       expect((await send()).json().detail).toMatch(/does not accept the sign-in/);
 
-      await useServer({ ...settings, caCertificate: certificate }, secure);
+      await setServer({ ...settings, caCertificate: certificate }, secure);
       expect((await send()).json()).toMatchObject({ answer: expect.stringContaining('250') });
       const [taken] = await secure.taken('probe@example.test');
       expect(taken).toMatchObject({ secure: true, user: 'berth' });
@@ -250,7 +250,7 @@ describe('I1: the mail server', () => {
     const secure = new TestSmtp({ security: 'tls', key, certificate });
     await secure.start();
     try {
-      await useServer({ security: 'tls', caCertificate: certificate }, secure);
+      await setServer({ security: 'tls', caCertificate: certificate }, secure);
       await home.owner.call(api.mailTest, { body: { to: 'tls@example.test' } });
       expect((await secure.taken('tls@example.test'))[0]?.secure).toBe(true);
     } finally {
@@ -259,7 +259,7 @@ describe('I1: the mail server', () => {
   });
 
   it('D4: its password is sealed, never answered, never logged, and goes to no other server', async () => {
-    await useServer({ security: 'starttls', username: 'berth', password: MAIL_PASSWORD });
+    await setServer({ security: 'starttls', username: 'berth', password: MAIL_PASSWORD });
     const settings = await home.owner.try(api.mailSettingsGet);
     expect(settings.json().server).toMatchObject({ username: 'berth', hasPassword: true });
     const rows = await server.app.db.selectFrom('mail_server').selectAll().execute();
@@ -269,7 +269,7 @@ describe('I1: the mail server', () => {
     }
     expect(rows[0]?.password_sealed).toMatch(/^v1\./);
     // Without saying it again it stays with its server, and only there.
-    await useServer({ security: 'starttls', username: 'berth', fromName: 'Another name' });
+    await setServer({ security: 'starttls', username: 'berth', fromName: 'Another name' });
     const elsewhere = await home.owner.try(api.mailSettingsUpdate, {
       body: {
         host: 'evil.example.test',
