@@ -93,5 +93,9 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   events: 'GET /api/v1/events',
   health: 'GET /healthz',
   ready: 'GET /readyz',
+  rateLimitsGet: 'GET /api/v1/platform/rate-limits',
+  rateLimitsUpdate: 'PATCH /api/v1/platform/rate-limits',
+  outboundGet: 'GET /api/v1/platform/outbound',
+  outboundUpdate: 'PUT /api/v1/platform/outbound',
   info: 'GET /api/v1/system',
 };

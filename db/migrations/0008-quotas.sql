@@ -50,3 +50,15 @@ select o.id,
   left join project p on p.organization_id = o.id
   left join quota q on q.project_id = p.id
  group by o.id;
+
+-- Plain calls are counted here as well. After some wrong passwords each further one has to wait until next_at.
+alter table rate_window add column next_at timestamptz not null default '-infinity';
+
+-- From where an account has signed in before (digests of account and address); no lock-out there.
+create table known_address (
+  account text not null,
+  block text not null,
+  seen_at timestamptz not null,
+  primary key (account, block)
+);
+create index known_address_seen on known_address (seen_at);

@@ -221,7 +221,14 @@ export type Tables = {
     accepted_at: Nullable<Date>;
     revoked_at: Nullable<Date>;
   };
-  rate_window: { class: string; subject: string; window_start: Date; hits: Generated<number> };
+  rate_window: {
+    class: string;
+    subject: string;
+    window_start: Date;
+    hits: Generated<number>;
+    next_at: Generated<Date>;
+  };
+  known_address: { account: string; block: string; seen_at: Date };
   quota: { project_id: ProjectId } & QuotaColumns;
   organization_quota: { organization_id: OrganizationId } & QuotaColumns;
   host: {
