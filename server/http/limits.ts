@@ -16,6 +16,7 @@ import type { Clock } from '#server/runtime/clock.ts';
 import {
   addressBlock,
   type CallLimiter,
+  RateLimited,
   type RateState,
   type Reservation,
   reserve,
@@ -41,8 +42,17 @@ export class Limits {
     this.#o = options;
   }
 
-  /** Counts one call. Errors: rate_limited. */
+  /** Counts one call; the answer says how much is left, also when it is refused. Errors: rate_limited. */
   async call(route: RouteDefinition, caller: Caller, reply: FastifyReply): Promise<void> {
+    return telling(reply, () => this.#call(route, caller, reply));
+  }
+
+  /** Counts an attempt at something precious before it is made. Errors: rate_limited. */
+  async attempt(route: RouteDefinition, attempt: Attempt, reply: FastifyReply): Promise<Reservation[]> {
+    return telling(reply, () => this.#attempt(route, attempt, reply));
+  }
+
+  async #call(route: RouteDefinition, caller: Caller, reply: FastifyReply): Promise<void> {
     const { calls } = this.#o;
     const rules = this.#o.rules();
     const name = route.method === 'GET' ? 'read' : 'api';
@@ -52,8 +62,7 @@ export class Limits {
     sendRate(reply, scarcest(states));
   }
 
-  /** Counts an attempt at something precious before it is made. Errors: rate_limited. */
-  async attempt(route: RouteDefinition, attempt: Attempt, reply: FastifyReply): Promise<Reservation[]> {
+  async #attempt(route: RouteDefinition, attempt: Attempt, reply: FastifyReply): Promise<Reservation[]> {
     const block = addressBlock(attempt.caller.origin.address);
     if (route.rateClass === 'api') return [];
     if (route.rateClass === 'sign-in') return this.#signIn(route, attempt, block, reply);
@@ -100,6 +109,15 @@ export class Limits {
 
   #reserve(name: string, subject: string, rule: RateRules['signIn'], free: number | null = null) {
     return reserve(this.#o.counter, this.#o.clock, name, subject, rule, free);
+  }
+}
+
+async function telling<T>(reply: FastifyReply, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    if (error instanceof RateLimited) sendRate(reply, error.state);
+    throw error;
   }
 }
 

@@ -48,11 +48,11 @@ export async function reserve(
   const counted = await counter.add({ ...window, now, waits });
   const state = rateState(rule, counted, elapsed);
   if (counted.waitMs > 0) {
-    throw limited({ ...state, resetSeconds: Math.ceil(counted.waitMs / 1000) });
+    throw new RateLimited({ ...state, resetSeconds: Math.ceil(counted.waitMs / 1000) });
   }
   if (state.remaining < 0) {
     await counter.remove(window);
-    throw limited(state);
+    throw new RateLimited(state);
   }
   return { state, refund: () => counter.remove(window) };
 }
@@ -79,10 +79,15 @@ function rateState(rule: RateRule, counted: Counted, elapsed: number): RateState
   };
 }
 
-function limited(state: RateState): BerthError {
-  return new BerthError('rate_limited', `Too many attempts. Try again in ${waitText(state.resetSeconds)}.`, {
-    retryAfterSeconds: state.resetSeconds,
-  });
+/** rate_limited, with the limit that was met. */
+export class RateLimited extends BerthError {
+  readonly state: RateState;
+  constructor(state: RateState) {
+    super('rate_limited', `Too many attempts. Try again in ${waitText(state.resetSeconds)}.`, {
+      retryAfterSeconds: state.resetSeconds,
+    });
+    this.state = state;
+  }
 }
 
 function waitText(seconds: number): string {
@@ -129,13 +134,14 @@ export class CallLimiter {
   async take(name: string, subject: string, rule: RateRule): Promise<RateState> {
     const { elapsed, ...window } = windowAt(name, subject, rule, this.#clock.now().getTime());
     const entry = this.#entry(window);
-    if (rateState(rule, plus(entry, 1), elapsed).remaining < 0) throw limited(rateState(rule, plus(entry, 1), elapsed));
+    if (rateState(rule, plus(entry, 1), elapsed).remaining < 0)
+      throw new RateLimited(rateState(rule, plus(entry, 1), elapsed));
     entry.pending++;
     if (plus(entry, 0).current > rule.limit * LOCAL_PART) await this.#shareNow([entry]).catch(() => {});
     const state = rateState(rule, plus(entry, 0), elapsed);
     if (state.remaining >= 0) return state;
     entry.pending--;
-    throw limited(state);
+    throw new RateLimited(state);
   }
 
   /** Shares what was counted since the last time. Errors: those of the database; nothing is lost then. */
