@@ -73,6 +73,10 @@ export const platformActions = [
   'platform.quota.read',
   'platform.quota.update',
   'platform.user.factors',
+  'platform.provider.read',
+  'platform.provider.update',
+  'platform.client.read',
+  'platform.client.update',
   'platform.key.read',
   'platform.key.rotate',
 ] as const;

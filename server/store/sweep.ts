@@ -4,6 +4,7 @@ import type { Db } from './database.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepKnownAddresses } from './known-addresses.ts';
 import { sweepOutbox } from './outbox.ts';
+import { sweepOutsideSignIns } from './outside-sign-ins.ts';
 import { sweepRateWindows } from './rate-windows.ts';
 import { sweepSignIns } from './sign-ins.ts';
 
@@ -26,6 +27,7 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS), shortClasses, ago(SHORT_WINDOW_MINUTES * 60_000));
   await sweepKnownAddresses(db, ago(KNOWN_ADDRESS_DAYS * 24 * HOUR_MS));
   await sweepSignIns(db, ago(HOUR_MS));
+  await sweepOutsideSignIns(db, ago(HOUR_MS));
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')
