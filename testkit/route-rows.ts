@@ -169,6 +169,7 @@ export const routeRows: Record<RouteName, Row> = {
     params: { organization: place.organization },
     body: { secondFactorRequired: false },
   }),
+  memberFactorsReset: member(),
   factorsReset: async (world) => ({ params: { user: (await member()(world)).params?.user ?? '' } }),
   signInProviders: plain,
   signInOutside: async ({ db }) => ({ body: { provider: (await makeProvider(db)).name, return: '/account' } }),
