@@ -8,13 +8,16 @@ import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
+import { identityProviderRoutes } from './identity-providers.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { outboundRoutes } from './outbound.ts';
 import { quotaRoutes } from './quotas.ts';
+import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
@@ -26,6 +29,7 @@ export const api = {
   ...accountRoutes,
   ...registrationRoutes,
   ...factorRoutes,
+  ...identityProviderRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,
@@ -39,6 +43,8 @@ export const api = {
   ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,
+  ...rateLimitRoutes,
+  ...outboundRoutes,
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,

@@ -26,6 +26,11 @@ export type SignInId = Id<'sin'>;
 export type RegistrationCodeId = Id<'rgc'>;
 export type RegistrationId = Id<'reg'>;
 export type MailId = Id<'eml'>;
+export type IdentityProviderId = Id<'idp'>;
+export type LinkedIdentityId = Id<'lid'>;
+export type OutsideSignInId = Id<'osi'>;
+export type OutsideSessionId = Id<'oss'>;
+export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
 
@@ -51,6 +56,11 @@ export const idPrefixes = [
   'rgc',
   'reg',
   'eml',
+  'idp',
+  'lid',
+  'osi',
+  'oss',
+  'ocl',
   'key',
   'dvl',
 ] as const;

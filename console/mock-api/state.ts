@@ -18,6 +18,7 @@ import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#
 import type { OutputOf } from '../api/client.ts';
 import { type MockAccounts, someAccounts } from './handlers-account.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
+import { type MockOutside, someProviders } from './handlers-outside.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -63,6 +64,7 @@ export type MockState = {
   factors: MockFactors;
   accounts: MockAccounts;
   audit: AuditEntry[];
+  outside: MockOutside;
 };
 
 export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
@@ -198,5 +200,6 @@ export function emptyState(): MockState {
     factors: noFactors(),
     accounts: someAccounts(user, organization),
     audit: [],
+    outside: someProviders(organization.id),
   };
 }

@@ -20,6 +20,8 @@ export const personalTables = [
   'passkey',
   'passkey_challenge',
   'sign_in',
+  'device_login',
+  'linked_identity',
 ] as const satisfies readonly (keyof Tables)[];
 
 /** People a hand-over offers at most, per organization. */

@@ -24,6 +24,10 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'signing_key', column: 'private_sealed', key: 'id' },
   { table: 'mail_server', column: 'password_sealed', key: 'id' },
   { table: 'mail', column: 'content_sealed', key: 'id' },
+  { table: 'identity_provider', column: 'client_secret_sealed', key: 'id' },
+  { table: 'outside_sign_in', column: 'secrets_sealed', key: 'id' },
+  { table: 'outside_session', column: 'token_sealed', key: 'id' },
+  { table: 'oidc_record', column: 'payload_sealed', key: 'id' },
 ];
 
 /** Where a sealing key is sealed to. */
