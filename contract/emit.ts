@@ -68,7 +68,9 @@ const tagDescriptions: Record<string, string> = {
   hosts: 'The machines that run instances.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
+  platform: 'Settings of the installation.',
   events: 'Live hints by Server-Sent Events.',
+  registration: 'Who may make an account, and with which code.',
   system: 'Health and facts of the installation itself.',
 };
 
@@ -164,6 +166,8 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
     if (route.response !== undefined) {
       const media = route.produces === 'stream' ? 'text/event-stream' : 'application/json';
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
+    } else if (route.produces === 'image') {
+      success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };
     }
     const responses: JsonObject = { [String(route.status)]: success };
     for (const status of problemStatuses(route)) {

@@ -38,8 +38,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
   ],
-  session: [{ routes: ['whoami', 'sessionsList'], params: () => ({}) }],
+  session: [{ routes: ['whoami', 'accountGet', 'sessionsList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
+  user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
+  mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
   audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],
 };
 

@@ -19,6 +19,7 @@ import type {
   InstanceId,
   InvitationId,
   LinkedIdentityId,
+  MailId,
   OidcClientId,
   OperationId,
   OrganizationId,
@@ -26,6 +27,8 @@ import type {
   OutsideSignInId,
   PasskeyId,
   ProjectId,
+  RegistrationCodeId,
+  RegistrationId,
   RouteId,
   SessionId,
   SignInId,
@@ -42,7 +45,9 @@ import type {
   InstancePhase,
   ObservedState,
 } from '#domain/instances.ts';
+import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
+import type { PictureType, Theme } from '#domain/profiles.ts';
 import { PreparingClient } from './prepared.ts';
 
 /** A column with a default of now(); never written by us. */
@@ -54,24 +59,6 @@ type JsonDefault<T> = ColumnType<T, string | undefined, string>;
 type Computed<T> = ColumnType<T, never, never>;
 type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
 
-type QuotaColumns = {
-  limit_instances: number;
-  limit_desktops: number;
-  limit_servers: number;
-  limit_cpus: number;
-  limit_memory_bytes: number;
-  limit_disk_bytes: number;
-  limit_routes: number;
-  limit_snapshots: number;
-  used_instances: Generated<number>;
-  used_desktops: Generated<number>;
-  used_servers: Generated<number>;
-  used_cpus: Generated<number>;
-  used_memory_bytes: Generated<number>;
-  used_disk_bytes: Generated<number>;
-  used_routes: Generated<number>;
-  used_snapshots: Generated<number>;
-};
 /** Public half of an RSA key as a JSON Web Key. */
 export type PublicJwk = { kty: string; n: string; e: string };
 
@@ -104,6 +91,86 @@ export type Tables = {
     created_at: Stamp;
     disabled_at: Nullable<Date>;
     second_factor: Generated<boolean>;
+    deleted_at: Nullable<Date>;
+  };
+  profile: {
+    user_id: UserId;
+    language: string;
+    time_zone: Nullable<string>;
+    theme: Theme;
+    avatar: Nullable<Buffer>;
+    avatar_type: Nullable<PictureType>;
+    avatar_hash: Nullable<string>;
+  };
+  email_change: {
+    user_id: UserId;
+    email: string;
+    old_token_hash: Buffer;
+    new_token_hash: Buffer;
+    old_confirmed_at: Nullable<Date>;
+    new_confirmed_at: Nullable<Date>;
+    created_at: Date;
+    expires_at: Date;
+  };
+  password_reset: {
+    token_hash: Buffer;
+    user_id: Nullable<UserId>;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  registration_code: {
+    id: RegistrationCodeId;
+    code_hash: Buffer;
+    prefix: string;
+    note: string;
+    organization_id: Nullable<OrganizationId>;
+    role: Nullable<WorkingRole>;
+    uses_max: number;
+    uses: Generated<number>;
+    created_by: UserId;
+    created_at: Date;
+    expires_at: Date;
+    revoked_at: Nullable<Date>;
+  };
+  registration: {
+    id: RegistrationId;
+    email: Nullable<string>;
+    token_hash: Buffer;
+    code_id: Nullable<RegistrationCodeId>;
+    created_at: Date;
+    expires_at: Date;
+  };
+  mail_server: {
+    id: string;
+    host: string;
+    port: number;
+    security: MailSecurity;
+    username: Nullable<string>;
+    password_sealed: Nullable<string>;
+    ca_certificate: Nullable<string>;
+    from_address: string;
+    from_name: string;
+    updated_at: Date;
+  };
+  mail: {
+    id: MailId;
+    kind: MailKind;
+    recipient: string;
+    user_id: Nullable<UserId>;
+    organization_id: Nullable<OrganizationId>;
+    about: Nullable<string>;
+    shown_at: Nullable<Date>;
+    subject: string;
+    content_sealed: Nullable<string>;
+    state: MailState;
+    attempts: Generated<number>;
+    next_at: Date;
+    claimed_until: Nullable<Date>;
+    error: Nullable<string>;
+    created_at: Date;
+    expires_at: Date;
+    ended_at: Nullable<Date>;
   };
   membership: { organization_id: OrganizationId; user_id: UserId; role: Role; joined_at: Stamp };
   session: {
@@ -306,9 +373,52 @@ export type Tables = {
     accepted_at: Nullable<Date>;
     revoked_at: Nullable<Date>;
   };
-  rate_window: { class: string; subject: string; window_start: Date; hits: Generated<number> };
-  quota: { project_id: ProjectId } & QuotaColumns;
-  organization_quota: { organization_id: OrganizationId } & QuotaColumns;
+  rate_window: {
+    class: string;
+    subject: string;
+    window_start: Date;
+    hits: Generated<number>;
+    next_at: Generated<Date>;
+  };
+  known_address: { account: string; block: string; seen_at: Date };
+  quota: {
+    project_id: ProjectId;
+    limit_instances: number;
+    limit_desktops: number;
+    limit_servers: number;
+    limit_cpus: number;
+    limit_memory_bytes: number;
+    limit_disk_bytes: number;
+    limit_routes: number;
+    limit_snapshots: number;
+    used_instances: Generated<number>;
+    used_desktops: Generated<number>;
+    used_servers: Generated<number>;
+    used_cpus: Generated<number>;
+    used_memory_bytes: Generated<number>;
+    used_disk_bytes: Generated<number>;
+    used_routes: Generated<number>;
+    used_snapshots: Generated<number>;
+  };
+  organization_quota: {
+    organization_id: OrganizationId;
+    limit_instances: number;
+    limit_desktops: number;
+    limit_servers: number;
+    limit_cpus: number;
+    limit_memory_bytes: number;
+    limit_disk_bytes: number;
+    limit_routes: number;
+    limit_snapshots: number;
+    used_instances: Generated<number>;
+    used_desktops: Generated<number>;
+    used_servers: Generated<number>;
+    used_cpus: Generated<number>;
+    used_memory_bytes: Generated<number>;
+    used_disk_bytes: Generated<number>;
+    used_routes: Generated<number>;
+    used_snapshots: Generated<number>;
+  };
   host: {
     id: HostId;
     name: string;
