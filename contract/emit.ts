@@ -68,6 +68,8 @@ const tagDescriptions: Record<string, string> = {
   system: 'Health and facts of the installation itself.',
 };
 
+const mediaTypes = { json: 'application/json', stream: 'text/event-stream', lines: 'application/x-ndjson' } as const;
+
 /** 'instances.nameCheck' -> 'InstancesNameCheck'. */
 function pascal(id: string): string {
   return id
@@ -154,7 +156,7 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
     }
     const success: JsonObject = { description: route.status === 202 ? 'Accepted: follow the operation.' : 'Success.' };
     if (route.response !== undefined) {
-      const media = route.produces === 'stream' ? 'text/event-stream' : 'application/json';
+      const media = mediaTypes[route.produces ?? 'json'];
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
     }
     const responses: JsonObject = { [String(route.status)]: success };

@@ -30,8 +30,8 @@ export type RouteDefinition = {
   status: 200 | 201 | 202 | 204;
   /** Body of success; absent for 204. */
   response?: z.ZodType;
-  /** `stream` is text/event-stream. */
-  produces?: 'json' | 'stream';
+  /** `stream` is text/event-stream; `lines` is application/x-ndjson, one JSON value a line, for as long as it takes. */
+  produces?: 'json' | 'stream' | 'lines';
 };
 
 /** Keeps the literal types of one route. */

@@ -28,6 +28,7 @@ export const actions = [
   'entry.read',
   'entry.end',
   'audit.read',
+  'audit.update',
   'project.read',
   'project.create',
   'project.update',
@@ -69,6 +70,8 @@ export const platformActions = [
   'platform.organization.enter',
   'platform.settings.read',
   'platform.quota.update',
+  'platform.audit.read',
+  'platform.audit.update',
   'platform.user.factors',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
@@ -129,7 +132,7 @@ export const permissionTable: Record<Role, readonly Action[]> = {
   member,
   operator,
   admin,
-  owner: [...admin, 'organization.delete'],
+  owner: [...admin, 'organization.delete', 'audit.update'],
 };
 
 /** Every signed-in person may look at images and hosts' names (to create things); the rest needs platform administration. */

@@ -110,6 +110,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       clock,
       ids,
+      secrets,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });

@@ -3,6 +3,7 @@ import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
+import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
@@ -15,6 +16,7 @@ import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
+import type { SecretBox } from './runtime/secrets.ts';
 import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
@@ -46,6 +48,8 @@ export type WorkOptions = {
   log: Log;
   clock: Clock;
   ids: Ids;
+  /** Opens the key that signs the audit log. */
+  secrets: SecretBox;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -115,6 +119,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         healthWatcher(services, pace.health),
         archivePurger(services),
         quotaAuditor(services),
+        auditKeeper(services, options.secrets),
         operationStarter(services, durable),
         runSweeper(services, durable, pace.runsKeptMs),
         replicaKeeper(services, durable, options.replicaId, pace.replica),

@@ -36,7 +36,12 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
   quota: [{ routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) }],
   session: [{ routes: ['whoami', 'sessionsList'], params: () => ({}) }],
-  audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],
+  audit: [
+    {
+      routes: ['auditList', 'auditState', 'platformAuditList', 'platformAuditState', 'activityList'],
+      params: () => ({}),
+    },
+  ],
 };
 
 /** True when any of `hints` makes the query with this key stale. */
