@@ -3,6 +3,7 @@ import { Argument, Command, Help, Option } from 'commander';
 import { addHostCommands } from './commands/hosts.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
+import { addKeyCommands } from './commands/keys.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
 import { addRouteCommands } from './commands/routes.ts';
@@ -51,6 +52,7 @@ export function buildProgram(io: Io, json = false): Command {
   addOperationCommands(program, io);
   addOrganizationCommands(program, io);
   addTokenCommands(program, io);
+  addKeyCommands(program, io);
 
   program
     .command('completion')

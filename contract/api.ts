@@ -2,13 +2,14 @@
 import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
+import { factorRoutes } from './factors.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
-import { factorRoutes } from './factors.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
+import { keyRoutes } from './keys.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import type { RouteDefinition } from './route.ts';
@@ -27,6 +28,7 @@ export const api = {
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,
+  ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,
   ...systemRoutes,

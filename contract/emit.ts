@@ -63,6 +63,7 @@ const tagDescriptions: Record<string, string> = {
   operations: 'What long work is doing: steps, durations, errors.',
   images: 'What instances are made from. Only allow-listed fingerprints are ever started.',
   hosts: 'The machines that run instances.',
+  keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
   events: 'Live hints by Server-Sent Events.',
   system: 'Health and facts of the installation itself.',

@@ -18,6 +18,7 @@ export const eventKinds = [
   'quota',
   'session',
   'audit',
+  'key',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 

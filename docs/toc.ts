@@ -50,6 +50,7 @@ export const sections: readonly Section[] = [
       'docs/runbooks/disk-full.md',
       'docs/runbooks/postgresql-does-not-start.md',
       'docs/runbooks/everything-killed.md',
+      'docs/runbooks/keys.md',
     ],
   },
   {

@@ -73,6 +73,8 @@ export const platformActions = [
   'platform.audit.read',
   'platform.audit.update',
   'platform.user.factors',
+  'platform.key.read',
+  'platform.key.rotate',
 ] as const;
 export type PlatformAction = (typeof platformActions)[number];
 

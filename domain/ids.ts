@@ -23,6 +23,8 @@ export type GrantId = Id<'grt'>;
 export type EntryId = Id<'ent'>;
 export type PasskeyId = Id<'pky'>;
 export type SignInId = Id<'sin'>;
+export type SigningKeyId = Id<'key'>;
+export type DeviceLoginId = Id<'dvl'>;
 
 export const idPrefixes = [
   'org',
@@ -43,6 +45,8 @@ export const idPrefixes = [
   'ent',
   'pky',
   'sin',
+  'key',
+  'dvl',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

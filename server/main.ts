@@ -8,7 +8,7 @@ import { CONFIG_EXIT_CODE, parseConfig, type ServerConfig, serverConfigSchema } 
 import { agentDriver } from '#drivers/agent/driver.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { createLog, type Log } from './runtime/log.ts';
-import { decodeKey } from './runtime/secrets.ts';
+import { decodeKeys, KeyMissing } from './runtime/secrets.ts';
 import { type RunningServer, startServer } from './wire.ts';
 
 const STOP_MS_MAX = 4_500;
@@ -67,7 +67,7 @@ async function readConfiguration(): Promise<{ config: ServerConfig; masterKey: s
     if (values.config === undefined) throw new Error('--config <file> is missing');
     const config = parseConfig(serverConfigSchema, await readFile(values.config, 'utf8'));
     const masterKey = await readFile(config.secrets.masterKeyFile, 'utf8');
-    decodeKey(masterKey);
+    decodeKeys(masterKey);
     const agentToken = (await readFile(config.agent.tokenFile, 'utf8')).trim();
     if (agentToken === '') throw new Error('the agent token file is empty');
     return { config, masterKey, agentToken };
@@ -86,6 +86,10 @@ process.on('unhandledRejection', (reason) => {
 });
 
 main().catch((error: unknown) => {
+  if (error instanceof KeyMissing) {
+    process.stderr.write(`server: ${error.message}\n`);
+    process.exit(CONFIG_EXIT_CODE);
+  }
   process.stderr.write(
     `${JSON.stringify({ process: 'server', level: 'error', msg: 'could not start', err: error instanceof Error ? (error.stack ?? error.message) : String(error) })}\n`,
   );

@@ -10,6 +10,7 @@ import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { SigningKeys } from './app/signing-keys.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
@@ -18,6 +19,7 @@ import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
+import { registerKeys } from './http/keys.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
@@ -29,16 +31,19 @@ import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
+import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
 import { warmPasswords } from './runtime/passwords.ts';
 import { rateRules } from './runtime/rate-limit.ts';
-import { createSecretBox } from './runtime/secrets.ts';
+import { KeyRing } from './runtime/secrets.ts';
 import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
 import { migrate } from './store/migrate.ts';
 import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
 import { addHit, removeHit } from './store/rate-windows.ts';
+import { allowedOrigins } from './store/settings.ts';
 import { sweep } from './store/sweep.ts';
 import { startWork, type Work, type WorkOptions } from './work.ts';
+import { loadSealingKeys, openSealingKeys } from './workflows/sealing.ts';
 
 export type ServerParts = {
   config: ServerConfig;
@@ -72,7 +77,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
   const clock = parts.clock ?? systemClock;
   const ids = parts.ids ?? systemIds(clock);
   // Refuses to start without a usable key: what is sealed must stay readable.
-  const secrets = createSecretBox(parts.masterKey);
+  const secrets = new KeyRing(parts.masterKey);
 
   const applied = await migrate(config.database.url);
   if (applied.length > 0) log.info({ applied }, 'migrated the database');
@@ -93,12 +98,23 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     );
     const db = openDatabase(pool);
 
+    await openSealingKeys(db, secrets, clock.now());
+    const signingKeys = new SigningKeys({ db, clock, ids, secrets });
+
     const feed = new OutboxFeed(
       { head: () => outboxHead(db), read: (cursor) => readOutbox(db, cursor), notify: (seq) => notifyOutbox(db, seq) },
       log,
     );
     await feed.start();
     stops.push(() => feed.stop());
+    const readKeys = (): void => {
+      signingKeys.forget();
+      loadSealingKeys(db, secrets).catch((error: unknown) => log.warn({ err: error }, 'could not read the keys'));
+    };
+    const unsubscribe = feed.subscribe((rows) => {
+      if (rows === null || rows.some((row) => row.kind === 'key')) readKeys();
+    });
+    stops.push(async () => unsubscribe());
     onHintsCommitted(db, () => feed.nudge());
     stops.push(listenForNotifications(config.database.url, feed, log));
 
@@ -124,6 +140,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       version: parts.version,
       secrets,
+      signingKeys,
+      outbound: createOutbound({ allowed: () => allowedOrigins(db) }),
       services: work.services,
       keptAnswers: new KeptAnswers(),
       feed,
@@ -147,6 +165,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);
+    registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
     registerSystem(http, app, {

@@ -8,6 +8,7 @@ import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
 import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
+import { type KeyPace, keyKeeper, keyPace } from './reconcilers/key-keeper.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
@@ -16,7 +17,7 @@ import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
-import type { SecretBox } from './runtime/secrets.ts';
+import type { KeyRing } from './runtime/secrets.ts';
 import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
@@ -30,6 +31,7 @@ export type WorkPace = {
   health: HealthPace;
   watcher: WatcherPace;
   replica: { beatMs: number; deadMs: number };
+  keys: KeyPace;
   /** How long the step records of ended runs are kept. */
   runsKeptMs?: number;
 };
@@ -37,6 +39,7 @@ export const workPace: WorkPace = {
   health: healthPace,
   watcher: watcherPace,
   replica: { beatMs: REPLICA_BEAT_MS, deadMs: REPLICA_DEAD_MS },
+  keys: keyPace,
 };
 
 export type WorkOptions = {
@@ -48,8 +51,7 @@ export type WorkOptions = {
   log: Log;
   clock: Clock;
   ids: Ids;
-  /** Opens the key that signs the audit log. */
-  secrets: SecretBox;
+  secrets: KeyRing;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -122,6 +124,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),
         runSweeper(services, durable, pace.runsKeptMs),
+        keyKeeper(services, options.secrets, pace.keys),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

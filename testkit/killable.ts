@@ -28,7 +28,7 @@ type Changes = Pick<ServerProcessFile, 'faults'>;
 export class KillableInstallation {
   readonly folder = mkdtempSync(join(tmpdir(), 'berth-kill-'));
   readonly #databaseUrl: string;
-  readonly #masterKey = randomBytes(32).toString('base64');
+  readonly masterKey = randomBytes(32).toString('base64');
   readonly #stopFile = join(this.folder, 'stop-at.json');
   #token = '';
   project = '' as ProjectId;
@@ -45,7 +45,7 @@ export class KillableInstallation {
         replica,
         logLevel: 'info',
       }),
-      masterKey: this.#masterKey,
+      masterKey: this.masterKey,
       engineFile: join(this.folder, 'engine.json'),
       stopFile: this.#stopFile,
       ...changes,

@@ -18,6 +18,8 @@ import { defaultTiming } from '#server/workflows/services.ts';
 import { noStopPoint } from '#server/workflows/stop-point.ts';
 
 export const SETUP_CODE = 'TEST-CODE-2345-WXYZ';
+/** The same for every server of a test run: replicas share it. */
+const MASTER_KEY = randomBytes(32).toString('base64');
 export const PASSWORD = 'four plain words here';
 
 /** A clock that stands still until told otherwise. */
@@ -64,6 +66,7 @@ export type TestServerOptions = {
   driver?: InstanceDriver;
   clock?: Clock;
   log?: Log;
+  masterKey?: string;
 } & Pick<ServerParts, 'startWork' | 'work'>;
 
 export type TestServer = RunningServer & {
@@ -84,7 +87,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   const driver = options.driver ?? new SimulatedDriver();
   const running = await startServer({
     config: testConfig(options.database.url, options.config),
-    masterKey: randomBytes(32).toString('base64'),
+    masterKey: options.masterKey ?? MASTER_KEY,
     driver,
     log: options.log ?? createLog({ level: 'trace', write: (line) => logLines.push(line) }),
     version: '0.0.0-test',

@@ -36,6 +36,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
   quota: [{ routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) }],
   session: [{ routes: ['whoami', 'sessionsList'], params: () => ({}) }],
+  key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [
     {
       routes: ['auditList', 'auditState', 'platformAuditList', 'platformAuditState', 'activityList'],

@@ -6,6 +6,7 @@ import type { Api, RouteName } from '#contract/api.ts';
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { sessionHandlers } from './handlers-sessions.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
 import type { MockState } from './state.ts';
@@ -103,6 +104,7 @@ export function buildImage(
 
 export const handlers: Handlers = {
   ...instanceHandlers,
+  ...sessionHandlers,
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {
     if (body.code.toUpperCase().replace(/[^A-Z0-9]/g, '') === 'WRONG1')

@@ -2,10 +2,12 @@
 import type { ServerConfig } from '#contract/config.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
-import type { SecretBox } from '#server/runtime/secrets.ts';
+import type { Outbound } from '#server/runtime/outbound.ts';
+import type { KeyRing } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
 import type { KeptAnswers } from './kept-answers.ts';
+import type { SigningKeys } from './signing-keys.ts';
 
 export type AppContext = {
   db: Db;
@@ -15,7 +17,11 @@ export type AppContext = {
   log: Log;
   version: string;
   /** Seals what must be readable again, such as the key of an authenticator app. */
-  secrets: SecretBox;
+  secrets: KeyRing;
+  /** What signs tokens. */
+  signingKeys: SigningKeys;
+  /** The only way to call an address that somebody typed in. */
+  outbound: Outbound;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
   keptAnswers: KeptAnswers;

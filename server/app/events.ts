@@ -33,7 +33,7 @@ const REPLAY_ROWS_MAX = 2_000;
 
 const streams = new Map<string, number>();
 
-const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host'>, Action> = {
+const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'key'>, Action> = {
   instance: 'instance.read',
   operation: 'operation.read',
   snapshot: 'snapshot.read',
@@ -55,7 +55,7 @@ export function maySee(person: PersonCaller, roles: ReadonlyMap<string, Role>, r
     return person.platformAdmin;
   }
   const role = roles.get(row.organizationId);
-  if (role === undefined || row.kind === 'image' || row.kind === 'host') return false;
+  if (role === undefined || row.kind === 'image' || row.kind === 'host' || row.kind === 'key') return false;
   return roleMay(role, actionOf[row.kind]);
 }
 

@@ -85,6 +85,8 @@ export type RegisterOptions = {
    * every object key by key, so that no column can leak.
    */
   answerIsPresented?: boolean;
+  /** How long anybody may keep the answer; absent: not at all. */
+  cacheSeconds?: number;
 };
 
 export type Http = {
@@ -207,7 +209,8 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
         // Only failed attempts count against the sign-in limits.
         if (route.rateClass === 'sign-in') await Promise.all(prepared.attempts.map((attempt) => attempt.refund()));
         reply.status(route.status);
-        reply.header('cache-control', 'no-store');
+        const { cacheSeconds } = registerOptions;
+        reply.header('cache-control', cacheSeconds === undefined ? 'no-store' : `public, max-age=${cacheSeconds}`);
         if (route.response === undefined) return reply.send();
         reply.type('application/json; charset=utf-8');
         if (registerOptions.answerIsPresented !== true) {

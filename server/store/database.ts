@@ -9,6 +9,7 @@ import type { AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type {
   AuditId,
+  DeviceLoginId,
   EntryId,
   GrantId,
   GroupId,
@@ -23,6 +24,7 @@ import type {
   RouteId,
   SessionId,
   SignInId,
+  SigningKeyId,
   SnapshotId,
   TokenId,
   UserId,
@@ -46,6 +48,9 @@ type JsonDefault<T> = ColumnType<T, string | undefined, string>;
 /** Written by the database from other columns. */
 type Computed<T> = ColumnType<T, never, never>;
 type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
+
+/** Public half of an RSA key as a JSON Web Key. */
+export type PublicJwk = { kty: string; n: string; e: string };
 
 export type Tables = {
   organization: {
@@ -79,7 +84,14 @@ export type Tables = {
   session: {
     id: SessionId;
     user_id: UserId;
-    token_hash: Buffer;
+    kind: Generated<'browser' | 'client'>;
+    client: Nullable<string>;
+    token_hash: Nullable<Buffer>;
+    previous_hash: Nullable<Buffer>;
+    previous_until: Nullable<Date>;
+    renew: Generated<boolean>;
+    idle_expires_at: Nullable<Date>;
+    scopes: Nullable<string[]>;
     created_at: Stamp;
     last_seen_at: Generated<Date>;
     expires_at: Date;
@@ -99,6 +111,46 @@ export type Tables = {
     last_used_at: Nullable<Date>;
     revoked_at: Nullable<Date>;
     confirmed_at: Nullable<Date>;
+    scopes: Nullable<string[]>;
+  };
+  refresh_token: {
+    token_hash: Buffer;
+    session_id: SessionId;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  device_login: {
+    id: DeviceLoginId;
+    device_hash: Buffer;
+    user_code: string;
+    client: string;
+    scopes: Nullable<string[]>;
+    address: string;
+    user_agent: string;
+    state: Generated<'pending' | 'approved' | 'denied' | 'used'>;
+    user_id: Nullable<UserId>;
+    interval_seconds: number;
+    polled_at: Nullable<Date>;
+    created_at: Date;
+    expires_at: Date;
+    confirmed_at: Nullable<Date>;
+  };
+  sealing_key: {
+    id: string;
+    key_sealed: string;
+    state: 'next' | 'current' | 'old';
+    created_at: Date;
+    changed_at: Date;
+  };
+  signing_key: {
+    id: SigningKeyId;
+    purpose: 'access' | 'identity';
+    public_jwk: Json<PublicJwk>;
+    private_sealed: string;
+    created_at: Date;
+    active_from: Date;
+    expires_at: Nullable<Date>;
   };
   totp: {
     user_id: UserId;

@@ -19,6 +19,7 @@ export const hintKinds = [
   'quota',
   'session',
   'audit',
+  'key',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
 

@@ -1,0 +1,84 @@
+/** Keys of the installation: what signs tokens, what seals secrets, and the public keys for those who check tokens. */
+import { z } from 'zod';
+import { signingPurposes } from '#domain/keys.ts';
+import { API_PREFIX, idSchema, timestamp } from './common.ts';
+import { defineRoute } from './route.ts';
+
+export const JWKS_PATH = '/.well-known/jwks.json';
+
+export const keysSchema = z.object({
+  signing: z.array(
+    z.object({
+      id: idSchema('key'),
+      purpose: z.enum(signingPurposes),
+      state: z
+        .enum(['waiting', 'signing', 'verifying'])
+        .meta({ description: 'Published and not used yet; signs now; only checks what it signed' }),
+      createdAt: timestamp,
+      activeFrom: timestamp,
+      expiresAt: timestamp.nullable(),
+    }),
+  ),
+  sealing: z.array(
+    z.object({
+      id: z.string(),
+      state: z.enum(['next', 'current', 'old']),
+      createdAt: timestamp,
+      secrets: z.number().int().meta({ description: 'Secrets in the database that are sealed with it' }),
+    }),
+  ),
+});
+
+const tag = 'keys';
+
+export const keyRoutes = {
+  keysList: defineRoute({
+    id: 'keys.list',
+    method: 'GET',
+    path: `${API_PREFIX}/platform/keys`,
+    tag,
+    access: 'platform.key.read',
+    rateClass: 'api',
+    status: 200,
+    summary: 'Keys that sign tokens and keys that seal secrets',
+    response: keysSchema,
+  }),
+  keysRotate: defineRoute({
+    id: 'keys.rotate',
+    method: 'POST',
+    path: `${API_PREFIX}/platform/keys/rotate`,
+    tag,
+    access: 'platform.key.rotate',
+    rateClass: 'provisioning',
+    status: 200,
+    summary: 'Make new keys; everything sealed is sealed anew while Berth runs',
+    body: z.strictObject({
+      atOnce: z.boolean().default(false).meta({
+        description: 'A key may be known to somebody: the old signing keys end now',
+      }),
+    }),
+    response: keysSchema,
+  }),
+  jwks: defineRoute({
+    id: 'keys.public',
+    method: 'GET',
+    path: JWKS_PATH,
+    tag,
+    access: 'public',
+    rateClass: 'api',
+    status: 200,
+    summary: 'Public keys that check access tokens (RFC 7517)',
+    response: z.object({
+      keys: z.array(
+        z.object({
+          kty: z.string(),
+          n: z.string(),
+          e: z.string(),
+          kid: z.string(),
+          use: z.literal('sig'),
+          alg: z.literal('RS256'),
+        }),
+      ),
+    }),
+  }),
+} as const;

@@ -1,0 +1,31 @@
+/** Settings of the installation that administrators change while it runs: one row each. */
+import type { PlatformAction } from '#domain/authz.ts';
+import type { Authorized } from './authorized.ts';
+import { type Db, json, type Trx } from './database.ts';
+
+/** The value as it was written; null when nobody ever set it. */
+export async function readSetting(db: Db, key: SettingKey): Promise<unknown> {
+  const row = await db.selectFrom('setting').select('value').where('key', '=', key).executeTakeFirst();
+  return row?.value ?? null;
+}
+
+export type SettingKey = 'outbound.allowed';
+
+export async function writeSetting(
+  trx: Trx,
+  _proof: Authorized<'platform', PlatformAction>,
+  key: SettingKey,
+  value: unknown,
+): Promise<void> {
+  await trx
+    .insertInto('setting')
+    .values({ key, value: json(value) })
+    .onConflict((conflict) => conflict.column('key').doUpdateSet({ value: json(value) }))
+    .execute();
+}
+
+/** Origins that an administrator allows outbound calls to although they are private, plain or on another port. */
+export async function allowedOrigins(db: Db): Promise<string[]> {
+  const value = await readSetting(db, 'outbound.allowed');
+  return Array.isArray(value) ? value.filter((origin) => typeof origin === 'string') : [];
+}
