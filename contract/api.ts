@@ -12,6 +12,7 @@ import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { quotaRoutes } from './quotas.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { systemRoutes } from './system.ts';
@@ -23,6 +24,7 @@ export const api = {
   ...groupRoutes,
   ...grantRoutes,
   ...entryRoutes,
+  ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
   ...operationRoutes,
