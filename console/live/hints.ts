@@ -42,7 +42,8 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [
     {
-      routes: ['auditList', 'auditState', 'platformAuditList', 'platformAuditState', 'activityList'],
+      // Not platformAuditList: each reading of it is recorded, and nobody read what only the page fetched again.
+      routes: ['auditList', 'auditState', 'platformAuditState', 'activityList'],
       params: () => ({}),
     },
   ],

@@ -61,6 +61,8 @@ export type MockState = {
   sessions: SessionRow[];
   factors: MockFactors;
   audit: AuditEntry[];
+  /** Days; null: for ever. */
+  auditRetention: number | null;
 };
 
 export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
@@ -88,8 +90,10 @@ export function record(
 ): void {
   state.audit.unshift({
     id: newId('aud'),
+    position: (state.audit[0]?.position ?? 0) + 1,
     at: iso(),
     actorKind: actor === 'Berth' ? 'system' : 'user',
+    actorId: actor === 'Berth' ? null : state.user.id,
     actor,
     action,
     targetKind,
@@ -195,5 +199,6 @@ export function emptyState(): MockState {
     sessions: [],
     factors: noFactors(),
     audit: [],
+    auditRetention: 90,
   };
 }

@@ -36,8 +36,10 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     groups.push({ label: membership.organization.title, entries });
   }
   const installation: NavEntry[] = [{ key: 'images', label: 'Images', icon: Layers, keys: 'g g', href: '/images' }];
-  if (session.user.platformAdmin)
+  if (session.user.platformAdmin) {
     installation.push({ key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' });
+    installation.push({ key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' });
+  }
   groups.push({ label: 'Installation', entries: installation });
   return groups;
 }
