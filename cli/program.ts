@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAuditCommands } from './commands/audit.ts';
 import { addHostCommands } from './commands/hosts.ts';
+import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
@@ -57,6 +58,7 @@ export function buildProgram(io: Io, json = false): Command {
   addQuotaCommands(program, io);
   addTokenCommands(program, io);
   addKeyCommands(program, io);
+  addIdentityProviderCommands(program, io);
 
   program
     .command('completion')

@@ -7,6 +7,7 @@ import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
+import { identityProviderRoutes } from './identity-providers.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
@@ -20,6 +21,7 @@ import { systemRoutes } from './system.ts';
 export const api = {
   ...identityRoutes,
   ...factorRoutes,
+  ...identityProviderRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,

@@ -56,6 +56,7 @@ const named: Record<string, z.ZodType> = {
 
 const tagDescriptions: Record<string, string> = {
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
+  'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
   organizations: 'The tenant: its members and invitations.',
   projects: 'Projects group instances inside an organization and carry a quota.',
   quotas: 'What a project may use, and what all projects of an organization may use together.',
@@ -122,6 +123,10 @@ function problemResponse(status: number): JsonObject {
   };
 }
 
+function mediaOf(route: RouteDefinition): string {
+  return route.consumes === 'form' ? 'application/x-www-form-urlencoded' : 'application/json';
+}
+
 /** Builds the document. Pure: the same table gives the same text. */
 export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes): JsonObject {
   const registry = z.registry<{ id: string }>();
@@ -182,7 +187,7 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
         : {
             requestBody: {
               required: !route.body.safeParse(undefined).success,
-              content: { 'application/json': { schema: reference(route.body, `${pascal(route.id)}Request`) } },
+              content: { [mediaOf(route)]: { schema: reference(route.body, `${pascal(route.id)}Request`) } },
             },
           }),
       responses,

@@ -30,6 +30,8 @@ export type RouteDefinition = {
   status: 200 | 201 | 202 | 204;
   /** Body of success; absent for 204. */
   response?: z.ZodType;
+  /** `form` is application/x-www-form-urlencoded, where a standard of others asks for it. Default: JSON. */
+  consumes?: 'json' | 'form';
   /** `stream` is text/event-stream; `lines` is application/x-ndjson, one JSON value a line, for as long as it takes. */
   produces?: 'json' | 'stream' | 'lines';
 };

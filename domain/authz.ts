@@ -76,6 +76,10 @@ export const platformActions = [
   'platform.audit.read',
   'platform.audit.update',
   'platform.user.factors',
+  'platform.provider.read',
+  'platform.provider.update',
+  'platform.client.read',
+  'platform.client.update',
   'platform.key.read',
   'platform.key.rotate',
 ] as const;

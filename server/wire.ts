@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { identityClients } from '#integrations/identity/clients.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
@@ -17,6 +18,7 @@ import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
 import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
+import { registerIdentityProviders } from './http/identity-providers.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerKeys } from './http/keys.ts';
@@ -119,6 +121,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     onHintsCommitted(db, () => feed.nudge());
     stops.push(listenForNotifications(config.database.url, feed, log));
 
+    const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
       pool: workPool,
@@ -128,6 +132,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       clock,
       ids,
       secrets,
+      identityClients: clients,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -141,8 +146,9 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       version: parts.version,
       secrets,
+      outbound,
+      identityClients: clients,
       signingKeys,
-      outbound: createOutbound({ allowed: () => allowedOrigins(db) }),
       services: work.services,
       keptAnswers: new KeptAnswers(),
       feed,
@@ -158,6 +164,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
     registerFactors(http, app);
+    registerIdentityProviders(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerQuotas(http, app);

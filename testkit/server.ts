@@ -150,6 +150,8 @@ export class TestClient {
   token: string | null = null;
   /** Between the two steps of signing in. */
   signInHandle: string | null = null;
+  /** While at an identity provider. */
+  outsideSecret: string | null = null;
   userId: UserId | null = null;
   address = '192.0.2.7';
 
@@ -191,7 +193,10 @@ export class TestClient {
       headers.origin = this.#server.app.config.consoleOrigin;
       headers['sec-fetch-site'] = 'same-origin';
     }
-    const handles = [this.signInHandle === null ? '' : `__Host-berth-sign-in=${this.signInHandle}`];
+    const handles = [
+      this.signInHandle === null ? '' : `__Host-berth-sign-in=${this.signInHandle}`,
+      this.outsideSecret === null ? '' : `__Host-berth-outside=${this.outsideSecret}`,
+    ];
     const cookies = [headers.cookie, ...handles, call.headers?.cookie].filter((cookie) => (cookie ?? '') !== '');
     if (cookies.length > 0) headers.cookie = cookies.join('; ');
     if (call.payload !== undefined && typeof call.payload !== 'string') headers['content-type'] = 'application/json';
@@ -207,6 +212,8 @@ export class TestClient {
     if (set !== undefined) this.cookie = set.value === '' ? null : set.value;
     const handle = response.cookies.find((cookie) => cookie.name === '__Host-berth-sign-in');
     if (handle !== undefined) this.signInHandle = handle.value === '' ? null : handle.value;
+    const outside = response.cookies.find((cookie) => cookie.name === '__Host-berth-outside');
+    if (outside !== undefined) this.outsideSecret = outside.value === '' ? null : outside.value;
     return response;
   }
 

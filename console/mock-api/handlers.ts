@@ -9,6 +9,7 @@ import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { outsideHandlers } from './handlers-outside.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { makeOperation, seed } from './seed.ts';
@@ -115,6 +116,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...sessionHandlers,
+  ...outsideHandlers(whoami),
   ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {

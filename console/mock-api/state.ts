@@ -17,6 +17,7 @@ import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
+import { type MockOutside, someProviders } from './handlers-outside.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -63,6 +64,7 @@ export type MockState = {
   audit: AuditEntry[];
   /** Days; null: for ever. */
   auditRetention: number | null;
+  outside: MockOutside;
 };
 
 export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
@@ -200,5 +202,6 @@ export function emptyState(): MockState {
     factors: noFactors(),
     audit: [],
     auditRetention: 90,
+    outside: someProviders(organization.id),
   };
 }

@@ -1,5 +1,6 @@
 /** What the app layer works with; made once in main.ts and handed to every use case. */
 import type { ServerConfig } from '#contract/config.ts';
+import type { IdentityClients } from '#integrations/identity/interface.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
 import type { Outbound } from '#server/runtime/outbound.ts';
@@ -16,6 +17,8 @@ export type AppContext = {
   ids: Ids;
   log: Log;
   version: string;
+  /** Speaks to identity providers. */
+  identityClients: IdentityClients;
   /** Seals what must be readable again, such as the key of an authenticator app. */
   secrets: KeyRing;
   /** What signs tokens. */

@@ -234,7 +234,10 @@ export async function changePassword(
   person: PersonCaller,
   input: { current: string; password: string },
 ): Promise<void> {
-  if (!(await verifyPassword(await ownPasswordHash(app.db, person), input.current))) {
+  const stored = await ownPasswordHash(app.db, person);
+  // An account that an identity provider made chooses its first password: signing in lately stands for the current one.
+  if (stored === null) await requireConfirmed(app, person, 'account.password');
+  else if (!(await verifyPassword(stored, input.current))) {
     await refusedSignIn(app, person, 'account.password', person.email, person.userId);
     throw new BerthError('invalid_input', 'The current password is not right.', {
       fields: [{ field: 'current', message: 'Not the current password.' }],

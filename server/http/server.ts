@@ -30,7 +30,7 @@ import { type Credential, clientAddress, clientUserAgent, readCredential, sessio
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
-import { readSignInHandle, signInCookie } from './sign-in-cookie.ts';
+import { outsideCookie, readOutsideSecret, readSignInHandle, signInCookie } from './sign-in-cookie.ts';
 import { checkText } from './text.ts';
 
 export const BODY_BYTES_MAX = 256 * 1024;
@@ -66,6 +66,9 @@ export type ApiRequest<R extends RouteDefinition> = {
   signInHandle: string | null;
   setSignIn(handle: string, expiresAt: Date): void;
   clearSignIn(): void;
+  /** What ties a sign-in with an identity provider to this browser. */
+  outsideSecret: string | null;
+  setOutside(secret: string, expiresAt: Date): void;
 };
 
 /** Answering `Serialized` goes with `answerIsPresented`: bytes cannot be checked. */
@@ -159,7 +162,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     }
     const params = checked(route.params, request.params, 'path');
     const query = checked(route.query, request.query, 'query');
-    const body = checkedBody(route.definition, request.body);
+    const body = checkedBody(route.definition, request);
     const attempts = await reserveAttempts(options, route.definition, caller, body, readSignInHandle(request), reply);
     return { caller, params, query, body, attempts };
   };
@@ -188,6 +191,10 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     },
     clearSignIn: () => {
       reply.clearCookie(signInCookie.name, signInCookie.options);
+    },
+    outsideSecret: readOutsideSecret(request),
+    setOutside: (secret, expiresAt) => {
+      reply.setCookie(outsideCookie.name, secret, { ...outsideCookie.options, expires: expiresAt });
     },
   });
 
@@ -255,7 +262,17 @@ function checked(schema: z.ZodType | null, value: unknown, where: string): unkno
   return result.data;
 }
 
-function checkedBody(route: RouteDefinition, value: unknown): unknown {
+function checkedBody(route: RouteDefinition, request: FastifyRequest): unknown {
+  const value = request.body;
+  const isForm = value instanceof FormBody;
+  const wantsForm = route.consumes === 'form';
+  if (isForm !== wantsForm && (isForm || value !== undefined)) {
+    throw new BerthError('invalid_input', wantsForm ? 'The body must be a form.' : 'The body must be JSON.');
+  }
+  return checkedValue(route, isForm ? value.fields() : value);
+}
+
+function checkedValue(route: RouteDefinition, value: unknown): unknown {
   checkText(value, 'body');
   if (route.body === undefined) {
     const empty =
@@ -323,6 +340,24 @@ function idempotencyKey(request: FastifyRequest): string | null {
   throw new BerthError('invalid_input', 'The Idempotency-Key header is not valid: up to 100 visible ASCII characters.');
 }
 
+/** A form, told apart from JSON: only few endpoints take one. */
+class FormBody {
+  readonly #text: string;
+  constructor(text: string) {
+    this.#text = text;
+  }
+  /** Errors: invalid_input when a field stands there twice. */
+  fields(): Record<string, string> {
+    const entries = [...new URLSearchParams(this.#text)];
+    const fields: Record<string, string> = Object.create(null);
+    for (const [name, value] of entries) {
+      if (name in fields) throw new BerthError('invalid_input', 'A field of the form stands there twice.');
+      fields[name] = value;
+    }
+    return { ...fields };
+  }
+}
+
 /** An empty body with a JSON content type is no body; Fastify would refuse it. */
 function acceptEmptyJson(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error');
@@ -334,6 +369,9 @@ function acceptEmptyJson(server: FastifyInstance): void {
     parse(request, typeof body === 'string' ? body : body.toString('utf8'), done);
   });
   server.removeContentTypeParser('text/plain');
+  server.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, new FormBody(String(body)));
+  });
 }
 
 /** Writes any error as problem JSON; what the caller may not see goes to the log. */

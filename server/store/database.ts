@@ -7,6 +7,7 @@ import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transact
 import { Pool, types } from 'pg';
 import type { AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
+import type { ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
@@ -14,11 +15,16 @@ import type {
   GrantId,
   GroupId,
   HostId,
+  IdentityProviderId,
   ImageId,
   InstanceId,
   InvitationId,
+  LinkedIdentityId,
+  OidcClientId,
   OperationId,
   OrganizationId,
+  OutsideSessionId,
+  OutsideSignInId,
   PasskeyId,
   ProjectId,
   RouteId,
@@ -77,6 +83,7 @@ export type Tables = {
     title: string;
     created_at: Stamp;
     second_factor_required: Generated<boolean>;
+    deleted_at: Nullable<Date>;
   };
   project: {
     id: ProjectId;
@@ -92,7 +99,8 @@ export type Tables = {
     id: UserId;
     email: string;
     name: string;
-    password_hash: string;
+    password_hash: Nullable<string>;
+    email_verified_at: Nullable<Date>;
     platform_admin: Generated<boolean>;
     created_at: Stamp;
     disabled_at: Nullable<Date>;
@@ -201,6 +209,7 @@ export type Tables = {
     created_at: Date;
     expires_at: Date;
     used_at: Nullable<Date>;
+    outside_session_id: Nullable<OutsideSessionId>;
   };
   passkey_challenge: {
     challenge_hash: Buffer;
@@ -210,6 +219,82 @@ export type Tables = {
     created_at: Date;
     expires_at: Date;
   };
+  identity_provider: {
+    id: IdentityProviderId;
+    name: string;
+    title: string;
+    kind: ProviderKind;
+    issuer: string;
+    client_id: string;
+    client_secret_sealed: Nullable<string>;
+    scopes: string[];
+    enabled: boolean;
+    provisioning: Provisioning;
+    domains: string[];
+    groups_claim: Nullable<string>;
+    role_mappings: Json<RoleMapping[]>;
+    recheck_minutes: number;
+    created_at: Date;
+  };
+  linked_identity: {
+    id: LinkedIdentityId;
+    provider_id: IdentityProviderId;
+    user_id: UserId;
+    subject: string;
+    email: Nullable<string>;
+    created_at: Date;
+    last_used_at: Date;
+  };
+  outside_sign_in: {
+    id: OutsideSignInId;
+    provider_id: IdentityProviderId;
+    state_hash: Buffer;
+    browser_hash: Buffer;
+    secrets_sealed: string;
+    session_id: Nullable<SessionId>;
+    return_to: Nullable<string>;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  outside_session: {
+    id: OutsideSessionId;
+    identity_id: LinkedIdentityId;
+    session_id: Nullable<SessionId>;
+    sid: Nullable<string>;
+    token_kind: Nullable<'refresh' | 'access'>;
+    token_sealed: Nullable<string>;
+    token_expires_at: Nullable<Date>;
+    created_at: Date;
+    checked_at: Date;
+  };
+  logout_token: { provider_id: IdentityProviderId; token_hash: Buffer; expires_at: Date };
+  claim_role: { identity_id: LinkedIdentityId; organization_id: OrganizationId; role: Role };
+  claimed_membership: {
+    organization_id: OrganizationId;
+    user_id: UserId;
+    base_role: Nullable<Role>;
+    applied_role: Role;
+  };
+  oidc_client: {
+    id: OidcClientId;
+    title: string;
+    organization_id: Nullable<OrganizationId>;
+    app: Nullable<string>;
+    secret_hash: Nullable<Buffer>;
+    redirect_uris: string[];
+    first_party: boolean;
+    created_at: Date;
+  };
+  oidc_record: {
+    id: string;
+    payload_sealed: string;
+    grant_hash: Nullable<string>;
+    uid_hash: Nullable<string>;
+    consumed_at: Nullable<Date>;
+    expires_at: Date;
+  };
+  oidc_grant: { grant_hash: string; client_id: OidcClientId; session_id: SessionId; created_at: Date };
   invitation: {
     id: InvitationId;
     organization_id: OrganizationId;

@@ -325,6 +325,27 @@ export async function findInvitation(
   };
 }
 
-export async function markInvitationAccepted(trx: Trx, invitation: OpenInvitation, now: Date): Promise<void> {
+/** Open invitations to an address whose owner was proven; locked, so that each is accepted once. */
+export async function openInvitationsFor(
+  trx: Trx,
+  email: string,
+  now: Date,
+): Promise<{ id: InvitationId; organizationId: OrganizationId; role: Role }[]> {
+  return trx
+    .selectFrom('invitation as i')
+    .innerJoin('organization as o', 'o.id', 'i.organization_id')
+    .select(['i.id', 'i.organization_id as organizationId', 'i.role'])
+    .where('i.email', '=', email)
+    .where('i.accepted_at', 'is', null)
+    .where('i.revoked_at', 'is', null)
+    .where('i.expires_at', '>', now)
+    .where('o.deleted_at', 'is', null)
+    .orderBy('i.organization_id')
+    .limit(INVITATIONS_OPEN_MAX)
+    .forUpdate('i')
+    .execute();
+}
+
+export async function markInvitationAccepted(trx: Trx, invitation: { id: InvitationId }, now: Date): Promise<void> {
   await trx.updateTable('invitation').set({ accepted_at: now }).where('id', '=', invitation.id).execute();
 }

@@ -2,6 +2,7 @@
 import type { Db } from './database.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepOutbox } from './outbox.ts';
+import { sweepOutsideSignIns } from './outside-sign-ins.ts';
 import { sweepRateWindows } from './rate-windows.ts';
 import { sweepSignIns } from './sign-ins.ts';
 
@@ -18,6 +19,7 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepOutbox(db, ago(OUTBOX_HOURS * HOUR_MS));
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS));
   await sweepSignIns(db, ago(HOUR_MS));
+  await sweepOutsideSignIns(db, ago(HOUR_MS));
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')
