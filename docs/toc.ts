@@ -83,6 +83,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0009-types-stripped-nothing-built.md',
       'docs/adr/0010-docs-are-static-pages.md',
       'docs/adr/0011-what-an-archived-instance-keeps.md',
+      'docs/adr/0012-audit-entries-are-linked-at-commit.md',
     ],
   },
 ];

@@ -9,8 +9,8 @@ import { type AuditActorKind, type AuditContent, type AuditResult, digestText } 
 import { type AuditId, makeId, type OrganizationId, type ProjectId, type UserId } from '#domain/ids.ts';
 import { redacted, redactedText } from '#domain/redaction.ts';
 import type { Actor, Authorized } from './authorized.ts';
-import { type Db, json, type Trx, transact } from './database.ts';
-import { emit } from './outbox.ts';
+import { type Db, json, markEmitted, type Trx, transact } from './database.ts';
+import { hintRow } from './outbox.ts';
 import { cutPage, decodeNumberCursor } from './page.ts';
 
 export type AuditInput = {
@@ -31,18 +31,24 @@ const USER_AGENT_LENGTH_MAX = 300;
 const TEXT_LENGTH_MAX = 300;
 const DETAIL_BYTES_MAX = 32 * 1024;
 
-/** Inserts the audit row of a change, in the change's own transaction. */
+/** Inserts the audit row of a change, in the change's own transaction, and with it the hint: one statement for both. */
 export async function record(trx: Trx, actor: Actor, input: AuditInput): Promise<void> {
   const content = contentOf(actor, input, new Date());
-  await insertContent(trx, content);
   // Reading is recorded, but nobody has to look again because of it.
-  if (readingActions.has(input.action)) return;
-  await emit(trx, {
-    kind: 'audit',
-    ref: content.id,
-    organizationId: input.organizationId ?? null,
-    projectId: input.projectId ?? null,
-  });
+  if (readingActions.has(input.action)) return insertContent(trx, content);
+  await trx
+    .with('entry', (query) => query.insertInto('audit').values(rowOf(content)))
+    .insertInto('outbox')
+    .values(
+      hintRow({
+        kind: 'audit',
+        ref: content.id,
+        organizationId: input.organizationId ?? null,
+        projectId: input.projectId ?? null,
+      }),
+    )
+    .execute();
+  markEmitted(trx);
 }
 
 /** Actions that change nothing. */
@@ -79,31 +85,32 @@ function detail(value: unknown): unknown {
   return json(kept).length > DETAIL_BYTES_MAX ? { tooLong: true } : kept;
 }
 
-/** For `record` and for tests that need an entry of another time. */
+/** An entry as it is, without a hint. */
 export async function insertContent(trx: Trx, content: AuditContent): Promise<void> {
-  await trx
-    .insertInto('audit')
-    .values({
-      id: content.id as AuditId,
-      organization_id: content.organization as OrganizationId | null,
-      project_id: content.project as ProjectId | null,
-      at: new Date(content.at),
-      actor_kind: content.actorKind,
-      actor_id: content.actorId,
-      actor: content.actor,
-      action: content.action,
-      target_kind: content.targetKind,
-      target_id: content.targetId,
-      target: content.target,
-      result: content.result,
-      address: content.address,
-      user_agent: content.userAgent,
-      request_id: content.requestId,
-      before: content.before === null ? null : json(content.before),
-      after: content.after === null ? null : json(content.after),
-      digest: createHash('sha256').update(digestText(content)).digest(),
-    })
-    .execute();
+  await trx.insertInto('audit').values(rowOf(content)).execute();
+}
+
+function rowOf(content: AuditContent) {
+  return {
+    id: content.id as AuditId,
+    organization_id: content.organization as OrganizationId | null,
+    project_id: content.project as ProjectId | null,
+    at: new Date(content.at),
+    actor_kind: content.actorKind,
+    actor_id: content.actorId,
+    actor: content.actor,
+    action: content.action,
+    target_kind: content.targetKind,
+    target_id: content.targetId,
+    target: content.target,
+    result: content.result,
+    address: content.address,
+    user_agent: content.userAgent,
+    request_id: content.requestId,
+    before: content.before === null ? null : json(content.before),
+    after: content.after === null ? null : json(content.after),
+    digest: createHash('sha256').update(digestText(content)).digest(),
+  };
 }
 
 /** Of a person, every organization they belong to gets its own row: each log is complete by itself. */

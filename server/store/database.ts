@@ -474,7 +474,11 @@ export type Tables = {
     retired_at: Nullable<Date>;
   };
   audit_head: { chain: string; position: number; link: string; at: Date; key_id: string; signature: string };
-  audit_tombstone: { chain: string; to_position: Computed<number>; statement: ColumnType<AuditTombstone, never, never> };
+  audit_tombstone: {
+    chain: string;
+    to_position: Computed<number>;
+    statement: ColumnType<AuditTombstone, never, never>;
+  };
   audit_check: {
     chain: string;
     verified_to: number;
