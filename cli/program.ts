@@ -1,6 +1,7 @@
 /** The whole command tree. Pure wiring: reading it top to bottom is reading the program's table of contents. */
 import { Argument, Command, Help, Option } from 'commander';
 import { addAuditCommands } from './commands/audit.ts';
+import { addFactorCommands } from './commands/factors.ts';
 import { addHostCommands } from './commands/hosts.ts';
 import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
@@ -57,6 +58,7 @@ export function buildProgram(io: Io, json = false): Command {
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
   addTokenCommands(program, io);
+  addFactorCommands(program, io);
   addKeyCommands(program, io);
   addIdentityProviderCommands(program, io);
 
