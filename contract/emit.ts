@@ -70,6 +70,7 @@ const tagDescriptions: Record<string, string> = {
   audit: 'Who changed what, from where, with which result.',
   platform: 'Settings of the installation.',
   events: 'Live hints by Server-Sent Events.',
+  registration: 'Who may make an account, and with which code.',
   system: 'Health and facts of the installation itself.',
 };
 
@@ -167,6 +168,8 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
     if (route.response !== undefined) {
       const media = mediaTypes[route.produces ?? 'json'];
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
+    } else if (route.produces === 'image') {
+      success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };
     }
     const responses: JsonObject = { [String(route.status)]: success };
     for (const status of problemStatuses(route)) {

@@ -74,9 +74,19 @@ export const platformActions = [
   'platform.settings.update',
   'platform.quota.read',
   'platform.quota.update',
+<<<<<<< HEAD
   'platform.audit.read',
   'platform.audit.update',
+=======
+  'platform.user.read',
+  'platform.user.update',
+  'platform.user.delete',
+>>>>>>> identity
   'platform.user.factors',
+  'platform.registration.read',
+  'platform.registration.update',
+  'platform.mail.read',
+  'platform.mail.update',
   'platform.provider.read',
   'platform.provider.update',
   'platform.client.read',

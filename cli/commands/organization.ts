@@ -65,7 +65,7 @@ function addMembers(program: Command, io: Io): void {
     );
   members
     .command('invite <email>')
-    .description('Invite somebody; prints the link, once')
+    .description('Invite somebody by e-mail; without a mail server it prints the link, once')
     .addOption(roleOption().default('member'))
     .addHelpText('after', examples(['berth members invite grace@example.com --role operator']))
     .action(
@@ -75,10 +75,10 @@ function addMembers(program: Command, io: Io): void {
           params: { organization: organization.id },
           body: { email, role: options.role },
         });
-        berth.print(
-          invitation,
-          () =>
-            `Send this link to ${plain(invitation.email)} (it is shown this once and ends ${formatRelative(invitation.expiresAt, berth.io.now())}):\n${invitation.link}\n`,
+        berth.print(invitation, () =>
+          invitation.link === null
+            ? `An invitation is on its way to ${plain(invitation.email)}; it ends ${formatRelative(invitation.expiresAt, berth.io.now())}.\n`
+            : `Send this link to ${plain(invitation.email)} (it is shown this once and ends ${formatRelative(invitation.expiresAt, berth.io.now())}):\n${invitation.link}\n`,
         );
       }),
     );

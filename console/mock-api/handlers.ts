@@ -6,7 +6,11 @@ import type { Api, RouteName } from '#contract/api.ts';
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
+<<<<<<< HEAD
 import { auditHandlers } from './handlers-audit.ts';
+=======
+import { accountHandlers } from './handlers-account.ts';
+>>>>>>> identity
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { outsideHandlers } from './handlers-outside.ts';
@@ -25,6 +29,7 @@ function whoami(state: MockState) {
   const { id, name, title } = state.organization;
   return {
     user: state.user,
+    preferences: state.accounts.preferences,
     via: 'session' as const,
     expiresAt: iso(Date.now() + 8 * 3_600_000),
     memberships: [
@@ -122,6 +127,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...sessionHandlers,
+  ...accountHandlers(whoami),
   ...outsideHandlers(whoami),
   ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
@@ -148,7 +154,6 @@ export const handlers: Handlers = {
     state.signedIn = false;
     return undefined;
   },
-  accountUpdate: (state, { body }) => Object.assign(state.user, body),
   accountPassword: (_state, { body }) => {
     if (body.current === 'wrong')
       throw new BerthError('invalid_input', 'The current password is not right.', {
@@ -206,7 +211,8 @@ export const handlers: Handlers = {
     };
     state.invitations.unshift({ ...invitation, secret });
     record(state, 'member.invite', 'invitation', invitation.id, body.email);
-    return { ...invitation, link: `https://${DOMAIN}:9443/invitations/${secret}` };
+    const link = state.accounts.mailServer === null ? `https://${DOMAIN}:9443/invitations/${secret}` : null;
+    return { ...invitation, link };
   },
   invitationsRevoke: (state, { params }) => {
     state.invitations = state.invitations.filter((each) => each.id !== params.invitation);

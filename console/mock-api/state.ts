@@ -16,6 +16,7 @@ import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.
 import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
+import { type MockAccounts, someAccounts } from './handlers-account.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
 
@@ -61,6 +62,7 @@ export type MockState = {
   tokens: Token[];
   sessions: SessionRow[];
   factors: MockFactors;
+  accounts: MockAccounts;
   audit: AuditEntry[];
   /** Days; null: for ever. */
   auditRetention: number | null;
@@ -200,6 +202,7 @@ export function emptyState(): MockState {
     tokens: [],
     sessions: [],
     factors: noFactors(),
+    accounts: someAccounts(user, organization),
     audit: [],
     auditRetention: 90,
     outside: someProviders(organization.id),

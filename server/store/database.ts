@@ -20,6 +20,7 @@ import type {
   InstanceId,
   InvitationId,
   LinkedIdentityId,
+  MailId,
   OidcClientId,
   OperationId,
   OrganizationId,
@@ -27,6 +28,8 @@ import type {
   OutsideSignInId,
   PasskeyId,
   ProjectId,
+  RegistrationCodeId,
+  RegistrationId,
   RouteId,
   SessionId,
   SignInId,
@@ -43,7 +46,9 @@ import type {
   InstancePhase,
   ObservedState,
 } from '#domain/instances.ts';
+import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
+import type { PictureType, Theme } from '#domain/profiles.ts';
 import { PreparingClient } from './prepared.ts';
 
 /** A column with a default of now(); never written by us. */
@@ -87,6 +92,86 @@ export type Tables = {
     created_at: Stamp;
     disabled_at: Nullable<Date>;
     second_factor: Generated<boolean>;
+    deleted_at: Nullable<Date>;
+  };
+  profile: {
+    user_id: UserId;
+    language: string;
+    time_zone: Nullable<string>;
+    theme: Theme;
+    avatar: Nullable<Buffer>;
+    avatar_type: Nullable<PictureType>;
+    avatar_hash: Nullable<string>;
+  };
+  email_change: {
+    user_id: UserId;
+    email: string;
+    old_token_hash: Buffer;
+    new_token_hash: Buffer;
+    old_confirmed_at: Nullable<Date>;
+    new_confirmed_at: Nullable<Date>;
+    created_at: Date;
+    expires_at: Date;
+  };
+  password_reset: {
+    token_hash: Buffer;
+    user_id: Nullable<UserId>;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  registration_code: {
+    id: RegistrationCodeId;
+    code_hash: Buffer;
+    prefix: string;
+    note: string;
+    organization_id: Nullable<OrganizationId>;
+    role: Nullable<WorkingRole>;
+    uses_max: number;
+    uses: Generated<number>;
+    created_by: UserId;
+    created_at: Date;
+    expires_at: Date;
+    revoked_at: Nullable<Date>;
+  };
+  registration: {
+    id: RegistrationId;
+    email: Nullable<string>;
+    token_hash: Buffer;
+    code_id: Nullable<RegistrationCodeId>;
+    created_at: Date;
+    expires_at: Date;
+  };
+  mail_server: {
+    id: string;
+    host: string;
+    port: number;
+    security: MailSecurity;
+    username: Nullable<string>;
+    password_sealed: Nullable<string>;
+    ca_certificate: Nullable<string>;
+    from_address: string;
+    from_name: string;
+    updated_at: Date;
+  };
+  mail: {
+    id: MailId;
+    kind: MailKind;
+    recipient: string;
+    user_id: Nullable<UserId>;
+    organization_id: Nullable<OrganizationId>;
+    about: Nullable<string>;
+    shown_at: Nullable<Date>;
+    subject: string;
+    content_sealed: Nullable<string>;
+    state: MailState;
+    attempts: Generated<number>;
+    next_at: Date;
+    claimed_until: Nullable<Date>;
+    error: Nullable<string>;
+    created_at: Date;
+    expires_at: Date;
+    ended_at: Nullable<Date>;
   };
   membership: { organization_id: OrganizationId; user_id: UserId; role: Role; joined_at: Stamp };
   session: {

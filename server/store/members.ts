@@ -218,8 +218,13 @@ export async function invitationFacts(
   proof: OrganizationProof<'member.invite'>,
   email: string,
   now: Date,
-): Promise<{ isMember: boolean; open: number }> {
-  await trx.selectFrom('organization').select('id').where('id', '=', proof.id).forUpdate().execute();
+): Promise<{ isMember: boolean; open: number; organization: string }> {
+  const { title } = await trx
+    .selectFrom('organization')
+    .select('title')
+    .where('id', '=', proof.id)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
   const member = await memberQuery(trx)
     .where('m.organization_id', '=', proof.id)
     .where('u.email', '=', email)
@@ -232,7 +237,7 @@ export async function invitationFacts(
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', now)
     .executeTakeFirstOrThrow();
-  return { isMember: member !== undefined, open };
+  return { isMember: member !== undefined, open, organization: title };
 }
 
 /** Stores an invitation and withdraws older open ones for the same address. */

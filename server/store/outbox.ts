@@ -19,6 +19,8 @@ export const hintKinds = [
   'quota',
   'session',
   'audit',
+  'user',
+  'mail',
   'key',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
