@@ -74,7 +74,12 @@ const tagDescriptions: Record<string, string> = {
   system: 'Health and facts of the installation itself.',
 };
 
-const mediaTypes = { json: 'application/json', stream: 'text/event-stream', lines: 'application/x-ndjson' } as const;
+const mediaTypes = {
+  json: 'application/json',
+  stream: 'text/event-stream',
+  lines: 'application/x-ndjson',
+  image: 'image/*',
+} as const;
 
 /** 'instances.nameCheck' -> 'InstancesNameCheck'. */
 function pascal(id: string): string {

@@ -74,14 +74,11 @@ export const platformActions = [
   'platform.settings.update',
   'platform.quota.read',
   'platform.quota.update',
-<<<<<<< HEAD
   'platform.audit.read',
   'platform.audit.update',
-=======
   'platform.user.read',
   'platform.user.update',
   'platform.user.delete',
->>>>>>> identity
   'platform.user.factors',
   'platform.registration.read',
   'platform.registration.update',

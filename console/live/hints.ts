@@ -40,7 +40,6 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   session: [{ routes: ['whoami', 'accountGet', 'sessionsList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
-<<<<<<< HEAD
   audit: [
     {
       // Not platformAuditList: each reading of it is recorded, and nobody read what only the page fetched again.
@@ -48,11 +47,8 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
       params: () => ({}),
     },
   ],
-=======
   user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
   mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
-  audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],
->>>>>>> identity
 };
 
 /** True when any of `hints` makes the query with this key stale. */

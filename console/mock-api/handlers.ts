@@ -6,11 +6,8 @@ import type { Api, RouteName } from '#contract/api.ts';
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
-<<<<<<< HEAD
-import { auditHandlers } from './handlers-audit.ts';
-=======
 import { accountHandlers } from './handlers-account.ts';
->>>>>>> identity
+import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { outsideHandlers } from './handlers-outside.ts';
