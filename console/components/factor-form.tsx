@@ -140,7 +140,12 @@ function TypedProof({
               autoFocus
               {...(kind === 'password'
                 ? { type: 'password', autoComplete: 'current-password' }
-                : { autoComplete: 'off', spellCheck: false, className: 'mono', placeholder: 'xxxx-xxxx-xxxx-xxxx-xxxx-xxxx' })}
+                : {
+                    autoComplete: 'off',
+                    spellCheck: false,
+                    className: 'mono',
+                    placeholder: 'xxxx-xxxx-xxxx-xxxx-xxxx-xxxx',
+                  })}
             />
           )}
         </Field>

@@ -75,7 +75,9 @@ function needsConfirmation({ factors }: MockState): void {
 
 function codes(state: MockState): string[] {
   state.factors.recoveryCodesLeft = RECOVERY_CODES;
-  return Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(crypto.getRandomValues(new Uint8Array(RECOVERY_CODE_BYTES))));
+  return Array.from({ length: RECOVERY_CODES }, () =>
+    makeRecoveryCode(crypto.getRandomValues(new Uint8Array(RECOVERY_CODE_BYTES))),
+  );
 }
 
 function rule({ factors, members }: MockState) {

@@ -3,7 +3,13 @@ import type { PasskeyRegistration } from '#contract/factors.ts';
 import { mayChangeRole } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
-import { makeRecoveryCode, PASSKEYS_PER_USER_MAX, RECOVERY_CODE_BYTES, RECOVERY_CODES, TOTP_ENROL_MINUTES } from '#domain/factors.ts';
+import {
+  makeRecoveryCode,
+  PASSKEYS_PER_USER_MAX,
+  RECOVERY_CODE_BYTES,
+  RECOVERY_CODES,
+  TOTP_ENROL_MINUTES,
+} from '#domain/factors.ts';
 import type { OrganizationId, PasskeyId, UserId } from '#domain/ids.ts';
 import { challengeOf, registrationOptions, verifyRegistration } from '#server/runtime/passkeys.ts';
 import { makeTotpSecret, totpStep, totpUri } from '#server/runtime/totp.ts';
