@@ -57,6 +57,15 @@ export async function registerSecurityHeaders(server: FastifyInstance): Promise<
   });
 }
 
+/** For answers to requests so broken that no hook saw them. */
+export function bareHeaders(reply: FastifyReply): void {
+  reply
+    .header('content-security-policy', NOTHING)
+    .header('x-content-type-options', 'nosniff')
+    .header('x-frame-options', 'DENY')
+    .header('referrer-policy', 'same-origin');
+}
+
 /**
  * Answers `html`, a page of ours whose scripts are files, with a fresh nonce on each of its scripts. Styles may be
  * inline: terminal (xterm.js), toasts and menus bring style elements of their own that take no nonce; a style cannot

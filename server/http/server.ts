@@ -22,7 +22,7 @@ import { type Credential, clientAddress, clientUserAgent, readCredential, sessio
 import type { Limits } from './limits.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
-import { registerSecurityHeaders } from './security-headers.ts';
+import { bareHeaders, registerSecurityHeaders } from './security-headers.ts';
 import { outsideCookie, readOutsideSecret, readSignInHandle, signInCookie } from './sign-in-cookie.ts';
 import { checkText } from './text.ts';
 
@@ -114,7 +114,8 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     forceCloseConnections: true,
     // Requests so broken that no route and no hook sees them, such as a path with a bad percent sign.
     frameworkErrors: (error, request, reply) => {
-      reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+      reply.header('x-request-id', request.id);
+      bareHeaders(reply);
       sendProblem(options.log, error, request, reply);
     },
     genReqId: (request) => requestIdFrom(request.headers['x-request-id']),

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
-import type { FastifyRequest } from 'fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BerthError } from '#domain/errors.ts';
 import type { Log } from '#server/runtime/log.ts';
 import { sendPage } from './security-headers.ts';
@@ -29,9 +29,7 @@ export async function registerConsole(
       root: consoleDir,
       // Files are looked up when asked for: `berth up` may replace the built console under a running server.
       wildcard: true,
-      // Pages carry a nonce: they are never sent as they lie there.
-      index: false,
-      allowedPath: (path) => path !== '/index.html',
+      index: 'index.html',
       dotfiles: 'ignore',
       cacheControl: false,
       setHeaders: (response, path) => {
@@ -42,11 +40,14 @@ export async function registerConsole(
       },
     });
   }
-  http.fastify.setNotFoundHandler(async (request, reply) => {
+  // Pages carry a nonce: they are never sent as they lie there.
+  const page = async (request: FastifyRequest, reply: FastifyReply) => {
     const html = index === null || !wantsPage(request) ? null : await readFile(index, 'utf8').catch(() => null);
     if (html !== null) return sendPage(reply.status(200), html, consoleOrigin);
     return sendProblem(log, missing(request), request, reply);
-  });
+  };
+  for (const path of ['/', '/index.html']) http.fastify.get(path, page);
+  http.fastify.setNotFoundHandler(page);
 }
 
 function wantsPage(request: FastifyRequest): boolean {
