@@ -10,6 +10,7 @@ import { identityRoutes } from './identity.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
+import { oauthRoutes } from './oauth.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import type { RouteDefinition } from './route.ts';
@@ -19,6 +20,7 @@ import { systemRoutes } from './system.ts';
 export const api = {
   ...identityRoutes,
   ...factorRoutes,
+  ...oauthRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,

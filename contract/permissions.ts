@@ -75,7 +75,8 @@ const advice: Record<keyof typeof errorCatalogue, string> = {
   forbidden: 'You are signed in, and this address is not open to you. Ask a member of its organization.',
   step_up_required:
     'Confirm with the password or a second factor (`POST /api/v1/account/confirm`), then repeat the call. The console asks by itself, the CLI with `berth confirm`.',
-  second_factor_required: 'Set up a second factor under Account, Security. Everything about the own account stays open.',
+  second_factor_required:
+    'Set up a second factor under Account, Security. Everything about the own account stays open.',
   forbidden_origin: 'Changes with a session cookie must come from the console itself. Programs use an API token.',
   not_found: 'It does not exist, or your role does not let you see or change it: the two look alike on purpose.',
   conflict: 'Look at the current state, then decide again.',

@@ -30,6 +30,10 @@ export type RouteDefinition = {
   status: 200 | 201 | 202 | 204;
   /** Body of success; absent for 204. */
   response?: z.ZodType;
+  /** `oauth`: the body is a form, unknown fields are ignored, errors have the shape of RFC 6749. */
+  protocol?: 'oauth';
+  /** For `self`: also with a token whose scopes hold nothing about the account. */
+  anyScopes?: true;
   /** `stream` is text/event-stream. */
   produces?: 'json' | 'stream';
 };

@@ -10,6 +10,7 @@ import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
@@ -21,6 +22,7 @@ import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerKeys } from './http/keys.ts';
 import { registerMembers } from './http/members.ts';
+import { registerOAuth } from './http/oauth.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
@@ -153,10 +155,13 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       rates: rateRules(config.rateLimits),
       counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
       findPerson: (credential, origin) => findPerson(app, credential, origin),
+      renewIfAsked: (person) => renewIfAsked(app, person),
+      takeRenewal,
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
     registerFactors(http, app);
+    registerOAuth(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerInstances(http, app);

@@ -1,5 +1,6 @@
 /** Endpoints of set-up, sign-in and the own account. */
 import { api } from '#contract/api.ts';
+import { describeUserAgent } from '#domain/sessions.ts';
 import type { AppContext } from '#server/app/context.ts';
 import {
   changePassword,
@@ -7,6 +8,7 @@ import {
   createToken,
   listSessions,
   listTokens,
+  revokeOtherSessions,
   revokeSession,
   revokeToken,
   setupState,
@@ -35,6 +37,7 @@ export function presentWhoami({ person, memberships, projects }: Whoami) {
   return {
     user: presentUser({ ...person, id: person.userId }),
     via: person.credential.via,
+    scopes: person.scopes === null ? null : [...person.scopes],
     expiresAt: isoOrNull(person.expiresAt),
     memberships,
     projects: projects.map(({ id, name, title, organization }) => ({ id, name, title, organization })),
@@ -44,6 +47,7 @@ export function presentWhoami({ person, memberships, projects }: Whoami) {
 function presentToken(token: {
   id: string;
   name: string;
+  scopes: string[] | null;
   prefix: string;
   createdAt: Date;
   expiresAt: Date | null;
@@ -52,6 +56,7 @@ function presentToken(token: {
   return {
     id: token.id,
     name: token.name,
+    scopes: token.scopes,
     prefix: token.prefix,
     createdAt: iso(token.createdAt),
     expiresAt: isoOrNull(token.expiresAt),
@@ -88,8 +93,9 @@ export function registerIdentity(http: Http, app: AppContext): void {
     return undefined;
   });
   http.register(api.sessionsList, async ({ caller }) => ({
-    items: (await listSessions(app, caller)).map((session) => ({
+    items: (await listSessions(app, caller)).map(({ client, ...session }) => ({
       ...session,
+      device: client ?? describeUserAgent(session.userAgent),
       createdAt: iso(session.createdAt),
       lastSeenAt: iso(session.lastSeenAt),
       expiresAt: iso(session.expiresAt),
@@ -97,6 +103,10 @@ export function registerIdentity(http: Http, app: AppContext): void {
   }));
   http.register(api.sessionsRevoke, async ({ caller, params }) => {
     await revokeSession(app, caller, params.session);
+    return undefined;
+  });
+  http.register(api.sessionsRevokeOthers, async ({ caller }) => {
+    await revokeOtherSessions(app, caller);
     return undefined;
   });
   http.register(api.tokensList, async ({ caller }) => ({ items: (await listTokens(app, caller)).map(presentToken) }));

@@ -137,11 +137,7 @@ export async function listGroupMembers(db: Db, proof: GroupProof<'group.read'>):
 }
 
 /** E-mail address of a member of the group's organization; null when the person does not belong to it. */
-export async function memberEmail(
-  trx: Trx,
-  proof: GroupProof<'group.update'>,
-  user: UserId,
-): Promise<string | null> {
+export async function memberEmail(trx: Trx, proof: GroupProof<'group.update'>, user: UserId): Promise<string | null> {
   const row = await trx
     .selectFrom('membership as m')
     .innerJoin('app_user as u', 'u.id', 'm.user_id')

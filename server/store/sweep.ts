@@ -1,8 +1,10 @@
 /** Forgets what only had a short purpose: hints, rate windows, sessions long over, idempotency keys. */
 import type { Db } from './database.ts';
+import { sweepDeviceLogins } from './device-logins.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepRateWindows } from './rate-windows.ts';
+import { sweepRefreshTokens } from './sessions.ts';
 import { sweepSignIns } from './sign-ins.ts';
 
 const HOUR_MS = 3600 * 1000;
@@ -18,6 +20,8 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepOutbox(db, ago(OUTBOX_HOURS * HOUR_MS));
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS));
   await sweepSignIns(db, ago(HOUR_MS));
+  await sweepDeviceLogins(db, ago(HOUR_MS));
+  await sweepRefreshTokens(db, now);
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')
