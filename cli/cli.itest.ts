@@ -133,8 +133,10 @@ it('I4: people, projects, quota, audit, tokens, images, hosts, operations', asyn
   expect(await ok('members', 'invitations')).toContain('grace@example.test');
   await ok('members', 'revoke-invitation', 'grace@example.test');
   expect(await ok('members', 'list')).toContain(EMAIL);
-  await ok('quota', 'set', '--instances', '7', '--memory', '64GiB');
-  expect(await json<{ limit: { instances: number } }>('quota', 'get')).toMatchObject({ limit: { instances: 7 } });
+  await ok('quotas', 'set', '--instances', '7', '--memory', '64GiB', '--desktops', '5');
+  expect(await json<{ limit: { instances: number } }>('quotas', 'show')).toMatchObject({ limit: { instances: 7 } });
+  await ok('quotas', 'set', 'organization', '--desktops', '500');
+  expect(await ok('quotas', 'show', 'organization')).toMatch(/Desktops +\d+ +500[\s\S]*main +\d+ of 7/);
   expect(await ok('quota', 'get')).toMatch(/Instances +\d+ +7/);
   expect(await ok('audit', 'list', '--limit', '100')).toContain('instance.create');
   expect(await ok('images', 'list')).toMatch(/server +server +ready/);
@@ -157,7 +159,7 @@ it('I5: a quota that is used up is exit code 5 with the way out', async () => {
   await ok('quota', 'set', '--instances', '1');
   const full = await berth('instances', 'create', 'server', 'more');
   expect(full.code).toBe(5);
-  expect(full.err).toContain('berth quota get');
+  expect(full.err).toContain('berth quotas show');
   expect(full.err).toContain('request id:');
   await ok('quota', 'set', '--instances', '20');
 });

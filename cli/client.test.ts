@@ -120,7 +120,7 @@ it('U3: problem JSON becomes a readable error with exit code and request id', as
     requestId: 'req-1',
     message: 'Words for people.',
   });
-  expect(error.hint).toContain('berth quota get');
+  expect(error.hint).toContain('berth quotas show');
   expect(seen.length).toBe(1);
   await berth.close();
 });

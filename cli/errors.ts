@@ -80,7 +80,7 @@ const hintOfCode: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'Sign in with: berth login',
   not_found: 'See what there is with the matching "list" command; another project needs --project.',
   name_taken: 'Choose another name.',
-  quota_exceeded: 'See limits and use with: berth quota get. Delete something, or ask an administrator for more.',
+  quota_exceeded: 'See limits and use with: berth quotas show. Delete something, or ask an administrator for more.',
   internal: 'Look the request id up in the server log: ./berth logs server',
   unavailable: 'On the host, ./berth status says what is down.',
 };

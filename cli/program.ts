@@ -6,6 +6,7 @@ import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
+import { addQuotaCommands } from './commands/quotas.ts';
 import { addRouteCommands } from './commands/routes.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
@@ -51,6 +52,7 @@ export function buildProgram(io: Io, json = false): Command {
   addHostCommands(program, io);
   addOperationCommands(program, io);
   addOrganizationCommands(program, io);
+  addQuotaCommands(program, io);
   addTokenCommands(program, io);
   addKeyCommands(program, io);
 

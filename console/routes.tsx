@@ -72,11 +72,20 @@ async function signedIn({ location }: { location: { href: string } }): Promise<{
     throw redirect({ to: '/sign-in', search: { return: location.href === '/' ? undefined : location.href } });
   }
 }
+/** Who lacks the second factor that their organization asks for sets one up before anything else of it opens. */
+function enrolFirst(href: string): never {
+  throw redirect({ to: '/account/security', search: { return: href === '/' ? undefined : href } });
+}
 const shell = createRoute({
   getParentRoute: () => root,
   id: 'shell',
   component: AppShell,
-  beforeLoad: signedIn,
+  beforeLoad: async ({ location }) => {
+    const { session } = await signedIn({ location });
+    const shut = session.memberships.length > 0 && session.memberships.every((each) => each.needsSecondFactor);
+    if (shut && !location.pathname.startsWith('/account')) enrolFirst(location.href);
+    return { session };
+  },
 });
 /** Where a desktop's own name leads: its screen in the whole window, without the console around it. */
 const screenWindow = createRoute({
@@ -101,9 +110,13 @@ const project = createRoute({
   getParentRoute: () => shell,
   path: '/p/$project',
   component: Outlet,
-  beforeLoad: ({ context, params }) => {
+  beforeLoad: ({ context, params, location }) => {
     const found = findProject(context.session, params.project);
-    if (found === undefined) throw notFound();
+    if (found === undefined) {
+      // Projects of an organization that waits for a second factor are not told yet.
+      if (context.session.memberships.some((each) => each.needsSecondFactor)) enrolFirst(location.href);
+      throw notFound();
+    }
     rememberProject(found);
     return { project: found };
   },
@@ -290,9 +303,10 @@ const organization = createRoute({
   getParentRoute: () => shell,
   path: '/o/$organization',
   component: Outlet,
-  beforeLoad: ({ context, params }) => {
+  beforeLoad: ({ context, params, location }) => {
     const found = findMembership(context.session, params.organization);
     if (found === undefined) throw notFound();
+    if (found.needsSecondFactor) enrolFirst(location.href);
     return { organizationId: found.organization.id };
   },
 });
@@ -318,6 +332,14 @@ const audit = createRoute({
     return { action: text('action'), actor: text('actor'), target: text('target') };
   },
   component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'AuditPage'),
+});
+const organizationSignIn = createRoute({
+  getParentRoute: () => organization,
+  path: '/sign-in',
+  staticData: { crumb: 'Sign-in' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('organizationSignInGet', { params: { organization: context.organizationId } })),
+  component: lazyRouteComponent(() => import('./pages/organization/sign-in.tsx'), 'OrganizationSignInPage'),
 });
 
 const images = createRoute({
@@ -345,6 +367,16 @@ const accountProfile = createRoute({
   getParentRoute: () => account,
   path: '/',
   component: lazyRouteComponent(() => import('./pages/account/profile.tsx'), 'ProfileTab'),
+});
+const accountSecurity = createRoute({
+  getParentRoute: () => account,
+  path: '/security',
+  staticData: { crumb: 'Security' },
+  validateSearch: (search: Record<string, unknown>): { return?: string | undefined } => ({
+    return: safeReturn(search['return']) ?? undefined,
+  }),
+  loader: () => queryClient.prefetchQuery(apiQuery('securityGet', {})),
+  component: lazyRouteComponent(() => import('./pages/account/security/security.tsx'), 'SecurityTab'),
 });
 const accountSessions = createRoute({
   getParentRoute: () => account,
@@ -393,10 +425,10 @@ const tree = root.addChildren([
     ]),
     operation,
     instanceById,
-    organization.addChildren([members, audit]),
+    organization.addChildren([members, audit, organizationSignIn]),
     images,
     hosts,
-    account.addChildren([accountProfile, accountSessions, accountTokens, accountAppearance]),
+    account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
   ]),
 ]);
 

@@ -13,6 +13,7 @@ import { keyRoutes } from './keys.ts';
 import { oauthRoutes } from './oauth.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { quotaRoutes } from './quotas.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { systemRoutes } from './system.ts';
@@ -25,6 +26,7 @@ export const api = {
   ...groupRoutes,
   ...grantRoutes,
   ...entryRoutes,
+  ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
   ...operationRoutes,

@@ -19,7 +19,8 @@ import { imageSchema } from './images.ts';
 import { acceptedSchema, healthCheckSchema, instanceSchema, sizeSchema, snapshotSchema } from './instances.ts';
 import { deviceLoginSchema, oauthErrorSchema } from './oauth.ts';
 import { operationSchema, operationStepSchema } from './operations.ts';
-import { organizationSchema, projectSchema, quotaSchema } from './organizations.ts';
+import { organizationSchema, projectSchema } from './organizations.ts';
+import { quotaSchema } from './quotas.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeSchema } from './routes.ts';
 
@@ -59,7 +60,8 @@ const named: Record<string, z.ZodType> = {
 const tagDescriptions: Record<string, string> = {
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
   organizations: 'The tenant: its members and invitations.',
-  projects: 'Projects group instances inside an organization and carry the quota.',
+  projects: 'Projects group instances inside an organization and carry a quota.',
+  quotas: 'What a project may use, and what all projects of an organization may use together.',
   instances: 'Desktops and servers. Changes that take time answer 202 with an operation.',
   snapshots: 'Points in time of one instance to roll back to or to clone from.',
   routes: 'Host names that lead to a port of an instance.',

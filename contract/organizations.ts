@@ -1,16 +1,7 @@
-/** Organizations, projects and quotas. */
+/** Organizations and projects. */
 import { z } from 'zod';
 import { API_PREFIX, abilitySchema, idSchema, nameSchema, timestamp, titleSchema } from './common.ts';
 import { defineRoute } from './route.ts';
-
-export const quotaSchema = z.object({
-  instances: z.number().int().min(0).max(100_000),
-  cpus: z.number().int().min(0).max(100_000),
-  memoryBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-  diskBytes: z.number().int().min(0).max(Number.MAX_SAFE_INTEGER),
-  routes: z.number().int().min(0).max(1_000_000),
-  snapshots: z.number().int().min(0).max(1_000_000),
-});
 
 export const organizationSchema = z.object({
   id: idSchema('org'),
@@ -154,30 +145,5 @@ export const organizationRoutes = {
     status: 204,
     summary: 'Delete a project without instances, with its network',
     params: projectParams,
-  }),
-  quotaGet: defineRoute({
-    id: 'quota.get',
-    method: 'GET',
-    path: `${API_PREFIX}/projects/:project/quota`,
-    tag: 'projects',
-    access: 'quota.read',
-    rateClass: 'api',
-    status: 200,
-    summary: 'Limits and use',
-    params: projectParams,
-    response: z.object({ limit: quotaSchema, used: quotaSchema }),
-  }),
-  quotaUpdate: defineRoute({
-    id: 'quota.update',
-    method: 'PATCH',
-    path: `${API_PREFIX}/projects/:project/quota`,
-    tag: 'projects',
-    access: 'platform.quota.update',
-    rateClass: 'api',
-    status: 200,
-    summary: 'Change limits; lowering below the use blocks new things and harms nothing running',
-    params: projectParams,
-    body: quotaSchema.partial().strict(),
-    response: z.object({ limit: quotaSchema, used: quotaSchema }),
   }),
 } as const;

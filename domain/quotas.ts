@@ -1,27 +1,29 @@
-/** Quotas are per project; every reservation is one conditional UPDATE so that racing creates never overrun. */
+/**
+ * Quotas: what a project may use, and what all projects of an organization may use together. Every reservation is one
+ * conditional UPDATE of both, so that racing creates never overrun either.
+ */
+import type { InstanceKind } from './instances.ts';
 import type { Size } from './sizes.ts';
 import { GIB } from './sizes.ts';
 
-export type Quota = {
-  instances: number;
-  cpus: number;
-  memoryBytes: number;
-  diskBytes: number;
-  routes: number;
-  snapshots: number;
-};
-export type QuotaResource = keyof Quota;
-export const quotaResources: readonly QuotaResource[] = [
+export const quotaResources = [
   'instances',
+  'desktops',
+  'servers',
   'cpus',
   'memoryBytes',
   'diskBytes',
   'routes',
   'snapshots',
-];
+] as const;
+export type QuotaResource = (typeof quotaResources)[number];
+export type Quota = Record<QuotaResource, number>;
 
+/** What a new project may use, unless its organization may use less. */
 export const defaultQuota: Quota = {
   instances: 20,
+  desktops: 20,
+  servers: 20,
   cpus: 40,
   memoryBytes: 80 * GIB,
   diskBytes: 800 * GIB,
@@ -29,21 +31,37 @@ export const defaultQuota: Quota = {
   snapshots: 100,
 };
 
-export const noUse: Quota = { instances: 0, cpus: 0, memoryBytes: 0, diskBytes: 0, routes: 0, snapshots: 0 };
+const PROJECTS_WORTH = 50;
 
-/** What one instance of this size takes from the quota. */
-export function instanceUse(size: Size): Quota {
+/** What all projects of a new organization may use together. */
+export const defaultOrganizationQuota: Quota = mapQuota((resource) => defaultQuota[resource] * PROJECTS_WORTH);
+
+export const noUse: Quota = mapQuota(() => 0);
+
+/** A quota from a figure per resource. */
+export function mapQuota(figure: (resource: QuotaResource) => number): Quota {
+  return Object.fromEntries(quotaResources.map((resource) => [resource, figure(resource)])) as Quota;
+}
+
+/** What one instance takes from the quota. */
+export function instanceUse(instance: { kind: InstanceKind; size: Size }): Quota {
   return {
+    ...noUse,
     instances: 1,
-    cpus: size.cpus,
-    memoryBytes: size.memoryBytes,
-    diskBytes: size.diskBytes,
-    routes: 0,
-    snapshots: 0,
+    desktops: instance.kind === 'desktop' ? 1 : 0,
+    servers: instance.kind === 'server' ? 1 : 0,
+    cpus: instance.size.cpus,
+    memoryBytes: instance.size.memoryBytes,
+    diskBytes: instance.size.diskBytes,
   };
 }
 
 /** The resources that would be overrun if `more` were added to `used`. */
 export function overrun(limit: Quota, used: Quota, more: Quota): QuotaResource[] {
   return quotaResources.filter((key) => more[key] > 0 && used[key] + more[key] > limit[key]);
+}
+
+/** The resources of which `part` allows more than `whole`: a project's limits stay within its organization's. */
+export function beyond(part: Quota, whole: Quota): QuotaResource[] {
+  return quotaResources.filter((key) => part[key] > whole[key]);
 }

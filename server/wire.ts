@@ -26,6 +26,7 @@ import { registerOAuth } from './http/oauth.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
+import { registerQuotas } from './http/quotas.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
 import { registerSnapshots } from './http/snapshots.ts';
@@ -164,6 +165,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerOAuth(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
+    registerQuotas(http, app);
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);

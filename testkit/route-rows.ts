@@ -261,6 +261,9 @@ export const routeRows: Record<RouteName, Row> = {
   projectsGet: project,
   quotaGet: project,
   quotaUpdate: async ({ place }) => ({ params: { project: place.project }, body: { instances: 1000 } }),
+  organizationQuotaGet: organization,
+  platformQuotaGet: organization,
+  platformQuotaUpdate: async ({ place }) => ({ params: { organization: place.organization }, body: { routes: 9000 } }),
   instancesList: project,
   instancesCreate: async ({ db, place }) => {
     const name = newName('image');

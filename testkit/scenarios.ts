@@ -172,6 +172,8 @@ export async function disagreements(world: World): Promise<string[]> {
     of.reduce((total, row) => total + row.size[key], 0);
   expectEqual('quota', used, {
     instances: living.length,
+    desktops: living.filter((row) => row.kind === 'desktop').length,
+    servers: living.filter((row) => row.kind === 'server').length,
     cpus: sum(living, 'cpus'),
     memoryBytes: sum(living, 'memoryBytes'),
     diskBytes: sum(kept, 'diskBytes'),

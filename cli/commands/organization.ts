@@ -1,4 +1,4 @@
-/** members, projects, quota, audit: the organization. */
+/** members, projects, audit: the organization. */
 import { type Command, Option } from 'commander';
 import { type Role, roles } from '#domain/authz.ts';
 import type { InputOf } from '../client.ts';
@@ -173,92 +173,6 @@ function addProjects(program: Command, io: Io): void {
     );
 }
 
-type QuotaOptions = {
-  instances?: string;
-  cpus?: string;
-  memory?: string;
-  disk?: string;
-  routes?: string;
-  snapshots?: string;
-};
-type Quota = { limit: Record<QuotaName, number>; used: Record<QuotaName, number> };
-const quotaNames = ['instances', 'cpus', 'memoryBytes', 'diskBytes', 'routes', 'snapshots'] as const;
-type QuotaName = (typeof quotaNames)[number];
-const quotaTitles: Record<QuotaName, string> = {
-  instances: 'Instances',
-  cpus: 'CPUs',
-  memoryBytes: 'Memory',
-  diskBytes: 'Disk',
-  routes: 'Routes',
-  snapshots: 'Snapshots',
-};
-
-function quotaTable(berth: Runtime, quota: Quota): string {
-  const show = (name: QuotaName, value: number): string =>
-    name.endsWith('Bytes') ? formatBytes(value) : String(value);
-  return renderTable(
-    quotaNames.map((name) => ({ name, used: quota.used[name], limit: quota.limit[name] })),
-    [
-      { title: 'Resource', value: (row) => quotaTitles[row.name] },
-      {
-        title: 'Used',
-        value: (row) => show(row.name, row.used),
-        align: 'right',
-        paint: (text, row) => (row.used >= row.limit ? berth.paint.red(text) : text),
-      },
-      { title: 'Limit', value: (row) => show(row.name, row.limit), align: 'right' },
-    ],
-    { paint: berth.paint, empty: '' },
-  );
-}
-
-function addQuota(program: Command, io: Io): void {
-  const quota = program.command('quota').description('Limits of a project');
-  quota
-    .command('get')
-    .alias('show')
-    .description('Show limits and use')
-    .action(
-      run(io, async (berth) => {
-        const project = await berth.project();
-        const answer = await (await berth.client()).call('quotaGet', { params: { project: project.id } });
-        berth.print(answer, () => quotaTable(berth, answer));
-      }),
-    );
-  quota
-    .command('set')
-    .description('Change limits (platform administrators); lowering below the use harms nothing that runs')
-    .option('--instances <n>', 'instances')
-    .option('--cpus <n>', 'CPUs of all instances together')
-    .option('--memory <size>', 'memory of all instances together')
-    .option('--disk <size>', 'disk of all instances together')
-    .option('--routes <n>', 'routes')
-    .option('--snapshots <n>', 'snapshots')
-    .addHelpText('after', examples(['berth quota set --project class-7 --instances 30 --memory 60GiB']))
-    .action(
-      run<QuotaOptions>(io, async (berth, _args, options) => {
-        const count = (text: string): number => {
-          const value = Number(text);
-          if (!Number.isInteger(value) || value < 0) throw usageError(`"${text}" is not a whole number.`);
-          return value;
-        };
-        const body: InputOf<'quotaUpdate'>['body'] = {
-          ...(options.instances === undefined ? {} : { instances: count(options.instances) }),
-          ...(options.cpus === undefined ? {} : { cpus: count(options.cpus) }),
-          ...(options.memory === undefined ? {} : { memoryBytes: parseBytes(options.memory) }),
-          ...(options.disk === undefined ? {} : { diskBytes: parseBytes(options.disk) }),
-          ...(options.routes === undefined ? {} : { routes: count(options.routes) }),
-          ...(options.snapshots === undefined ? {} : { snapshots: count(options.snapshots) }),
-        };
-        if (Object.keys(body).length === 0)
-          throw usageError('Change what?', 'Add one or more of the options of: berth quota set --help');
-        const project = await berth.project();
-        const answer = await (await berth.client()).call('quotaUpdate', { params: { project: project.id }, body });
-        berth.print(answer, () => quotaTable(berth, answer));
-      }),
-    );
-}
-
 type AuditOptions = { action?: string; actor?: string; target?: string; since?: string; until?: string; limit: string };
 
 function addAudit(program: Command, io: Io): void {
@@ -326,6 +240,5 @@ function addAudit(program: Command, io: Io): void {
 export function addOrganizationCommands(program: Command, io: Io): void {
   addMembers(program, io);
   addProjects(program, io);
-  addQuota(program, io);
   addAudit(program, io);
 }

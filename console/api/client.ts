@@ -133,11 +133,7 @@ export async function call<K extends RouteName>(
   }
 }
 
-async function send<K extends RouteName>(
-  name: K,
-  input: InputOf<K>,
-  options: CallOptions,
-): Promise<OutputOf<K>> {
+async function send<K extends RouteName>(name: K, input: InputOf<K>, options: CallOptions): Promise<OutputOf<K>> {
   const { method, url, body } = buildRequest(name, input);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';

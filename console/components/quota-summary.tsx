@@ -7,6 +7,8 @@ import { Skeleton } from '../ui/skeleton.tsx';
 
 const lines: readonly [keyof Quota, string, ((value: number) => string)?][] = [
   ['instances', 'Instances'],
+  ['desktops', 'Desktops'],
+  ['servers', 'Servers'],
   ['cpus', 'CPUs'],
   ['memoryBytes', 'Memory', formatBytes],
   ['diskBytes', 'Disk', formatBytes],

@@ -1,5 +1,8 @@
 /** The browser's half of passkeys. The library is fetched when it is needed first. */
-import type { PublicKeyCredentialCreationOptionsJSON, PublicKeyCredentialRequestOptionsJSON } from '@simplewebauthn/browser';
+import type {
+  PublicKeyCredentialCreationOptionsJSON,
+  PublicKeyCredentialRequestOptionsJSON,
+} from '@simplewebauthn/browser';
 import type { InputOf, OutputOf } from '../api/client.ts';
 import { ApiError } from '../api/client.ts';
 
@@ -17,7 +20,12 @@ export async function askForPasskey(options: Options, autofill = false): Promise
   const { startAuthentication } = await import('@simplewebauthn/browser');
   return cancelled(async () => {
     const optionsJSON = options as unknown as PublicKeyCredentialRequestOptionsJSON;
-    return startAuthentication({ optionsJSON, useBrowserAutofill: autofill, verifyBrowserAutofillInput: false });
+    const answer = await startAuthentication({
+      optionsJSON,
+      useBrowserAutofill: autofill,
+      verifyBrowserAutofillInput: false,
+    });
+    return { ...answer, clientExtensionResults: { ...answer.clientExtensionResults } };
   });
 }
 
@@ -26,7 +34,8 @@ export async function makePasskey(options: Options): Promise<PasskeyRegistration
   const { startRegistration } = await import('@simplewebauthn/browser');
   return cancelled(async () => {
     const optionsJSON = options as unknown as PublicKeyCredentialCreationOptionsJSON;
-    return startRegistration({ optionsJSON });
+    const answer = await startRegistration({ optionsJSON });
+    return { ...answer, clientExtensionResults: { ...answer.clientExtensionResults } };
   });
 }
 
@@ -50,7 +59,11 @@ async function cancelled<T>(ask: () => Promise<T>): Promise<T | null> {
     const name = error instanceof Error ? error.name : '';
     if (name === 'NotAllowedError' || name === 'AbortError') return null;
     if (name === 'InvalidStateError') {
-      throw new ApiError({ code: 'conflict', title: 'Known already', detail: 'This device has a passkey for you already.' });
+      throw new ApiError({
+        code: 'conflict',
+        title: 'Known already',
+        detail: 'This device has a passkey for you already.',
+      });
     }
     throw new ApiError({
       code: 'unsupported',

@@ -34,7 +34,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
   member: [{ routes: ['membersList', 'invitationsList', 'whoami'], params: () => ({}) }],
   project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
-  quota: [{ routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) }],
+  quota: [
+    { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
+    { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
+  ],
   session: [{ routes: ['whoami', 'sessionsList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],

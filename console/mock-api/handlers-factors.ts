@@ -74,9 +74,7 @@ function noPasskeys(): never {
   throw new BerthError('unsupported', 'The demo cannot check passkeys.');
 }
 
-export const factorHandlers = (
-  whoami: (state: MockState) => OutputOf<'whoami'>,
-): Pick<Handlers, FactorName> => ({
+export const factorHandlers = (whoami: (state: MockState) => OutputOf<'whoami'>): Pick<Handlers, FactorName> => ({
   signInFactor: (state, { body }) => {
     if (body.type !== 'passkey' && body.code.startsWith('0000'))
       throw new BerthError('unauthenticated', 'That did not work. Check it and try again.');

@@ -15,6 +15,8 @@ import { DOMAIN, hint, iso, newId, present, record, touch, usedQuota } from './s
 
 const words: Record<keyof Quota, string> = {
   instances: 'instances',
+  desktops: 'desktops',
+  servers: 'servers',
   cpus: 'CPUs',
   memoryBytes: 'memory',
   diskBytes: 'disk',
@@ -155,7 +157,7 @@ export const instanceHandlers: Pick<
         fields: [{ field: 'name', message: 'Somebody uses this name already.' }],
       });
     const size = sizeOf(body.kind, body.size);
-    reserve(state, { project: params.project }, instanceUse(size));
+    reserve(state, { project: params.project }, instanceUse({ kind: body.kind, size }));
     const row = makeInstance(state, body.kind, body.name, {
       project: params.project,
       description: body.description,
@@ -272,7 +274,7 @@ export const instanceHandlers: Pick<
   },
   instancesClone: (state, { params, body }) => {
     const row = find(state, params.instance);
-    reserve(state, row, instanceUse(row.size));
+    reserve(state, row, instanceUse(row));
     if (takenBy(state, body.name))
       throw new BerthError('name_taken', `"${body.name}" is taken.`, {
         fields: [{ field: 'name', message: 'Somebody uses this name already.' }],

@@ -5,12 +5,15 @@
 import type { Api, RouteName } from '#contract/api.ts';
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
+import { SIGN_IN_MINUTES } from '#domain/factors.ts';
+import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
 import type { MockState } from './state.ts';
-import { DOMAIN, hint, iso, newId, record, usedQuota } from './state.ts';
+import { DOMAIN, hint, iso, newId, record } from './state.ts';
 
 export type Input<K extends RouteName> = { params: ParamsOf<Api[K]>; query: QueryOf<Api[K]>; body: BodyOf<Api[K]> };
 export type Handlers = { readonly [K in RouteName]: (state: MockState, input: Input<K>) => ResponseOf<Api[K]> };
@@ -22,7 +25,13 @@ function whoami(state: MockState) {
     user: state.user,
     via: 'session' as const,
     expiresAt: iso(Date.now() + 8 * 3_600_000),
-    memberships: [{ organization: { id, name, title }, role: state.role }],
+    memberships: [
+      {
+        organization: { id, name, title },
+        role: state.role,
+        needsSecondFactor: state.factors.required && kindsOf(state).length === 0,
+      },
+    ],
     projects: state.projects.map((each) => ({
       id: each.id,
       name: each.name,
@@ -105,6 +114,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...sessionHandlers,
+  ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {
     if (body.code.toUpperCase().replace(/[^A-Z0-9]/g, '') === 'WRONG1')
@@ -119,8 +129,10 @@ export const handlers: Handlers = {
   signIn: (state, { body }) => {
     if (body.password === 'wrong' || body.password === '')
       throw new BerthError('unauthenticated', 'E-mail and password do not match an account.');
+    const factors = kindsOf(state);
+    if (factors.length > 0) return { next: 'factor', factors, expiresAt: iso(Date.now() + SIGN_IN_MINUTES * 60_000) };
     state.signedIn = true;
-    return whoami(state);
+    return { next: 'done', ...whoami(state) };
   },
   whoami: (state) => whoami(state),
   signOut: (state) => {
@@ -225,11 +237,7 @@ export const handlers: Handlers = {
     return created;
   },
   projectsGet: (state, { params }) => state.projects.find((each) => each.id === params.project) ?? state.projects[0]!,
-  quotaGet: (state, { params }) => ({ limit: state.limit, used: usedQuota(state, params.project) }),
-  quotaUpdate: (state, { params, body }) => {
-    Object.assign(state.limit, body);
-    return { limit: state.limit, used: usedQuota(state, params.project) };
-  },
+  ...quotaHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);

@@ -32,6 +32,8 @@ describe('the mock', () => {
       'auditList',
       'activityList',
       'quotaGet',
+      'organizationQuotaGet',
+      'platformQuotaGet',
       'tokensList',
       'sessionsList',
       'info',

@@ -14,8 +14,9 @@ import { makeId } from '#domain/ids.ts';
 import type { Ability, InstanceVerb } from '#domain/instances.ts';
 import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.ts';
 import type { Quota } from '#domain/quotas.ts';
-import { defaultQuota, instanceUse } from '#domain/quotas.ts';
+import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
+import { type MockFactors, noFactors } from './handlers-factors.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -47,6 +48,7 @@ export type MockState = {
   organization: Organization;
   projects: Project[];
   limit: Quota;
+  organizationLimit: Quota;
   instances: InstanceRow[];
   snapshots: Snapshot[];
   routes: RouteRow[];
@@ -57,6 +59,7 @@ export type MockState = {
   invitations: Invitation[];
   tokens: Token[];
   sessions: SessionRow[];
+  factors: MockFactors;
   audit: AuditEntry[];
 };
 
@@ -139,14 +142,8 @@ export function present(state: MockState, row: InstanceRow): Instance {
 
 export function usedQuota(state: MockState, project: ProjectId): Quota {
   const mine = state.instances.filter((each) => each.project === project);
-  const used: Quota = { instances: 0, cpus: 0, memoryBytes: 0, diskBytes: 0, routes: 0, snapshots: 0 };
-  for (const each of mine) {
-    const use = instanceUse(each.size);
-    used.instances += use.instances;
-    used.cpus += use.cpus;
-    used.memoryBytes += use.memoryBytes;
-    used.diskBytes += use.diskBytes;
-  }
+  const uses = mine.map(instanceUse);
+  const used = mapQuota((resource) => uses.reduce((sum, use) => sum + use[resource], 0));
   used.routes = state.routes.filter((each) => each.project === project).length;
   used.snapshots = state.snapshots.filter((each) => mine.some((one) => one.id === each.instance)).length;
   return used;
@@ -173,6 +170,7 @@ export function emptyState(): MockState {
     role: 'owner',
     user,
     organization,
+    organizationLimit: { ...defaultOrganizationQuota },
     limit: { ...defaultQuota, instances: 12, cpus: 24, memoryBytes: 48 * 1024 ** 3, diskBytes: 480 * 1024 ** 3 },
     projects: [
       {
@@ -195,6 +193,7 @@ export function emptyState(): MockState {
     invitations: [],
     tokens: [],
     sessions: [],
+    factors: noFactors(),
     audit: [],
   };
 }

@@ -3,6 +3,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import { Outlet, useMatches, useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { actionRequest } from '../actions/request.ts';
+import { stepUpRequests } from '../api/step-up.ts';
 import { useShortcuts } from '../lib/keyboard.ts';
 import { projectSlug } from '../lib/scope.ts';
 import { startLive } from '../live/connection.ts';
@@ -15,6 +16,9 @@ import { TopBar } from './top-bar.tsx';
 
 const CommandPalette = lazy(() => import('./palette.tsx').then((module) => ({ default: module.CommandPalette })));
 const ShortcutSheet = lazy(() => import('./shortcut-sheet.tsx').then((module) => ({ default: module.ShortcutSheet })));
+const StepUpDialog = lazy(() =>
+  import('../components/step-up-dialog.tsx').then((module) => ({ default: module.StepUpDialog })),
+);
 const ActionHost = lazy(() => import('../actions/host.tsx').then((module) => ({ default: module.ActionHost })));
 
 /** Top bar, navigation and the page. Also where live hints, the palette and action dialogs live. */
@@ -26,6 +30,7 @@ export function AppShell() {
   const [palette, setPalette] = useState(false);
   const [sheet, setSheet] = useState(false);
   const requested = actionRequest.use() !== null;
+  const confirming = stepUpRequests.use().length > 0;
   const groups = navGroups(scope);
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
 
@@ -108,6 +113,7 @@ export function AppShell() {
         ) : null}
         {sheet ? <ShortcutSheet onClose={() => setSheet(false)} /> : null}
         {requested ? <ActionHost /> : null}
+        {confirming ? <StepUpDialog /> : null}
       </Suspense>
     </div>
   );

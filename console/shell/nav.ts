@@ -1,6 +1,6 @@
 /** The left navigation: at most nine entries. Also the palette's "go to" entries and the g-then-key shortcuts. */
 import type { LucideIcon } from 'lucide-react';
-import { Activity, Boxes, Globe, House, Layers, ScrollText, Server, Users } from 'lucide-react';
+import { Activity, Boxes, Globe, House, KeyRound, Layers, ScrollText, Server, Users } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
@@ -29,6 +29,9 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     ];
     if (roleMay(membership.role, 'audit.read')) {
       entries.push({ key: 'audit', label: 'Audit log', icon: ScrollText, keys: 'g a', href: `${base}/audit` });
+    }
+    if (roleMay(membership.role, 'organization.update')) {
+      entries.push({ key: 'sign-in', label: 'Sign-in', icon: KeyRound, keys: 'g n', href: `${base}/sign-in` });
     }
     groups.push({ label: membership.organization.title, entries });
   }

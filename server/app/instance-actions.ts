@@ -229,7 +229,7 @@ export async function restoreInstance(
         { fields: [{ field: 'name', message: suggestion === null ? 'Choose another name.' : `Free: ${suggestion}` }] },
       );
     }
-    await reserveQuota(tx, instance.project, { ...instanceUse(instance.size), diskBytes: 0 });
+    await reserveQuota(tx, instance.project, { ...instanceUse(instance), diskBytes: 0 });
     const desired = instance.desiredBeforeArchive ?? 'running';
     const operation = await begin(app, held, {
       kind: 'instance.restore',

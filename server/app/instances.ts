@@ -202,7 +202,7 @@ export async function reserveInstance(
   tx: Trx,
   draft: Omit<store.NewInstance, 'id' | 'host' | 'hostNumber' | 'address4' | 'address6'>,
 ): Promise<store.NewInstance> {
-  await reserveQuota(tx, draft.project, instanceUse(draft.size));
+  await reserveQuota(tx, draft.project, instanceUse(draft));
   const network = await projectNetwork(tx, draft.project);
   if (network === null) throw notFound('project');
   const used = await store.usedHostNumbers(tx, draft.project);

@@ -1,9 +1,8 @@
-/** Organizations, projects and quotas. */
+/** Organizations and projects. */
 import { networkInterfaces } from 'node:os';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { OrganizationId, ProjectId } from '#domain/ids.ts';
-import type { Quota } from '#domain/quotas.ts';
 import { record } from '#server/store/audit.ts';
 import { isUniqueViolation, type Trx, transact } from '#server/store/database.ts';
 import { insertMembership } from '#server/store/members.ts';
@@ -11,16 +10,13 @@ import {
   countProjects,
   getOrganization,
   getProject,
-  getQuota,
   insertOrganization,
   insertProject,
   listProjects,
   type Organization,
   PROJECTS_PER_ORGANIZATION_MAX,
   type Project,
-  type QuotaState,
   updateOrganizationTitle,
-  updateQuotaLimits,
 } from '#server/store/organizations.ts';
 import { authorize, authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
@@ -179,36 +175,4 @@ function networkOf(cidr: string): string {
 export async function readProject(app: AppContext, caller: PersonCaller, id: ProjectId): Promise<Project> {
   const proof = await authorize(app, caller, 'project.read', { kind: 'project', id });
   return getProject(app.db, proof);
-}
-
-export async function readQuota(app: AppContext, caller: PersonCaller, id: ProjectId): Promise<QuotaState> {
-  const proof = await authorize(app, caller, 'quota.read', { kind: 'project', id });
-  return getQuota(app.db, proof);
-}
-
-/** Changes the given limits, leaves the others. Errors: not_found. */
-export async function updateQuota(
-  app: AppContext,
-  caller: PersonCaller,
-  id: ProjectId,
-  input: Partial<{ [K in keyof Quota]: Quota[K] | undefined }>,
-): Promise<QuotaState> {
-  const proof = await authorize(app, caller, 'platform.quota.update', { kind: 'project', id });
-  return transact(app.db, async (trx) => {
-    const before = await getQuota(trx, proof, true);
-    const limit = { ...before.limit };
-    for (const key of Object.keys(limit) as (keyof Quota)[]) limit[key] = input[key] ?? limit[key];
-    await updateQuotaLimits(trx, proof, limit);
-    await record(trx, caller, {
-      action: 'quota.update',
-      targetKind: 'project',
-      targetId: id,
-      target: 'quota',
-      organizationId: proof.organization,
-      projectId: id,
-      before: before.limit,
-      after: limit,
-    });
-    return { limit, used: before.used };
-  });
 }

@@ -17,12 +17,13 @@ import { whoami } from '#server/app/identity.ts';
 import { readOrganizationSignIn, updateOrganizationSignIn } from '#server/app/organization-sign-in.ts';
 import { signInFactor, signInPasskey, signInPasskeyOptions } from '#server/app/sign-in.ts';
 import { confirm, confirmPasskeyOptions } from '#server/app/step-up.ts';
-import type { Passkey } from '#server/store/factors.ts';
 import { presentWhoami } from './identity.ts';
 import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';
 
-function presentPasskey({ id, name, synced, createdAt, lastUsedAt }: Passkey) {
+type PresentablePasskey = { id: string; name: string; synced: boolean; createdAt: Date; lastUsedAt: Date | null };
+
+function presentPasskey({ id, name, synced, createdAt, lastUsedAt }: PresentablePasskey) {
   return { id, name, synced, createdAt: iso(createdAt), lastUsedAt: isoOrNull(lastUsedAt) };
 }
 

@@ -1,4 +1,4 @@
-/** Endpoints of organizations, projects and quotas. */
+/** Endpoints of organizations and projects. */
 import { api } from '#contract/api.ts';
 import type { AppContext } from '#server/app/context.ts';
 import {
@@ -7,9 +7,7 @@ import {
   listOrganizationProjects,
   readOrganization,
   readProject,
-  readQuota,
   updateOrganization,
-  updateQuota,
 } from '#server/app/organizations.ts';
 import { iso } from './present.ts';
 import type { Http } from './server.ts';
@@ -52,6 +50,4 @@ export function registerOrganizations(http: Http, app: AppContext): void {
   http.register(api.projectsGet, async ({ caller, params }) =>
     presentProject(await readProject(app, caller, params.project)),
   );
-  http.register(api.quotaGet, async ({ caller, params }) => readQuota(app, caller, params.project));
-  http.register(api.quotaUpdate, async ({ caller, params, body }) => updateQuota(app, caller, params.project, body));
 }

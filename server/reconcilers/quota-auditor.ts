@@ -1,4 +1,4 @@
-/** Recounts every project's quota from its rows. A difference is a bug: it is corrected, logged and audited. */
+/** Recounts every project's and organization's quota from its rows. A difference is a bug: it is corrected, logged and audited. */
 import { record } from '../store/audit.ts';
 import { asSystem } from '../store/authorized.ts';
 import { transact } from '../store/database.ts';
@@ -19,9 +19,10 @@ export function quotaAuditor(services: Services): Reconciler {
         await transact(services.db, (tx) =>
           record(tx, asSystem('quota-auditor'), {
             action: 'quota.correct',
-            targetKind: 'project',
-            targetId: correction.project,
-            target: correction.project,
+            targetKind: correction.project === null ? 'organization' : 'project',
+            targetId: correction.project ?? correction.organization,
+            target: 'quota',
+            organizationId: correction.organization,
             projectId: correction.project,
             before: correction.before,
             after: correction.after,

@@ -1,12 +1,13 @@
-/** Organizations, projects with their networks, and the limits of quotas. */
+/** Organizations, projects with their networks. */
 import { sql } from 'kysely';
 import { formatCidr4, nextSubnet4, parseCidr4, type Subnet4, subnet6 } from '#domain/addresses.ts';
-import type { Action, PlatformAction } from '#domain/authz.ts';
+import type { Action } from '#domain/authz.ts';
 import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
-import { defaultQuota, type Quota } from '#domain/quotas.ts';
-import type { Authorized, OrganizationProof, ProjectProof } from './authorized.ts';
+import { defaultOrganizationQuota, defaultQuota } from '#domain/quotas.ts';
+import type { OrganizationProof, ProjectProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
+import { insertOrganizationQuota, insertProjectQuota } from './quotas.ts';
 
 export type Organization = { id: OrganizationId; name: string; title: string; createdAt: Date };
 export type Project = { id: ProjectId; organization: OrganizationId; name: string; title: string; createdAt: Date };
@@ -47,6 +48,7 @@ export async function insertOrganization(
     .values(organization)
     .returning(['id', 'name', 'title', 'created_at'])
     .executeTakeFirstOrThrow();
+  await insertOrganizationQuota(trx, organization.id, defaultOrganizationQuota);
   return rowToOrganization(row);
 }
 
@@ -148,18 +150,7 @@ export async function insertProject(
     })
     .returning(projectColumns)
     .executeTakeFirstOrThrow();
-  await trx
-    .insertInto('quota')
-    .values({
-      project_id: project.id,
-      limit_instances: defaultQuota.instances,
-      limit_cpus: defaultQuota.cpus,
-      limit_memory_bytes: defaultQuota.memoryBytes,
-      limit_disk_bytes: defaultQuota.diskBytes,
-      limit_routes: defaultQuota.routes,
-      limit_snapshots: defaultQuota.snapshots,
-    })
-    .execute();
+  await insertProjectQuota(trx, project.organizationId, project.id, defaultQuota);
   await emit(trx, { kind: 'project', ref: project.id, organizationId: project.organizationId, projectId: project.id });
   return rowToProject(row);
 }
@@ -181,63 +172,4 @@ function lowestFree(taken: ReadonlySet<number>): number {
   let index = 0;
   while (taken.has(index)) index++;
   return index;
-}
-
-export type QuotaState = { limit: Quota; used: Quota };
-
-/** Limits and use. */
-export async function getQuota(
-  db: Db,
-  proof: Authorized<'project', Action | PlatformAction>,
-  lock = false,
-): Promise<QuotaState> {
-  const row = await db
-    .selectFrom('quota')
-    .selectAll()
-    .where('project_id', '=', proof.id)
-    .$if(lock, (query) => query.forUpdate())
-    .executeTakeFirstOrThrow();
-  return {
-    limit: {
-      instances: row.limit_instances,
-      cpus: row.limit_cpus,
-      memoryBytes: row.limit_memory_bytes,
-      diskBytes: row.limit_disk_bytes,
-      routes: row.limit_routes,
-      snapshots: row.limit_snapshots,
-    },
-    used: {
-      instances: row.used_instances,
-      cpus: row.used_cpus,
-      memoryBytes: row.used_memory_bytes,
-      diskBytes: row.used_disk_bytes,
-      routes: row.used_routes,
-      snapshots: row.used_snapshots,
-    },
-  };
-}
-
-export async function updateQuotaLimits(
-  trx: Trx,
-  proof: Authorized<'project', 'platform.quota.update'>,
-  limit: Quota,
-): Promise<void> {
-  await trx
-    .updateTable('quota')
-    .set({
-      limit_instances: limit.instances,
-      limit_cpus: limit.cpus,
-      limit_memory_bytes: limit.memoryBytes,
-      limit_disk_bytes: limit.diskBytes,
-      limit_routes: limit.routes,
-      limit_snapshots: limit.snapshots,
-    })
-    .where('project_id', '=', proof.id)
-    .execute();
-  await emit(trx, {
-    kind: 'quota',
-    ref: proof.id,
-    organizationId: proof.organization,
-    projectId: proof.id,
-  });
 }

@@ -1,17 +1,21 @@
 /**
- * Quota is counted in one row per project. Reserving is one conditional UPDATE: PostgreSQL locks the row, so however many
- * creates race, the limit holds. What counts when: `creating` and `ready` instances count fully; archived ones (and those
- * being purged) keep only their disk; failed ones nothing. Primary routes do not count.
+ * Quota is counted in one row per project and one per organization. Reserving is one statement with two conditional
+ * UPDATEs, the project's first: PostgreSQL locks the rows, so however many creates race, both limits hold. What counts
+ * when: `creating` and `ready` instances count fully; archived ones (and those being purged) keep only their disk;
+ * failed ones nothing. Primary routes do not count.
  */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
-import type { ProjectId } from '#domain/ids.ts';
-import { overrun, type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
+import type { OrganizationId, ProjectId } from '#domain/ids.ts';
+import { mapQuota, overrun, type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
+import type { Authorized, OrganizationProof, ProjectProof } from './authorized.ts';
 import { type Db, type Trx, transact } from './database.ts';
 import { emit } from './outbox.ts';
 
 const columns: Record<QuotaResource, string> = {
   instances: 'instances',
+  desktops: 'desktops',
+  servers: 'servers',
   cpus: 'cpus',
   memoryBytes: 'memory_bytes',
   diskBytes: 'disk_bytes',
@@ -21,6 +25,8 @@ const columns: Record<QuotaResource, string> = {
 
 const words: Record<QuotaResource, string> = {
   instances: 'instances',
+  desktops: 'desktops',
+  servers: 'servers',
   cpus: 'CPUs',
   memoryBytes: 'memory',
   diskBytes: 'disk',
@@ -28,136 +34,278 @@ const words: Record<QuotaResource, string> = {
   snapshots: 'snapshots',
 };
 
-/** Takes `use` from the project's quota. Errors: quota_exceeded, naming what is short. */
+export type QuotaState = { limit: Quota; used: Quota };
+type Kind = 'limit' | 'used';
+type Row = Record<string, string | number>;
+
+const column = (kind: Kind, resource: QuotaResource) => `${kind}_${columns[resource]}`;
+const figures = (row: Row, prefix: string): Quota => mapQuota((resource) => Number(row[prefix + columns[resource]]));
+const state = (row: Row): QuotaState => ({ limit: figures(row, 'limit_'), used: figures(row, 'used_') });
+
+function assignments(value: (resource: QuotaResource) => RawBuilder<unknown>, kind: Kind = 'used') {
+  return sql.join(quotaResources.map((resource) => sql`${sql.ref(column(kind, resource))} = ${value(resource)}`));
+}
+
+/** Rows for a new project or organization; the columns of `limit_...` with their values. */
+function limitColumns(limit: Quota): Record<string, number> {
+  return Object.fromEntries(quotaResources.map((resource) => [column('limit', resource), limit[resource]]));
+}
+
+type Touched = { project: OrganizationId | null; organization: OrganizationId | null };
+
+/** Adds `use` to the project's row and its organization's, where `fits` allows; answers which of them were changed. */
+async function add(
+  tx: Trx,
+  project: ProjectId,
+  value: (alias: 'q' | 'o', resource: QuotaResource) => RawBuilder<unknown>,
+  fits: (alias: 'q' | 'o') => RawBuilder<unknown>,
+): Promise<Touched> {
+  // The second update reads the result of the first: the project's row is always locked before the organization's.
+  const { rows } = await sql<Touched>`
+    with p as (
+      update quota q set ${assignments((resource) => value('q', resource))}
+        from project r where q.project_id = ${project} and r.id = q.project_id and ${fits('q')}
+      returning r.organization_id),
+    o as (
+      update organization_quota o set ${assignments((resource) => value('o', resource))}
+        from p where o.organization_id = p.organization_id and ${fits('o')}
+      returning o.organization_id)
+    select (select organization_id from p) as project, (select organization_id from o) as organization`.execute(tx);
+  return rows[0] ?? { project: null, organization: null };
+}
+
+/** Takes `use` from the quotas of project and organization. Errors: quota_exceeded, naming whose and what is short. */
 export async function reserveQuota(tx: Trx, project: ProjectId, use: Quota): Promise<void> {
-  const taken = await sql`
-    update quota set
-      used_instances = used_instances + ${use.instances},
-      used_cpus = used_cpus + ${use.cpus},
-      used_memory_bytes = used_memory_bytes + ${use.memoryBytes},
-      used_disk_bytes = used_disk_bytes + ${use.diskBytes},
-      used_routes = used_routes + ${use.routes},
-      used_snapshots = used_snapshots + ${use.snapshots}
-    where project_id = ${project}
-      and (${use.instances} <= 0 or used_instances + ${use.instances} <= limit_instances)
-      and (${use.cpus} <= 0 or used_cpus + ${use.cpus} <= limit_cpus)
-      and (${use.memoryBytes}::bigint <= 0 or used_memory_bytes + ${use.memoryBytes} <= limit_memory_bytes)
-      and (${use.diskBytes}::bigint <= 0 or used_disk_bytes + ${use.diskBytes} <= limit_disk_bytes)
-      and (${use.routes} <= 0 or used_routes + ${use.routes} <= limit_routes)
-      and (${use.snapshots} <= 0 or used_snapshots + ${use.snapshots} <= limit_snapshots)`.execute(tx);
-  if (taken.numAffectedRows === 1n) {
-    await quotaHint(tx, project);
+  const touched = await add(
+    tx,
+    project,
+    (alias, resource) => sql`${sql.ref(`${alias}.${column('used', resource)}`)} + ${use[resource]}::bigint`,
+    (alias) =>
+      sql.join(
+        quotaResources.map((resource) => {
+          const used = sql.ref(`${alias}.${column('used', resource)}`);
+          const limit = sql.ref(`${alias}.${column('limit', resource)}`);
+          return sql`(${use[resource]}::bigint <= 0 or ${used} + ${use[resource]}::bigint <= ${limit})`;
+        }),
+        sql` and `,
+      ),
+  );
+  if (touched.project !== null && touched.organization !== null) {
+    await quotaHint(tx, touched.organization, project);
     return;
   }
-  const { limit, used } = await quotaFigures(tx, project);
+  throw await exceeded(tx, project, use, touched.project === null ? 'project' : 'organization');
+}
+
+async function exceeded(tx: Trx, project: ProjectId, use: Quota, whose: 'project' | 'organization') {
+  const found =
+    whose === 'project'
+      ? await tx.selectFrom('quota').selectAll().where('project_id', '=', project).executeTakeFirst()
+      : await tx
+          .selectFrom('organization_quota as o')
+          .innerJoin('project as p', 'p.organization_id', 'o.organization_id')
+          .selectAll('o')
+          .where('p.id', '=', project)
+          .executeTakeFirst();
+  if (found === undefined) return new BerthError('internal', `The ${whose} has no quota.`);
+  const { limit, used } = state(found as Row);
+  // The organization's row may have been given what the first statement took; then it is simply used up.
   const short = overrun(limit, used, use).map((resource) => words[resource]);
-  throw new BerthError(
+  return new BerthError(
     'quota_exceeded',
     short.length === 0
-      ? "The project's quota does not allow this."
-      : `The project's quota has not enough ${short.join(' and ')} left.`,
+      ? `The ${whose}'s quota does not allow this.`
+      : `The ${whose}'s quota has not enough ${short.join(' and ')} left.`,
   );
 }
 
 /** Gives back; never below zero (the auditor reports what did not add up). */
 export async function releaseQuota(tx: Trx, project: ProjectId, use: Quota): Promise<void> {
-  await sql`
-    update quota set
-      used_instances = greatest(0, used_instances - ${use.instances}),
-      used_cpus = greatest(0, used_cpus - ${use.cpus}),
-      used_memory_bytes = greatest(0, used_memory_bytes - ${use.memoryBytes}),
-      used_disk_bytes = greatest(0, used_disk_bytes - ${use.diskBytes}),
-      used_routes = greatest(0, used_routes - ${use.routes}),
-      used_snapshots = greatest(0, used_snapshots - ${use.snapshots})
-    where project_id = ${project}`.execute(tx);
-  await quotaHint(tx, project);
+  const { organization } = await add(
+    tx,
+    project,
+    (alias, resource) =>
+      sql`greatest(0, ${sql.ref(`${alias}.${column('used', resource)}`)} - ${use[resource]}::bigint)`,
+    () => sql`true`,
+  );
+  if (organization !== null) await quotaHint(tx, organization, project);
 }
 
-/** Limits and use as counted. Errors: not_found when the project has no quota row. */
-export async function quotaFigures(db: Db, project: ProjectId): Promise<{ limit: Quota; used: Quota }> {
-  const row = await db.selectFrom('quota').selectAll().where('project_id', '=', project).executeTakeFirst();
-  if (row === undefined) throw new BerthError('internal', 'The project has no quota.');
-  const pick = (kind: 'limit' | 'used'): Quota => {
-    const figures = row as unknown as Record<string, string | number>;
-    return Object.fromEntries(
-      quotaResources.map((resource) => [resource, Number(figures[`${kind}_${columns[resource]}`])]),
-    ) as Quota;
-  };
-  return { limit: pick('limit'), used: pick('used') };
+/** Quota of a new organization. */
+export async function insertOrganizationQuota(trx: Trx, organization: OrganizationId, limit: Quota): Promise<void> {
+  await trx
+    .insertInto('organization_quota')
+    .values({ organization_id: organization, ...limitColumns(limit) } as never)
+    .execute();
 }
 
-export type QuotaCorrection = { project: ProjectId; before: Quota; after: Quota };
+/** Quota of a new project: `limit`, or what its organization may use where that is less. */
+export async function insertProjectQuota(trx: Trx, organization: OrganizationId, project: ProjectId, limit: Quota) {
+  const whole = await trx
+    .selectFrom('organization_quota')
+    .selectAll()
+    .where('organization_id', '=', organization)
+    .executeTakeFirstOrThrow();
+  const most = state(whole as Row).limit;
+  await trx
+    .insertInto('quota')
+    .values({
+      project_id: project,
+      ...limitColumns(mapQuota((resource) => Math.min(limit[resource], most[resource]))),
+    } as never)
+    .execute();
+}
+
+/** Limits and use of a project. */
+export async function getQuota(db: Db, proof: ProjectProof<'quota.read'>, lock = false): Promise<QuotaState> {
+  const row = await db
+    .selectFrom('quota')
+    .selectAll()
+    .where('project_id', '=', proof.id)
+    .$if(lock, (query) => query.forUpdate())
+    .executeTakeFirstOrThrow();
+  return state(row as Row);
+}
+
+/** Limits and use of an organization. */
+export async function getOrganizationQuota(
+  db: Db,
+  proof: Authorized<'organization', 'quota.read' | 'quota.update' | 'platform.quota.read' | 'platform.quota.update'>,
+  lock = false,
+): Promise<QuotaState> {
+  const row = await db
+    .selectFrom('organization_quota')
+    .selectAll()
+    .where('organization_id', '=', proof.organization)
+    .$if(lock, (query) => query.forUpdate())
+    .executeTakeFirstOrThrow();
+  return state(row as Row);
+}
+
+export type ProjectQuota = { project: { id: ProjectId; name: string; title: string } } & QuotaState;
+
+/** Quotas of all projects of an organization, by name. There are at most PROJECTS_PER_ORGANIZATION_MAX. */
+export async function listProjectQuotas(db: Db, proof: OrganizationProof<'quota.read'>): Promise<ProjectQuota[]> {
+  const rows = await db
+    .selectFrom('quota as q')
+    .innerJoin('project as p', 'p.id', 'q.project_id')
+    .selectAll('q')
+    .select(['p.id', 'p.name', 'p.title'])
+    .where('p.organization_id', '=', proof.id)
+    .orderBy('p.name')
+    .execute();
+  return rows.map(({ id, name, title, ...row }) => ({ project: { id, name, title }, ...state(row as Row) }));
+}
+
+export async function updateQuotaLimits(
+  trx: Trx,
+  proof: ProjectProof<'quota.read'>,
+  organization: OrganizationProof<'quota.update'>,
+  limit: Quota,
+): Promise<void> {
+  if (organization.id !== proof.organization)
+    throw new BerthError('internal', 'The project is of another organization.');
+  await trx
+    .updateTable('quota')
+    .set(limitColumns(limit) as never)
+    .where('project_id', '=', proof.id)
+    .execute();
+  await quotaHint(trx, proof.organization, proof.id);
+}
+
+export async function updateOrganizationQuotaLimits(
+  trx: Trx,
+  proof: Authorized<'organization', 'platform.quota.update'>,
+  limit: Quota,
+): Promise<void> {
+  await trx
+    .updateTable('organization_quota')
+    .set(limitColumns(limit) as never)
+    .where('organization_id', '=', proof.organization)
+    .execute();
+  await emit(trx, { kind: 'quota', ref: proof.organization, organizationId: proof.organization });
+}
+
+export type QuotaCorrection = {
+  organization: OrganizationId;
+  /** Null: the organization's own count was wrong. */
+  project: ProjectId | null;
+  before: Quota;
+  after: Quota;
+};
 
 /**
- * Recounts every project from its rows and corrects what differs; answers what was corrected. One statement under the
- * row locks of the quota, so that reservations under way are seen fully or not at all.
+ * Recounts every project and organization from their rows and corrects what differs; answers what was corrected. Under
+ * the row locks of the quotas, so that reservations under way are seen fully or not at all.
  */
 export async function recountQuotas(db: Db): Promise<QuotaCorrection[]> {
   return transact(db, async (tx) => {
     // Locks first, then counts: a create that committed before the lock is in the count, one after it waits.
-    const rows = await sql<Record<string, string>>`select * from quota order by project_id for update`.execute(tx);
-    const counted = await sql<Record<string, string>>`
-      select q.project_id,
-             coalesce(i.instances, 0) as instances, coalesce(i.cpus, 0) as cpus,
-             coalesce(i.memory_bytes, 0) as memory_bytes, coalesce(i.disk_bytes, 0) as disk_bytes,
-             coalesce(r.routes, 0) as routes, coalesce(s.snapshots, 0) as snapshots
-        from quota q
-        left join (
-          select project_id,
-                 count(*) filter (where phase in ('creating', 'ready')) as instances,
-                 sum(cpus) filter (where phase in ('creating', 'ready')) as cpus,
-                 sum(memory_bytes) filter (where phase in ('creating', 'ready')) as memory_bytes,
-                 sum(disk_bytes) filter (
-                   where phase in ('creating', 'ready', 'archived') or (phase = 'purging' and archived_at is not null)
-                 ) as disk_bytes
-            from instance group by project_id) i on i.project_id = q.project_id
-        left join (select project_id, count(*) as routes from route where not is_primary group by project_id) r
-          on r.project_id = q.project_id
-        left join (select project_id, count(*) as snapshots from snapshot group by project_id) s
-          on s.project_id = q.project_id`.execute(tx);
+    const projects = await sql<Row>`select q.*, p.organization_id from quota q join project p on p.id = q.project_id
+      order by q.project_id for update of q`.execute(tx);
+    const organizations = await sql<Row>`select * from organization_quota order by organization_id for update`.execute(
+      tx,
+    );
+    const counted = await countUse(tx);
     const corrections: QuotaCorrection[] = [];
-    for (const row of rows.rows) {
-      const real = counted.rows.find((other) => other['project_id'] === row['project_id']);
-      if (real === undefined) continue;
-      const figures = (source: Record<string, string>, prefix: string): Quota =>
-        Object.fromEntries(
-          quotaResources.map((resource) => [resource, Number(source[`${prefix}${columns[resource]}`])]),
-        ) as Quota;
+    const sums = new Map<string, Quota>();
+    const correct = async (row: Row, project: ProjectId | null, after: Quota): Promise<void> => {
       const before = figures(row, 'used_');
-      const after = figures(real, '');
-      if (quotaResources.every((resource) => before[resource] === after[resource])) continue;
+      if (quotaResources.every((resource) => before[resource] === after[resource])) return;
+      const organization = row['organization_id'] as OrganizationId;
+      const set = assignments((resource) => sql`${after[resource]}::bigint`);
+      await (project === null
+        ? sql`update organization_quota set ${set} where organization_id = ${organization}`
+        : sql`update quota set ${set} where project_id = ${project}`
+      ).execute(tx);
+      await quotaHint(tx, organization, project);
+      corrections.push({ organization, project, before, after });
+    };
+    for (const row of projects.rows) {
       const project = row['project_id'] as ProjectId;
-      await tx
-        .updateTable('quota')
-        .set({
-          used_instances: after.instances,
-          used_cpus: after.cpus,
-          used_memory_bytes: after.memoryBytes,
-          used_disk_bytes: after.diskBytes,
-          used_routes: after.routes,
-          used_snapshots: after.snapshots,
-        })
-        .where('project_id', '=', project)
-        .execute();
-      await quotaHint(tx, project);
-      corrections.push({ project, before, after });
+      const real = figures(counted.get(project) ?? {}, '');
+      const organization = String(row['organization_id']);
+      const sum = sums.get(organization);
+      sums.set(
+        organization,
+        mapQuota((resource) => (sum?.[resource] ?? 0) + real[resource]),
+      );
+      await correct(row, project, real);
+    }
+    for (const row of organizations.rows) {
+      await correct(row, null, sums.get(String(row['organization_id'])) ?? mapQuota(() => 0));
     }
     return corrections;
   });
 }
 
-async function quotaHint(tx: Trx, project: ProjectId): Promise<void> {
-  const row = await tx
-    .selectFrom('project')
-    .select('organization_id')
-    .where('id', '=', project)
-    .executeTakeFirstOrThrow();
-  await emit(tx, {
-    kind: 'quota',
-    ref: project,
-    organizationId: row.organization_id,
-    projectId: project,
-    instanceId: null,
-    version: 1,
-  });
+/** What is really there, per project. */
+async function countUse(tx: Trx): Promise<Map<string, Row>> {
+  const { rows } = await sql<Row>`
+    select q.project_id,
+           coalesce(i.instances, 0) as instances, coalesce(i.desktops, 0) as desktops,
+           coalesce(i.servers, 0) as servers, coalesce(i.cpus, 0) as cpus,
+           coalesce(i.memory_bytes, 0) as memory_bytes, coalesce(i.disk_bytes, 0) as disk_bytes,
+           coalesce(r.routes, 0) as routes, coalesce(s.snapshots, 0) as snapshots
+      from quota q
+      left join (
+        select project_id,
+               count(*) filter (where phase in ('creating', 'ready')) as instances,
+               count(*) filter (where phase in ('creating', 'ready') and kind = 'desktop') as desktops,
+               count(*) filter (where phase in ('creating', 'ready') and kind = 'server') as servers,
+               sum(cpus) filter (where phase in ('creating', 'ready')) as cpus,
+               sum(memory_bytes) filter (where phase in ('creating', 'ready')) as memory_bytes,
+               sum(disk_bytes) filter (
+                 where phase in ('creating', 'ready', 'archived') or (phase = 'purging' and archived_at is not null)
+               ) as disk_bytes
+          from instance group by project_id) i on i.project_id = q.project_id
+      left join (select project_id, count(*) as routes from route where not is_primary group by project_id) r
+        on r.project_id = q.project_id
+      left join (select project_id, count(*) as snapshots from snapshot group by project_id) s
+        on s.project_id = q.project_id`.execute(tx);
+  return new Map(rows.map((row) => [String(row['project_id']), row]));
+}
+
+async function quotaHint(tx: Trx, organization: OrganizationId, project: ProjectId | null): Promise<void> {
+  await emit(tx, { kind: 'quota', ref: project ?? organization, organizationId: organization, projectId: project });
 }

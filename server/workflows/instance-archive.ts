@@ -66,7 +66,7 @@ const routesStep: Step<ArchiveInput> = {
 async function succeeded(tx: Trx, { services, operation }: StepContext<ArchiveInput>): Promise<void> {
   const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
   if (instance === null || instance.phase !== 'ready') return;
-  await releaseQuota(tx, instance.project, { ...instanceUse(instance.size), diskBytes: 0 });
+  await releaseQuota(tx, instance.project, { ...instanceUse(instance), diskBytes: 0 });
   await changeInstance(tx, instance, archivedColumns(services, operation.input.desired));
 }
 

@@ -35,7 +35,7 @@ export async function creationFailed(tx: Trx, context: StepContext): Promise<voi
   const { operation } = context;
   const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
   if (instance === null || instance.phase !== 'creating') return;
-  await releaseQuota(tx, instance.project, instanceUse(instance.size));
+  await releaseQuota(tx, instance.project, instanceUse(instance));
   await changeInstance(tx, instance, { phase: 'failed', desired: 'stopped', drift: null });
 }
 

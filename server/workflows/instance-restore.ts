@@ -81,7 +81,7 @@ async function failed(tx: Trx, { operation }: StepContext<RestoreInput>): Promis
   const instance = operation.instance === null ? null : await lockInstance(tx, operation.instance);
   if (instance === null || instance.phase !== 'ready') return;
   const { input } = operation;
-  await releaseQuota(tx, instance.project, { ...instanceUse(instance.size), diskBytes: 0 });
+  await releaseQuota(tx, instance.project, { ...instanceUse(instance), diskBytes: 0 });
   await changeInstance(tx, instance, {
     phase: 'archived',
     name: input.name,

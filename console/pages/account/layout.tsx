@@ -3,6 +3,7 @@ import { PageHeader } from '../../ui/page-header.tsx';
 
 const tabs = [
   ['/account', 'Profile and password'],
+  ['/account/security', 'Security'],
   ['/account/sessions', 'Sessions'],
   ['/account/tokens', 'API tokens'],
   ['/account/appearance', 'Appearance'],

@@ -295,8 +295,14 @@ export function CreatePage() {
           <Card title="Quota after this">
             <QuotaSummary
               project={project.id}
-              plus={instanceUse(size)}
-              only={['instances', 'cpus', 'memoryBytes', 'diskBytes']}
+              plus={instanceUse({ kind: values.kind, size })}
+              only={[
+                'instances',
+                values.kind === 'desktop' ? 'desktops' : 'servers',
+                'cpus',
+                'memoryBytes',
+                'diskBytes',
+              ]}
             />
           </Card>
           <Card title="The same from elsewhere">

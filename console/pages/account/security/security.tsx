@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useState } from 'react';
 import { RECOVERY_CODES_FEW } from '#domain/factors.ts';
 import type { OutputOf } from '../../../api/client.ts';
@@ -19,9 +20,16 @@ export async function factorsChanged(): Promise<void> {
 }
 
 export function SecurityTab() {
+  const navigate = useNavigate();
+  const { return: wanted } = useSearch({ from: '/shell/account/security' });
   const query = useQuery(apiQuery('securityGet', {}));
   /** Codes that were made just now: shown once, whatever the page below does meanwhile. */
   const [fresh, setFresh] = useState<readonly string[] | null>(null);
+  function close() {
+    setFresh(null);
+    // Who was led here to set up a first factor goes on to where they wanted to be.
+    if (wanted !== undefined) void navigate({ href: wanted });
+  }
   return (
     <>
       <QueryView query={query}>
@@ -37,7 +45,7 @@ export function SecurityTab() {
           );
         }}
       </QueryView>
-      {fresh === null ? null : <RecoveryCodesDialog codes={fresh} onClose={() => setFresh(null)} />}
+      {fresh === null ? null : <RecoveryCodesDialog codes={fresh} onClose={close} />}
     </>
   );
 }
