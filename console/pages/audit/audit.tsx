@@ -3,8 +3,9 @@ import { useNavigate, useRouteContext, useSearch } from '@tanstack/react-router'
 import { ScrollText } from 'lucide-react';
 import { useState } from 'react';
 import type { AuditEntry } from '#contract/audit.ts';
+import { describeUserAgent } from '#domain/sessions.ts';
 import { call } from '../../api/client.ts';
-import { describeUserAgent, humanize } from '../../lib/format.ts';
+import { humanize } from '../../lib/format.ts';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';
