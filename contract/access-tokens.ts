@@ -8,7 +8,6 @@ export const ACCESS_TOKEN_TYPE = 'at+jwt';
 export const ACCESS_TOKEN_ALGORITHM = 'RS256';
 /** Seconds by which clocks may differ. */
 export const CLOCK_TOLERANCE_SECONDS = 5;
-export const ACCESS_TOKEN_LENGTH_MAX = 4_000;
 export const accessTokenPattern = /^[A-Za-z0-9_-]{10,1000}\.[A-Za-z0-9_-]{10,2000}\.[A-Za-z0-9_-]{600,800}$/;
 
 /** Who signs and for whom; both hang on the address of the console. */

@@ -59,6 +59,7 @@ const named: Record<string, z.ZodType> = {
 
 const tagDescriptions: Record<string, string> = {
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
+  'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
   organizations: 'The tenant: its members and invitations.',
   projects: 'Projects group instances inside an organization and carry a quota.',
   quotas: 'What a project may use, and what all projects of an organization may use together.',
@@ -71,6 +72,7 @@ const tagDescriptions: Record<string, string> = {
   programs: 'Signing programs in with OAuth 2.0: device codes, access tokens, refresh tokens.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
+  platform: 'Settings of the installation.',
   events: 'Live hints by Server-Sent Events.',
   system: 'Health and facts of the installation itself.',
 };
@@ -129,8 +131,8 @@ const oauthErrorResponse: JsonObject = {
   content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } },
 };
 
-function bodyType(route: RouteDefinition): string {
-  return route.protocol === 'oauth' ? 'application/x-www-form-urlencoded' : 'application/json';
+function mediaOf(route: RouteDefinition): string {
+  return route.consumes === 'form' ? 'application/x-www-form-urlencoded' : 'application/json';
 }
 
 /** Builds the document. Pure: the same table gives the same text. */
@@ -195,7 +197,7 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
         : {
             requestBody: {
               required: !route.body.safeParse(undefined).success,
-              content: { [bodyType(route)]: { schema: reference(route.body, `${pascal(route.id)}Request`) } },
+              content: { [mediaOf(route)]: { schema: reference(route.body, `${pascal(route.id)}Request`) } },
             },
           }),
       responses,

@@ -55,7 +55,7 @@ export const deviceLoginSchema = z.object({
 });
 
 const tag = 'programs';
-const common = { tag, access: 'public', protocol: 'oauth' } as const;
+const common = { tag, access: 'public', protocol: 'oauth', consumes: 'form' } as const;
 
 export const oauthRoutes = {
   oauthMetadata: defineRoute({

@@ -12,7 +12,7 @@ import { type Answer, redirect, wantsPage } from './pages.ts';
 import * as refusals from './refusals.ts';
 import type { RoutePasses } from './route-pass.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from './snapshot.ts';
-import { type Caller, type EdgeInstance, type EdgeRoute, hashToken } from './state.ts';
+import type { Caller, EdgeInstance, EdgeRoute } from './state.ts';
 
 /** What Caddy tells about a client's request; absent headers are empty strings. */
 export type UserRequest = {

@@ -1,4 +1,4 @@
-/** The protocol of OAuth endpoints: form bodies in, errors of RFC 6749 out. Only routes with `protocol: 'oauth'` speak it. */
+/** Errors of OAuth endpoints (`protocol: 'oauth'`): of the shape of RFC 6749 instead of problem JSON. */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { OAuthErrorCode } from '#contract/oauth.ts';
 import type { BerthError } from '#domain/errors.ts';
@@ -6,33 +6,13 @@ import { OAuthError } from '#server/app/oauth.ts';
 import type { Log } from '#server/runtime/log.ts';
 import { normaliseError } from './problem.ts';
 
-const FORM = 'application/x-www-form-urlencoded';
-const FORM_BYTES_MAX = 16 * 1024;
-
 /** Makes a scope of `server` in which `add` registers its route. */
 export function withOAuthProtocol(server: FastifyInstance, log: Log, add: (scope: FastifyInstance) => void): void {
   server.register((scope, _options, done) => {
-    scope.removeAllContentTypeParsers();
-    scope.addContentTypeParser(FORM, { parseAs: 'string', bodyLimit: FORM_BYTES_MAX }, (_request, body, parsed) => {
-      const fields = parseForm(String(body));
-      if (fields === null) parsed(new OAuthError('invalid_request', 'A parameter is there twice.'));
-      else parsed(null, fields);
-    });
     scope.setErrorHandler((error, request, reply) => sendOAuthError(log, error, request, reply));
     add(scope);
     done();
   });
-}
-
-/** Parameters must not be repeated (RFC 6749, 3.2): null then. Empty ones count as left out. */
-function parseForm(text: string): Record<string, string> | null {
-  const fields: Record<string, string> = Object.create(null);
-  for (const [name, value] of new URLSearchParams(text)) {
-    if (value === '') continue;
-    if (name in fields) return null;
-    fields[name] = value;
-  }
-  return { ...fields };
 }
 
 function sendOAuthError(log: Log, error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
