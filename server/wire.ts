@@ -14,6 +14,7 @@ import { KeptAnswers } from './app/kept-answers.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
+import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
@@ -25,6 +26,7 @@ import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
+import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOAuth } from './http/oauth.ts';
 import { registerOpenapi } from './http/openapi.ts';
@@ -32,11 +34,13 @@ import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
 import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
+import { registerRegistration } from './http/registration.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
+import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
@@ -192,6 +196,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
+    registerAccount(http, app);
+    registerRegistration(http, app);
     registerFactors(http, app);
     registerOAuth(http, app);
     registerIdentityProviders(http, app);
@@ -208,6 +214,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
+    registerUsers(http, app);
+    registerMail(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),

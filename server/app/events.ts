@@ -34,7 +34,7 @@ const REPLAY_ROWS_MAX = 2_000;
 
 const streams = new Map<string, number>();
 
-const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'key'>, Action> = {
+const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' | 'mail' | 'key'>, Action> = {
   instance: 'instance.read',
   operation: 'operation.read',
   snapshot: 'snapshot.read',
@@ -49,6 +49,8 @@ function scopeOf(kind: HintKind): ScopedAction {
   if (kind === 'session') return 'account.read';
   if (kind === 'image') return 'platform.image.read';
   if (kind === 'host') return 'platform.host.read';
+  if (kind === 'user') return 'platform.user.read';
+  if (kind === 'mail') return 'platform.mail.read';
   return kind === 'key' ? 'platform.key.read' : actionOf[kind];
 }
 
@@ -57,6 +59,8 @@ export function maySee(person: PersonCaller, roles: ReadonlyMap<string, Role>, r
   if (!scopesAllow(person.scopes, scopeOf(row.kind))) return false;
   if (row.kind === 'session') return row.ref === person.userId;
   if (row.kind === 'member' && row.ref === person.userId) return true;
+  if (row.kind === 'user') return platformMay(person.platformAdmin, 'platform.user.read');
+  if (row.kind === 'mail') return platformMay(person.platformAdmin, 'platform.mail.read');
   if (row.organizationId === null) {
     if (row.kind === 'host') return platformMay(person.platformAdmin, 'platform.host.read');
     if (row.kind === 'image' || row.kind === 'operation')

@@ -6,6 +6,7 @@ import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
 import { scopesWithin } from '#domain/scopes.ts';
 import { hashPassword, passwordProblem, verifyPassword } from '#server/runtime/passwords.ts';
 import { addressBlock, digest as subjectDigest } from '#server/runtime/rate-limit.ts';
+import { cancelPasswordResets } from '#server/store/account.ts';
 import { record, recordAlone, recordForMember } from '#server/store/audit.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import {
@@ -28,16 +29,17 @@ import {
   TOKENS_PER_USER_MAX,
   touchCredential,
   type User,
-  updateOwnName,
   updateOwnPassword,
 } from '#server/store/identity.ts';
 import { rememberAddress } from '#server/store/known-addresses.ts';
 import { listOwnMemberships, type Membership } from '#server/store/members.ts';
 import { listOwnProjects, type Project } from '#server/store/organizations.ts';
+import { type Preferences, readPreferences } from '#server/store/profiles.ts';
 import { findClientSession, findRenewedSession } from '#server/store/sessions.ts';
 import { confirmedAt } from '#server/store/sign-ins.ts';
 import { checkAccessToken } from './access-tokens.ts';
 import type { AppContext } from './context.ts';
+import { queuePasswordNotice, sendSoon } from './mail.ts';
 import { foundOrganization } from './organizations.ts';
 import { askForRenewal, renewSession } from './renewals.ts';
 import { requireConfirmed } from './step-up.ts';
@@ -56,7 +58,8 @@ export const SESSION_HOURS = 8;
 const DAY_MS = 24 * 3600 * 1000;
 
 export type SignedIn = { secret: string; expiresAt: Date; person: PersonCaller };
-export type Whoami = { person: PersonCaller; memberships: Membership[]; projects: Project[] };
+export type { Preferences };
+export type Whoami = { person: PersonCaller; preferences: Preferences; memberships: Membership[]; projects: Project[] };
 
 /** Resolves a session cookie, access token or API token; null when it is not valid (any more). */
 export async function findPerson(
@@ -216,11 +219,12 @@ export async function refusedSignIn(
 }
 
 export async function whoami(app: AppContext, person: PersonCaller): Promise<Whoami> {
-  const [memberships, projects] = await Promise.all([
+  const [preferences, memberships, projects] = await Promise.all([
+    readPreferences(app.db, person.userId),
     listOwnMemberships(app.db, person.userId),
     listOwnProjects(app.db, person.userId),
   ]);
-  return { person, memberships, projects };
+  return { person, preferences, memberships, projects };
 }
 
 /** Ends what the caller signed in with: the browser session, or the API token itself. */
@@ -236,21 +240,6 @@ export async function signOut(app: AppContext, person: PersonCaller): Promise<vo
       targetId: person.userId,
       target: person.email,
     });
-  });
-}
-
-export async function updateAccount(app: AppContext, person: PersonCaller, input: { name: string }): Promise<User> {
-  return transact(app.db, async (trx) => {
-    const user = await updateOwnName(trx, person, input.name);
-    await recordForMember(trx, person, person.userId, {
-      action: 'account.update',
-      targetKind: 'user',
-      targetId: person.userId,
-      target: person.email,
-      before: { name: person.name },
-      after: { name: input.name },
-    });
-    return user;
   });
 }
 
@@ -272,8 +261,11 @@ export async function changePassword(
   refuseWeak(input.password, person.email);
   const passwordHash = await hashPassword(input.password);
   await transact(app.db, async (trx) => {
-    await updateOwnPassword(trx, person, passwordHash, app.clock.now());
+    const now = app.clock.now();
+    await updateOwnPassword(trx, person, passwordHash, now);
     await renewSession(app, trx, person);
+    await cancelPasswordResets(trx, person.userId, now);
+    await queuePasswordNotice(app, trx, person);
     await recordForMember(trx, person, person.userId, {
       action: 'account.password',
       targetKind: 'user',
@@ -281,6 +273,7 @@ export async function changePassword(
       target: person.email,
     });
   });
+  sendSoon(app);
 }
 
 export async function listSessions(app: AppContext, person: PersonCaller): Promise<(Session & { current: boolean })[]> {

@@ -1,12 +1,16 @@
 /** Forgets what only had a short purpose: hints, rate windows, sessions long over, idempotency keys. */
+
 import { rateLimitNames, rateLimits } from '#domain/rate-limits.ts';
+import { sweepAccountLinks } from './account.ts';
 import type { Db } from './database.ts';
 import { sweepDeviceLogins } from './device-logins.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepKnownAddresses } from './known-addresses.ts';
+import { sweepMails } from './mail.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepOutsideSignIns } from './outside-sign-ins.ts';
 import { sweepRateWindows } from './rate-windows.ts';
+import { sweepRegistrations } from './registration.ts';
 import { sweepRefreshTokens } from './sessions.ts';
 import { sweepSignIns } from './sign-ins.ts';
 
@@ -20,6 +24,8 @@ const SHORT_WINDOW_MINUTES = 5;
 /** How long an address counts as known after the last sign-in from there. */
 export const KNOWN_ADDRESS_DAYS = 90;
 const SESSION_DAYS = 30;
+/** How long administrators see what became of a mail. */
+export const MAIL_DAYS = 30;
 export const IDEMPOTENCY_HOURS = 48;
 
 /** Safe to run in every replica at once. */
@@ -31,6 +37,9 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepSignIns(db, ago(HOUR_MS));
   await sweepDeviceLogins(db, ago(HOUR_MS));
   await sweepRefreshTokens(db, now);
+  await sweepAccountLinks(db, ago(HOUR_MS));
+  await sweepRegistrations(db, now);
+  await sweepMails(db, ago(MAIL_DAYS * 24 * HOUR_MS));
   await sweepOutsideSignIns(db, ago(HOUR_MS));
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
