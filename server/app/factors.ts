@@ -3,7 +3,13 @@ import type { PasskeyRegistration } from '#contract/factors.ts';
 import { mayChangeRole } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
-import { makeRecoveryCode, PASSKEYS_PER_USER_MAX, RECOVERY_CODES, TOTP_ENROL_MINUTES } from '#domain/factors.ts';
+import {
+  makeRecoveryCode,
+  PASSKEYS_PER_USER_MAX,
+  RECOVERY_CODE_BYTES,
+  RECOVERY_CODES,
+  TOTP_ENROL_MINUTES,
+} from '#domain/factors.ts';
 import type { OrganizationId, PasskeyId, UserId } from '#domain/ids.ts';
 import { challengeOf, registrationOptions, verifyRegistration } from '#server/runtime/passkeys.ts';
 import { makeTotpSecret, totpStep, totpUri } from '#server/runtime/totp.ts';
@@ -82,7 +88,7 @@ async function afterFirst(app: AppContext, trx: Trx, caller: PersonCaller, had: 
 }
 
 async function giveRecoveryCodes(app: AppContext, trx: Trx, userId: UserId): Promise<string[]> {
-  const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(app.ids.random(16)));
+  const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(app.ids.random(RECOVERY_CODE_BYTES)));
   const hashes = codes.map((code) => recoveryHash(userId, code.replaceAll('-', '')));
   await replaceRecoveryCodes(trx, userId, hashes, app.clock.now());
   return codes;
