@@ -11,6 +11,7 @@ import { identityProviderRoutes } from './identity-providers.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
+import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import { quotaRoutes } from './quotas.ts';
@@ -22,6 +23,7 @@ export const api = {
   ...identityRoutes,
   ...factorRoutes,
   ...identityProviderRoutes,
+  ...oidcClientRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,

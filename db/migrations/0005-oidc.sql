@@ -115,11 +115,13 @@ create table oidc_client (
   app text,
   -- Null: a public client, PKCE alone.
   secret_hash bytea,
+  auth_method text not null check (auth_method in ('client_secret_basic', 'client_secret_post', 'none')),
   redirect_uris text[] not null,
   -- Our own: nobody is asked whether it may know who they are.
   first_party boolean not null,
   created_at timestamptz not null,
-  check (app is null or organization_id is not null)
+  check (app is null or organization_id is not null),
+  check ((auth_method = 'none') = (secret_hash is null))
 );
 
 -- Records of the OpenID provider library. Ids are kept as digests, payloads sealed: (oidc_record, id, payload_sealed).
@@ -140,6 +142,6 @@ create table oidc_grant (
   grant_hash text primary key,
   client_id text not null references oidc_client (id) on delete cascade,
   session_id text not null references session (id) on delete cascade,
-  created_at timestamptz not null,
-  unique (session_id, client_id)
+  expires_at timestamptz not null
 );
+create index oidc_grant_expires on oidc_grant (expires_at);

@@ -1,6 +1,7 @@
 /** Forgets what only had a short purpose: hints, rate windows, sessions long over, idempotency keys. */
 import type { Db } from './database.ts';
 import { sweepSessions } from './identity.ts';
+import { sweepOidcRecords } from './oidc-records.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepOutsideSignIns } from './outside-sign-ins.ts';
 import { sweepRateWindows } from './rate-windows.ts';
@@ -20,6 +21,7 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS));
   await sweepSignIns(db, ago(HOUR_MS));
   await sweepOutsideSignIns(db, ago(HOUR_MS));
+  await sweepOidcRecords(db, now);
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')
