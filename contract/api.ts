@@ -14,7 +14,9 @@ import { keyRoutes } from './keys.ts';
 import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { outboundRoutes } from './outbound.ts';
 import { quotaRoutes } from './quotas.ts';
+import { rateLimitRoutes } from './rate-limits.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { systemRoutes } from './system.ts';
@@ -37,6 +39,8 @@ export const api = {
   ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,
+  ...rateLimitRoutes,
+  ...outboundRoutes,
   ...systemRoutes,
 } as const;
 

@@ -69,6 +69,7 @@ const tagDescriptions: Record<string, string> = {
   hosts: 'The machines that run instances.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
+  platform: 'Settings of the installation.',
   events: 'Live hints by Server-Sent Events.',
   system: 'Health and facts of the installation itself.',
 };

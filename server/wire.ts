@@ -12,6 +12,7 @@ import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
 import { OidcProvider } from './app/oidc-provider.ts';
+import { LiveRates } from './app/rate-limits.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
@@ -23,12 +24,14 @@ import { registerIdentityProviders } from './http/identity-providers.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerKeys } from './http/keys.ts';
+import { Limits } from './http/limits.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOidcClients } from './http/oidc-clients.ts';
 import { registerOidcProvider } from './http/oidc-provider.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
+import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
@@ -40,12 +43,13 @@ import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
 import { warmPasswords } from './runtime/passwords.ts';
-import { rateRules } from './runtime/rate-limit.ts';
+import { CallLimiter, digest, SHARE_MS } from './runtime/rate-limit.ts';
 import { KeyRing } from './runtime/secrets.ts';
 import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
+import { isKnownAddress } from './store/known-addresses.ts';
 import { migrate } from './store/migrate.ts';
 import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
-import { addHit, removeHit } from './store/rate-windows.ts';
+import { addHit, removeHit, shareHits } from './store/rate-windows.ts';
 import { allowedOrigins } from './store/settings.ts';
 import { sweep } from './store/sweep.ts';
 import { startWork, type Work, type WorkOptions } from './work.ts';
@@ -75,6 +79,8 @@ export type RunningServer = {
 const DOCS_DIR = fileURLToPath(new URL('../docs/dist', import.meta.url));
 const OPENAPI_FILE = fileURLToPath(new URL('../contract/openapi.json', import.meta.url));
 const SWEEP_MS = 5 * 60_000;
+/** How long a limit that an administrator changed may stay unknown on another replica. */
+const RATES_RELOAD_MS = 3_000;
 const WORK_CONNECTIONS_MAX = 8;
 
 /** Everything but listening. Errors: the first thing that cannot start. */
@@ -124,6 +130,19 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     onHintsCommitted(db, () => feed.nudge());
     stops.push(listenForNotifications(config.database.url, feed, log));
 
+    const rates = new LiveRates(db, config.rateLimits);
+    await rates.reload();
+    const calls = new CallLimiter(clock, (hits) => shareHits(db, hits));
+    const away = (error: unknown) => log.debug({ err: error }, 'limits on calls go on with what is known here');
+    const timers = [
+      setInterval(() => void calls.share().catch(away), SHARE_MS),
+      setInterval(() => void rates.reload().catch(away), RATES_RELOAD_MS),
+    ];
+    stops.push(async () => {
+      for (const timer of timers) clearInterval(timer);
+      await calls.share().catch(away);
+    });
+
     const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
     const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
@@ -154,14 +173,20 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       signingKeys,
       services: work.services,
       keptAnswers: new KeptAnswers(),
+      rates,
       feed,
     };
     const http = await createHttp({
       log,
       clock,
       consoleOrigin: config.consoleOrigin,
-      rates: rateRules(config.rateLimits),
-      counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
+      limits: new Limits({
+        clock,
+        rules: () => rates.rules,
+        counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
+        calls,
+        isKnownAddress: (email, block) => isKnownAddress(db, digest(email), digest(block)),
+      }),
       findPerson: (credential, origin) => findPerson(app, credential, origin),
     });
     stops.push(() => http.fastify.close());
@@ -174,6 +199,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerQuotas(http, app);
+    registerPlatform(http, app);
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);

@@ -28,6 +28,7 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   passkeysDelete: 'DELETE /api/v1/account/passkeys/:passkey',
   organizationSignInGet: 'GET /api/v1/organizations/:organization/sign-in',
   organizationSignInUpdate: 'PATCH /api/v1/organizations/:organization/sign-in',
+  memberFactorsReset: 'DELETE /api/v1/organizations/:organization/members/:user/factors',
   factorsReset: 'DELETE /api/v1/platform/users/:user/factors',
   signInProviders: 'GET /api/v1/session/providers',
   signInOutside: 'POST /api/v1/session/outside',
@@ -105,5 +106,9 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   events: 'GET /api/v1/events',
   health: 'GET /healthz',
   ready: 'GET /readyz',
+  rateLimitsGet: 'GET /api/v1/platform/rate-limits',
+  rateLimitsUpdate: 'PATCH /api/v1/platform/rate-limits',
+  outboundGet: 'GET /api/v1/platform/outbound',
+  outboundUpdate: 'PUT /api/v1/platform/outbound',
   info: 'GET /api/v1/system',
 };

@@ -45,9 +45,15 @@ function member(state: MockState, each: MockState['members'][number]) {
   const self = each.user.id === state.user.id;
   return {
     ...each,
+    secondFactor: self ? kindsOf(state).length > 0 : each.role === 'admin',
     can: {
       update: self ? 'The last owner stays owner.' : (true as const),
       remove: self ? 'The last owner cannot leave.' : (true as const),
+      resetFactors: self
+        ? 'Your own are under Account, Security.'
+        : each.role === 'admin'
+          ? (true as const)
+          : 'There is no second factor.',
     },
   };
 }

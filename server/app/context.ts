@@ -8,6 +8,7 @@ import type { KeyRing } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
 import type { KeptAnswers } from './kept-answers.ts';
+import type { LiveRates } from './rate-limits.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 export type AppContext = {
@@ -28,4 +29,6 @@ export type AppContext = {
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
   keptAnswers: KeptAnswers;
+  /** Limits on calls as they are in force now. */
+  rates: LiveRates;
 };

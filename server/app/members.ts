@@ -1,5 +1,5 @@
 /** Members of organizations and the invitations that bring them in. */
-import { mayChangeRole, type Role } from '#domain/authz.ts';
+import { mayChangeRole, type Role, roleMay } from '#domain/authz.ts';
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
@@ -34,7 +34,11 @@ import { digest, makeSecret } from './tokens.ts';
 export const INVITATION_DAYS = 7;
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;
 
-export type PresentedMember = Member & { can: { update: Ability; remove: Ability } };
+export type PresentedMember = Omit<Member, 'secondFactor'> & {
+  /** Null for those who may not reset it. */
+  secondFactor: boolean | null;
+  can: { update: Ability; remove: Ability; resetFactors: Ability };
+};
 
 function abilities(actor: Role | null, actorId: UserId, member: Member): PresentedMember['can'] {
   const may = (to: Role | null): Ability => {
@@ -45,6 +49,22 @@ function abilities(actor: Role | null, actorId: UserId, member: Member): Present
   return {
     update: self ? 'Somebody else has to change your role.' : may(member.role),
     remove: may(null),
+    resetFactors: self
+      ? 'Your own are under Account, Security.'
+      : actor === null || !roleMay(actor, 'member.factors')
+        ? 'Your role does not allow this.'
+        : member.secondFactor
+          ? may(null)
+          : 'There is no second factor.',
+  };
+}
+
+function presented(actor: Role | null, actorId: UserId, member: Member): PresentedMember {
+  const mayKnow = actor !== null && roleMay(actor, 'member.factors');
+  return {
+    ...member,
+    secondFactor: mayKnow ? member.secondFactor : null,
+    can: abilities(actor, actorId, member),
   };
 }
 
@@ -57,7 +77,7 @@ export async function listOrganizationMembers(
   const proof = await authorize(app, caller, 'member.read', { kind: 'organization', id: organization });
   const { items, nextCursor } = await listMembers(app.db, proof, page);
   return {
-    items: items.map((member) => ({ ...member, can: abilities(proof.role, caller.userId, member) })),
+    items: items.map((member) => presented(proof.role, caller.userId, member)),
     nextCursor,
   };
 }
@@ -93,8 +113,7 @@ export async function updateMember(
       before: { role: member.role },
       after: { role },
     });
-    const changed = { ...member, role };
-    return { ...changed, can: abilities(actorRole, caller.userId, changed) };
+    return presented(actorRole, caller.userId, { ...member, role });
   });
 }
 
@@ -131,7 +150,7 @@ function lastOwner(): BerthError {
   return new BerthError('conflict', 'This is the last owner. Make somebody else an owner first.');
 }
 
-function tooMuch(): BerthError {
+export function tooMuch(): BerthError {
   return new BerthError('state_conflict', 'Your role does not allow handing out or taking away this role.');
 }
 

@@ -13,7 +13,7 @@ import { clientAddress, clientUserAgent, readCredential } from './credentials.ts
 import { type Http, sendProblem } from './server.ts';
 
 const BODY_BYTES_MAX = 16 * 1024;
-/** The library's own session: exactly one authorization long. */
+/** The library's own session: none survives from one step to the next, so that it never says who is here. */
 const SESSION_COOKIE = /(?:^|;\s*)__Host-berth-oidc=[^;]*/g;
 
 export async function registerOidcProvider(
@@ -35,9 +35,8 @@ export async function registerOidcProvider(
       if (length > BODY_BYTES_MAX || raw.headers['transfer-encoding'] !== undefined) {
         return reply.status(413).type('text/plain').send('Too large.');
       }
-      const { provider: library } = { provider: await provider.current() };
       prepare(raw, host);
-      const callback = library.callback();
+      const callback = (await provider.current()).callback();
       for (const [name, value] of Object.entries(reply.getHeaders())) {
         if (value !== undefined) reply.raw.setHeader(name, value);
       }
@@ -76,7 +75,7 @@ function prepare(request: IncomingMessage & { originalUrl?: string }, host: stri
   request.headers['x-forwarded-host'] = host;
   request.headers.host = host;
   const path = request.url.split('?')[0];
-  if (path === '/auth' && request.headers.cookie !== undefined) {
+  if (path?.startsWith('/auth') === true && request.headers.cookie !== undefined) {
     request.headers.cookie = request.headers.cookie.replace(SESSION_COOKIE, '');
   }
 }

@@ -16,17 +16,10 @@ import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
-import {
-  addressBlock,
-  LocalLimiter,
-  type RateRules,
-  type RateState,
-  type Reservation,
-  reserve,
-  type SharedCounter,
-} from '#server/runtime/rate-limit.ts';
+import type { Reservation } from '#server/runtime/rate-limit.ts';
 import { Serialized } from '#server/runtime/serialized.ts';
 import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
+import type { Limits } from './limits.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
@@ -41,8 +34,7 @@ export type HttpOptions = {
   log: Log;
   clock: Clock;
   consoleOrigin: string;
-  rates: RateRules;
-  counter: SharedCounter;
+  limits: Limits;
   /** Resolves a credential; null when it is not (or no longer) valid. */
   findPerson(credential: Credential, origin: Caller['origin']): Promise<PersonCaller | null>;
 };
@@ -124,7 +116,6 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   await server.register(fastifyCookie);
   await registerSecurityHeaders(server, options.consoleOrigin);
   acceptEmptyJson(server);
-  const apiLimiter = new LocalLimiter(options.clock, options.rates.api);
 
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -151,8 +142,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const credential = readCredential(request);
     const person = credential === null ? null : await options.findPerson(credential, origin);
     const caller: Caller = person ?? { kind: 'anonymous', origin };
-    const limitSubject = person === null ? `a ${addressBlock(origin.address)}` : person.userId;
-    sendRate(reply, apiLimiter.take(limitSubject));
+    await options.limits.call(route.definition, caller, reply);
     if (credential?.via === 'token' && person === null) {
       throw new BerthError('unauthenticated', 'This token is not valid, was revoked or has expired.');
     }
@@ -163,7 +153,8 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const params = checked(route.params, request.params, 'path');
     const query = checked(route.query, request.query, 'query');
     const body = checkedBody(route.definition, request);
-    const attempts = await reserveAttempts(options, route.definition, caller, body, readSignInHandle(request), reply);
+    const signInHandle = readSignInHandle(request);
+    const attempts = await options.limits.attempt(route.definition, { caller, body, signInHandle }, reply);
     return { caller, params, query, body, attempts };
   };
 
@@ -283,48 +274,6 @@ function checkedValue(route: RouteDefinition, value: unknown): unknown {
   const result = route.body.safeParse(value);
   if (!result.success) throw invalidFields(result.error, 'body');
   return result.data;
-}
-
-async function reserveAttempts(
-  options: HttpOptions,
-  route: RouteDefinition,
-  caller: Caller,
-  body: unknown,
-  signInHandle: string | null,
-  reply: FastifyReply,
-): Promise<Reservation[]> {
-  const { rates, counter, clock } = options;
-  if (route.rateClass === 'provisioning') {
-    const subject = caller.kind === 'person' ? caller.userId : addressBlock(caller.origin.address);
-    const attempt = await reserve(counter, clock, 'provisioning', subject, rates.provisioning);
-    sendRate(reply, attempt.state);
-    return [attempt];
-  }
-  if (route.rateClass === 'sign-in') {
-    const block = addressBlock(caller.origin.address);
-    const wide = await reserve(counter, clock, 'sign-in-address', block, rates.signInAddress);
-    try {
-      const account = accountOf(caller, body) ?? signInHandle ?? route.id;
-      const narrow = await reserve(counter, clock, 'sign-in', `${block} ${account}`, rates.signIn);
-      sendRate(reply, narrow.state);
-      return [wide, narrow];
-    } catch (error) {
-      await wide.refund();
-      throw error;
-    }
-  }
-  return [];
-}
-
-function accountOf(caller: Caller, body: unknown): string | null {
-  if (typeof body === 'object' && body !== null && 'email' in body && typeof body.email === 'string') return body.email;
-  return caller.kind === 'person' ? caller.userId : null;
-}
-
-function sendRate(reply: FastifyReply, state: RateState): void {
-  reply.header('ratelimit-limit', String(state.limit));
-  reply.header('ratelimit-remaining', String(Math.max(0, state.remaining)));
-  reply.header('ratelimit-reset', String(state.resetSeconds));
 }
 
 function requestIdFrom(header: string | string[] | undefined): string {

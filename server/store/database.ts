@@ -54,24 +54,6 @@ type JsonDefault<T> = ColumnType<T, string | undefined, string>;
 type Computed<T> = ColumnType<T, never, never>;
 type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
 
-type QuotaColumns = {
-  limit_instances: number;
-  limit_desktops: number;
-  limit_servers: number;
-  limit_cpus: number;
-  limit_memory_bytes: number;
-  limit_disk_bytes: number;
-  limit_routes: number;
-  limit_snapshots: number;
-  used_instances: Generated<number>;
-  used_desktops: Generated<number>;
-  used_servers: Generated<number>;
-  used_cpus: Generated<number>;
-  used_memory_bytes: Generated<number>;
-  used_disk_bytes: Generated<number>;
-  used_routes: Generated<number>;
-  used_snapshots: Generated<number>;
-};
 /** Public half of an RSA key as a JSON Web Key. */
 export type PublicJwk = { kty: string; n: string; e: string };
 
@@ -307,9 +289,52 @@ export type Tables = {
     accepted_at: Nullable<Date>;
     revoked_at: Nullable<Date>;
   };
-  rate_window: { class: string; subject: string; window_start: Date; hits: Generated<number> };
-  quota: { project_id: ProjectId } & QuotaColumns;
-  organization_quota: { organization_id: OrganizationId } & QuotaColumns;
+  rate_window: {
+    class: string;
+    subject: string;
+    window_start: Date;
+    hits: Generated<number>;
+    next_at: Generated<Date>;
+  };
+  known_address: { account: string; block: string; seen_at: Date };
+  quota: {
+    project_id: ProjectId;
+    limit_instances: number;
+    limit_desktops: number;
+    limit_servers: number;
+    limit_cpus: number;
+    limit_memory_bytes: number;
+    limit_disk_bytes: number;
+    limit_routes: number;
+    limit_snapshots: number;
+    used_instances: Generated<number>;
+    used_desktops: Generated<number>;
+    used_servers: Generated<number>;
+    used_cpus: Generated<number>;
+    used_memory_bytes: Generated<number>;
+    used_disk_bytes: Generated<number>;
+    used_routes: Generated<number>;
+    used_snapshots: Generated<number>;
+  };
+  organization_quota: {
+    organization_id: OrganizationId;
+    limit_instances: number;
+    limit_desktops: number;
+    limit_servers: number;
+    limit_cpus: number;
+    limit_memory_bytes: number;
+    limit_disk_bytes: number;
+    limit_routes: number;
+    limit_snapshots: number;
+    used_instances: Generated<number>;
+    used_desktops: Generated<number>;
+    used_servers: Generated<number>;
+    used_cpus: Generated<number>;
+    used_memory_bytes: Generated<number>;
+    used_disk_bytes: Generated<number>;
+    used_routes: Generated<number>;
+    used_snapshots: Generated<number>;
+  };
   host: {
     id: HostId;
     name: string;
