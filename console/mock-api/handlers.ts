@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
@@ -122,6 +123,7 @@ export const handlers: Handlers = {
   ...instanceHandlers,
   ...sessionHandlers,
   ...outsideHandlers(whoami),
+  ...oidcClientHandlers,
   ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {

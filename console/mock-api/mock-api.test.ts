@@ -39,6 +39,7 @@ describe('the mock', () => {
       'signInProviders',
       'identitiesList',
       'identityProvidersList',
+      'oidcClientsList',
       'info',
       'instancesLogs',
       'instancesContainers',

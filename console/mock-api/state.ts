@@ -17,6 +17,7 @@ import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
+import { type MockClient, someClients } from './handlers-oidc-clients.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
 
 export const DOMAIN = 'berth.localhost';
@@ -63,6 +64,7 @@ export type MockState = {
   factors: MockFactors;
   audit: AuditEntry[];
   outside: MockOutside;
+  clients: MockClient[];
 };
 
 export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
@@ -198,5 +200,6 @@ export function emptyState(): MockState {
     factors: noFactors(),
     audit: [],
     outside: someProviders(organization.id),
+    clients: someClients(organization.id),
   };
 }
