@@ -19,6 +19,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/use-berth-as-openid-provider.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/import-an-image.md',
+      'docs/how-to/verify-an-export.md',
       'docs/how-to/use-the-command-line.md',
       'docs/how-to/uninstall.md',
     ],
@@ -41,6 +42,7 @@ export const sections: readonly Section[] = [
       'docs/explanation/isolation.md',
       'docs/explanation/ingress.md',
       'docs/explanation/durability.md',
+      'docs/explanation/audit-log.md',
       'SECURITY.md',
     ],
   },
@@ -82,6 +84,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0009-types-stripped-nothing-built.md',
       'docs/adr/0010-docs-are-static-pages.md',
       'docs/adr/0011-what-an-archived-instance-keeps.md',
+      'docs/adr/0012-audit-entries-are-linked-at-commit.md',
     ],
   },
 ];

@@ -14,6 +14,7 @@ import { KeptAnswers } from './app/kept-answers.ts';
 import { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { SigningKeys } from './app/signing-keys.ts';
+import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEvents } from './http/events.ts';
@@ -25,6 +26,7 @@ import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
+import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOidcClients } from './http/oidc-clients.ts';
 import { registerOidcProvider } from './http/oidc-provider.ts';
@@ -33,11 +35,13 @@ import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
 import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
+import { registerRegistration } from './http/registration.ts';
 import { registerRoutes } from './http/routes.ts';
-import { createHttp, type Http } from './http/server.ts';
+import { createHttp, type Http, type HttpOptions } from './http/server.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
+import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
@@ -66,6 +70,8 @@ export type ServerParts = {
   ids?: Ids;
   /** Tests that look at one half leave the other out. */
   startWork?: (options: WorkOptions) => Promise<Work>;
+  /** How long a client may take to send a request. */
+  slow?: HttpOptions['slow'];
   work?: Pick<WorkOptions, 'timing' | 'pace' | 'stopPoint' | 'wrapRun' | 'withoutReconcilers'>;
 };
 
@@ -179,6 +185,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     const http = await createHttp({
       log,
       clock,
+      ...(parts.slow === undefined ? {} : { slow: parts.slow }),
       consoleOrigin: config.consoleOrigin,
       limits: new Limits({
         clock,
@@ -191,6 +198,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
+    registerAccount(http, app);
+    registerRegistration(http, app);
     registerFactors(http, app);
     registerIdentityProviders(http, app);
     const oidcProvider = new OidcProvider(app);
@@ -209,13 +218,15 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
+    registerUsers(http, app);
+    registerMail(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),
     });
     await registerOpenapi(http, OPENAPI_FILE);
-    registerDocs(http, DOCS_DIR, log);
-    await registerConsole(http, config.consoleDir, log);
+    registerDocs(http, DOCS_DIR, config.consoleOrigin, log);
+    await registerConsole(http, config.consoleDir, config.consoleOrigin, log);
     const missing = Object.values(api).filter((route) => !http.registered.has(route.id));
     if (missing.length > 0) log.warn({ routes: missing.map((route) => route.id) }, 'endpoints without a handler');
 

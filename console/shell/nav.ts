@@ -53,6 +53,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
+      { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });
   return groups;

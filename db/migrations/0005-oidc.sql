@@ -3,8 +3,6 @@
 
 -- An account that was made by an identity provider has no password until its person chooses one.
 alter table app_user alter column password_hash drop not null;
--- When the person was shown to own the address; null: only somebody else's word.
-alter table app_user add column if not exists email_verified_at timestamptz;
 
 create table identity_provider (
   id text primary key,
