@@ -13,6 +13,7 @@ import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
+import { oauthRoutes } from './oauth.ts';
 import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
@@ -30,6 +31,7 @@ export const api = {
   ...accountRoutes,
   ...registrationRoutes,
   ...factorRoutes,
+  ...oauthRoutes,
   ...identityProviderRoutes,
   ...oidcClientRoutes,
   ...organizationRoutes,

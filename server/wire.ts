@@ -13,6 +13,7 @@ import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
 import { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
+import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
@@ -28,6 +29,7 @@ import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
+import { registerOAuth } from './http/oauth.ts';
 import { registerOidcClients } from './http/oidc-clients.ts';
 import { registerOidcProvider } from './http/oidc-provider.ts';
 import { registerOpenapi } from './http/openapi.ts';
@@ -195,12 +197,15 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
         isKnownAddress: (email, block) => isKnownAddress(db, digest(email), digest(block)),
       }),
       findPerson: (credential, origin) => findPerson(app, credential, origin),
+      renewIfAsked: (person) => renewIfAsked(app, person),
+      takeRenewal,
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
     registerAccount(http, app);
     registerRegistration(http, app);
     registerFactors(http, app);
+    registerOAuth(http, app);
     registerIdentityProviders(http, app);
     const oidcProvider = new OidcProvider(app);
     registerOidcClients(http, app, oidcProvider);
