@@ -53,7 +53,8 @@ export async function registerOidcProvider(
         userAgent: clientUserAgent(request),
         requestId: request.id,
       };
-      const person = credential?.via === 'session' ? await findPerson(app, credential, origin) : null;
+      const person =
+        credential?.via === 'session' ? await findPerson(app, { ...credential, readsOnly: true }, origin) : null;
       const step = await provider.interact(request.raw, reply.raw, person);
       reply.header('cache-control', 'no-store');
       if (step.next === 'go') return reply.redirect(step.url, 303);
