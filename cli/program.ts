@@ -7,6 +7,7 @@ import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addLimitCommands } from './commands/limits.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
@@ -57,6 +58,7 @@ export function buildProgram(io: Io, json = false): Command {
   addOrganizationCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
+  addLimitCommands(program, io);
   addTokenCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);

@@ -11,6 +11,7 @@ import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { outsideHandlers } from './handlers-outside.ts';
+import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { makeOperation, seed } from './seed.ts';
@@ -250,6 +251,7 @@ export const handlers: Handlers = {
   },
   projectsGet: (state, { params }) => state.projects.find((each) => each.id === params.project) ?? state.projects[0]!,
   ...quotaHandlers,
+  ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);
