@@ -44,6 +44,7 @@ describe('the mock', () => {
       'signInProviders',
       'identitiesList',
       'identityProvidersList',
+      'oidcClientsList',
       'info',
       'instancesLogs',
       'instancesContainers',

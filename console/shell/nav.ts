@@ -2,6 +2,7 @@
 import type { LucideIcon } from 'lucide-react';
 import {
   Activity,
+  AppWindow,
   Boxes,
   Gauge,
   Globe,
@@ -57,6 +58,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
       { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/admin/limits' },
+      { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
       { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });
