@@ -33,6 +33,7 @@ export const dangerousActions = {
   'tokens.unlimited': 'a token is made that never expires',
   'organization.signIn': 'the rules for signing in change',
   'organization.delete': 'the organization is deleted',
+  'organization.enter': 'you enter an organization',
   'account.password': 'your password changes',
   'account.email': 'your e-mail address changes',
   'account.delete': 'your account is deleted',

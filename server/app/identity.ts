@@ -192,7 +192,7 @@ export async function refusedSignIn(
 export async function whoami(app: AppContext, person: PersonCaller): Promise<Whoami> {
   const [memberships, projects] = await Promise.all([
     listOwnMemberships(app.db, person.userId),
-    listOwnProjects(app.db, person.userId),
+    listOwnProjects(app.db, person),
   ]);
   return { person, memberships, projects };
 }

@@ -1,5 +1,5 @@
 /** Members of organizations and the invitations that bring them in. */
-import { mayChangeRole, type Role } from '#domain/authz.ts';
+import { highestRole, mayChangeRole, type Role } from '#domain/authz.ts';
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
@@ -7,6 +7,7 @@ import type { Ability } from '#domain/instances.ts';
 import { hashPassword, verifyPassword } from '#server/runtime/passwords.ts';
 import { record } from '#server/store/audit.ts';
 import { isUniqueViolation, transact } from '#server/store/database.ts';
+import { rolesAnywhere } from '#server/store/groups.ts';
 import { findAccount, insertUser } from '#server/store/identity.ts';
 import {
   deleteMember,
@@ -26,6 +27,7 @@ import {
   updateMemberRole,
 } from '#server/store/members.ts';
 import { hasSecondFactor } from '#server/store/organization-sign-in.ts';
+import { tooMuch } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { refusedSignIn, refuseWeak, type SignedIn, startSession } from './identity.ts';
@@ -114,7 +116,9 @@ export async function removeMember(
     if (locked === null || locked.actorRole === null) throw notFound('member');
     const { member, actorRole, owners } = locked;
     if (member.role === 'owner' && owners === 1) throw lastOwner();
-    if (ref.user !== caller.userId && !mayChangeRole(actorRole, member.role, null)) throw tooMuch();
+    // What they hold by groups and in projects ends as well.
+    const held = highestRole(await rolesAnywhere(trx, ref.organization, ref.user));
+    if (ref.user !== caller.userId && !mayChangeRole(actorRole, held, null)) throw tooMuch();
     await deleteMember(trx, proof);
     await record(trx, caller, {
       action: 'members.remove',
@@ -129,10 +133,6 @@ export async function removeMember(
 
 function lastOwner(): BerthError {
   return new BerthError('conflict', 'This is the last owner. Make somebody else an owner first.');
-}
-
-function tooMuch(): BerthError {
-  return new BerthError('state_conflict', 'Your role does not allow handing out or taking away this role.');
 }
 
 export async function listOrganizationInvitations(

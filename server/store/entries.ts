@@ -81,7 +81,7 @@ export async function listOwnEntries(db: Db, user: UserId, now: Date): Promise<E
 /** Begins an entry; an open one of the same person there ends with it. */
 export async function insertEntry(
   trx: Trx,
-  proof: OrganizationProof<'platform.organization.enter'>,
+  proof: Authorized<'organization', 'platform.organization.enter'>,
   entry: { id: EntryId; reason: string; expiresAt: Date },
   now: Date,
 ): Promise<Entry> {

@@ -1,10 +1,11 @@
 /** Memberships and invitations of organizations. */
 import { sql } from 'kysely';
-import type { Role } from '#domain/authz.ts';
+import { highestRole, type Role } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
+import { rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 
@@ -95,16 +96,10 @@ export async function lockMember(
     .where('organization_id', '=', proof.organization)
     .where('role', '=', 'owner')
     .executeTakeFirstOrThrow();
-  const actor =
-    proof.actor.kind === 'person'
-      ? await trx
-          .selectFrom('membership')
-          .select('role')
-          .where('organization_id', '=', proof.organization)
-          .where('user_id', '=', proof.actor.userId)
-          .executeTakeFirst()
-      : undefined;
-  return { member: rowToMember(row), actorRole: actor?.role ?? null, owners };
+  const actor = proof.actor.kind === 'person' ? proof.actor.userId : null;
+  const { rows } = await sql<{ roles: Role[] | null }>`
+    select ${rolesHeld(actor, sql`${proof.organization}`, sql`null`)} as roles`.execute(trx);
+  return { member: rowToMember(row), actorRole: highestRole(rows[0]?.roles ?? []), owners };
 }
 
 export async function updateMemberRole(trx: Trx, proof: MemberProof<'member.update'>, role: Role): Promise<void> {
@@ -299,6 +294,7 @@ export async function findInvitation(
     .where('i.accepted_at', 'is', null)
     .where('i.revoked_at', 'is', null)
     .where('i.expires_at', '>', now)
+    .where('o.deleted_at', 'is', null)
     .$if(lock, (query) => query.forUpdate('i'))
     .executeTakeFirst();
   if (row === undefined) return null;
