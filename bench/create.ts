@@ -8,7 +8,7 @@ import { connect } from 'node:net';
 import { Agent, request } from 'undici';
 import { localhostLookup, trustedRoots } from '#cli/transport.ts';
 import { closeEngine, engine } from './engine.ts';
-import { finished, installation, median, print, removeInstance, round, signedIn } from './measure.ts';
+import { finished, followed, installation, median, print, removeInstance, round, signedIn } from './measure.ts';
 
 const ROUNDS = 5;
 const SETTLE_MS = 3_000;
@@ -44,14 +44,11 @@ function greets(host: string, port: number, banner: string): Promise<boolean> {
 async function throughBerth(): Promise<{ healthy: number; answered: number }> {
   const name = `bench-${randomBytes(3).toString('hex')}`;
   const before = performance.now();
-  const accepted = await client.call('instancesCreate', {
-    params: { project },
-    body: { kind, name: `b${name}`.slice(0, 30) },
-  });
-  const instance = accepted.instance;
+  const { instance } = await followed(client, () =>
+    client.call('instancesCreate', { params: { project }, body: { kind, name } }),
+  );
   if (instance === null) throw new Error('no instance');
   try {
-    await finished(client, accepted.operation.id, PROBE_EVERY_MS);
     const healthy = performance.now() - before;
     const { url } = await client.call('instancesGet', { params: { instance: instance.id } });
     if (url === null) throw new Error('no address');

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { arch, cpus, release, totalmem } from 'node:os';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { Pool } from 'undici';
 import { BerthClient } from '#cli/client.ts';
@@ -10,6 +11,9 @@ import { configPath, readConfig, resolveContext } from '#cli/config.ts';
 
 const run = promisify(execFile);
 export const LAUNCHER = join(import.meta.dirname, '../berth');
+
+/** Without a hint an operation is looked at this often. */
+const HINT_MS_MAX = 2_000;
 
 export type Result = {
   name: string;
@@ -129,6 +133,38 @@ export async function finished(client: BerthClient, id: string, everyMs = 25): P
       throw new Error(`${operation.title}: ${operation.error?.message ?? operation.state}`);
     }
     await new Promise((resolve) => setTimeout(resolve, everyMs));
+  }
+}
+
+/**
+ * Runs `start`, which answers an accepted operation, and waits for its end as a person's client does: by the live hints,
+ * asking once for each and hardly in between. Errors: it failed.
+ */
+export async function followed<T extends { operation: { id: string } }>(
+  client: BerthClient,
+  start: () => Promise<T>,
+): Promise<T> {
+  const stop = new AbortController();
+  let hint: () => void = () => undefined;
+  const listening = (async () => {
+    for await (const event of client.events({ signal: stop.signal })) if (event?.kind === 'operation') hint();
+  })().catch(() => undefined);
+  try {
+    const accepted = await start();
+    for (;;) {
+      const hinted = new Promise<void>((resolve) => {
+        hint = resolve;
+      });
+      const operation = await client.call('operationsGet', { params: { operation: accepted.operation.id } });
+      if (operation.state === 'succeeded') return accepted;
+      if (operation.state === 'failed' || operation.state === 'cancelled') {
+        throw new Error(`${operation.title}: ${operation.error?.message ?? operation.state}`);
+      }
+      await Promise.race([hinted, sleep(HINT_MS_MAX, undefined, { signal: stop.signal }).catch(() => undefined)]);
+    }
+  } finally {
+    stop.abort();
+    await listening;
   }
 }
 

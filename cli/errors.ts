@@ -78,6 +78,8 @@ const exitOfCode: Record<ErrorCode, ExitName> = {
 
 const hintOfCode: Partial<Record<ErrorCode, string>> = {
   unauthenticated: 'Sign in with: berth login',
+  step_up_required: 'Confirm with: berth confirm',
+  second_factor_required: 'Set one up in the console under Account, Security.',
   not_found: 'See what there is with the matching "list" command; another project needs --project.',
   name_taken: 'Choose another name.',
   quota_exceeded: 'See limits and use with: berth quotas show. Delete something, or ask an administrator for more.',

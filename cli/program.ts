@@ -1,6 +1,8 @@
 /** The whole command tree. Pure wiring: reading it top to bottom is reading the program's table of contents. */
 import { Argument, Command, Help, Option } from 'commander';
+import { addFactorCommands } from './commands/factors.ts';
 import { addHostCommands } from './commands/hosts.ts';
+import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
@@ -54,7 +56,9 @@ export function buildProgram(io: Io, json = false): Command {
   addOrganizationCommands(program, io);
   addQuotaCommands(program, io);
   addTokenCommands(program, io);
+  addFactorCommands(program, io);
   addKeyCommands(program, io);
+  addIdentityProviderCommands(program, io);
 
   program
     .command('completion')

@@ -10,6 +10,7 @@ import {
 } from '@tanstack/react-router';
 import { toApiError } from './api/client.ts';
 import { apiQuery, queryClient, setSignedOutHandler } from './api/queries.ts';
+import './lib/outside-return.ts';
 import { resolveInstance } from './lib/resolve-instance.ts';
 import type { Session } from './lib/scope.ts';
 import { defaultProject, findMembership, findProject, projectSlug, rememberProject, safeReturn } from './lib/scope.ts';
@@ -53,6 +54,13 @@ const signIn = createRoute({
     return: safeReturn(search['return']) ?? undefined,
   }),
   component: lazyRouteComponent(() => import('./pages/entry/sign-in.tsx'), 'SignInPage'),
+});
+/** Where identity providers send browsers back to. */
+const outside = createRoute({
+  getParentRoute: () => root,
+  path: '/sign-in/$provider',
+  staticData: { crumb: 'Sign in' },
+  component: lazyRouteComponent(() => import('./pages/entry/outside.tsx'), 'OutsidePage'),
 });
 const invitation = createRoute({
   getParentRoute: () => root,
@@ -357,6 +365,14 @@ const hosts = createRoute({
   component: lazyRouteComponent(() => import('./pages/hosts/hosts.tsx'), 'HostsPage'),
 });
 
+const identityProviders = createRoute({
+  getParentRoute: () => shell,
+  path: '/identity-providers',
+  staticData: { crumb: 'Identity providers' },
+  loader: () => queryClient.prefetchQuery(apiQuery('identityProvidersList', {})),
+  component: lazyRouteComponent(() => import('./pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
+});
+
 const account = createRoute({
   getParentRoute: () => shell,
   path: '/account',
@@ -400,6 +416,7 @@ const accountAppearance = createRoute({
 const tree = root.addChildren([
   setup,
   signIn,
+  outside,
   invitation,
   screenWindow,
   shell.addChildren([
@@ -428,6 +445,7 @@ const tree = root.addChildren([
     organization.addChildren([members, audit, organizationSignIn]),
     images,
     hosts,
+    identityProviders,
     account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
   ]),
 ]);

@@ -7,12 +7,15 @@ import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
 import { hostRoutes } from './hosts.ts';
 import { identityRoutes } from './identity.ts';
+import { identityProviderRoutes } from './identity-providers.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
+import { outboundRoutes } from './outbound.ts';
 import { quotaRoutes } from './quotas.ts';
+import { rateLimitRoutes } from './rate-limits.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { systemRoutes } from './system.ts';
@@ -20,6 +23,7 @@ import { systemRoutes } from './system.ts';
 export const api = {
   ...identityRoutes,
   ...factorRoutes,
+  ...identityProviderRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,
@@ -33,6 +37,8 @@ export const api = {
   ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,
+  ...rateLimitRoutes,
+  ...outboundRoutes,
   ...systemRoutes,
 } as const;
 

@@ -8,6 +8,7 @@
  * open. Remove a left-over socket file before listening. Every socket answers `GET /healthz` with 200 when ready.
  */
 import { z } from 'zod';
+import { type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
 
 /** Exit code for a refused configuration (EX_CONFIG); the supervisor does not hammer on such a process. */
 export const CONFIG_EXIT_CODE = 78;
@@ -65,18 +66,14 @@ export const serverConfigSchema = z.strictObject({
   replica: z.string().min(1).max(253).optional(),
   /** Recipes to build as soon as the agent answers when the engine has no image of them; the order is the order of work. */
   buildImages: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/)).max(20),
-  /** Bounds on calls; absent ones have the defaults of server/runtime/rate-limit.ts. */
+  /** Limits on calls this installation starts with; absent ones have the defaults of domain/rate-limits.ts. */
   rateLimits: z
-    .strictObject({
-      /** Failed sign-ins per address and account in 15 minutes. */
-      signIn: z.number().int().min(1).optional(),
-      /** Failed sign-ins per address in 15 minutes, whatever the account. */
-      signInAddress: z.number().int().min(1).optional(),
-      /** Creates per person in an hour. */
-      provisioning: z.number().int().min(1).optional(),
-      /** Calls per person (or address) in a minute, counted by each replica for itself. */
-      api: z.number().int().min(1).optional(),
-    })
+    .strictObject(
+      Object.fromEntries(rateLimitNames.map((name) => [name, z.number().int().min(1).optional()])) as Record<
+        RateLimitName,
+        z.ZodOptional<z.ZodNumber>
+      >,
+    )
     .optional(),
 });
 export type ServerConfig = z.output<typeof serverConfigSchema>;

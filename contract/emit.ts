@@ -56,6 +56,7 @@ const named: Record<string, z.ZodType> = {
 
 const tagDescriptions: Record<string, string> = {
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
+  'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
   organizations: 'The tenant: its members and invitations.',
   projects: 'Projects group instances inside an organization and carry a quota.',
   quotas: 'What a project may use, and what all projects of an organization may use together.',
@@ -67,6 +68,7 @@ const tagDescriptions: Record<string, string> = {
   hosts: 'The machines that run instances.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
+  platform: 'Settings of the installation.',
   events: 'Live hints by Server-Sent Events.',
   system: 'Health and facts of the installation itself.',
 };
@@ -118,6 +120,10 @@ function problemResponse(status: number): JsonObject {
     description: codes.map((code) => `\`${code}\`: ${errorCatalogue[code].title}.`).join(' '),
     content: { 'application/problem+json': { schema: { $ref: '#/components/schemas/Problem' } } },
   };
+}
+
+function mediaOf(route: RouteDefinition): string {
+  return route.consumes === 'form' ? 'application/x-www-form-urlencoded' : 'application/json';
 }
 
 /** Builds the document. Pure: the same table gives the same text. */
@@ -180,7 +186,7 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
         : {
             requestBody: {
               required: !route.body.safeParse(undefined).success,
-              content: { 'application/json': { schema: reference(route.body, `${pascal(route.id)}Request`) } },
+              content: { [mediaOf(route)]: { schema: reference(route.body, `${pascal(route.id)}Request`) } },
             },
           }),
       responses,

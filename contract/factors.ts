@@ -278,6 +278,19 @@ export const factorRoutes = {
     body: z.strictObject({ secondFactorRequired: z.boolean() }),
     response: organizationSignInSchema,
   }),
+  memberFactorsReset: defineRoute({
+    id: 'members.factors.reset',
+    method: 'DELETE',
+    path: `${API_PREFIX}/organizations/:organization/members/:user/factors`,
+    tag: 'organizations',
+    access: 'member.factors',
+    rateClass: 'api',
+    status: 204,
+    summary: 'Remove all second factors of a member who lost them; ends their sessions',
+    description:
+      'Only for people who belong to no other organization: for others, and for platform administrators, a platform administrator does it.',
+    params: organizationParams.extend({ user: idSchema('usr') }),
+  }),
   factorsReset: defineRoute({
     id: 'platform.users.factors.reset',
     method: 'DELETE',

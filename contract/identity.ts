@@ -80,7 +80,12 @@ export const memberSchema = z.object({
   user: z.object({ id: idSchema('usr'), email: z.string(), name: z.string() }),
   role: roleSchema,
   joinedAt: timestamp,
-  can: z.object({ update: z.union([z.literal(true), z.string()]), remove: z.union([z.literal(true), z.string()]) }),
+  secondFactor: z.boolean().nullable().meta({ description: 'Null for those who may not reset second factors' }),
+  can: z.object({
+    update: z.union([z.literal(true), z.string()]),
+    remove: z.union([z.literal(true), z.string()]),
+    resetFactors: z.union([z.literal(true), z.string()]),
+  }),
 });
 
 const tag = 'identity';

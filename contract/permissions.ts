@@ -6,6 +6,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { actions, platformActions, platformMay, roleMay, roles } from '#domain/authz.ts';
 import { errorCatalogue } from '#domain/errors.ts';
+import { CONFIRMATION_MINUTES, dangerousActions } from '#domain/factors.ts';
 import { allRoutes } from './api.ts';
 import type { Access, RouteDefinition } from './route.ts';
 
@@ -41,6 +42,7 @@ export function renderPermissions(routes: readonly RouteDefinition[] = allRoutes
     ...actions.map((action) => [`\`${action}\``, ...roles.map((role) => mark(roleMay(role, action)))]),
     ...platformActions.map((action) => [`\`${action}\``, ...roles.map(() => mark(platformMay(false, action)))]),
   ];
+  const dangerous = Object.entries(dangerousActions).map(([action, words]) => [`\`${action}\``, words]);
   const byRoute = routes.map((route) => [
     `\`${route.method} ${route.path}\``,
     accessWords[route.access] ?? `\`${route.access}\``,
@@ -59,6 +61,13 @@ answers exactly like something that does not exist.
 ${table(['Action', ...roles], byAction)}
 
 Actions that begin with \`platform.\` and show no role need a platform administrator.
+
+## What needs a fresh confirmation
+
+Signing in is a confirmation, and so is \`POST /api/v1/account/confirm\` with the password or a second factor. It holds for
+${CONFIRMATION_MINUTES} minutes, for the session or token that confirmed. Without one these answer \`step_up_required\`:
+
+${table(['Action', 'Before ...'], dangerous)}
 
 ## Who may call each endpoint
 

@@ -10,8 +10,11 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 /** Who may call: nobody known (`public`), any signed-in person (`self`), or whoever holds the named action. */
 export type Access = 'public' | 'self' | Action | PlatformAction;
 
-/** `sign-in`: 5 per 15 min and address; `provisioning`: creates; `api`: everything else. */
-export type RateClass = 'sign-in' | 'provisioning' | 'api';
+/**
+ * What a call costs, besides being counted as a call (reads and changes apart): `sign-in` takes a secret that can be
+ * guessed; `mail` lets somebody unknown cause a mail; `provisioning` creates things. Figures: domain/rate-limits.ts.
+ */
+export type RateClass = 'sign-in' | 'mail' | 'provisioning' | 'api';
 
 export type RouteDefinition = {
   id: string;
@@ -30,6 +33,8 @@ export type RouteDefinition = {
   status: 200 | 201 | 202 | 204;
   /** Body of success; absent for 204. */
   response?: z.ZodType;
+  /** `form` is application/x-www-form-urlencoded, where a standard of others asks for it. Default: JSON. */
+  consumes?: 'json' | 'form';
   /** `stream` is text/event-stream. */
   produces?: 'json' | 'stream';
 };

@@ -14,6 +14,13 @@ import { pagePath, sections } from './toc.ts';
 const root = fileURLToPath(new URL('..', import.meta.url));
 const SEARCH_TEXT_MAX = 4_000;
 
+/** What the licence's section 13 asks for; host/source-archive.ts makes the file. */
+const SOURCE_BODY = `<h1>Source</h1>
+<p>Berth is free software under the GNU Affero General Public License, version 3 or later. Whoever uses it over a network
+may have its source: <a href="/docs/berth-source.tar.gz" download>berth-source.tar.gz</a> is exactly what runs here,
+with the changes its owner made.</p>
+<p>A link that named a file and led here means a file of the source: open it there, or in your checkout.</p>`;
+
 export type Link = { from: string; href: string; file: string; anchor: string };
 export type Page = {
   file: string;
@@ -143,7 +150,7 @@ export async function buildDocs(out: string): Promise<number> {
       headings: [],
       sections,
       titleOf,
-      body: '<h1>In the source</h1><p>This link leads to a file of the repository: open it in your checkout.</p>',
+      body: SOURCE_BODY,
     }),
   );
   await write(

@@ -6,7 +6,8 @@ import { HOST_NUMBER_MAX, HOST_NUMBER_MIN } from '#domain/addresses.ts';
 import { REPAIR_ATTEMPTS_MAX } from '#domain/drift.ts';
 import { ARCHIVE_DAYS, ROUTES_PER_INSTANCE_MAX, SNAPSHOTS_PER_INSTANCE_MAX } from '#domain/instances.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
-import { defaultQuota } from '#domain/quotas.ts';
+import { defaultOrganizationQuota, defaultQuota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
+import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
 import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
 import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
@@ -16,11 +17,10 @@ import { STREAMS_PER_PERSON_MAX } from '#server/app/events.ts';
 import { SESSION_HOURS } from '#server/app/identity.ts';
 import { INVITATION_DAYS } from '#server/app/members.ts';
 import { BODY_BYTES_MAX } from '#server/http/server.ts';
-import { rateRules } from '#server/runtime/rate-limit.ts';
 import { TOKENS_PER_USER_MAX } from '#server/store/identity.ts';
 import { INVITATIONS_OPEN_MAX } from '#server/store/members.ts';
 import { PROJECTS_PER_ORGANIZATION_MAX } from '#server/store/organizations.ts';
-import { IDEMPOTENCY_HOURS } from '#server/store/sweep.ts';
+import { IDEMPOTENCY_HOURS, KNOWN_ADDRESS_DAYS } from '#server/store/sweep.ts';
 import { STEP_ATTEMPTS_MAX } from '#server/workflows/engine.ts';
 
 function bytes(value: number): string {
@@ -42,11 +42,28 @@ function table(rows: readonly Row[]): string {
   return ['| What | Bound | Name in the source |', '|---|---|---|', ...lines].join('\n');
 }
 
+const quotaTitles: Record<QuotaResource, string> = {
+  instances: 'Instances',
+  desktops: 'Desktops',
+  servers: 'Servers',
+  cpus: 'CPUs',
+  memoryBytes: 'Memory',
+  diskBytes: 'Disk',
+  routes: 'Routes',
+  snapshots: 'Snapshots',
+};
+
+function quotaFigure(resource: QuotaResource, value: number): string {
+  return resource.endsWith('Bytes') ? bytes(value) : String(value);
+}
+
+function duration(seconds: number): string {
+  if (seconds === 3600) return 'an hour';
+  return seconds === 60 ? 'a minute' : `${seconds / 60} minutes`;
+}
+
 /** The text below the generated-file comment. */
 export function limitsPage(): string {
-  const rates = rateRules();
-  const rate = (rule: { limit: number; windowSeconds: number }): string =>
-    `${rule.limit} in ${rule.windowSeconds >= 120 ? `${rule.windowSeconds / 60} minutes` : `${rule.windowSeconds} s`}`;
   return `# Limits
 
 Everything in Berth is bounded, and every bound has a name. What a limit refuses is answered with a clear [error](errors.md) and changes nothing.
@@ -78,18 +95,13 @@ ${table([
 |---|---|---|---|---|
 ${sizePresets.map((preset) => `| \`${preset.name}\` | ${preset.cpus} | ${bytes(preset.memoryBytes)} | ${bytes(preset.diskBytes)} | ${preset.kinds.join(', ')} |`).join('\n')}
 
-### Quota of a new project
+### Quotas
 
-| Resource | Limit |
-|---|---|
-| Instances | ${defaultQuota.instances} |
-| CPUs | ${defaultQuota.cpus} |
-| Memory | ${bytes(defaultQuota.memoryBytes)} |
-| Disk | ${bytes(defaultQuota.diskBytes)} |
-| Routes | ${defaultQuota.routes} |
-| Snapshots | ${defaultQuota.snapshots} |
+| Resource | A new project | All projects of a new organization together |
+|---|---|---|
+${quotaResources.map((name) => `| ${quotaTitles[name]} | ${quotaFigure(name, defaultQuota[name])} | ${quotaFigure(name, defaultOrganizationQuota[name])} |`).join('\n')}
 
-A platform administrator changes it: \`berth quota set\`.
+Both hold at every create: the project's limit and the organization's. Administrators of the installation set an organization's (\`berth quotas set organization\`), administrators of the organization those of its projects (\`berth quotas set\`), each up to the organization's. A limit below what is used blocks what is new and harms nothing that runs.
 
 ## People
 
@@ -109,15 +121,24 @@ ${table([
 ## API
 
 ${table([
-  ['Sign-in attempts that fail, per address and account', rate(rates.signIn), 'defaultRateLimits.signIn'],
-  ['Sign-in attempts that fail, per address', rate(rates.signInAddress), 'defaultRateLimits.signInAddress'],
-  ['Calls that create things, per person', rate(rates.provisioning), 'defaultRateLimits.provisioning'],
-  ['All calls, per person', rate(rates.api), 'defaultRateLimits.api'],
   ['Body of a request', bytes(BODY_BYTES_MAX), 'BODY_BYTES_MAX'],
   ['Rows of a page', `${PAGE_SIZE_MAX} (${PAGE_SIZE_DEFAULT} unless asked)`, 'PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT'],
   ['Event streams of a person', String(STREAMS_PER_PERSON_MAX), 'STREAMS_PER_PERSON_MAX'],
   ['How long an idempotency key is remembered', `${IDEMPOTENCY_HOURS} hours`, 'IDEMPOTENCY_HOURS'],
 ])}
+
+### How often somebody may call
+
+| What | Limit | In | Name |
+|---|---|---|---|
+${rateLimitNames.map((name) => `| ${rateLimits[name].title} | ${rateLimits[name].limit} | ${duration(rateLimits[name].windowSeconds)} | \`${name}\` |`).join('\n')}
+
+Administrators of the installation change these while it runs: Administration, Rate limits; \`berth rate-limits set\`; or \`PATCH /api/v1/platform/rate-limits\`. All replicas enforce one limit together.
+
+- **Reading is counted apart from changing**, because the console reads a lot on its own (a page is about ten calls, and live hints fetch again what changed), while every change is something a person or a program decided to do. A person with the console open in several tabs stays far below the limit for reading.
+- **Per account and per address.** An address is an IPv4 address or the /64 of an IPv6 address. Limits per address are wider: a school or an office has many people behind one. Nobody who is signed in is counted against somebody else's account.
+- **Wrong passwords.** After ${SIGN_IN_FREE_ATTEMPTS} wrong answers each further attempt waits: 2, 4, 8 ... at most ${SIGN_IN_WAIT_SECONDS_MAX} seconds. The limit of an account covers all addresses it has not signed in from in the last ${KNOWN_ADDRESS_DAYS} days, together. From an address it has signed in from it has a count of its own, so strangers who guess cannot lock its owner out. What is right does not count. Accounts that do not exist behave alike.
+- **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md#rate_limited).
 
 ## Screens and terminals
 

@@ -80,6 +80,7 @@ export function renderPage(input: {
 ${sidebar(sections, path, titleOf)}
 <main id="main"><article>
 ${body}
+<footer><a href="/docs/source">Source code (AGPL-3.0-or-later)</a></footer>
 </article></main>
 ${contents(headings)}
 </div>

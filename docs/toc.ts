@@ -15,6 +15,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/trust-the-ca-certificate.md',
       'docs/how-to/change-ports-and-domain.md',
       'docs/how-to/invite-people.md',
+      'docs/how-to/sign-in-with-keycloak-or-google.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/import-an-image.md',
       'docs/how-to/use-the-command-line.md',

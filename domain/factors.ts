@@ -39,6 +39,8 @@ export const dangerousActions = {
   'account.delete': 'your account is deleted',
   'audit.export': 'the audit log is exported',
   'identity.providers': 'identity providers change',
+  'identities.change': 'the ways you sign in change',
+  'oidc.clients': 'apps that sign people in change',
   'keys.rotate': 'keys are changed',
 } as const;
 export type DangerousAction = keyof typeof dangerousActions;

@@ -23,6 +23,11 @@ export type GrantId = Id<'grt'>;
 export type EntryId = Id<'ent'>;
 export type PasskeyId = Id<'pky'>;
 export type SignInId = Id<'sin'>;
+export type IdentityProviderId = Id<'idp'>;
+export type LinkedIdentityId = Id<'lid'>;
+export type OutsideSignInId = Id<'osi'>;
+export type OutsideSessionId = Id<'oss'>;
+export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
 
@@ -45,6 +50,11 @@ export const idPrefixes = [
   'ent',
   'pky',
   'sin',
+  'idp',
+  'lid',
+  'osi',
+  'oss',
+  'ocl',
   'key',
   'dvl',
 ] as const;

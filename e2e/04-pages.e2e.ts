@@ -56,8 +56,9 @@ function pages(): string[] {
 
 async function open(path: string): Promise<void> {
   await page.goto(new URL(path, stack.info.consoleUrl).href);
-  await page.getByRole('main').waitFor();
+  await page.locator('main h1').first().waitFor({ state: 'attached' });
   await page.waitForFunction(`document.querySelector('[aria-busy="true"]') === null`);
+  expect(await page.locator('h1').allInnerTexts(), path).toEqual([expect.not.stringMatching(/not found|wrong/i)]);
 }
 
 describe.each(['light', 'dark'] as const)('in %s', (theme) => {

@@ -348,6 +348,31 @@ describe.each(caddys)('ingress through Caddy $caddy.version ($label)', ({ caddy 
     await until('the session is refused', async () => (await ask()).status === 401, 1_000);
   });
 
+  it('I3: an organization that asks for a second factor shuts out who has none within a second, and opens again', async () => {
+    const strict = await tenants.tenant();
+    const person = await tenants.person(strict, 'member');
+    const inside = await tenants.guest(strict, person);
+    const other = await listenAs(inside);
+    await tenants.route(inside, 'strict.berth.localhost', other.port, 'private');
+    try {
+      const { pass } = await signInTo('strict.berth.localhost', (await tenants.session(person)).secret);
+      const ask = async () =>
+        (await ingress.ask(ingress.url('strict.berth.localhost'), { headers: { cookie: pass } })).status;
+      expect(await ask()).toBe(200);
+      await tenants.query('update organization set second_factor_required = true where id = $1', [
+        strict.organizationId,
+      ]);
+      await tenants.hint('member', person.id, strict.organizationId);
+      await until('it is shut', async () => (await ask()) === 403, 1_000);
+      await tenants.query('update app_user set second_factor = true where id = $1', [person.id]);
+      await tenants.hint('session', person.id);
+      await until('it is open', async () => (await ask()) === 200, 1_000);
+    } finally {
+      other.server.closeAllConnections();
+      other.server.close();
+    }
+  });
+
   it('D7: WebSockets pass, and survive the creation of 200 other routes', async () => {
     const sockets = await Promise.all(
       Array.from({ length: 10 }, async () => {

@@ -34,18 +34,19 @@ export async function incus<T>(method: string, path: string, body?: unknown): Pr
   return answer.metadata;
 }
 
-/** A removal that the engine could not do at once is tried this often: it may fail while another one changes its rules. */
-const REMOVAL_TRIES = 5;
+/** A removal that the engine refuses is tried again for this long: a guest may be half made, its rules may be changing. */
+const REMOVAL_MS_MAX = 30_000;
 const REMOVAL_PAUSE_MS = 500;
 
 /** Removes one object of the engine; what is gone already is no error. Errors: what the engine says to the last try. */
 export async function removeFromIncus(path: string): Promise<void> {
-  for (let tried = 1; ; tried++) {
+  const deadline = Date.now() + REMOVAL_MS_MAX;
+  for (;;) {
     try {
       await incus('DELETE', path);
       return;
     } catch (error) {
-      if (tried === REMOVAL_TRIES) throw error;
+      if (Date.now() > deadline) throw error;
       await sleep(REMOVAL_PAUSE_MS);
     }
   }

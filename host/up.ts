@@ -36,6 +36,7 @@ import { caddyStorage, describeProcesses, engineDaemons, type ProcessInput } fro
 import { Refusal } from './refusal.ts';
 import { ensureSecrets, readSetupCode } from './secrets.ts';
 import { createDemoOwner, type DemoAccount, setupNeeded } from './setup-api.ts';
+import { archiveSource } from './source-archive.ts';
 import { runnableApp } from './stage.ts';
 import { alone } from './up-lock.ts';
 
@@ -120,9 +121,12 @@ export async function up(
       await list.step('console', async (step) => {
         step.note((await buildConsole(checkout, step.detail)) ? 'built' : 'up to date');
         // Berth works without its documentation; the console does not.
-        await buildDocs(checkout, step.detail).catch((error: unknown) => {
+        try {
+          await buildDocs(checkout, step.detail);
+          await archiveSource(checkout, join(checkout, 'docs/dist'));
+        } catch (error) {
           step.warn(`the documentation could not be built: ${error instanceof Error ? error.message : String(error)}`);
-        });
+        }
       });
     }
     const app = await list.step('program', async (step) => {

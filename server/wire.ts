@@ -6,10 +6,12 @@ import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { identityClients } from '#integrations/identity/clients.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { LiveRates } from './app/rate-limits.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
@@ -20,13 +22,16 @@ import { registerGrants } from './http/grants.ts';
 import { registerGroups } from './http/groups.ts';
 import { registerHosts } from './http/hosts.ts';
 import { registerIdentity } from './http/identity.ts';
+import { registerIdentityProviders } from './http/identity-providers.ts';
 import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerKeys } from './http/keys.ts';
+import { Limits } from './http/limits.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
+import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
@@ -38,12 +43,13 @@ import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
 import { warmPasswords } from './runtime/passwords.ts';
-import { rateRules } from './runtime/rate-limit.ts';
+import { CallLimiter, digest, SHARE_MS } from './runtime/rate-limit.ts';
 import { KeyRing } from './runtime/secrets.ts';
 import { onHintsCommitted, openDatabase, openPool } from './store/database.ts';
+import { isKnownAddress } from './store/known-addresses.ts';
 import { migrate } from './store/migrate.ts';
 import { notifyOutbox, outboxHead, readOutbox } from './store/outbox.ts';
-import { addHit, removeHit } from './store/rate-windows.ts';
+import { addHit, removeHit, shareHits } from './store/rate-windows.ts';
 import { allowedOrigins } from './store/settings.ts';
 import { sweep } from './store/sweep.ts';
 import { startWork, type Work, type WorkOptions } from './work.ts';
@@ -73,6 +79,8 @@ export type RunningServer = {
 const DOCS_DIR = fileURLToPath(new URL('../docs/dist', import.meta.url));
 const OPENAPI_FILE = fileURLToPath(new URL('../contract/openapi.json', import.meta.url));
 const SWEEP_MS = 5 * 60_000;
+/** How long a limit that an administrator changed may stay unknown on another replica. */
+const RATES_RELOAD_MS = 3_000;
 const WORK_CONNECTIONS_MAX = 8;
 
 /** Everything but listening. Errors: the first thing that cannot start. */
@@ -122,6 +130,21 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     onHintsCommitted(db, () => feed.nudge());
     stops.push(listenForNotifications(config.database.url, feed, log));
 
+    const rates = new LiveRates(db, config.rateLimits);
+    await rates.reload();
+    const calls = new CallLimiter(clock, (hits) => shareHits(db, hits));
+    const away = (error: unknown) => log.debug({ err: error }, 'limits on calls go on with what is known here');
+    const timers = [
+      setInterval(() => void calls.share().catch(away), SHARE_MS),
+      setInterval(() => void rates.reload().catch(away), RATES_RELOAD_MS),
+    ];
+    stops.push(async () => {
+      for (const timer of timers) clearInterval(timer);
+      await calls.share().catch(away);
+    });
+
+    const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
       pool: workPool,
@@ -131,6 +154,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       clock,
       ids,
       secrets,
+      identityClients: clients,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -144,29 +168,38 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       log,
       version: parts.version,
       secrets,
+      outbound,
+      identityClients: clients,
       signingKeys,
-      outbound: createOutbound({ allowed: () => allowedOrigins(db) }),
       services: work.services,
       keptAnswers: new KeptAnswers(),
+      rates,
       feed,
     };
     const http = await createHttp({
       log,
       clock,
       consoleOrigin: config.consoleOrigin,
-      rates: rateRules(config.rateLimits),
-      counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
+      limits: new Limits({
+        clock,
+        rules: () => rates.rules,
+        counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
+        calls,
+        isKnownAddress: (email, block) => isKnownAddress(db, digest(email), digest(block)),
+      }),
       findPerson: (credential, origin) => findPerson(app, credential, origin),
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
     registerFactors(http, app);
+    registerIdentityProviders(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerGroups(http, app);
     registerGrants(http, app);
     registerEntries(http, app);
     registerQuotas(http, app);
+    registerPlatform(http, app);
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);

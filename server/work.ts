@@ -2,9 +2,11 @@
 import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
+import { identityChecker } from './reconcilers/identity-checker.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
 import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
 import { type KeyPace, keyKeeper, keyPace } from './reconcilers/key-keeper.ts';
@@ -51,6 +53,7 @@ export type WorkOptions = {
   clock: Clock;
   ids: Ids;
   secrets: KeyRing;
+  identityClients: IdentityClients;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -123,6 +126,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         operationStarter(services, durable),
         runSweeper(services, durable, pace.runsKeptMs),
         keyKeeper(services, options.secrets, pace.keys),
+        identityChecker(services, options.secrets, options.identityClients),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

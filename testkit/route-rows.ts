@@ -29,6 +29,7 @@ import {
   newName,
   type Place,
 } from './factories.ts';
+import { makeIdentity, makeProvider } from './outside-rows.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 
 /** Where the resources are made, and who calls. */
@@ -256,7 +257,46 @@ export const routeRows: Record<RouteName, Row> = {
     params: { organization: place.organization },
     body: { secondFactorRequired: false },
   }),
+  memberFactorsReset: member(),
   factorsReset: async (world) => ({ params: { user: (await member()(world)).params?.user ?? '' } }),
+  signInProviders: plain,
+  signInOutside: async ({ db }) => ({ body: { provider: (await makeProvider(db)).name, return: '/account' } }),
+  signInOutsideFinish: async ({ db }) => ({
+    body: { provider: (await makeProvider(db)).name, query: 'code=a&state=b' },
+  }),
+  identitiesList: plain,
+  identitiesLink: async ({ db }) => ({ body: { provider: (await makeProvider(db)).name } }),
+  identitiesUnlink: async ({ db, place, caller }) => ({
+    params: { identity: await makeIdentity(db, caller ?? place.person) },
+  }),
+  identityProvidersList: plain,
+  identityProvidersCreate: async ({ place }) => ({
+    body: {
+      name: newName('provider'),
+      kind: 'keycloak',
+      title: 'Our Keycloak',
+      issuer: 'https://id.example.test/realms/main',
+      clientId: 'berth',
+      clientSecret: 'a secret',
+      scopes: ['openid', 'email'],
+      enabled: true,
+      provisioning: 'domains',
+      domains: ['example.test'],
+      groupsClaim: 'groups',
+      roleMappings: [{ value: 'staff', organization: place.organization, role: 'viewer' }],
+      recheckMinutes: 10,
+    },
+  }),
+  identityProvidersUpdate: async ({ db }) => ({
+    params: { provider: (await makeProvider(db)).id },
+    body: { title: 'Renamed', groupsClaim: null },
+  }),
+  identityProvidersDelete: async ({ db }) => ({ params: { provider: (await makeProvider(db)).id } }),
+  identityProvidersTest: async ({ db }) => ({ params: { provider: (await makeProvider(db)).id } }),
+  identityProvidersLogout: async ({ db }) => ({
+    params: { name: (await makeProvider(db)).name },
+    body: { logout_token: 'not one' },
+  }),
   sessionsList: plain,
   sessionsRevoke: async ({ db, place, caller }) => {
     const id = newId('ses');
@@ -357,6 +397,10 @@ export const routeRows: Record<RouteName, Row> = {
   quotaGet: project,
   quotaUpdate: async ({ place }) => ({ params: { project: place.project }, body: { instances: 1000 } }),
   organizationQuotaGet: organization,
+  rateLimitsGet: plain,
+  rateLimitsUpdate: async () => ({ body: { provisioning: 999_999 } }),
+  outboundGet: plain,
+  outboundUpdate: async () => ({ body: { allowed: ['https://idp.corp.example:8443'] } }),
   platformQuotaGet: organization,
   platformQuotaUpdate: async ({ place }) => ({ params: { organization: place.organization }, body: { routes: 9000 } }),
   instancesList: project,

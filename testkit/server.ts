@@ -9,6 +9,7 @@ import { type ServerConfig, setupCodeDigestInput } from '#contract/config.ts';
 import type { BodyInputOf, QueryInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
 import type { Role } from '#domain/authz.ts';
 import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
+import { type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { SimulatedDriver } from '#drivers/simulated/driver.ts';
 import type { Clock } from '#server/runtime/clock.ts';
@@ -37,6 +38,12 @@ export class TestClock implements Clock {
   }
 }
 
+/** Limits on calls that no test meets unless it means to. */
+export const wideLimits = Object.fromEntries(rateLimitNames.map((name) => [name, 1_000_000])) as Record<
+  RateLimitName,
+  number
+>;
+
 /** A configuration for `databaseUrl`; limits are wide unless a test narrows them. */
 export function testConfig(databaseUrl: string, changes: Partial<ServerConfig> = {}): ServerConfig {
   return {
@@ -54,7 +61,7 @@ export function testConfig(databaseUrl: string, changes: Partial<ServerConfig> =
     network: { pool4: '10.64.0.0/12', prefix6: 'fd42:1:2' },
     hostName: 'test-host',
     buildImages: [],
-    rateLimits: { signIn: 1_000, signInAddress: 10_000, provisioning: 10_000, api: 1_000_000 },
+    rateLimits: wideLimits,
     ...changes,
   };
 }
@@ -150,6 +157,8 @@ export class TestClient {
   token: string | null = null;
   /** Between the two steps of signing in. */
   signInHandle: string | null = null;
+  /** While at an identity provider. */
+  outsideSecret: string | null = null;
   userId: UserId | null = null;
   address = '192.0.2.7';
 
@@ -191,7 +200,10 @@ export class TestClient {
       headers.origin = this.#server.app.config.consoleOrigin;
       headers['sec-fetch-site'] = 'same-origin';
     }
-    const handles = [this.signInHandle === null ? '' : `__Host-berth-sign-in=${this.signInHandle}`];
+    const handles = [
+      this.signInHandle === null ? '' : `__Host-berth-sign-in=${this.signInHandle}`,
+      this.outsideSecret === null ? '' : `__Host-berth-outside=${this.outsideSecret}`,
+    ];
     const cookies = [headers.cookie, ...handles, call.headers?.cookie].filter((cookie) => (cookie ?? '') !== '');
     if (cookies.length > 0) headers.cookie = cookies.join('; ');
     if (call.payload !== undefined && typeof call.payload !== 'string') headers['content-type'] = 'application/json';
@@ -207,6 +219,8 @@ export class TestClient {
     if (set !== undefined) this.cookie = set.value === '' ? null : set.value;
     const handle = response.cookies.find((cookie) => cookie.name === '__Host-berth-sign-in');
     if (handle !== undefined) this.signInHandle = handle.value === '' ? null : handle.value;
+    const outside = response.cookies.find((cookie) => cookie.name === '__Host-berth-outside');
+    if (outside !== undefined) this.outsideSecret = outside.value === '' ? null : outside.value;
     return response;
   }
 

@@ -1,5 +1,6 @@
 /**
- * Every check that needs no running system, side by side: types, lint and format, layers, unused code, API document.
+ * Every check that needs no running system, side by side: types, lint and format, layers, unused code, API document, size of
+ * the console.
  * `node tools/check.ts [name ...]`. Prints one line per check, and what a failed one said.
  */
 import { spawn } from 'node:child_process';
@@ -13,10 +14,11 @@ const OUTPUT_LINES_MAX = 200;
 export const checks: Readonly<Record<string, [string, ...string[]]>> = {
   types: [process.execPath, tool('typescript/bin/tsc'), '--noEmit', '-p', 'tsconfig.json'],
   'console types': [process.execPath, tool('typescript/bin/tsc'), '--noEmit', '-p', 'console/tsconfig.json'],
-  'lint and format': [process.execPath, tool('@biomejs/biome/bin/biome'), 'check', '.'],
+  'lint and format': [process.execPath, tool('@biomejs/biome/bin/biome'), 'check', '--diagnostic-level=error', '.'],
   layers: [process.execPath, 'tools/layers.ts'],
   unused: [process.execPath, tool('knip/bin/knip.js'), '--no-progress', '--no-config-hints'],
   'API document': [process.execPath, 'contract/emit.ts', '--check'],
+  'console size': [process.execPath, 'console/dev/budget.ts', '--build'],
 };
 
 export type CheckResult = { name: string; ok: boolean; seconds: number; output: string };

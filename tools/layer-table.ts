@@ -26,7 +26,17 @@ export const layerTable: Readonly<Record<string, RoomRule>> = {
     rooms: ['domain', 'server/store', 'server/runtime', 'server/workflows', 'drivers', 'integrations'],
     packages: any,
   },
-  'server/app': { rooms: ['domain', 'server/store', 'server/runtime', 'server/workflows', 'contract'], packages: any },
+  'server/app': {
+    rooms: [
+      'domain',
+      'server/store',
+      'server/runtime',
+      'server/workflows',
+      'contract',
+      'integrations/identity/interface.ts',
+    ],
+    packages: any,
+  },
   'server/http': { rooms: ['server/app', 'contract', 'server/runtime', 'domain'], packages: any },
   /** main.ts and the wiring beside it. */
   server: { rooms: ['*'], packages: any },

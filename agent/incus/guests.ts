@@ -1,11 +1,13 @@
 /** Guests: system containers. Builds every body itself from Berth's own sizes, ids and addresses. */
 import { BerthError, notFound } from '#domain/errors.ts';
-import { type InstanceId, isId, type ProjectId, type SnapshotId } from '#domain/ids.ts';
-import type { InstanceKind, ObservedState } from '#domain/instances.ts';
-import { PROCESSES_MAX, type Size } from '#domain/sizes.ts';
+import type { InstanceId, SnapshotId } from '#domain/ids.ts';
+import { GIB, PROCESSES_MAX, type Size } from '#domain/sizes.ts';
 import type { Guest, GuestSpec } from '../engine.ts';
-import { guestName, instanceOfGuest, label, type Names, snapshotName, snapshotOfName } from '../names.ts';
+import { guestName, instanceOfGuest, label, type Names, snapshotName } from '../names.ts';
 import { type IncusClient, segment } from './client.ts';
+import { observedState, toGuest } from './guest-of.ts';
+import { heldMemory } from './memory.ts';
+import { awaitProcessors } from './processors.ts';
 import type { IncusConfig, IncusDevices, IncusInstance } from './types.ts';
 
 const CREATE_SECONDS_MAX = 300;
@@ -18,6 +20,10 @@ export type PowerAction = 'start' | 'stop' | 'restart' | 'pause' | 'resume';
 
 /** What this kernel can do about forged addresses on a NIC. */
 export type NicFilters = { mac: boolean; ip4: boolean; ip6: boolean };
+
+/** A guest whose memory is made smaller keeps at least a tenth of it for what comes next. */
+const MEMORY_HELD_MAX = 0.9;
+const gib = (bytes: number): string => (bytes / GIB).toFixed(1);
 
 export class IncusGuests {
   readonly #client: IncusClient;
@@ -290,8 +296,28 @@ export class IncusGuests {
         throw new BerthError('unsupported', 'The disk cannot be made smaller than what is used on it.');
       }
     }
+    // Where the kernel takes memory away that is in use, it ends programs; elsewhere it refuses. Neither is a resize.
+    if (before?.size != null && size.memoryBytes < before.size.memoryBytes) {
+      const pid = found.instance.state?.pid ?? 0;
+      const held = pid > 0 ? heldMemory(pid) : null;
+      if (held !== null && held > size.memoryBytes * MEMORY_HELD_MAX) {
+        throw new BerthError(
+          'state_conflict',
+          `It holds ${gib(held)} GiB of memory right now, too much for ${gib(size.memoryBytes)} GiB. Close programs in it or stop it, then resize.`,
+        );
+      }
+    }
     const root = { ...found.instance.devices['root'], ...this.#root(size) };
     await this.#patch(found, { config: limits(size), devices: { ...found.instance.devices, root } });
+    const pid = found.instance.state?.pid ?? 0;
+    if (pid <= 0) return;
+    await awaitProcessors(pid, size.cpus, async () => {
+      const other = size.cpus === 1 ? 2 : size.cpus - 1;
+      for (const each of [other, size.cpus]) {
+        const now = await this.find(instance, false);
+        if (now !== null) await this.#patch(now, { config: { 'limits.cpu': String(each) } });
+      }
+    });
   }
 
   async destroy(instance: InstanceId): Promise<void> {
@@ -402,87 +428,4 @@ function limits(size: Size): IncusConfig {
 /** Configuration that Berth sets; the engine's own volatile keys are left to it. */
 function ownConfig(config: IncusConfig): IncusConfig {
   return Object.fromEntries(Object.entries(config).filter(([key]) => /^(limits\.|security\.|user\.berth\.)/.test(key)));
-}
-
-export function observedState(status: string): ObservedState {
-  switch (status) {
-    case 'Running':
-    case 'Ready':
-      return 'running';
-    case 'Stopped':
-      return 'stopped';
-    case 'Frozen':
-      return 'paused';
-    case 'Starting':
-      return 'starting';
-    case 'Stopping':
-    case 'Aborting':
-    case 'Freezing':
-      return 'stopping';
-    case 'Error':
-      return 'error';
-    default:
-      return 'unknown';
-  }
-}
-
-/** Null when the labels do not make sense (somebody changed them by hand). */
-export function toGuest(instance: IncusInstance): Guest | null {
-  const { config, state } = instance;
-  const id = config[label.instance];
-  const project = config[label.project];
-  if (!isId('ins', id) || !isId('prj', project)) return null;
-  const nic = instance.devices['eth0'] ?? {};
-  const map = idMap(config);
-  const running = state !== null && state !== undefined && state.pid > 0;
-  return {
-    instance: id,
-    project: project as ProjectId,
-    // Images of our own recipes write the host name from the label when they first start.
-    templated: config['image.berth.recipe'] !== undefined,
-    kind: (config[label.kind] === 'desktop' ? 'desktop' : 'server') satisfies InstanceKind,
-    state: observedState(instance.status),
-    hostname: config[label.hostname] ?? instance.name,
-    size: sizeOf(instance),
-    imageFingerprint: config['volatile.base_image'] ?? config[label.image] ?? null,
-    address4: nic['ipv4.address'] ?? null,
-    address6: nic['ipv6.address'] ?? null,
-    uidBase: map?.base ?? null,
-    uidCount: map?.count ?? null,
-    createdAt: iso(instance.created_at) ?? new Date(0).toISOString(),
-    startedAt: running ? iso(state.started_at) : null,
-    memoryUsedBytes: running ? (state.memory?.usage ?? null) : null,
-    diskUsedBytes: state?.disk?.['root']?.usage ?? null,
-    cpuUsedNs: running ? (state.cpu?.usage ?? null) : null,
-    processes: running && state.processes >= 0 ? state.processes : null,
-    snapshots: (instance.snapshots ?? []).flatMap((entry) => {
-      const snapshot = snapshotOfName(entry.name);
-      return snapshot === null ? [] : [{ snapshot, createdAt: iso(entry.created_at) ?? new Date(0).toISOString() }];
-    }),
-  };
-}
-
-function sizeOf(instance: IncusInstance): Size | null {
-  const cpus = Number(instance.config['limits.cpu']);
-  const memoryBytes = Number(instance.config['limits.memory']);
-  const diskBytes = Number(instance.devices['root']?.['size']);
-  if (![cpus, memoryBytes, diskBytes].every((value) => Number.isSafeInteger(value) && value > 0)) return null;
-  return { cpus, memoryBytes, diskBytes };
-}
-
-/** The uid map the guest has (or gets at its next start). */
-function idMap(config: IncusConfig): { base: number; count: number } | null {
-  for (const key of ['volatile.idmap.current', 'volatile.idmap.next']) {
-    const text = config[key];
-    if (text === undefined || text === '' || text === '[]') continue;
-    const entries = JSON.parse(text) as { Isuid: boolean; Hostid: number; Nsid: number; Maprange: number }[];
-    const uid = entries.find((entry) => entry.Isuid && entry.Nsid === 0);
-    if (uid !== undefined) return { base: uid.Hostid, count: uid.Maprange };
-  }
-  return null;
-}
-
-function iso(text: string): string | null {
-  const time = Date.parse(text);
-  return Number.isNaN(time) || time <= 0 ? null : new Date(time).toISOString();
 }

@@ -1,11 +1,10 @@
 /** members, projects, audit: the organization. */
 import { type Command, Option } from 'commander';
 import { type Role, roles } from '#domain/authz.ts';
-import type { InputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
-import { formatBytes, formatRelative, paintState, parseBytes, parseSince, plain } from '../format.ts';
+import { formatRelative, paintState, parseSince, plain } from '../format.ts';
 import { collect, findMember, LIST_ROWS_MAX } from '../refs.ts';
-import { type Io, type Runtime, run } from '../runtime.ts';
+import { type Io, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
 import { examples } from './session.ts';
 

@@ -8,6 +8,7 @@ import { CONTEXT_NAME_DEFAULT, type Context, DATA_DIR_DEFAULT, findHostInstallat
 import { CliError, usageError } from '../errors.ts';
 import { formatRelative, plain } from '../format.ts';
 import { type Io, type Runtime, run } from '../runtime.ts';
+import { askCode } from '../second-step.ts';
 import { renderProperties, renderTable } from '../table.ts';
 
 /** Days a token made by `berth login` lives. */
@@ -18,6 +19,7 @@ type LoginOptions = {
   ca?: string;
   email?: string;
   passwordStdin?: boolean;
+  code?: string;
   tokenStdin?: boolean;
   dataDir?: string;
   expiresInDays?: string;
@@ -65,14 +67,22 @@ function cookiesOf(answer: RawAnswer): string {
   return lines.map((line) => line.split(';', 1)[0] ?? '').join('; ');
 }
 
-/** Exchanges a password for an API token; the short session in between is ended again. */
+/** Exchanges a password, and a second factor where there is one, for an API token; the short session ends again. */
 async function tokenByPassword(
+  berth: Runtime,
   client: BerthClient,
-  credentials: { email: string; password: string },
+  credentials: { email: string; password: string; code: string | undefined },
   days: number,
 ): Promise<OutputOf<'tokensCreate'>> {
   const origin = { origin: client.url };
-  const signedIn = await client.raw('POST', '/api/v1/session', credentials, { headers: origin });
+  const { email, password, code } = credentials;
+  let signedIn = await client.raw('POST', '/api/v1/session', { email, password }, { headers: origin });
+  const step = JSON.parse(signedIn.text) as OutputOf<'signIn'>;
+  if (step.next === 'factor') {
+    const answer = await askCode(berth, step.factors, code);
+    const cookie = cookiesOf(signedIn);
+    signedIn = await client.raw('POST', '/api/v1/session/factor', answer, { headers: { ...origin, cookie } });
+  }
   const headers = { ...origin, cookie: cookiesOf(signedIn) };
   const token = await client.call(
     'tokensCreate',
@@ -102,15 +112,15 @@ async function login(berth: Runtime, options: LoginOptions): Promise<void> {
     const password = options.passwordStdin === true ? await berth.readStdin() : await berth.askSecret('Password: ');
     const client = berth.makeClient(target);
     try {
-      const token = await tokenByPassword(client, { email, password }, days);
+      const token = await tokenByPassword(berth, client, { email, password, code: options.code }, days);
       next.token = token.secret;
       next.tokenId = token.id;
     } catch (error) {
-      if (error instanceof CliError && error.code === 'unauthenticated') {
+      if (error instanceof CliError && error.code === 'unauthenticated' && error.requestId !== null) {
         throw new CliError('notSignedIn', error.message, {
           code: 'unauthenticated',
           requestId: error.requestId,
-          hint: 'Check e-mail and password. A new installation first needs its owner: open the address that ./berth up printed.',
+          hint: 'Check e-mail, password and code. A new installation first needs its owner: open the address that ./berth up printed.',
         });
       }
       throw error;
@@ -220,6 +230,7 @@ export function addSessionCommands(program: Command, io: Io): void {
     .option('--ca <file>', "Berth's CA certificate (on the host: <data dir>/ca.crt)")
     .option('--email <address>', 'who signs in')
     .option('--password-stdin', 'read the password from stdin')
+    .option('--code <code>', 'second factor: six digits of the authenticator app, or a recovery code')
     .option('--token-stdin', 'read an API token from stdin instead of signing in with a password')
     .option(
       '--data-dir <dir>',

@@ -1,13 +1,32 @@
 /**
- * The console's size budgets, checked on the built files: `node console/dev/budget.ts` after `vite build console`. Sizes
- * are gzip level 9 in KiB. A chunk's own size counts for lazy ones; for the first load, everything fetched before the first page.
+ * The console's size budgets, checked on the built files: `node console/dev/budget.ts [DIR]` after `vite build console`;
+ * with `--build` it builds into a folder of its own and prints only what is over. Sizes are gzip level 9 in KiB. A chunk's own size counts for lazy ones; for the first load, everything fetched before the first page.
  */
-import { readdirSync, readFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { gzipSync } from 'node:zlib';
 
-const dist = process.argv[2] ?? fileURLToPath(new URL('../dist', import.meta.url));
+const building = process.argv[2] === '--build';
+const dist = building ? built() : (process.argv[2] ?? fileURLToPath(new URL('../dist', import.meta.url)));
+
+/** Builds the console as `up` does, into a folder that goes with this process. Ends the process when it does not build. */
+function built(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'berth-console-'));
+  process.on('exit', () => rmSync(folder, { recursive: true, force: true }));
+  const root = fileURLToPath(new URL('../..', import.meta.url));
+  const vite = join(root, 'node_modules/vite/bin/vite.js');
+  const args = [vite, 'build', join(root, 'console'), '--outDir', folder, '--emptyOutDir', '--logLevel', 'warn'];
+  const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8' });
+  if (status !== 0) {
+    console.log(stdout + stderr);
+    process.exit(1);
+  }
+  return folder;
+}
+
 type Chunk = { file: string; name?: string; isEntry?: boolean; imports?: string[]; dynamicImports?: string[] };
 const manifest = JSON.parse(readFileSync(join(dist, '.vite/manifest.json'), 'utf8')) as Record<string, Chunk>;
 
@@ -48,7 +67,8 @@ let failed = 0;
 for (const [what, kib, limit] of rows.sort((a, b) => b[1] / b[2] - a[1] / a[2])) {
   const over = kib > limit;
   if (over) failed++;
-  console.log(`${over ? 'OVER' : 'ok  '} ${kib.toFixed(1).padStart(6)} of ${String(limit).padStart(3)} KiB  ${what}`);
+  if (over || !building)
+    console.log(`${over ? 'OVER' : 'ok  '} ${kib.toFixed(1).padStart(6)} of ${String(limit).padStart(3)} KiB  ${what}`);
 }
 const withZod = files(first).filter((file) => /ZodError/.test(readFileSync(join(dist, file), 'utf8')));
 if (withZod.length > 0) {

@@ -23,6 +23,7 @@ type FactorName =
   | 'passkeysDelete'
   | 'organizationSignInGet'
   | 'organizationSignInUpdate'
+  | 'memberFactorsReset'
   | 'factorsReset';
 
 export type MockFactors = Pick<OutputOf<'securityGet'>, 'totp' | 'passkeys' | 'recoveryCodesLeft'> & {
@@ -144,5 +145,6 @@ export const factorHandlers = (whoami: (state: MockState) => OutputOf<'whoami'>)
     state.factors.required = body.secondFactorRequired;
     return rule(state);
   },
+  memberFactorsReset: () => undefined,
   factorsReset: () => undefined,
 });

@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { outsideHandlers } from './handlers-outside.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { makeOperation, seed } from './seed.ts';
@@ -44,9 +45,15 @@ function member(state: MockState, each: MockState['members'][number]) {
   const self = each.user.id === state.user.id;
   return {
     ...each,
+    secondFactor: self ? kindsOf(state).length > 0 : each.role === 'admin',
     can: {
       update: self ? 'The last owner stays owner.' : (true as const),
       remove: self ? 'The last owner cannot leave.' : (true as const),
+      resetFactors: self
+        ? 'Your own are under Account, Security.'
+        : each.role === 'admin'
+          ? (true as const)
+          : 'There is no second factor.',
     },
   };
 }
@@ -114,6 +121,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...sessionHandlers,
+  ...outsideHandlers(whoami),
   ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {

@@ -17,6 +17,7 @@ import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
+import { type MockOutside, someProviders } from './handlers-outside.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -61,6 +62,7 @@ export type MockState = {
   sessions: SessionRow[];
   factors: MockFactors;
   audit: AuditEntry[];
+  outside: MockOutside;
 };
 
 export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
@@ -195,5 +197,6 @@ export function emptyState(): MockState {
     sessions: [],
     factors: noFactors(),
     audit: [],
+    outside: someProviders(organization.id),
   };
 }

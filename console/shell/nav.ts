@@ -1,6 +1,6 @@
 /** The left navigation: at most nine entries. Also the palette's "go to" entries and the g-then-key shortcuts. */
 import type { LucideIcon } from 'lucide-react';
-import { Activity, Boxes, Globe, House, KeyRound, Layers, ScrollText, Server, Users } from 'lucide-react';
+import { Activity, Boxes, Globe, House, KeyRound, Layers, LogIn, ScrollText, Server, Users } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
@@ -37,7 +37,10 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   }
   const installation: NavEntry[] = [{ key: 'images', label: 'Images', icon: Layers, keys: 'g g', href: '/images' }];
   if (session.user.platformAdmin)
-    installation.push({ key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' });
+    installation.push(
+      { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
+      { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
+    );
   groups.push({ label: 'Installation', entries: installation });
   return groups;
 }

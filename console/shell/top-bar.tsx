@@ -1,8 +1,10 @@
 import { Link, useNavigate } from '@tanstack/react-router';
 import {
+  BookOpen,
   Check,
   ChevronRight,
   ChevronsUpDown,
+  Code,
   Keyboard,
   KeyRound,
   LogOut,
@@ -87,6 +89,11 @@ function Breadcrumbs() {
   );
 }
 
+/** Pages of the documentation are no part of the console: they open beside it. */
+function openPage(path: string): void {
+  window.open(path, '_blank', 'noopener');
+}
+
 function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => void }) {
   const navigate = useNavigate();
   const theme = themeStore.use();
@@ -135,6 +142,9 @@ function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => 
           onSelect: () => setTheme(value),
         })),
         { kind: 'separator', key: 'line2' },
+        { key: 'docs', label: 'Documentation', icon: <BookOpen />, onSelect: () => openPage('/docs/') },
+        { key: 'source', label: 'Source code', icon: <Code />, onSelect: () => openPage('/docs/source') },
+        { kind: 'separator', key: 'line3' },
         { key: 'out', label: 'Sign out', icon: <LogOut />, onSelect: () => void signOut() },
       ]}
       trigger={

@@ -70,16 +70,3 @@ create table passkey_challenge (
   check ((purpose in ('register', 'confirm')) = (user_id is not null))
 );
 create index passkey_challenge_expires on passkey_challenge (expires_at);
-
--- Who lacks the second factor that the organization asks for opens nothing of it: edge knows both halves.
-create or replace view edge_user as
-  select id, email, name, platform_admin, second_factor from app_user where disabled_at is null;
-create view edge_strict_organization as select id as organization_id from organization where second_factor_required;
-
-do $$
-begin
-  if exists (select from pg_roles where rolname = 'berth_edge') then
-    grant select on edge_strict_organization to berth_edge;
-  end if;
-end
-$$;

@@ -1,10 +1,10 @@
 -- Quotas by kind of instance and per organization; limits on calls that administrators change while it runs.
 
 alter table quota
-  add column limit_desktops integer,
-  add column limit_servers integer,
-  add column used_desktops integer not null default 0,
-  add column used_servers integer not null default 0;
+  add column limit_desktops bigint check (limit_desktops >= 0),
+  add column limit_servers bigint check (limit_servers >= 0),
+  add column used_desktops bigint not null default 0 check (used_desktops >= 0),
+  add column used_servers bigint not null default 0 check (used_servers >= 0);
 update quota q set
   limit_desktops = limit_instances,
   limit_servers = limit_instances,
@@ -17,22 +17,22 @@ alter table quota alter column limit_desktops set not null, alter column limit_s
 -- What all projects of an organization use together. Counted in the same statement as the project's.
 create table organization_quota (
   organization_id text primary key references organization (id) on delete cascade,
-  limit_instances integer not null,
-  limit_desktops integer not null,
-  limit_servers integer not null,
-  limit_cpus integer not null,
-  limit_memory_bytes bigint not null,
-  limit_disk_bytes bigint not null,
-  limit_routes integer not null,
-  limit_snapshots integer not null,
-  used_instances integer not null default 0,
-  used_desktops integer not null default 0,
-  used_servers integer not null default 0,
-  used_cpus integer not null default 0,
-  used_memory_bytes bigint not null default 0,
-  used_disk_bytes bigint not null default 0,
-  used_routes integer not null default 0,
-  used_snapshots integer not null default 0
+  limit_instances bigint not null check (limit_instances >= 0),
+  limit_desktops bigint not null check (limit_desktops >= 0),
+  limit_servers bigint not null check (limit_servers >= 0),
+  limit_cpus bigint not null check (limit_cpus >= 0),
+  limit_memory_bytes bigint not null check (limit_memory_bytes >= 0),
+  limit_disk_bytes bigint not null check (limit_disk_bytes >= 0),
+  limit_routes bigint not null check (limit_routes >= 0),
+  limit_snapshots bigint not null check (limit_snapshots >= 0),
+  used_instances bigint not null default 0 check (used_instances >= 0),
+  used_desktops bigint not null default 0 check (used_desktops >= 0),
+  used_servers bigint not null default 0 check (used_servers >= 0),
+  used_cpus bigint not null default 0 check (used_cpus >= 0),
+  used_memory_bytes bigint not null default 0 check (used_memory_bytes >= 0),
+  used_disk_bytes bigint not null default 0 check (used_disk_bytes >= 0),
+  used_routes bigint not null default 0 check (used_routes >= 0),
+  used_snapshots bigint not null default 0 check (used_snapshots >= 0)
 );
 
 -- Organizations that exist may go on as they are: the defaults of domain/quotas.ts, or what their projects add up to.
@@ -50,3 +50,15 @@ select o.id,
   left join project p on p.organization_id = o.id
   left join quota q on q.project_id = p.id
  group by o.id;
+
+-- Plain calls are counted here as well. After some wrong passwords each further one has to wait until next_at.
+alter table rate_window add column next_at timestamptz not null default '-infinity';
+
+-- From where an account has signed in before (digests of account and address); no lock-out there.
+create table known_address (
+  account text not null,
+  block text not null,
+  seen_at timestamptz not null,
+  primary key (account, block)
+);
+create index known_address_seen on known_address (seen_at);

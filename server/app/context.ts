@@ -1,5 +1,6 @@
 /** What the app layer works with; made once in main.ts and handed to every use case. */
 import type { ServerConfig } from '#contract/config.ts';
+import type { IdentityClients } from '#integrations/identity/interface.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
 import type { Outbound } from '#server/runtime/outbound.ts';
@@ -7,6 +8,7 @@ import type { KeyRing } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
 import type { KeptAnswers } from './kept-answers.ts';
+import type { LiveRates } from './rate-limits.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
 export type AppContext = {
@@ -16,6 +18,8 @@ export type AppContext = {
   ids: Ids;
   log: Log;
   version: string;
+  /** Speaks to identity providers. */
+  identityClients: IdentityClients;
   /** Seals what must be readable again, such as the key of an authenticator app. */
   secrets: KeyRing;
   /** What signs tokens. */
@@ -25,4 +29,6 @@ export type AppContext = {
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
   keptAnswers: KeptAnswers;
+  /** Limits on calls as they are in force now. */
+  rates: LiveRates;
 };

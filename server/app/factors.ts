@@ -1,15 +1,17 @@
 /** The own second factors: setting up, renaming, removing; the reset for somebody who lost theirs. */
 import type { PasskeyRegistration } from '#contract/factors.ts';
+import { mayChangeRole } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { makeRecoveryCode, PASSKEYS_PER_USER_MAX, RECOVERY_CODES, TOTP_ENROL_MINUTES } from '#domain/factors.ts';
-import type { PasskeyId, UserId } from '#domain/ids.ts';
+import type { OrganizationId, PasskeyId, UserId } from '#domain/ids.ts';
 import { challengeOf, registrationOptions, verifyRegistration } from '#server/runtime/passkeys.ts';
 import { makeTotpSecret, totpStep, totpUri } from '#server/runtime/totp.ts';
-import { type AuditInput, recordForMember } from '#server/store/audit.ts';
+import { type AuditInput, record, recordForMember } from '#server/store/audit.ts';
 import { isUniqueViolation, type Trx, transact } from '#server/store/database.ts';
 import {
   beginTotp,
+  belongsHereAlone,
   confirmTotp,
   deletePasskey,
   deleteTotp,
@@ -28,8 +30,10 @@ import {
   totpSecret,
 } from '#server/store/factors.ts';
 import { endOtherSessions, ownPasswordHash } from '#server/store/identity.ts';
+import { lockMember } from '#server/store/members.ts';
 import { takeChallenge } from '#server/store/sign-ins.ts';
-import { authorizePlatform } from './authorize.ts';
+import { tooMuch } from './abilities.ts';
+import { authorize, authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import {
   challengeHash,
@@ -248,6 +252,44 @@ export async function resetUserFactors(app: AppContext, caller: PersonCaller, us
       targetKind: 'user',
       targetId: userId,
       target: reset.email,
+      before: reset.before,
+    });
+  });
+}
+
+/**
+ * The same by the people of an organization. An account is one person's in all their organizations, so nobody of one may
+ * weaken it for the others. Errors: not_found, step_up_required, state_conflict (a higher role, or not theirs alone).
+ */
+export async function resetMemberFactors(
+  app: AppContext,
+  caller: PersonCaller,
+  ref: { organization: OrganizationId; user: UserId },
+): Promise<void> {
+  const place = { kind: 'member', id: ref.user, organization: ref.organization } as const;
+  const proof = await authorize(app, caller, 'member.factors', place);
+  await requireConfirmed(app, caller, 'factors.reset');
+  if (ref.user === caller.userId) {
+    throw new BerthError('state_conflict', 'Your own second factors are under Account, Security.');
+  }
+  await transact(app.db, async (trx) => {
+    const locked = await lockMember(trx, proof);
+    if (locked === null || locked.actorRole === null) throw notFound('member');
+    if (!mayChangeRole(locked.actorRole, locked.member.role, null)) throw tooMuch();
+    if (!(await belongsHereAlone(trx, proof))) {
+      throw new BerthError(
+        'state_conflict',
+        'This person belongs to other organizations as well, or administers the installation: a platform administrator has to do it.',
+      );
+    }
+    const reset = await resetFactors(trx, proof, ref.user, app.clock.now());
+    if (reset === null) throw notFound('member');
+    await record(trx, caller, {
+      action: 'members.factors.reset',
+      targetKind: 'user',
+      targetId: ref.user,
+      target: reset.email,
+      organizationId: proof.organization,
       before: reset.before,
     });
   });

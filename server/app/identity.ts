@@ -4,6 +4,7 @@ import type { Caller, Origin, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
 import { hashPassword, passwordProblem, verifyPassword } from '#server/runtime/passwords.ts';
+import { addressBlock, digest as subjectDigest } from '#server/runtime/rate-limit.ts';
 import { record, recordAlone, recordForMember } from '#server/store/audit.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import {
@@ -28,6 +29,7 @@ import {
   updateOwnName,
   updateOwnPassword,
 } from '#server/store/identity.ts';
+import { rememberAddress } from '#server/store/known-addresses.ts';
 import { listOwnMemberships, type Membership } from '#server/store/members.ts';
 import { listOwnProjects, type Project } from '#server/store/organizations.ts';
 import { confirmedAt } from '#server/store/sign-ins.ts';
@@ -172,6 +174,7 @@ export async function startSession(app: AppContext, trx: Trx, user: User, origin
     userAgent: origin.userAgent ?? 'unknown',
     confirmedAt: now,
   });
+  await rememberAddress(trx, subjectDigest(user.email), subjectDigest(addressBlock(origin.address)), now);
   const person = toPerson({ user, credential: { via: 'session', sessionId: id }, expiresAt }, origin);
   return { secret, expiresAt, person };
 }
@@ -234,7 +237,10 @@ export async function changePassword(
   person: PersonCaller,
   input: { current: string; password: string },
 ): Promise<void> {
-  if (!(await verifyPassword(await ownPasswordHash(app.db, person), input.current))) {
+  const stored = await ownPasswordHash(app.db, person);
+  // An account that an identity provider made chooses its first password: signing in lately stands for the current one.
+  if (stored === null) await requireConfirmed(app, person, 'account.password');
+  else if (!(await verifyPassword(stored, input.current))) {
     await refusedSignIn(app, person, 'account.password', person.email, person.userId);
     throw new BerthError('invalid_input', 'The current password is not right.', {
       fields: [{ field: 'current', message: 'Not the current password.' }],

@@ -1,5 +1,5 @@
 /** Members of organizations and the invitations that bring them in. */
-import { highestRole, mayChangeRole, type Role } from '#domain/authz.ts';
+import { highestRole, mayChangeRole, type Role, roleMay } from '#domain/authz.ts';
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
@@ -36,7 +36,11 @@ import { digest, makeSecret } from './tokens.ts';
 export const INVITATION_DAYS = 7;
 const secretPattern = /^[A-Za-z0-9_-]{43}$/;
 
-export type PresentedMember = Member & { can: { update: Ability; remove: Ability } };
+export type PresentedMember = Omit<Member, 'secondFactor'> & {
+  /** Null for those who may not reset it. */
+  secondFactor: boolean | null;
+  can: { update: Ability; remove: Ability; resetFactors: Ability };
+};
 
 function abilities(actor: Role | null, actorId: UserId, member: Member): PresentedMember['can'] {
   const may = (to: Role | null): Ability => {
@@ -47,6 +51,22 @@ function abilities(actor: Role | null, actorId: UserId, member: Member): Present
   return {
     update: self ? 'Somebody else has to change your role.' : may(member.role),
     remove: may(null),
+    resetFactors: self
+      ? 'Your own are under Account, Security.'
+      : actor === null || !roleMay(actor, 'member.factors')
+        ? 'Your role does not allow this.'
+        : member.secondFactor
+          ? may(null)
+          : 'There is no second factor.',
+  };
+}
+
+function presented(actor: Role | null, actorId: UserId, member: Member): PresentedMember {
+  const mayKnow = actor !== null && roleMay(actor, 'member.factors');
+  return {
+    ...member,
+    secondFactor: mayKnow ? member.secondFactor : null,
+    can: abilities(actor, actorId, member),
   };
 }
 
@@ -59,7 +79,7 @@ export async function listOrganizationMembers(
   const proof = await authorize(app, caller, 'member.read', { kind: 'organization', id: organization });
   const { items, nextCursor } = await listMembers(app.db, proof, page);
   return {
-    items: items.map((member) => ({ ...member, can: abilities(proof.role, caller.userId, member) })),
+    items: items.map((member) => presented(proof.role, caller.userId, member)),
     nextCursor,
   };
 }
@@ -95,8 +115,7 @@ export async function updateMember(
       before: { role: member.role },
       after: { role },
     });
-    const changed = { ...member, role };
-    return { ...changed, can: abilities(actorRole, caller.userId, changed) };
+    return presented(actorRole, caller.userId, { ...member, role });
   });
 }
 

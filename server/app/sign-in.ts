@@ -7,11 +7,13 @@ import type { PasskeyAnswer } from '#contract/factors.ts';
 import type { Caller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import { type FactorKind, SIGN_IN_MINUTES } from '#domain/factors.ts';
+import type { OutsideSessionId } from '#domain/ids.ts';
 import { verifyPassword } from '#server/runtime/passwords.ts';
 import { recordForMember } from '#server/store/audit.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import { kindsOf, readFactors } from '#server/store/factors.ts';
 import { findAccount, revokeOwnSession, type User } from '#server/store/identity.ts';
+import { bindOutsideSession } from '#server/store/linked-identities.ts';
 import {
   attemptSignIn,
   findSignIn,
@@ -52,20 +54,25 @@ export async function signIn(
 
 /**
  * After the first step was proven for `user`, who is not disabled: a session, or the handle of the second step. THE way
- * to sign an existing account in; never call `startSession` for one.
+ * to sign an existing account in; never call `startSession` for one. `outsideSessionId`: what the session stands and falls
+ * with.
  */
 export async function passFirstStep(
   app: AppContext,
   caller: Caller,
   user: User,
   method: FirstStep,
+  outsideSessionId: OutsideSessionId | null = null,
 ): Promise<SignInStep> {
   const factors = kindsOf(await readFactors(app.db, user.id));
   if (factors.length === 0) {
-    return transact(app.db, async (trx) => ({ next: 'done', signedIn: await enter(app, trx, caller, user, [method]) }));
+    return transact(app.db, async (trx) => ({
+      next: 'done',
+      signedIn: await enter(app, trx, caller, user, [method], outsideSessionId),
+    }));
   }
   return transact(app.db, async (trx) => {
-    const handle = await begin(app, trx, caller, 'factor', user, method);
+    const handle = await begin(app, trx, caller, 'factor', user, method, outsideSessionId);
     await recordForMember(trx, caller, user.id, {
       action: 'session.begin',
       targetKind: 'user',
@@ -78,8 +85,16 @@ export async function passFirstStep(
 }
 
 /** The session of somebody who has proven everything that is asked of them. */
-async function enter(app: AppContext, trx: Trx, caller: Caller, user: User, by: string[]): Promise<SignedIn> {
+async function enter(
+  app: AppContext,
+  trx: Trx,
+  caller: Caller,
+  user: User,
+  by: string[],
+  outsideSessionId: OutsideSessionId | null,
+): Promise<SignedIn> {
   const signedIn = await startSession(app, trx, user, caller.origin);
+  await bindOutside(trx, signedIn, outsideSessionId);
   if (caller.kind === 'person' && caller.credential.via === 'session') {
     // Signing in over a session replaces it.
     await revokeOwnSession(trx, caller, caller.credential.sessionId, app.clock.now());
@@ -94,6 +109,12 @@ async function enter(app: AppContext, trx: Trx, caller: Caller, user: User, by: 
   return signedIn;
 }
 
+/** Errors: gone when the person was signed out at the provider between the two steps. */
+export async function bindOutside(trx: Trx, { person }: SignedIn, id: OutsideSessionId | null): Promise<void> {
+  if (id === null || person.credential.via !== 'session') return;
+  if (!(await bindOutsideSession(trx, id, person.credential.sessionId))) throw over();
+}
+
 async function begin(
   app: AppContext,
   trx: Trx | AppContext['db'],
@@ -101,6 +122,7 @@ async function begin(
   purpose: SignInPurpose,
   user: User | null,
   method: string,
+  outsideSessionId: OutsideSessionId | null = null,
 ): Promise<SignInHandle> {
   const handle = makeSecret(app.ids);
   const now = app.clock.now();
@@ -110,6 +132,7 @@ async function begin(
     ...lookup(handle, purpose, caller),
     userId: user?.id ?? null,
     method,
+    outsideSessionId,
     now,
     expiresAt,
   });
@@ -205,7 +228,7 @@ async function finish(
   return transact(app.db, async (trx) => {
     if (!(await useSignIn(trx, progress.id, app.clock.now()))) throw lost;
     if (!(await consume(trx))) throw lost;
-    return enter(app, trx, caller, user, by);
+    return enter(app, trx, caller, user, by, progress.outsideSessionId);
   }).catch((error: unknown) => {
     if (error === lost) return null;
     throw error;

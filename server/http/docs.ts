@@ -16,6 +16,7 @@ const types: Record<string, string> = {
   '.json': 'application/json; charset=utf-8',
   '.png': 'image/png',
   '.svg': 'image/svg+xml',
+  '.gz': 'application/gzip',
 };
 
 /** Files an address below /docs/ may mean, best first; none when it would lead outside or is no address of ours. */

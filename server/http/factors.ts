@@ -10,6 +10,7 @@ import {
   readSecurity,
   removePasskey,
   removeTotp,
+  resetMemberFactors,
   resetUserFactors,
   updatePasskey,
 } from '#server/app/factors.ts';
@@ -36,6 +37,10 @@ export function registerFactors(http: Http, app: AppContext): void {
   http.register(api.organizationSignInUpdate, async ({ caller, params, body }) =>
     updateOrganizationSignIn(app, caller, params.organization, body),
   );
+  http.register(api.memberFactorsReset, async ({ caller, params }) => {
+    await resetMemberFactors(app, caller, params);
+    return undefined;
+  });
   http.register(api.factorsReset, async ({ caller, params }) => {
     await resetUserFactors(app, caller, params.user);
     return undefined;

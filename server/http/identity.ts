@@ -15,7 +15,7 @@ import {
   type Whoami,
   whoami,
 } from '#server/app/identity.ts';
-import { signIn } from '#server/app/sign-in.ts';
+import { type SignInStep, signIn } from '#server/app/sign-in.ts';
 import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';
 
@@ -59,6 +59,21 @@ function presentToken(token: {
   };
 }
 
+/** What the first step of a sign-in led to, with its cookies. */
+export async function presentStep(
+  app: AppContext,
+  step: SignInStep,
+  cookies: { setSession(secret: string, expiresAt: Date): void; setSignIn(handle: string, expiresAt: Date): void },
+) {
+  if (step.next === 'factor') {
+    cookies.setSignIn(step.handle, step.expiresAt);
+    return { next: 'factor' as const, factors: step.factors, expiresAt: iso(step.expiresAt) };
+  }
+  const { secret, expiresAt, person } = step.signedIn;
+  cookies.setSession(secret, expiresAt);
+  return { next: 'done' as const, ...presentWhoami(await whoami(app, person)) };
+}
+
 export function registerIdentity(http: Http, app: AppContext): void {
   http.register(api.setupState, () => setupState(app));
   http.register(api.setup, async ({ caller, body, setSession }) => {
@@ -67,14 +82,7 @@ export function registerIdentity(http: Http, app: AppContext): void {
     return presentWhoami(await whoami(app, person));
   });
   http.register(api.signIn, async ({ caller, body, setSession, setSignIn }) => {
-    const step = await signIn(app, caller, body);
-    if (step.next === 'factor') {
-      setSignIn(step.handle, step.expiresAt);
-      return { next: 'factor' as const, factors: step.factors, expiresAt: iso(step.expiresAt) };
-    }
-    const { secret, expiresAt, person } = step.signedIn;
-    setSession(secret, expiresAt);
-    return { next: 'done' as const, ...presentWhoami(await whoami(app, person)) };
+    return presentStep(app, await signIn(app, caller, body), { setSession, setSignIn });
   });
   http.register(api.whoami, async ({ caller }) => presentWhoami(await whoami(app, caller)));
   http.register(api.signOut, async ({ caller, clearSession }) => {

@@ -19,7 +19,8 @@ import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';
 
 function presentMember(member: PresentedMember) {
-  return { user: member.user, role: member.role, joinedAt: iso(member.joinedAt), can: member.can };
+  const { user, role, secondFactor, can } = member;
+  return { user, role, joinedAt: iso(member.joinedAt), secondFactor, can };
 }
 
 function presentInvitation(invitation: {

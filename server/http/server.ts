@@ -16,21 +16,14 @@ import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
-import {
-  addressBlock,
-  LocalLimiter,
-  type RateRules,
-  type RateState,
-  type Reservation,
-  reserve,
-  type SharedCounter,
-} from '#server/runtime/rate-limit.ts';
+import type { Reservation } from '#server/runtime/rate-limit.ts';
 import { Serialized } from '#server/runtime/serialized.ts';
 import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
+import type { Limits } from './limits.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
 import { registerSecurityHeaders } from './security-headers.ts';
-import { readSignInHandle, signInCookie } from './sign-in-cookie.ts';
+import { outsideCookie, readOutsideSecret, readSignInHandle, signInCookie } from './sign-in-cookie.ts';
 import { checkText } from './text.ts';
 
 export const BODY_BYTES_MAX = 256 * 1024;
@@ -41,8 +34,7 @@ export type HttpOptions = {
   log: Log;
   clock: Clock;
   consoleOrigin: string;
-  rates: RateRules;
-  counter: SharedCounter;
+  limits: Limits;
   /** Resolves a credential; null when it is not (or no longer) valid. */
   findPerson(credential: Credential, origin: Caller['origin']): Promise<PersonCaller | null>;
 };
@@ -66,6 +58,9 @@ export type ApiRequest<R extends RouteDefinition> = {
   signInHandle: string | null;
   setSignIn(handle: string, expiresAt: Date): void;
   clearSignIn(): void;
+  /** What ties a sign-in with an identity provider to this browser. */
+  outsideSecret: string | null;
+  setOutside(secret: string, expiresAt: Date): void;
 };
 
 /** Answering `Serialized` goes with `answerIsPresented`: bytes cannot be checked. */
@@ -121,7 +116,6 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   await server.register(fastifyCookie);
   await registerSecurityHeaders(server, options.consoleOrigin);
   acceptEmptyJson(server);
-  const apiLimiter = new LocalLimiter(options.clock, options.rates.api);
 
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
@@ -148,8 +142,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const credential = readCredential(request);
     const person = credential === null ? null : await options.findPerson(credential, origin);
     const caller: Caller = person ?? { kind: 'anonymous', origin };
-    const limitSubject = person === null ? `a ${addressBlock(origin.address)}` : person.userId;
-    sendRate(reply, apiLimiter.take(limitSubject));
+    await options.limits.call(route.definition, caller, reply);
     if (credential?.via === 'token' && person === null) {
       throw new BerthError('unauthenticated', 'This token is not valid, was revoked or has expired.');
     }
@@ -159,8 +152,9 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     }
     const params = checked(route.params, request.params, 'path');
     const query = checked(route.query, request.query, 'query');
-    const body = checkedBody(route.definition, request.body);
-    const attempts = await reserveAttempts(options, route.definition, caller, body, readSignInHandle(request), reply);
+    const body = checkedBody(route.definition, request);
+    const signInHandle = readSignInHandle(request);
+    const attempts = await options.limits.attempt(route.definition, { caller, body, signInHandle }, reply);
     return { caller, params, query, body, attempts };
   };
 
@@ -188,6 +182,10 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     },
     clearSignIn: () => {
       reply.clearCookie(signInCookie.name, signInCookie.options);
+    },
+    outsideSecret: readOutsideSecret(request),
+    setOutside: (secret, expiresAt) => {
+      reply.setCookie(outsideCookie.name, secret, { ...outsideCookie.options, expires: expiresAt });
     },
   });
 
@@ -255,7 +253,17 @@ function checked(schema: z.ZodType | null, value: unknown, where: string): unkno
   return result.data;
 }
 
-function checkedBody(route: RouteDefinition, value: unknown): unknown {
+function checkedBody(route: RouteDefinition, request: FastifyRequest): unknown {
+  const value = request.body;
+  const isForm = value instanceof FormBody;
+  const wantsForm = route.consumes === 'form';
+  if (isForm !== wantsForm && (isForm || value !== undefined)) {
+    throw new BerthError('invalid_input', wantsForm ? 'The body must be a form.' : 'The body must be JSON.');
+  }
+  return checkedValue(route, isForm ? value.fields() : value);
+}
+
+function checkedValue(route: RouteDefinition, value: unknown): unknown {
   checkText(value, 'body');
   if (route.body === undefined) {
     const empty =
@@ -266,48 +274,6 @@ function checkedBody(route: RouteDefinition, value: unknown): unknown {
   const result = route.body.safeParse(value);
   if (!result.success) throw invalidFields(result.error, 'body');
   return result.data;
-}
-
-async function reserveAttempts(
-  options: HttpOptions,
-  route: RouteDefinition,
-  caller: Caller,
-  body: unknown,
-  signInHandle: string | null,
-  reply: FastifyReply,
-): Promise<Reservation[]> {
-  const { rates, counter, clock } = options;
-  if (route.rateClass === 'provisioning') {
-    const subject = caller.kind === 'person' ? caller.userId : addressBlock(caller.origin.address);
-    const attempt = await reserve(counter, clock, 'provisioning', subject, rates.provisioning);
-    sendRate(reply, attempt.state);
-    return [attempt];
-  }
-  if (route.rateClass === 'sign-in') {
-    const block = addressBlock(caller.origin.address);
-    const wide = await reserve(counter, clock, 'sign-in-address', block, rates.signInAddress);
-    try {
-      const account = accountOf(caller, body) ?? signInHandle ?? route.id;
-      const narrow = await reserve(counter, clock, 'sign-in', `${block} ${account}`, rates.signIn);
-      sendRate(reply, narrow.state);
-      return [wide, narrow];
-    } catch (error) {
-      await wide.refund();
-      throw error;
-    }
-  }
-  return [];
-}
-
-function accountOf(caller: Caller, body: unknown): string | null {
-  if (typeof body === 'object' && body !== null && 'email' in body && typeof body.email === 'string') return body.email;
-  return caller.kind === 'person' ? caller.userId : null;
-}
-
-function sendRate(reply: FastifyReply, state: RateState): void {
-  reply.header('ratelimit-limit', String(state.limit));
-  reply.header('ratelimit-remaining', String(Math.max(0, state.remaining)));
-  reply.header('ratelimit-reset', String(state.resetSeconds));
 }
 
 function requestIdFrom(header: string | string[] | undefined): string {
@@ -323,6 +289,24 @@ function idempotencyKey(request: FastifyRequest): string | null {
   throw new BerthError('invalid_input', 'The Idempotency-Key header is not valid: up to 100 visible ASCII characters.');
 }
 
+/** A form, told apart from JSON: only few endpoints take one. */
+class FormBody {
+  readonly #text: string;
+  constructor(text: string) {
+    this.#text = text;
+  }
+  /** Errors: invalid_input when a field stands there twice. */
+  fields(): Record<string, string> {
+    const entries = [...new URLSearchParams(this.#text)];
+    const fields: Record<string, string> = Object.create(null);
+    for (const [name, value] of entries) {
+      if (name in fields) throw new BerthError('invalid_input', 'A field of the form stands there twice.');
+      fields[name] = value;
+    }
+    return { ...fields };
+  }
+}
+
 /** An empty body with a JSON content type is no body; Fastify would refuse it. */
 function acceptEmptyJson(server: FastifyInstance): void {
   const parse = server.getDefaultJsonParser('error', 'error');
@@ -334,6 +318,9 @@ function acceptEmptyJson(server: FastifyInstance): void {
     parse(request, typeof body === 'string' ? body : body.toString('utf8'), done);
   });
   server.removeContentTypeParser('text/plain');
+  server.addContentTypeParser('application/x-www-form-urlencoded', { parseAs: 'string' }, (_request, body, done) => {
+    done(null, new FormBody(String(body)));
+  });
 }
 
 /** Writes any error as problem JSON; what the caller may not see goes to the log. */

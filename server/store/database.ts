@@ -6,6 +6,7 @@
 import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Pool, types } from 'pg';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
+import type { ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
@@ -13,11 +14,16 @@ import type {
   GrantId,
   GroupId,
   HostId,
+  IdentityProviderId,
   ImageId,
   InstanceId,
   InvitationId,
+  LinkedIdentityId,
+  OidcClientId,
   OperationId,
   OrganizationId,
+  OutsideSessionId,
+  OutsideSignInId,
   PasskeyId,
   ProjectId,
   RouteId,
@@ -48,24 +54,6 @@ type JsonDefault<T> = ColumnType<T, string | undefined, string>;
 type Computed<T> = ColumnType<T, never, never>;
 type Nullable<T> = ColumnType<T | null, T | null | undefined, T | null>;
 
-type QuotaColumns = {
-  limit_instances: number;
-  limit_desktops: number;
-  limit_servers: number;
-  limit_cpus: number;
-  limit_memory_bytes: number;
-  limit_disk_bytes: number;
-  limit_routes: number;
-  limit_snapshots: number;
-  used_instances: Generated<number>;
-  used_desktops: Generated<number>;
-  used_servers: Generated<number>;
-  used_cpus: Generated<number>;
-  used_memory_bytes: Generated<number>;
-  used_disk_bytes: Generated<number>;
-  used_routes: Generated<number>;
-  used_snapshots: Generated<number>;
-};
 /** Public half of an RSA key as a JSON Web Key. */
 export type PublicJwk = { kty: string; n: string; e: string };
 
@@ -93,7 +81,8 @@ export type Tables = {
     id: UserId;
     email: string;
     name: string;
-    password_hash: string;
+    password_hash: Nullable<string>;
+    email_verified_at: Nullable<Date>;
     platform_admin: Generated<boolean>;
     created_at: Stamp;
     disabled_at: Nullable<Date>;
@@ -202,6 +191,7 @@ export type Tables = {
     created_at: Date;
     expires_at: Date;
     used_at: Nullable<Date>;
+    outside_session_id: Nullable<OutsideSessionId>;
   };
   passkey_challenge: {
     challenge_hash: Buffer;
@@ -211,6 +201,82 @@ export type Tables = {
     created_at: Date;
     expires_at: Date;
   };
+  identity_provider: {
+    id: IdentityProviderId;
+    name: string;
+    title: string;
+    kind: ProviderKind;
+    issuer: string;
+    client_id: string;
+    client_secret_sealed: Nullable<string>;
+    scopes: string[];
+    enabled: boolean;
+    provisioning: Provisioning;
+    domains: string[];
+    groups_claim: Nullable<string>;
+    role_mappings: Json<RoleMapping[]>;
+    recheck_minutes: number;
+    created_at: Date;
+  };
+  linked_identity: {
+    id: LinkedIdentityId;
+    provider_id: IdentityProviderId;
+    user_id: UserId;
+    subject: string;
+    email: Nullable<string>;
+    created_at: Date;
+    last_used_at: Date;
+  };
+  outside_sign_in: {
+    id: OutsideSignInId;
+    provider_id: IdentityProviderId;
+    state_hash: Buffer;
+    browser_hash: Buffer;
+    secrets_sealed: string;
+    session_id: Nullable<SessionId>;
+    return_to: Nullable<string>;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  outside_session: {
+    id: OutsideSessionId;
+    identity_id: LinkedIdentityId;
+    session_id: Nullable<SessionId>;
+    sid: Nullable<string>;
+    token_kind: Nullable<'refresh' | 'access'>;
+    token_sealed: Nullable<string>;
+    token_expires_at: Nullable<Date>;
+    created_at: Date;
+    checked_at: Date;
+  };
+  logout_token: { provider_id: IdentityProviderId; token_hash: Buffer; expires_at: Date };
+  claim_role: { identity_id: LinkedIdentityId; organization_id: OrganizationId; role: Role };
+  claimed_membership: {
+    organization_id: OrganizationId;
+    user_id: UserId;
+    base_role: Nullable<Role>;
+    applied_role: Role;
+  };
+  oidc_client: {
+    id: OidcClientId;
+    title: string;
+    organization_id: Nullable<OrganizationId>;
+    app: Nullable<string>;
+    secret_hash: Nullable<Buffer>;
+    redirect_uris: string[];
+    first_party: boolean;
+    created_at: Date;
+  };
+  oidc_record: {
+    id: string;
+    payload_sealed: string;
+    grant_hash: Nullable<string>;
+    uid_hash: Nullable<string>;
+    consumed_at: Nullable<Date>;
+    expires_at: Date;
+  };
+  oidc_grant: { grant_hash: string; client_id: OidcClientId; session_id: SessionId; created_at: Date };
   invitation: {
     id: InvitationId;
     organization_id: OrganizationId;
@@ -223,9 +289,52 @@ export type Tables = {
     accepted_at: Nullable<Date>;
     revoked_at: Nullable<Date>;
   };
-  rate_window: { class: string; subject: string; window_start: Date; hits: Generated<number> };
-  quota: { project_id: ProjectId } & QuotaColumns;
-  organization_quota: { organization_id: OrganizationId } & QuotaColumns;
+  rate_window: {
+    class: string;
+    subject: string;
+    window_start: Date;
+    hits: Generated<number>;
+    next_at: Generated<Date>;
+  };
+  known_address: { account: string; block: string; seen_at: Date };
+  quota: {
+    project_id: ProjectId;
+    limit_instances: number;
+    limit_desktops: number;
+    limit_servers: number;
+    limit_cpus: number;
+    limit_memory_bytes: number;
+    limit_disk_bytes: number;
+    limit_routes: number;
+    limit_snapshots: number;
+    used_instances: Generated<number>;
+    used_desktops: Generated<number>;
+    used_servers: Generated<number>;
+    used_cpus: Generated<number>;
+    used_memory_bytes: Generated<number>;
+    used_disk_bytes: Generated<number>;
+    used_routes: Generated<number>;
+    used_snapshots: Generated<number>;
+  };
+  organization_quota: {
+    organization_id: OrganizationId;
+    limit_instances: number;
+    limit_desktops: number;
+    limit_servers: number;
+    limit_cpus: number;
+    limit_memory_bytes: number;
+    limit_disk_bytes: number;
+    limit_routes: number;
+    limit_snapshots: number;
+    used_instances: Generated<number>;
+    used_desktops: Generated<number>;
+    used_servers: Generated<number>;
+    used_cpus: Generated<number>;
+    used_memory_bytes: Generated<number>;
+    used_disk_bytes: Generated<number>;
+    used_routes: Generated<number>;
+    used_snapshots: Generated<number>;
+  };
   host: {
     id: HostId;
     name: string;

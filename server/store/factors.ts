@@ -8,6 +8,7 @@ import type { FactorKind } from '#domain/factors.ts';
 import type { PasskeyId, UserId } from '#domain/ids.ts';
 import type { Authorized } from './authorized.ts';
 import { type Db, json, type Trx } from './database.ts';
+import type { MemberProof } from './members.ts';
 import { emit } from './outbox.ts';
 
 export type Passkey = { id: PasskeyId; name: string; synced: boolean; createdAt: Date; lastUsedAt: Date | null };
@@ -96,9 +97,16 @@ export async function lockPerson(trx: Trx, userId: UserId): Promise<void> {
 
 /**
  * Brings the account's `second_factor` in line with what it has; without any factor the recovery codes go as well.
- * Answers whether there is one. Edge is told: the organization's rule may open or close doors.
+ * Answers whether there is one. Edge and
+ * the person's organizations are told: a rule about second factors may open or close doors.
  */
 export async function refreshSecondFactor(trx: Trx, userId: UserId): Promise<boolean> {
+  const before = await trx
+    .selectFrom('app_user')
+    .select('second_factor')
+    .where('id', '=', userId)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
   const row = await trx
     .updateTable('app_user')
     .set({
@@ -110,6 +118,12 @@ export async function refreshSecondFactor(trx: Trx, userId: UserId): Promise<boo
     .executeTakeFirstOrThrow();
   if (!row.second_factor) await trx.deleteFrom('recovery_code').where('user_id', '=', userId).execute();
   await emit(trx, { kind: 'session', ref: userId });
+  if (before.second_factor !== row.second_factor) {
+    const places = await trx.selectFrom('membership').select('organization_id').where('user_id', '=', userId).execute();
+    for (const place of places) {
+      await emit(trx, { kind: 'member', ref: userId, organizationId: place.organization_id });
+    }
+  }
   return row.second_factor;
 }
 
@@ -311,10 +325,31 @@ export async function deletePasskey(trx: Trx, userId: UserId, id: PasskeyId): Pr
   return row?.name ?? null;
 }
 
+/** Whether somebody belongs to this organization alone and administers nothing else; else its people have no say. */
+export async function belongsHereAlone(trx: Trx, proof: MemberProof<'member.factors'>): Promise<boolean> {
+  const row = await trx
+    .selectFrom('app_user as u')
+    .select('u.id')
+    .where('u.id', '=', proof.id)
+    .where('u.platform_admin', '=', false)
+    .where(({ exists, not, selectFrom }) =>
+      not(
+        exists(
+          selectFrom('membership as m')
+            .select('m.user_id')
+            .whereRef('m.user_id', '=', 'u.id')
+            .where('m.organization_id', '!=', proof.organization),
+        ),
+      ),
+    )
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Removes everything of somebody and ends all their sessions; their address, or null when there is no such person. */
 export async function resetFactors(
   trx: Trx,
-  _proof: Authorized<'platform', 'platform.user.factors'>,
+  _proof: Authorized<'platform', 'platform.user.factors'> | MemberProof<'member.factors'>,
   userId: UserId,
   now: Date,
 ): Promise<{ email: string; before: { totp: boolean; passkeys: number } } | null> {

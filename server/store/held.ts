@@ -13,7 +13,8 @@ export function groupsOf(user: UserId | null): RawBuilder<unknown> {
 
 /**
  * Every role held in an organization and, when `project` is not SQL's null, in that project; as an array, in no order,
- * null for none. `organization` and `project` are SQL expressions.
+ * null for none. `organization` and `project` are SQL expressions; the names used in here are not those of any query
+ * around it.
  */
 export function rolesHeld(
   user: UserId | null,
@@ -22,17 +23,17 @@ export function rolesHeld(
 ): RawBuilder<Role[] | null> {
   const groups = groupsOf(user);
   return sql`(select array_agg(held.role) from (
-      select m.role from membership m where m.organization_id = ${organization} and m.user_id = ${user}
+      select own_role.role from membership own_role where own_role.organization_id = ${organization} and own_role.user_id = ${user}
       union all
-      select g.role from user_group g
-       where g.organization_id = ${organization} and g.role is not null and g.id in ${groups}
+      select by_group.role from user_group by_group
+       where by_group.organization_id = ${organization} and by_group.role is not null and by_group.id in ${groups}
       union all
-      select p.role from project_role p
-       where p.project_id = ${project} and (p.user_id = ${user} or p.group_id in ${groups})
+      select in_project.role from project_role in_project
+       where in_project.project_id = ${project} and (in_project.user_id = ${user} or in_project.group_id in ${groups})
       union all
-      select ${sql.lit(ENTRY_ROLE)} from tenant_entry e join app_user u on u.id = e.user_id
-       where e.organization_id = ${organization} and e.user_id = ${user} and u.platform_admin
-         and e.ended_at is null and e.expires_at > now()
+      select ${sql.lit(ENTRY_ROLE)} from tenant_entry entry join app_user enterer on enterer.id = entry.user_id
+       where entry.organization_id = ${organization} and entry.user_id = ${user} and enterer.platform_admin
+         and entry.ended_at is null and entry.expires_at > now()
     ) held)`;
 }
 

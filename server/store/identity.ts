@@ -38,7 +38,7 @@ function rowToUser(row: UserRow): User {
 }
 
 /** For signing in: the account with its password hash; null when there is none. */
-export async function findAccount(db: Db, email: string): Promise<(User & { passwordHash: string }) | null> {
+export async function findAccount(db: Db, email: string): Promise<(User & { passwordHash: string | null }) | null> {
   const row = await db
     .selectFrom('app_user')
     .select([...userColumns, 'password_hash'])
@@ -47,8 +47,8 @@ export async function findAccount(db: Db, email: string): Promise<(User & { pass
   return row === undefined ? null : { ...rowToUser(row), passwordHash: row.password_hash };
 }
 
-/** The person's own password hash, to check the current password. */
-export async function ownPasswordHash(db: Db, person: PersonCaller): Promise<string> {
+/** The person's own password hash, to check the current password; null when there is no password yet. */
+export async function ownPasswordHash(db: Db, person: PersonCaller): Promise<string | null> {
   const row = await db
     .selectFrom('app_user')
     .select('password_hash')
@@ -59,7 +59,7 @@ export async function ownPasswordHash(db: Db, person: PersonCaller): Promise<str
 
 export async function insertUser(
   trx: Trx,
-  user: { id: UserId; email: string; name: string; passwordHash: string; platformAdmin: boolean },
+  user: { id: UserId; email: string; name: string; passwordHash: string | null; platformAdmin: boolean },
 ): Promise<User> {
   const row = await trx
     .insertInto('app_user')

@@ -15,7 +15,12 @@ export type Membership = {
   /** The organization asks for a second factor and the person has none. */
   needsSecondFactor: boolean;
 };
-export type Member = { user: { id: UserId; email: string; name: string }; role: Role; joinedAt: Date };
+export type Member = {
+  user: { id: UserId; email: string; name: string };
+  role: Role;
+  joinedAt: Date;
+  secondFactor: boolean;
+};
 
 /** What a person belongs to, by name. */
 export async function listOwnMemberships(db: Db, userId: UserId): Promise<Membership[]> {
@@ -52,10 +57,22 @@ const memberQuery = (db: Db) =>
   db
     .selectFrom('membership as m')
     .innerJoin('app_user as u', 'u.id', 'm.user_id')
-    .select(['u.id', 'u.email', 'u.name', 'm.role', 'm.joined_at']);
+    .select(['u.id', 'u.email', 'u.name', 'u.second_factor', 'm.role', 'm.joined_at']);
 
-function rowToMember(row: { id: UserId; email: string; name: string; role: Role; joined_at: Date }): Member {
-  return { user: { id: row.id, email: row.email, name: row.name }, role: row.role, joinedAt: row.joined_at };
+function rowToMember(row: {
+  id: UserId;
+  email: string;
+  name: string;
+  role: Role;
+  joined_at: Date;
+  second_factor: boolean;
+}): Member {
+  return {
+    user: { id: row.id, email: row.email, name: row.name },
+    role: row.role,
+    joinedAt: row.joined_at,
+    secondFactor: row.second_factor,
+  };
 }
 
 export async function listMembers(
@@ -74,7 +91,10 @@ export async function listMembers(
   return { items: cut.rows.map(rowToMember), nextCursor: cut.nextCursor };
 }
 
-export type MemberProof<A extends 'member.update' | 'member.remove' | 'member.read'> = Authorized<'member', A>;
+export type MemberProof<A extends 'member.update' | 'member.remove' | 'member.read' | 'member.factors'> = Authorized<
+  'member',
+  A
+>;
 
 /**
  * Locks the organization's memberships so that two changes cannot both remove "the other" owner. Answers the member as
@@ -82,7 +102,7 @@ export type MemberProof<A extends 'member.update' | 'member.remove' | 'member.re
  */
 export async function lockMember(
   trx: Trx,
-  proof: MemberProof<'member.update' | 'member.remove'>,
+  proof: MemberProof<'member.update' | 'member.remove' | 'member.factors'>,
 ): Promise<{ member: Member; actorRole: Role | null; owners: number } | null> {
   await trx.selectFrom('organization').select('id').where('id', '=', proof.organization).forUpdate().execute();
   const row = await memberQuery(trx)
@@ -310,6 +330,27 @@ export async function findInvitation(
   };
 }
 
-export async function markInvitationAccepted(trx: Trx, invitation: OpenInvitation, now: Date): Promise<void> {
+/** Open invitations to an address whose owner was proven; locked, so that each is accepted once. */
+export async function openInvitationsFor(
+  trx: Trx,
+  email: string,
+  now: Date,
+): Promise<{ id: InvitationId; organizationId: OrganizationId; role: Role }[]> {
+  return trx
+    .selectFrom('invitation as i')
+    .innerJoin('organization as o', 'o.id', 'i.organization_id')
+    .select(['i.id', 'i.organization_id as organizationId', 'i.role'])
+    .where('i.email', '=', email)
+    .where('i.accepted_at', 'is', null)
+    .where('i.revoked_at', 'is', null)
+    .where('i.expires_at', '>', now)
+    .where('o.deleted_at', 'is', null)
+    .orderBy('i.organization_id')
+    .limit(INVITATIONS_OPEN_MAX)
+    .forUpdate('i')
+    .execute();
+}
+
+export async function markInvitationAccepted(trx: Trx, invitation: { id: InvitationId }, now: Date): Promise<void> {
   await trx.updateTable('invitation').set({ accepted_at: now }).where('id', '=', invitation.id).execute();
 }

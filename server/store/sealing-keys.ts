@@ -22,6 +22,10 @@ export type SealedColumn = { table: string; column: string; key: string };
 export const sealedColumns: readonly SealedColumn[] = [
   { table: 'totp', column: 'secret_sealed', key: 'user_id' },
   { table: 'signing_key', column: 'private_sealed', key: 'id' },
+  { table: 'identity_provider', column: 'client_secret_sealed', key: 'id' },
+  { table: 'outside_sign_in', column: 'secrets_sealed', key: 'id' },
+  { table: 'outside_session', column: 'token_sealed', key: 'id' },
+  { table: 'oidc_record', column: 'payload_sealed', key: 'id' },
 ];
 
 /** Where a sealing key is sealed to. */

@@ -1,5 +1,6 @@
 /** Settings of the installation that administrators change while it runs: one row each. */
 import type { PlatformAction } from '#domain/authz.ts';
+import { type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
 import type { Authorized } from './authorized.ts';
 import { type Db, json, type Trx } from './database.ts';
 
@@ -9,7 +10,7 @@ export async function readSetting(db: Db, key: SettingKey): Promise<unknown> {
   return row?.value ?? null;
 }
 
-export type SettingKey = 'outbound.allowed';
+export type SettingKey = 'outbound.allowed' | 'rate.limits';
 
 export async function writeSetting(
   trx: Trx,
@@ -28,4 +29,12 @@ export async function writeSetting(
 export async function allowedOrigins(db: Db): Promise<string[]> {
   const value = await readSetting(db, 'outbound.allowed');
   return Array.isArray(value) ? value.filter((origin) => typeof origin === 'string') : [];
+}
+
+/** Limits on calls that administrators have chosen; names that are no longer known are left out. */
+export async function chosenRateLimits(db: Db): Promise<Partial<Record<RateLimitName, number>>> {
+  const value = (await readSetting(db, 'rate.limits')) as Record<string, unknown> | null;
+  return Object.fromEntries(
+    rateLimitNames.flatMap((name) => (typeof value?.[name] === 'number' ? [[name, value[name]]] : [])),
+  );
 }

@@ -4,13 +4,19 @@
  */
 import type { PersonCaller } from '#domain/caller.ts';
 import { SIGN_IN_ATTEMPTS_MAX } from '#domain/factors.ts';
-import type { SignInId, UserId } from '#domain/ids.ts';
+import type { OutsideSessionId, SignInId, UserId } from '#domain/ids.ts';
 import type { Db, Trx } from './database.ts';
 import type { User } from './identity.ts';
 
 export type SignInPurpose = 'factor' | 'passkey';
 
-export type SignInProgress = { id: SignInId; userId: UserId | null; method: string };
+/** `outsideSessionId`: what the session will stand and fall with, when an identity provider did the first step. */
+export type SignInProgress = {
+  id: SignInId;
+  userId: UserId | null;
+  method: string;
+  outsideSessionId: OutsideSessionId | null;
+};
 
 export async function insertSignIn(
   db: Db,
@@ -21,6 +27,7 @@ export async function insertSignIn(
     userId: UserId | null;
     method: string;
     userAgent: string;
+    outsideSessionId: OutsideSessionId | null;
     now: Date;
     expiresAt: Date;
   },
@@ -34,6 +41,7 @@ export async function insertSignIn(
       user_id: signIn.userId,
       method: signIn.method,
       user_agent: signIn.userAgent,
+      outside_session_id: signIn.outsideSessionId,
       created_at: signIn.now,
       expires_at: signIn.expiresAt,
     })
@@ -46,14 +54,14 @@ type Handle = { purpose: SignInPurpose; tokenHash: Buffer; userAgent: string };
 export async function findSignIn(db: Db, handle: Handle, now: Date): Promise<SignInProgress | null> {
   const row = await db
     .selectFrom('sign_in')
-    .select(['id', 'user_id', 'method'])
+    .select(['id', 'user_id as userId', 'method', 'outside_session_id as outsideSessionId'])
     .where('token_hash', '=', handle.tokenHash)
     .where('purpose', '=', handle.purpose)
     .where('user_agent', '=', handle.userAgent)
     .where('used_at', 'is', null)
     .where('expires_at', '>', now)
     .executeTakeFirst();
-  return row === undefined ? null : { id: row.id, userId: row.user_id, method: row.method };
+  return row ?? null;
 }
 
 /** Counts one attempt before its answer is looked at; null when there were too many or the sign-in is over. */
@@ -67,9 +75,9 @@ export async function attemptSignIn(db: Db, handle: Handle, now: Date): Promise<
     .where('used_at', 'is', null)
     .where('expires_at', '>', now)
     .where('attempts', '<', SIGN_IN_ATTEMPTS_MAX)
-    .returning(['id', 'user_id', 'method'])
+    .returning(['id', 'user_id as userId', 'method', 'outside_session_id as outsideSessionId'])
     .executeTakeFirst();
-  return row === undefined ? null : { id: row.id, userId: row.user_id, method: row.method };
+  return row ?? null;
 }
 
 /** Ends it; false when somebody was first. */

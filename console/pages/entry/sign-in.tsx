@@ -7,6 +7,7 @@ import { call, toApiError } from '../../api/client.ts';
 import { queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { FactorForm } from '../../components/factor-form.tsx';
+import { ProviderButtons } from '../../components/provider-buttons.tsx';
 import { askForPasskey, autofillSupported, passkeysSupported, stopAsking } from '../../lib/passkeys.ts';
 import { useApiForm } from '../../lib/use-form.ts';
 import { sessionQuery } from '../../shell/session.ts';
@@ -17,11 +18,12 @@ import { EntryFrame } from './frame.tsx';
 type Who = OutputOf<'whoami'>;
 type Step = Extract<OutputOf<'signIn'>, { next: 'factor' }>;
 
-/** Goes on where the person wanted to be. Addresses of edge (signing in to an instance's page) need a real page load. */
+/** Goes on where the person wanted to be. What edge and the server answer themselves
+ * (signing in to an instance's page, to an app) needs a real page load. */
 export function useContinue(): (target: string | undefined) => Promise<void> {
   const navigate = useNavigate();
   return async (target) => {
-    if (target?.startsWith('/edge/') === true) location.assign(target);
+    if (target !== undefined && /^\/(edge|oidc)\//.test(target)) location.assign(target);
     else await navigate({ href: target ?? '/', replace: true });
   };
 }
@@ -124,16 +126,19 @@ function FirstStep({
           </Button>
         ) : null}
       </form>
+      <ProviderButtons wanted={wanted} />
     </EntryFrame>
   );
 }
 
-function SecondStep({
+export function SecondStep({
   step,
+  lead = 'The password is right. Now the second factor.',
   enter,
   startAgain,
 }: {
-  step: Step;
+  step: Pick<Step, 'factors'>;
+  lead?: string;
   enter: (who: Who) => Promise<void>;
   startAgain: (error: ApiError | null) => void;
 }) {
@@ -149,7 +154,7 @@ function SecondStep({
     }
   }
   return (
-    <EntryFrame title="One more step" lead="The password is right. Now the second factor.">
+    <EntryFrame title="One more step" lead={lead}>
       <FactorForm
         kinds={kinds}
         action="Sign in"

@@ -1,12 +1,13 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate } from '@tanstack/react-router';
-import { ArrowRight, CircleCheck, Monitor, Plus, Server } from 'lucide-react';
+import { ArrowRight, CircleCheck, Plus } from 'lucide-react';
 import { useState } from 'react';
 import type { Instance } from '#contract/instances.ts';
 import { nameProblem } from '#domain/names.ts';
 import { instanceSlug } from '../../actions/use-actions.tsx';
 import { apiQuery } from '../../api/queries.ts';
 import { ActivityList } from '../../components/activity-list.tsx';
+import { NewInstanceLinks } from '../../components/new-instance-links.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { QuotaSummary } from '../../components/quota-summary.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
@@ -207,28 +208,7 @@ export function HomePage() {
             <PageHeader
               title={project.title}
               description={`${plural(running.length, 'instance')} running, ${items.length - running.length} not`}
-              actions={
-                mayCreate ? (
-                  <>
-                    <Link
-                      to="/p/$project/instances/new"
-                      params={{ project: slug }}
-                      search={{ kind: 'server' }}
-                      className={buttonClass()}
-                    >
-                      <Server /> New server
-                    </Link>
-                    <Link
-                      to="/p/$project/instances/new"
-                      params={{ project: slug }}
-                      search={{ kind: 'desktop' }}
-                      className={buttonClass('primary')}
-                    >
-                      <Monitor /> New desktop
-                    </Link>
-                  </>
-                ) : undefined
-              }
+              actions={mayCreate ? <NewInstanceLinks slug={slug} /> : undefined}
             />
             <div className="grid grid-cols-[minmax(0,1fr)] items-start gap-5 lg:grid-cols-[minmax(0,1fr)_20rem]">
               <div className="flex min-w-0 flex-col gap-5">

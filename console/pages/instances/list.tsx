@@ -7,6 +7,7 @@ import { blockedReason, instanceActionList } from '../../actions/instances.ts';
 import { requestAction } from '../../actions/request.ts';
 import { instanceSlug, useActionEntries } from '../../actions/use-actions.tsx';
 import { apiQuery } from '../../api/queries.ts';
+import { NewInstanceLinks } from '../../components/new-instance-links.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Thumbnail } from '../../components/thumbnail.tsx';
@@ -259,28 +260,7 @@ export function InstancesPage() {
                 <EmptyState
                   icon={<Boxes />}
                   title="No instances yet"
-                  action={
-                    mayCreate ? (
-                      <>
-                        <Link
-                          to="/p/$project/instances/new"
-                          params={{ project: slug }}
-                          search={{ kind: 'desktop' }}
-                          className={buttonClass('primary')}
-                        >
-                          <Monitor /> New desktop
-                        </Link>
-                        <Link
-                          to="/p/$project/instances/new"
-                          params={{ project: slug }}
-                          search={{ kind: 'server' }}
-                          className={buttonClass()}
-                        >
-                          <Server /> New server
-                        </Link>
-                      </>
-                    ) : undefined
-                  }
+                  action={mayCreate ? <NewInstanceLinks slug={slug} /> : undefined}
                 >
                   A desktop opens in your browser; a server has a terminal, Docker and an address of its own. From the
                   command line: <code>berth instances create desktop my-desk --wait</code>

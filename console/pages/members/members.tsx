@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useRouteContext } from '@tanstack/react-router';
-import { Ellipsis, Trash2, UserPlus, X } from 'lucide-react';
+import { Ellipsis, ShieldOff, Trash2, UserPlus, X } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Role } from '#domain/authz.ts';
@@ -34,6 +34,7 @@ export function MembersPage() {
   const { membership, session } = useScope();
   const own = membership?.role ?? 'viewer';
   const mayInvite = useMay('member.invite');
+  const seesFactors = useMay('member.factors');
   const members = useQuery(
     apiQuery('membersList', { params: { organization: organizationId }, query: { limit: 200 } }),
   );
@@ -43,6 +44,7 @@ export function MembersPage() {
   });
   const [inviting, setInviting] = useState(false);
   const [removing, setRemoving] = useState<Member | null>(null);
+  const [resetting, setResetting] = useState<Member | null>(null);
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | undefined>(undefined);
   const refresh = () =>
@@ -65,6 +67,20 @@ export function MembersPage() {
     try {
       await call('membersRemove', { params: { organization: organizationId, user: member.user.id } });
       setRemoving(null);
+      await refresh();
+    } catch (thrown) {
+      setError(toApiError(thrown).message);
+    } finally {
+      setBusy(false);
+    }
+  }
+  async function resetFactors(member: Member) {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await call('memberFactorsReset', { params: { organization: organizationId, user: member.user.id } });
+      setResetting(null);
+      toast.success(`${member.user.name} signs in with the password alone now`);
       await refresh();
     } catch (thrown) {
       setError(toApiError(thrown).message);
@@ -142,6 +158,21 @@ export function MembersPage() {
                       <Badge>{roleWords[row.role].title}</Badge>
                     ),
                 },
+                ...(seesFactors
+                  ? [
+                      {
+                        id: 'factor',
+                        header: 'Second factor',
+                        from: 'sm' as const,
+                        cell: (row: Member) =>
+                          row.secondFactor === true ? (
+                            <Badge tone="ok">yes</Badge>
+                          ) : (
+                            <span className="text-faint">none</span>
+                          ),
+                      },
+                    ]
+                  : []),
                 {
                   id: 'joined',
                   header: 'Joined',
@@ -158,6 +189,14 @@ export function MembersPage() {
                     <Menu
                       label={`Actions of ${row.user.name}`}
                       entries={[
+                        {
+                          key: 'factors',
+                          label: 'Reset second factors…',
+                          icon: <ShieldOff />,
+                          danger: true,
+                          blocked: row.can.resetFactors === true ? undefined : row.can.resetFactors,
+                          onSelect: () => setResetting(row),
+                        },
                         {
                           key: 'remove',
                           label: 'Remove…',
@@ -206,6 +245,19 @@ export function MembersPage() {
           onDone={() => void refresh()}
         />
       ) : null}
+      {resetting === null ? null : (
+        <ConfirmDialog
+          open
+          danger
+          onClose={() => setResetting(null)}
+          onConfirm={() => void resetFactors(resetting)}
+          busy={busy}
+          error={error}
+          title={`Remove the second factors of ${resetting.user.name}?`}
+          body="Their authenticator app, passkeys and recovery codes stop working and all their sessions end: the password alone opens the account until they set up new ones. Be sure that it is really them who asked."
+          confirmLabel="Remove them"
+        />
+      )}
       {removing === null ? null : (
         <ConfirmDialog
           open

@@ -6,6 +6,7 @@ import type { OutputOf } from '../../../api/client.ts';
 import { apiQuery, queryClient } from '../../../api/queries.ts';
 import { QueryView } from '../../../components/query-view.tsx';
 import { Notice } from '../../../ui/notice.tsx';
+import { Identities } from './identities.tsx';
 import { Passkeys } from './passkeys.tsx';
 import { RecoveryCodes, RecoveryCodesDialog } from './recovery-codes.tsx';
 import { Totp } from './totp.tsx';
@@ -40,6 +41,7 @@ export function SecurityTab() {
               <Standing security={security} enrolled={enrolled} />
               <Totp security={security} onCodes={setFresh} />
               <Passkeys security={security} onCodes={setFresh} />
+              <Identities />
               {enrolled ? <RecoveryCodes left={security.recoveryCodesLeft} onCodes={setFresh} /> : null}
             </div>
           );

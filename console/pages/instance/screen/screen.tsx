@@ -1,5 +1,6 @@
-import { Clipboard, Eye, Keyboard, Maximize, RotateCw, X } from 'lucide-react';
+import { Clipboard, Eye, Keyboard, RotateCw, X } from 'lucide-react';
 import { useEffect, useRef, useState } from 'react';
+import { FullScreenButton } from '../../../components/full-screen-button.tsx';
 import { LinkBadge } from '../../../components/link-state.tsx';
 import { NotPossible } from '../../../components/not-possible.tsx';
 import { storage } from '../../../lib/store.ts';
@@ -141,17 +142,7 @@ export function ScreenView({ id, name, running }: { id: string; name: string; ru
             <IconButton label="Connect again" size="sm" onClick={screen.reconnect}>
               <RotateCw />
             </IconButton>
-            <IconButton
-              label="Full screen"
-              size="sm"
-              onClick={() =>
-                void (document.fullscreenElement === null
-                  ? frame.current?.requestFullscreen()
-                  : document.exitFullscreen())
-              }
-            >
-              <Maximize />
-            </IconButton>
+            <FullScreenButton frame={frame} />
           </div>
         </div>
         <div className="relative flex min-h-0 flex-1">

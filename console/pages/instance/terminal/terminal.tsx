@@ -1,6 +1,7 @@
 import '@xterm/xterm/css/xterm.css';
-import { ArrowDown, ArrowUp, ClipboardPaste, Copy, Maximize, RotateCw, Search } from 'lucide-react';
+import { ArrowDown, ArrowUp, ClipboardPaste, Copy, RotateCw, Search } from 'lucide-react';
 import { useRef, useState } from 'react';
+import { FullScreenButton } from '../../../components/full-screen-button.tsx';
 import { LinkBadge } from '../../../components/link-state.tsx';
 import { NotPossible } from '../../../components/not-possible.tsx';
 import { storage } from '../../../lib/store.ts';
@@ -93,17 +94,7 @@ function TerminalView({ id, name, running }: { id: string; name: string; running
             <IconButton label="New session" size="sm" onClick={term.restart}>
               <RotateCw />
             </IconButton>
-            <IconButton
-              label="Full screen"
-              size="sm"
-              onClick={() =>
-                void (document.fullscreenElement === null
-                  ? frame.current?.requestFullscreen()
-                  : document.exitFullscreen())
-              }
-            >
-              <Maximize />
-            </IconButton>
+            <FullScreenButton frame={frame} />
           </div>
         </div>
         {term.link.state === 'ended' ? (

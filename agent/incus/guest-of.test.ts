@@ -3,7 +3,7 @@ import { makeId } from '#domain/ids.ts';
 import { guestName, label, Names } from '../names.ts';
 import { engineError } from './client.ts';
 import { toEvent } from './events.ts';
-import { observedState, toGuest } from './guests.ts';
+import { observedState, toGuest } from './guest-of.ts';
 import type { IncusEvent, IncusInstance } from './types.ts';
 
 const instance = makeId('ins', 1, () => new Uint8Array(16).fill(3));

@@ -1,0 +1,138 @@
+import { useQuery } from '@tanstack/react-query';
+import { LogIn, Plus } from 'lucide-react';
+import { useState } from 'react';
+import { toast } from 'sonner';
+import { presets } from '#domain/identity-providers.ts';
+import { call, toApiError } from '../../api/client.ts';
+import { apiQuery, queryClient } from '../../api/queries.ts';
+import { QueryView } from '../../components/query-view.tsx';
+import { DataTable } from '../../table/data-table.tsx';
+import { Badge } from '../../ui/badge.tsx';
+import { Button } from '../../ui/button.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
+import { EmptyState } from '../../ui/empty-state.tsx';
+import { PageHeader } from '../../ui/page-header.tsx';
+import type { Provider } from './form.ts';
+import { ProviderPanel } from './provider-panel.tsx';
+
+export function IdentityProvidersPage() {
+  const query = useQuery(apiQuery('identityProvidersList', {}));
+  const [editing, setEditing] = useState<Provider | 'new' | null>(null);
+  const [deleting, setDeleting] = useState<Provider | null>(null);
+  const [busy, setBusy] = useState<string | null>(null);
+  async function test(provider: Provider) {
+    setBusy(provider.id);
+    try {
+      const answer = await call('identityProvidersTest', { params: { provider: provider.id } });
+      toast.success(
+        `${provider.title} answers. ${answer.logout ? 'It tells of sign-outs.' : 'It does not tell of sign-outs; it is asked instead.'}`,
+      );
+    } catch (thrown) {
+      toast.error(toApiError(thrown).message);
+    }
+    setBusy(null);
+  }
+  async function remove(provider: Provider) {
+    setBusy(provider.id);
+    try {
+      await call('identityProvidersDelete', { params: { provider: provider.id } });
+      setDeleting(null);
+    } catch (thrown) {
+      toast.error(toApiError(thrown).message);
+    }
+    setBusy(null);
+    await queryClient.invalidateQueries({ queryKey: ['identityProvidersList'] });
+  }
+  const create = (
+    <Button tone="primary" icon={<Plus />} onClick={() => setEditing('new')}>
+      New identity provider
+    </Button>
+  );
+  return (
+    <>
+      <PageHeader
+        title="Identity providers"
+        description="Where people may sign in instead of with a password of Berth: Google, GitHub, Keycloak, any OpenID Connect provider."
+        actions={query.data?.items.length === 0 ? undefined : create}
+      />
+      <QueryView query={query}>
+        {({ items }) => (
+          <DataTable<Provider>
+            label="Identity providers"
+            rows={items}
+            rowId={(row) => row.id}
+            rowName={(row) => row.title}
+            empty={
+              <EmptyState icon={<LogIn />} title="No identity providers" action={create}>
+                People sign in with their password, or a passkey.
+              </EmptyState>
+            }
+            columns={[
+              {
+                id: 'title',
+                header: 'Provider',
+                cell: (row) => (
+                  <div className="min-w-0">
+                    <p className="flex items-center gap-2 font-medium">
+                      {row.title} {row.enabled ? null : <Badge>off</Badge>}
+                    </p>
+                    <p className="truncate text-faint text-xs">
+                      {presets[row.kind].title}, {row.issuer}
+                    </p>
+                  </div>
+                ),
+              },
+              {
+                id: 'people',
+                header: 'Linked',
+                from: 'md',
+                cell: (row) => `${row.people} ${row.people === 1 ? 'account' : 'accounts'}`,
+              },
+              {
+                id: 'roles',
+                header: 'Roles by group',
+                from: 'lg',
+                cell: (row) => (row.roleMappings.length === 0 ? '–' : row.roleMappings.length),
+              },
+              {
+                id: 'actions',
+                header: 'Actions',
+                quietHeader: true,
+                align: 'right',
+                cell: (row) => (
+                  <div className="flex justify-end gap-2">
+                    <Button size="sm" busy={busy === row.id} onClick={() => void test(row)}>
+                      Test
+                    </Button>
+                    <Button size="sm" onClick={() => setEditing(row)}>
+                      Edit
+                    </Button>
+                    <Button size="sm" onClick={() => setDeleting(row)}>
+                      Remove
+                    </Button>
+                  </div>
+                ),
+              },
+            ]}
+          />
+        )}
+      </QueryView>
+      {editing === null ? null : (
+        <ProviderPanel provider={editing === 'new' ? null : editing} onClose={() => setEditing(null)} />
+      )}
+      {deleting === null ? null : (
+        <ConfirmDialog
+          open
+          danger
+          busy={busy === deleting.id}
+          onClose={() => setDeleting(null)}
+          onConfirm={() => void remove(deleting)}
+          title={`Remove ${deleting.title}?`}
+          body={`${deleting.people} linked ${deleting.people === 1 ? 'account' : 'accounts'} can no longer sign in with it: whoever has no password needs a new one. Everybody who came through it is signed out, and roles that its groups gave are taken away.`}
+          confirmLabel="Remove it"
+          typeName={deleting.people > 0 ? deleting.name : undefined}
+        />
+      )}
+    </>
+  );
+}
