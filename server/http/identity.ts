@@ -36,7 +36,10 @@ export function presentWhoami({ person, memberships, projects }: Whoami) {
     user: presentUser({ ...person, id: person.userId }),
     via: person.credential.via,
     expiresAt: isoOrNull(person.expiresAt),
-    memberships,
+    memberships: memberships.map(({ entry, ...rest }) => ({
+      ...rest,
+      entry: entry === null ? null : { ...entry, expiresAt: iso(entry.expiresAt) },
+    })),
     projects: projects.map(({ id, name, title, organization }) => ({ id, name, title, organization })),
   };
 }
