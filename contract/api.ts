@@ -1,4 +1,5 @@
 /** The whole API: one table. Order is the order of the reference page. */
+import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
@@ -11,17 +12,22 @@ import { identityProviderRoutes } from './identity-providers.ts';
 import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
+import { mailRoutes } from './mail.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import { outboundRoutes } from './outbound.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
+import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { systemRoutes } from './system.ts';
+import { userRoutes } from './users.ts';
 
 export const api = {
   ...identityRoutes,
+  ...accountRoutes,
+  ...registrationRoutes,
   ...factorRoutes,
   ...identityProviderRoutes,
   ...organizationRoutes,
@@ -40,6 +46,8 @@ export const api = {
   ...rateLimitRoutes,
   ...outboundRoutes,
   ...systemRoutes,
+  ...userRoutes,
+  ...mailRoutes,
 } as const;
 
 export type Api = typeof api;

@@ -70,8 +70,16 @@ const tagDescriptions: Record<string, string> = {
   audit: 'Who changed what, from where, with which result.',
   platform: 'Settings of the installation.',
   events: 'Live hints by Server-Sent Events.',
+  registration: 'Who may make an account, and with which code.',
   system: 'Health and facts of the installation itself.',
 };
+
+const mediaTypes = {
+  json: 'application/json',
+  stream: 'text/event-stream',
+  lines: 'application/x-ndjson',
+  image: 'image/*',
+} as const;
 
 /** 'instances.nameCheck' -> 'InstancesNameCheck'. */
 function pascal(id: string): string {
@@ -163,8 +171,10 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
     }
     const success: JsonObject = { description: route.status === 202 ? 'Accepted: follow the operation.' : 'Success.' };
     if (route.response !== undefined) {
-      const media = route.produces === 'stream' ? 'text/event-stream' : 'application/json';
+      const media = mediaTypes[route.produces ?? 'json'];
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
+    } else if (route.produces === 'image') {
+      success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };
     }
     const responses: JsonObject = { [String(route.status)]: success };
     for (const status of problemStatuses(route)) {

@@ -18,6 +18,8 @@ export const eventKinds = [
   'quota',
   'session',
   'audit',
+  'user',
+  'mail',
   'key',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];

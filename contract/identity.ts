@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { roles } from '#domain/authz.ts';
 import { factorKinds } from '#domain/factors.ts';
+import { themes } from '#domain/profiles.ts';
 import { API_PREFIX, idSchema, nameSchema, pageOf, pageQuery, timestamp, titleSchema } from './common.ts';
 import { defineRoute } from './route.ts';
 
@@ -35,9 +36,18 @@ export const userSchema = z.object({
   createdAt: timestamp,
 });
 
+/** How somebody wants things shown to them. */
+export const preferencesSchema = z.object({
+  language: z.string().meta({ description: 'BCP 47: dates and numbers are written this way' }),
+  timeZone: z.string().nullable().meta({ description: 'IANA name; null: that of the browser' }),
+  theme: z.enum(themes),
+  avatar: z.string().nullable().meta({ description: 'Address of the picture; changes with it' }),
+});
+
 /** The signed-in person, what they belong to and their projects. */
 export const whoamiSchema = z.object({
   user: userSchema,
+  preferences: preferencesSchema,
   via: z.enum(['session', 'token']),
   expiresAt: timestamp.nullable(),
   memberships: z.array(membershipSchema),
@@ -159,18 +169,6 @@ export const identityRoutes = {
     rateClass: 'api',
     status: 204,
     summary: 'Sign out',
-  }),
-  accountUpdate: defineRoute({
-    id: 'account.update',
-    method: 'PATCH',
-    path: `${API_PREFIX}/account`,
-    tag,
-    access: 'self',
-    rateClass: 'api',
-    status: 200,
-    summary: 'Change the own profile',
-    body: z.strictObject({ name: titleSchema }),
-    response: userSchema,
   }),
   accountPassword: defineRoute({
     id: 'account.password',
@@ -299,10 +297,12 @@ export const identityRoutes = {
     access: 'member.invite',
     rateClass: 'api',
     status: 201,
-    summary: 'Invite somebody; the link is shown this once',
+    summary: 'Invite somebody by e-mail; without a mail server the link is answered, this once',
     params: organizationParams,
     body: z.strictObject({ email: emailSchema, role: roleSchema }),
-    response: invitationSchema.extend({ link: z.string() }),
+    response: invitationSchema.extend({
+      link: z.string().nullable().meta({ description: 'Null: it was sent by e-mail, and only there it is' }),
+    }),
   }),
   invitationsRevoke: defineRoute({
     id: 'invitations.revoke',

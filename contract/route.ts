@@ -35,8 +35,11 @@ export type RouteDefinition = {
   response?: z.ZodType;
   /** `form` is application/x-www-form-urlencoded, where a standard of others asks for it. Default: JSON. */
   consumes?: 'json' | 'form';
-  /** `stream` is text/event-stream. */
-  produces?: 'json' | 'stream';
+  /**
+   * `stream` is text/event-stream; `lines` application/x-ndjson, one JSON value a line, for as long as it takes; `image` a
+   * picture whose type is in the answer.
+   */
+  produces?: 'json' | 'stream' | 'lines' | 'image';
 };
 
 /** Keeps the literal types of one route. */

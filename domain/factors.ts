@@ -38,10 +38,15 @@ export const dangerousActions = {
   'account.email': 'your e-mail address changes',
   'account.delete': 'your account is deleted',
   'audit.export': 'the audit log is exported',
+  'audit.retention': 'the time the audit log is kept changes',
   'identity.providers': 'identity providers change',
   'identities.change': 'the ways you sign in change',
   'oidc.clients': 'apps that sign people in change',
   'keys.rotate': 'keys are changed',
+  'mail.server': 'the mail server changes',
+  'mail.link': "a link that opens somebody's account is shown",
+  'users.administrator': 'an administrator of the installation is made or unmade',
+  'users.delete': "somebody's account is deleted",
 } as const;
 export type DangerousAction = keyof typeof dangerousActions;
 

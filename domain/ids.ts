@@ -23,6 +23,9 @@ export type GrantId = Id<'grt'>;
 export type EntryId = Id<'ent'>;
 export type PasskeyId = Id<'pky'>;
 export type SignInId = Id<'sin'>;
+export type RegistrationCodeId = Id<'rgc'>;
+export type RegistrationId = Id<'reg'>;
+export type MailId = Id<'eml'>;
 export type IdentityProviderId = Id<'idp'>;
 export type LinkedIdentityId = Id<'lid'>;
 export type OutsideSignInId = Id<'osi'>;
@@ -50,6 +53,9 @@ export const idPrefixes = [
   'ent',
   'pky',
   'sin',
+  'rgc',
+  'reg',
+  'eml',
   'idp',
   'lid',
   'osi',

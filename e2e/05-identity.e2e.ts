@@ -52,6 +52,7 @@ describe('a new person', () => {
       params: { organization },
       body: { email: person.email, role: 'member' },
     });
+    if (link === null) throw new Error('the invitation went by mail');
     await page.goto(link);
     await page.getByLabel('Your name').fill(person.name);
     await page.getByLabel('Password').fill(person.password);

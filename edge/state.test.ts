@@ -137,6 +137,8 @@ describe('planHints', () => {
       quota: 'prj_1',
       session: 'usr_1',
       audit: 'aud_1',
+      user: 'usr_1',
+      mail: 'eml_1',
       key: 'key_1',
     };
     // Keys change a few times a year: all is read again.

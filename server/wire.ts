@@ -13,6 +13,7 @@ import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { SigningKeys } from './app/signing-keys.ts';
+import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerEntries } from './http/entries.ts';
@@ -27,17 +28,20 @@ import { registerImages } from './http/images.ts';
 import { registerInstances } from './http/instances.ts';
 import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
+import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
 import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
+import { registerRegistration } from './http/registration.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http } from './http/server.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
+import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
@@ -191,6 +195,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
+    registerAccount(http, app);
+    registerRegistration(http, app);
     registerFactors(http, app);
     registerIdentityProviders(http, app);
     registerMembers(http, app);
@@ -209,6 +215,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);
+    registerUsers(http, app);
+    registerMail(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),

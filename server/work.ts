@@ -3,13 +3,16 @@ import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
+import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
+import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { identityChecker } from './reconcilers/identity-checker.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
 import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
 import { type KeyPace, keyKeeper, keyPace } from './reconcilers/key-keeper.ts';
+import { MAIL_SENDER_MS, mailSender } from './reconcilers/mail-sender.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
@@ -32,6 +35,8 @@ export type WorkPace = {
   health: HealthPace;
   watcher: WatcherPace;
   replica: { beatMs: number; deadMs: number };
+  /** How often waiting mails are looked for when nobody says that there are any. */
+  mailMs: number;
   keys: KeyPace;
   /** How long the step records of ended runs are kept. */
   runsKeptMs?: number;
@@ -40,6 +45,7 @@ export const workPace: WorkPace = {
   health: healthPace,
   watcher: watcherPace,
   replica: { beatMs: REPLICA_BEAT_MS, deadMs: REPLICA_DEAD_MS },
+  mailMs: MAIL_SENDER_MS,
   keys: keyPace,
 };
 
@@ -80,6 +86,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
   const services: Services = {
     db,
     driver,
+    mail: smtpTransport(),
+    secrets: options.secrets,
     log,
     domain: options.config.domain,
     hostName: options.config.hostName,
@@ -123,8 +131,10 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         healthWatcher(services, pace.health),
         archivePurger(services),
         quotaAuditor(services),
+        auditKeeper(services, options.secrets),
         operationStarter(services, durable),
         runSweeper(services, durable, pace.runsKeptMs),
+        mailSender(services, pace.mailMs),
         keyKeeper(services, options.secrets, pace.keys),
         identityChecker(services, options.secrets, options.identityClients),
         replicaKeeper(services, durable, options.replicaId, pace.replica),

@@ -14,6 +14,7 @@ export const fastWork: NonNullable<ServerParts['work']> = {
     health: { tickMs: 50, healthyEveryMs: 200, otherEveryMs: 50, restartAfterMs: 200, restartPauseFirstMs: 100 },
     watcher: { everyMs: 1_000, orphanGraceMs: 500 },
     replica: { beatMs: 200, deadMs: 1_500 },
+    mailMs: 50,
     keys: { everyMs: 200, leadMs: 300, keptMs: 1_000 },
   },
 };

@@ -11,6 +11,15 @@ import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
 import { digest } from '#server/app/tokens.ts';
 import type { Db } from '#server/store/database.ts';
 import {
+  addAvatar,
+  addEmailChange,
+  addMail,
+  addPasswordReset,
+  addRegistration,
+  addRegistrationCode,
+  PIXEL_PNG,
+} from './account-rows.ts';
+import {
   addPasskeyRow,
   addRecoveryCode,
   addSignIn,
@@ -221,7 +230,72 @@ export const routeRows: Record<RouteName, Row> = {
   signIn: async () => ({ body: { email: 'owner@example.test', password: PASSWORD } }),
   whoami: plain,
   signOut: plain,
+  accountGet: plain,
   accountUpdate: async () => ({ body: { name: 'New Name' } }),
+  avatarUpdate: async () => ({ body: { image: PIXEL_PNG } }),
+  avatarDelete: plain,
+  avatarGet: async ({ db, place, caller }) => {
+    const user = caller ?? place.person;
+    await addAvatar(db, user);
+    return { params: { user } };
+  },
+  emailChangeCreate: async () => ({ body: { email: `${newName('new')}@example.test` } }),
+  emailChangeDelete: plain,
+  emailChangeConfirm: async ({ db, place, caller }) => ({
+    body: { token: await addEmailChange(db, caller ?? place.person) },
+  }),
+  passwordForgotten: async () => ({ body: { email: `${newName('nobody')}@example.test` } }),
+  passwordReset: async ({ db }) => ({
+    body: { token: await addPasswordReset(db, (await makeUser(db)).id), password: `${PASSWORD} and more` },
+  }),
+  deletionGet: plain,
+  // Not the caller's address: their account stays.
+  accountDelete: async () => ({ body: { email: 'nobody@example.test' } }),
+  registrationState: plain,
+  registrationCreate: async ({ db, place }) => ({
+    body: { email: `${newName('newcomer')}@example.test`, code: (await addRegistrationCode(db, place.person)).code },
+  }),
+  registrationRead: async ({ db }) => ({ params: { secret: await addRegistration(db) } }),
+  registrationComplete: async ({ db }) => ({
+    params: { secret: await addRegistration(db) },
+    body: { name: 'A Newcomer', password: PASSWORD },
+  }),
+  registrationSettingsGet: plain,
+  registrationSettingsUpdate: async () => ({ body: { open: false } }),
+  registrationCodesList: plain,
+  registrationCodesCreate: async () => ({ body: { note: 'A class', usesMax: 3 } }),
+  registrationCodesRevoke: async ({ db, place }) => ({
+    params: { code: (await addRegistrationCode(db, place.person)).id },
+  }),
+  usersList: plain,
+  usersUpdate: async ({ db }) => ({ params: { user: (await makeUser(db)).id }, body: { disabled: true } }),
+  usersSignOut: async ({ db }) => ({ params: { user: (await makeUser(db)).id } }),
+  usersDeletion: async ({ db }) => ({ params: { user: (await makeUser(db)).id } }),
+  usersDelete: async ({ db }) => ({ params: { user: (await makeUser(db)).id }, body: {} }),
+  mailSettingsGet: plain,
+  // A password over a plain connection: allowed in, and refused by its own rule, so that nothing is sent anywhere.
+  mailSettingsUpdate: async () => ({
+    body: {
+      host: 'mail.example.test',
+      port: 25,
+      security: 'plain',
+      username: 'berth',
+      password: 'a mail password',
+      fromAddress: 'berth@example.test',
+      fromName: 'Berth',
+    },
+  }),
+  mailSettingsDelete: plain,
+  mailTest: async () => ({ body: { to: 'somebody@example.test' } }),
+  mailMessagesList: plain,
+  mailMessagesRetry: async ({ db }) => ({ params: { message: await addMail(db) } }),
+  mailMessagesDrop: async ({ db }) => ({ params: { message: await addMail(db) } }),
+  // What a row made by hand holds cannot be opened; that is after the door, and it is wiped for a plain refusal.
+  mailMessagesLink: async ({ db }) => {
+    const message = await addMail(db);
+    await db.updateTable('mail').set({ content_sealed: null }).where('id', '=', message).execute();
+    return { params: { message } };
+  },
   accountPassword: async () => ({ body: { current: PASSWORD, password: `${PASSWORD} and more` } }),
   signInFactor: async ({ db, place, caller }) => {
     const user = caller ?? place.person;
@@ -456,6 +530,13 @@ export const routeRows: Record<RouteName, Row> = {
   keysRotate: async () => ({ body: {} }),
   jwks: plain,
   auditList: organization,
+  auditExport: organization,
+  auditState: organization,
+  auditRetention: async ({ place }) => ({ params: { organization: place.organization }, body: { days: 365 } }),
+  platformAuditList: plain,
+  platformAuditExport: plain,
+  platformAuditState: plain,
+  platformAuditRetention: async () => ({ body: { days: 365 } }),
   activityList: project,
   events: plain,
   health: plain,

@@ -12,6 +12,7 @@ import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
 import { type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { SimulatedDriver } from '#drivers/simulated/driver.ts';
+import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import { createLog, type Log } from '#server/runtime/log.ts';
 import { type RunningServer, type ServerParts, startServer } from '#server/wire.ts';
@@ -249,6 +250,7 @@ export class TestClient {
       params: { organization },
       body: { email: address, role },
     });
+    if (link === null) throw new Error('the invitation went by mail');
     const client = new TestClient(this.#server);
     const who = await client.call(api.invitationAccept, {
       params: { secret: new URL(link).pathname.split('/').at(-1) ?? '' },
@@ -277,6 +279,8 @@ export const idleWork: NonNullable<ServerParts['startWork']> = async (options) =
   services: {
     db: options.db,
     driver: options.driver,
+    mail: smtpTransport(),
+    secrets: options.secrets,
     log: options.log,
     domain: options.config.domain,
     hostName: options.config.hostName,

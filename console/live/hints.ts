@@ -38,9 +38,17 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
   ],
-  session: [{ routes: ['whoami', 'sessionsList'], params: () => ({}) }],
+  session: [{ routes: ['whoami', 'accountGet', 'sessionsList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
-  audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],
+  audit: [
+    {
+      // Not platformAuditList: each reading of it is recorded, and nobody read what only the page fetched again.
+      routes: ['auditList', 'auditState', 'platformAuditState', 'activityList'],
+      params: () => ({}),
+    },
+  ],
+  user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
+  mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
 };
 
 /** True when any of `hints` makes the query with this key stale. */

@@ -6,6 +6,8 @@ import type { Api, RouteName } from '#contract/api.ts';
 import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
+import { accountHandlers } from './handlers-account.ts';
+import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { outsideHandlers } from './handlers-outside.ts';
@@ -26,6 +28,7 @@ function whoami(state: MockState) {
   const entries = state.entries.filter((each) => each.endedAt === null && each.expiresAt > iso());
   return {
     user: state.user,
+    preferences: state.accounts.preferences,
     via: 'session' as const,
     expiresAt: iso(Date.now() + 8 * 3_600_000),
     memberships: [
@@ -132,6 +135,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...sessionHandlers,
+  ...accountHandlers(whoami),
   ...outsideHandlers(whoami),
   ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
@@ -158,7 +162,6 @@ export const handlers: Handlers = {
     state.signedIn = false;
     return undefined;
   },
-  accountUpdate: (state, { body }) => Object.assign(state.user, body),
   accountPassword: (_state, { body }) => {
     if (body.current === 'wrong')
       throw new BerthError('invalid_input', 'The current password is not right.', {
@@ -216,7 +219,8 @@ export const handlers: Handlers = {
     };
     state.invitations.unshift({ ...invitation, secret });
     record(state, 'member.invite', 'invitation', invitation.id, body.email);
-    return { ...invitation, link: `https://${DOMAIN}:9443/invitations/${secret}` };
+    const link = state.accounts.mailServer === null ? `https://${DOMAIN}:9443/invitations/${secret}` : null;
+    return { ...invitation, link };
   },
   invitationsRevoke: (state, { params }) => {
     state.invitations = state.invitations.filter((each) => each.id !== params.invitation);
@@ -300,31 +304,7 @@ export const handlers: Handlers = {
     if (host === undefined) throw notFound('host');
     return host;
   },
-  auditList: (state, { query }) => ({
-    items: state.audit.filter(
-      (each) =>
-        (query.action === undefined || each.action.includes(query.action)) &&
-        (query.actor === undefined || each.actor.includes(query.actor)) &&
-        (query.target === undefined || each.target.includes(query.target)),
-    ),
-    nextCursor: null,
-  }),
-  activityList: (state, { query }) => ({
-    items: state.audit
-      .filter((each) => each.targetKind === 'instance' || each.targetKind === 'snapshot' || each.targetKind === 'route')
-      .filter((each) => query.instance === undefined || each.targetId === query.instance)
-      .slice(0, query.limit)
-      .map((each) => ({
-        id: each.id,
-        at: each.at,
-        actor: each.actor,
-        action: each.action,
-        target: each.target,
-        targetId: each.targetId,
-        result: each.result,
-      })),
-    nextCursor: null,
-  }),
+  ...auditHandlers,
   events: () => {
     throw new BerthError('internal', 'The event stream is answered by the plugin itself.');
   },

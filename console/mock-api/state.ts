@@ -16,6 +16,7 @@ import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.
 import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
+import { type MockAccounts, someAccounts } from './handlers-account.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
 
@@ -70,7 +71,10 @@ export type MockState = {
   tokens: Token[];
   sessions: SessionRow[];
   factors: MockFactors;
+  accounts: MockAccounts;
   audit: AuditEntry[];
+  /** Days; null: for ever. */
+  auditRetention: number | null;
   outside: MockOutside;
 };
 
@@ -99,8 +103,10 @@ export function record(
 ): void {
   state.audit.unshift({
     id: newId('aud'),
+    position: (state.audit[0]?.position ?? 0) + 1,
     at: iso(),
     actorKind: actor === 'Berth' ? 'system' : 'user',
+    actorId: actor === 'Berth' ? null : state.user.id,
     actor,
     action,
     targetKind,
@@ -210,7 +216,9 @@ export function emptyState(): MockState {
     tokens: [],
     sessions: [],
     factors: noFactors(),
+    accounts: someAccounts(user, organization),
     audit: [],
+    auditRetention: 90,
     outside: someProviders(organization.id),
   };
 }

@@ -40,6 +40,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
+      { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });
   return groups;

@@ -33,7 +33,7 @@ const REPLAY_ROWS_MAX = 2_000;
 
 const streams = new Map<string, number>();
 
-const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'key'>, Action> = {
+const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' | 'mail' | 'key'>, Action> = {
   instance: 'instance.read',
   operation: 'operation.read',
   snapshot: 'snapshot.read',
@@ -48,6 +48,8 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'key'>, 
 export function maySee(person: PersonCaller, held: Standing, row: OutboxRow): boolean {
   if (row.kind === 'session') return row.ref === person.userId;
   if (row.kind === 'member' && row.ref === person.userId) return true;
+  if (row.kind === 'user') return platformMay(person.platformAdmin, 'platform.user.read');
+  if (row.kind === 'mail') return platformMay(person.platformAdmin, 'platform.mail.read');
   if (row.organizationId === null) {
     if (row.kind === 'host') return platformMay(person.platformAdmin, 'platform.host.read');
     if (row.kind === 'image' || row.kind === 'operation')

@@ -364,7 +364,7 @@ describe('I3: somebody lost their factors', () => {
       body: { email, role: 'viewer' },
     });
     await shared.call(api.invitationAccept, {
-      params: { secret: new URL(link).pathname.split('/').at(-1) ?? '' },
+      params: { secret: new URL(link ?? '').pathname.split('/').at(-1) ?? '' },
       body: { password: PASSWORD },
     });
     expect(codeOf(await reset(admin, shared.userId))).toBe('state_conflict');

@@ -5,6 +5,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
 import { hashPassword, passwordProblem, verifyPassword } from '#server/runtime/passwords.ts';
 import { addressBlock, digest as subjectDigest } from '#server/runtime/rate-limit.ts';
+import { cancelPasswordResets } from '#server/store/account.ts';
 import { record, recordAlone, recordForMember } from '#server/store/audit.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import {
@@ -26,14 +27,15 @@ import {
   TOKENS_PER_USER_MAX,
   touchCredential,
   type User,
-  updateOwnName,
   updateOwnPassword,
 } from '#server/store/identity.ts';
 import { rememberAddress } from '#server/store/known-addresses.ts';
 import { listOwnMemberships, type Membership } from '#server/store/members.ts';
 import { listOwnProjects, type Project } from '#server/store/organizations.ts';
+import { type Preferences, readPreferences } from '#server/store/profiles.ts';
 import { confirmedAt } from '#server/store/sign-ins.ts';
 import type { AppContext } from './context.ts';
+import { queuePasswordNotice, sendSoon } from './mail.ts';
 import { foundOrganization } from './organizations.ts';
 import { requireConfirmed } from './step-up.ts';
 import {
@@ -51,7 +53,8 @@ export const SESSION_HOURS = 8;
 const DAY_MS = 24 * 3600 * 1000;
 
 export type SignedIn = { secret: string; expiresAt: Date; person: PersonCaller };
-export type Whoami = { person: PersonCaller; memberships: Membership[]; projects: Project[] };
+export type { Preferences };
+export type Whoami = { person: PersonCaller; preferences: Preferences; memberships: Membership[]; projects: Project[] };
 
 /** Resolves a session cookie or API token; null when it is not valid (any more). */
 export async function findPerson(
@@ -193,11 +196,12 @@ export async function refusedSignIn(
 }
 
 export async function whoami(app: AppContext, person: PersonCaller): Promise<Whoami> {
-  const [memberships, projects] = await Promise.all([
+  const [preferences, memberships, projects] = await Promise.all([
+    readPreferences(app.db, person.userId),
     listOwnMemberships(app.db, person.userId),
     listOwnProjects(app.db, person),
   ]);
-  return { person, memberships, projects };
+  return { person, preferences, memberships, projects };
 }
 
 /** Ends what the caller signed in with: the browser session, or the API token itself. */
@@ -213,21 +217,6 @@ export async function signOut(app: AppContext, person: PersonCaller): Promise<vo
       targetId: person.userId,
       target: person.email,
     });
-  });
-}
-
-export async function updateAccount(app: AppContext, person: PersonCaller, input: { name: string }): Promise<User> {
-  return transact(app.db, async (trx) => {
-    const user = await updateOwnName(trx, person, input.name);
-    await recordForMember(trx, person, person.userId, {
-      action: 'account.update',
-      targetKind: 'user',
-      targetId: person.userId,
-      target: person.email,
-      before: { name: person.name },
-      after: { name: input.name },
-    });
-    return user;
   });
 }
 
@@ -249,7 +238,10 @@ export async function changePassword(
   refuseWeak(input.password, person.email);
   const passwordHash = await hashPassword(input.password);
   await transact(app.db, async (trx) => {
-    await updateOwnPassword(trx, person, passwordHash, app.clock.now());
+    const now = app.clock.now();
+    await updateOwnPassword(trx, person, passwordHash, now);
+    await cancelPasswordResets(trx, person.userId, now);
+    await queuePasswordNotice(app, trx, person);
     await recordForMember(trx, person, person.userId, {
       action: 'account.password',
       targetKind: 'user',
@@ -257,6 +249,7 @@ export async function changePassword(
       target: person.email,
     });
   });
+  sendSoon(app);
 }
 
 export async function listSessions(app: AppContext, person: PersonCaller): Promise<(Session & { current: boolean })[]> {

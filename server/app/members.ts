@@ -5,10 +5,12 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
 import type { Ability } from '#domain/instances.ts';
 import { hashPassword, verifyPassword } from '#server/runtime/passwords.ts';
+import { markEmailVerified } from '#server/store/account.ts';
 import { record } from '#server/store/audit.ts';
 import { isUniqueViolation, transact } from '#server/store/database.ts';
 import { rolesAnywhere } from '#server/store/groups.ts';
 import { findAccount, insertUser } from '#server/store/identity.ts';
+import { cancelMails, isLinkPrivate } from '#server/store/mail.ts';
 import {
   deleteMember,
   findInvitation,
@@ -31,6 +33,7 @@ import { tooMuch } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { refusedSignIn, refuseWeak, type SignedIn, startSession } from './identity.ts';
+import { momentFor, queueMail, sendSoon, sendsMail } from './mail.ts';
 import { digest, makeSecret } from './tokens.ts';
 
 export const INVITATION_DAYS = 7;
@@ -163,17 +166,23 @@ export async function listOrganizationInvitations(
   return listInvitations(app.db, proof, app.clock.now());
 }
 
-/** The link is answered once. Errors: not_found, state_conflict (role above the caller's), conflict (member already). */
+/**
+ * The link goes to the address by mail and nowhere else; without a mail server it is answered, once. Errors: not_found,
+ * state_conflict (role above the caller's), conflict (member already).
+ */
 export async function invite(
   app: AppContext,
   caller: PersonCaller,
   organization: OrganizationId,
   input: { email: string; role: Role },
-): Promise<Invitation & { link: string }> {
+): Promise<Invitation & { link: string | null }> {
   const proof = await authorize(app, caller, 'member.invite', { kind: 'organization', id: organization });
   if (proof.role === null || !mayChangeRole(proof.role, null, input.role)) throw tooMuch();
   const secret = makeSecret(app.ids);
-  return transact(app.db, async (trx) => {
+  const link = `${app.config.consoleOrigin}/invitations/${secret}`;
+  const expiresAt = new Date(app.clock.now().getTime() + INVITATION_DAYS * 24 * 3600 * 1000);
+  const until = await momentFor(app, null, expiresAt);
+  const made = await transact(app.db, async (trx) => {
     const now = app.clock.now();
     const facts = await invitationFacts(trx, proof, input.email, now);
     if (facts.isMember) throw new BerthError('conflict', 'This person is a member already.');
@@ -188,9 +197,17 @@ export async function invite(
         email: input.email,
         role: input.role,
         tokenHash: digest(secret),
-        expiresAt: new Date(now.getTime() + INVITATION_DAYS * 24 * 3600 * 1000),
+        expiresAt,
       },
       now,
+    );
+    const mailed = await sendsMail(trx);
+    await queueMail(
+      app,
+      trx,
+      { email: input.email, userId: null, organizationId: proof.id, about: invitation.id, shown: !mailed },
+      { kind: 'invitation', organization: facts.organization, invitedBy: caller.email, role: input.role, link, until },
+      expiresAt,
     );
     await record(trx, caller, {
       action: 'invitations.create',
@@ -200,8 +217,10 @@ export async function invite(
       organizationId: proof.id,
       after: { email: input.email, role: input.role },
     });
-    return { ...invitation, link: `${app.config.consoleOrigin}/invitations/${secret}` };
+    return { ...invitation, link: mailed ? null : link };
   });
+  sendSoon(app);
+  return made;
 }
 
 /** Errors: not_found. */
@@ -218,6 +237,7 @@ export async function withdrawInvitation(
   await transact(app.db, async (trx) => {
     const revoked = await revokeInvitation(trx, proof, app.clock.now());
     if (revoked === null) throw notFound('invitation');
+    await cancelMails(trx, ref.invitation, app.clock.now());
     await record(trx, caller, {
       action: 'invitations.revoke',
       targetKind: 'invitation',
@@ -289,6 +309,7 @@ export async function acceptInvitation(
       }));
     await insertMembership(trx, { organizationId: open.organizationId, userId: user.id, role: open.role });
     await markInvitationAccepted(trx, open, now);
+    if (await isLinkPrivate(trx, open.id)) await markEmailVerified(trx, user.id, now);
     const signedIn = await startSession(app, trx, user, caller.origin);
     await record(trx, signedIn.person, {
       action: 'invitation.accept',

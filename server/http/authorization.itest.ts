@@ -55,6 +55,7 @@ const endsCaller = new Set<RouteName>([
   'signInFactor',
   'setup',
   'invitationAccept',
+  'registrationComplete',
 ]);
 
 /** What tells a caller that they may not: nobody is signed in, or there is nothing there. */

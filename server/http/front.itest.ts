@@ -195,7 +195,7 @@ describe('D4: secrets', () => {
       params: { organization: home.organization },
       body: { email: 'canary@example.test', role: 'viewer' },
     });
-    const secret = link.split('/').at(-1) ?? '';
+    const secret = link?.split('/').at(-1) ?? '';
     const guest = new TestClient(server);
     await guest.call(api.invitationAccept, { params: { secret }, body: { name: 'C', password: 'canary password 77' } });
     const program = new TestClient(server);

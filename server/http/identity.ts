@@ -1,5 +1,6 @@
 /** Endpoints of set-up, sign-in and the own account. */
 import { api } from '#contract/api.ts';
+import type { PersonCaller } from '#domain/caller.ts';
 import type { AppContext } from '#server/app/context.ts';
 import {
   changePassword,
@@ -7,11 +8,11 @@ import {
   createToken,
   listSessions,
   listTokens,
+  type Preferences,
   revokeSession,
   revokeToken,
   setupState,
   signOut,
-  updateAccount,
   type Whoami,
   whoami,
 } from '#server/app/identity.ts';
@@ -31,9 +32,19 @@ function presentUser(user: PresentableUser) {
   };
 }
 
-export function presentWhoami({ person, memberships, projects }: Whoami) {
+export function presentPerson(person: PersonCaller) {
+  return presentUser({ ...person, id: person.userId });
+}
+
+export function presentPreferences(userId: string, { language, timeZone, theme, avatarHash }: Preferences) {
+  const avatar = avatarHash === null ? null : `${api.avatarGet.path.replace(':user', userId)}?v=${avatarHash}`;
+  return { language, timeZone, theme, avatar };
+}
+
+export function presentWhoami({ person, preferences, memberships, projects }: Whoami) {
   return {
-    user: presentUser({ ...person, id: person.userId }),
+    user: presentPerson(person),
+    preferences: presentPreferences(person.userId, preferences),
     via: person.credential.via,
     expiresAt: isoOrNull(person.expiresAt),
     memberships: memberships.map(({ entry, ...rest }) => ({
@@ -93,7 +104,6 @@ export function registerIdentity(http: Http, app: AppContext): void {
     clearSession();
     return undefined;
   });
-  http.register(api.accountUpdate, async ({ caller, body }) => presentUser(await updateAccount(app, caller, body)));
   http.register(api.accountPassword, async ({ caller, body }) => {
     await changePassword(app, caller, body);
     return undefined;

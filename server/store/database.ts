@@ -5,6 +5,7 @@
  */
 import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Pool, types } from 'pg';
+import type { AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type { ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
@@ -19,6 +20,7 @@ import type {
   InstanceId,
   InvitationId,
   LinkedIdentityId,
+  MailId,
   OidcClientId,
   OperationId,
   OrganizationId,
@@ -26,6 +28,8 @@ import type {
   OutsideSignInId,
   PasskeyId,
   ProjectId,
+  RegistrationCodeId,
+  RegistrationId,
   RouteId,
   SessionId,
   SignInId,
@@ -42,7 +46,9 @@ import type {
   InstancePhase,
   ObservedState,
 } from '#domain/instances.ts';
+import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
+import type { PictureType, Theme } from '#domain/profiles.ts';
 import { PreparingClient } from './prepared.ts';
 
 /** A column with a default of now(); never written by us. */
@@ -87,6 +93,86 @@ export type Tables = {
     created_at: Stamp;
     disabled_at: Nullable<Date>;
     second_factor: Generated<boolean>;
+    deleted_at: Nullable<Date>;
+  };
+  profile: {
+    user_id: UserId;
+    language: string;
+    time_zone: Nullable<string>;
+    theme: Theme;
+    avatar: Nullable<Buffer>;
+    avatar_type: Nullable<PictureType>;
+    avatar_hash: Nullable<string>;
+  };
+  email_change: {
+    user_id: UserId;
+    email: string;
+    old_token_hash: Buffer;
+    new_token_hash: Buffer;
+    old_confirmed_at: Nullable<Date>;
+    new_confirmed_at: Nullable<Date>;
+    created_at: Date;
+    expires_at: Date;
+  };
+  password_reset: {
+    token_hash: Buffer;
+    user_id: Nullable<UserId>;
+    created_at: Date;
+    expires_at: Date;
+    used_at: Nullable<Date>;
+  };
+  registration_code: {
+    id: RegistrationCodeId;
+    code_hash: Buffer;
+    prefix: string;
+    note: string;
+    organization_id: Nullable<OrganizationId>;
+    role: Nullable<WorkingRole>;
+    uses_max: number;
+    uses: Generated<number>;
+    created_by: UserId;
+    created_at: Date;
+    expires_at: Date;
+    revoked_at: Nullable<Date>;
+  };
+  registration: {
+    id: RegistrationId;
+    email: Nullable<string>;
+    token_hash: Buffer;
+    code_id: Nullable<RegistrationCodeId>;
+    created_at: Date;
+    expires_at: Date;
+  };
+  mail_server: {
+    id: string;
+    host: string;
+    port: number;
+    security: MailSecurity;
+    username: Nullable<string>;
+    password_sealed: Nullable<string>;
+    ca_certificate: Nullable<string>;
+    from_address: string;
+    from_name: string;
+    updated_at: Date;
+  };
+  mail: {
+    id: MailId;
+    kind: MailKind;
+    recipient: string;
+    user_id: Nullable<UserId>;
+    organization_id: Nullable<OrganizationId>;
+    about: Nullable<string>;
+    shown_at: Nullable<Date>;
+    subject: string;
+    content_sealed: Nullable<string>;
+    state: MailState;
+    attempts: Generated<number>;
+    next_at: Date;
+    claimed_until: Nullable<Date>;
+    error: Nullable<string>;
+    created_at: Date;
+    expires_at: Date;
+    ended_at: Nullable<Date>;
   };
   membership: { organization_id: OrganizationId; user_id: UserId; role: Role; joined_at: Stamp };
   session: {
@@ -485,7 +571,34 @@ export type Tables = {
     request_id: Nullable<string>;
     before: ColumnType<unknown, string | null | undefined, never>;
     after: ColumnType<unknown, string | null | undefined, never>;
+    /** Null for entries older than the chain. */
+    digest: ColumnType<Buffer | null, Buffer, never>;
+    search: Computed<string>;
   };
+  audit_chain: { chain: string; position: Computed<number>; link: Computed<Buffer> };
+  audit_link: { chain: string; position: Computed<number>; seq: Computed<number>; link: Computed<Buffer> };
+  audit_key: {
+    id: string;
+    public_x: string;
+    private_sealed: string;
+    created_at: Stamp;
+    retired_at: Nullable<Date>;
+  };
+  audit_head: { chain: string; position: number; link: string; at: Date; key_id: string; signature: string };
+  audit_tombstone: {
+    chain: string;
+    to_position: Computed<number>;
+    statement: ColumnType<AuditTombstone, never, never>;
+  };
+  audit_check: {
+    chain: string;
+    verified_to: number;
+    verified_at: Date;
+    whole_at: Date;
+    problem_position: Nullable<number>;
+    problem: Nullable<string>;
+  };
+  audit_setting: { chain: string; retention_days: Nullable<number> };
   outbox: {
     seq: Generated<number>;
     txid: Generated<string>;

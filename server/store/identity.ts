@@ -72,17 +72,12 @@ export async function insertUser(
     })
     .returning(userColumns)
     .executeTakeFirstOrThrow();
+  await emit(trx, { kind: 'user', ref: user.id });
   return rowToUser(row);
 }
 
-export async function updateOwnName(trx: Trx, person: PersonCaller, name: string): Promise<User> {
-  const row = await trx
-    .updateTable('app_user')
-    .set({ name })
-    .where('id', '=', person.userId)
-    .returning(userColumns)
-    .executeTakeFirstOrThrow();
-  return rowToUser(row);
+export async function updateOwnName(trx: Trx, person: PersonCaller, name: string): Promise<void> {
+  await trx.updateTable('app_user').set({ name }).where('id', '=', person.userId).execute();
 }
 
 /** Stores the new hash and ends every other session of the person. */

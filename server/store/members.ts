@@ -143,6 +143,17 @@ export async function deleteMember(trx: Trx, proof: MemberProof<'member.remove'>
   await emit(trx, { kind: 'member', ref: proof.id, organizationId: proof.organization });
 }
 
+/** Whether the person belongs to the organization, in whatever role. */
+export async function isMember(db: Db, organization: OrganizationId, user: UserId): Promise<boolean> {
+  const row = await db
+    .selectFrom('membership')
+    .select('user_id')
+    .where('organization_id', '=', organization)
+    .where('user_id', '=', user)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Adds a membership; false when the person is a member already (their role stays). */
 export async function insertMembership(
   trx: Trx,
@@ -204,8 +215,13 @@ export async function invitationFacts(
   proof: OrganizationProof<'member.invite'>,
   email: string,
   now: Date,
-): Promise<{ isMember: boolean; open: number }> {
-  await trx.selectFrom('organization').select('id').where('id', '=', proof.id).forUpdate().execute();
+): Promise<{ isMember: boolean; open: number; organization: string }> {
+  const { title } = await trx
+    .selectFrom('organization')
+    .select('title')
+    .where('id', '=', proof.id)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
   const member = await memberQuery(trx)
     .where('m.organization_id', '=', proof.id)
     .where('u.email', '=', email)
@@ -218,7 +234,7 @@ export async function invitationFacts(
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', now)
     .executeTakeFirstOrThrow();
-  return { isMember: member !== undefined, open };
+  return { isMember: member !== undefined, open, organization: title };
 }
 
 /** Stores an invitation and withdraws older open ones for the same address. */

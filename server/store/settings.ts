@@ -10,7 +10,7 @@ export async function readSetting(db: Db, key: SettingKey): Promise<unknown> {
   return row?.value ?? null;
 }
 
-export type SettingKey = 'outbound.allowed' | 'rate.limits';
+export type SettingKey = 'outbound.allowed' | 'rate.limits' | 'registration';
 
 export async function writeSetting(
   trx: Trx,

@@ -8,8 +8,8 @@ export type Standpoint = string;
 
 /**
  * Where the database stands now and whether a hint about `organization` or the platform was committed that `since` had
- * not seen. Exact whatever the order of commits: it goes by transactions, not by numbers. Hints about sessions and the
- * audit log do not count.
+ * not seen. Exact whatever the order of commits: it goes by transactions, not by numbers. Hints about
+ * sessions, the audit log, and what only administrators of the installation see do not count.
  */
 export async function standpoint(
   db: Db,
@@ -26,7 +26,7 @@ export async function standpoint(
        where txid >= pg_snapshot_xmin(${since}::pg_snapshot)
          and not pg_visible_in_snapshot(txid, ${since}::pg_snapshot)
          and (organization_id = ${organization} or organization_id is null)
-         and kind not in ('session', 'audit')
+         and kind not in ('session', 'audit', 'user', 'mail')
     ) as changed`.execute(db);
   return { now: rows[0]?.now ?? '', changed: rows[0]?.changed ?? true };
 }

@@ -1,11 +1,15 @@
 /** Forgets what only had a short purpose: hints, rate windows, sessions long over, idempotency keys. */
+
 import { rateLimitNames, rateLimits } from '#domain/rate-limits.ts';
+import { sweepAccountLinks } from './account.ts';
 import type { Db } from './database.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepKnownAddresses } from './known-addresses.ts';
+import { sweepMails } from './mail.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepOutsideSignIns } from './outside-sign-ins.ts';
 import { sweepRateWindows } from './rate-windows.ts';
+import { sweepRegistrations } from './registration.ts';
 import { sweepSignIns } from './sign-ins.ts';
 
 const HOUR_MS = 3600 * 1000;
@@ -18,6 +22,8 @@ const SHORT_WINDOW_MINUTES = 5;
 /** How long an address counts as known after the last sign-in from there. */
 export const KNOWN_ADDRESS_DAYS = 90;
 const SESSION_DAYS = 30;
+/** How long administrators see what became of a mail. */
+export const MAIL_DAYS = 30;
 export const IDEMPOTENCY_HOURS = 48;
 
 /** Safe to run in every replica at once. */
@@ -27,6 +33,9 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS), shortClasses, ago(SHORT_WINDOW_MINUTES * 60_000));
   await sweepKnownAddresses(db, ago(KNOWN_ADDRESS_DAYS * 24 * HOUR_MS));
   await sweepSignIns(db, ago(HOUR_MS));
+  await sweepAccountLinks(db, ago(HOUR_MS));
+  await sweepRegistrations(db, now);
+  await sweepMails(db, ago(MAIL_DAYS * 24 * HOUR_MS));
   await sweepOutsideSignIns(db, ago(HOUR_MS));
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db

@@ -3,6 +3,8 @@
  * so that it can be faked, versioned and reasoned about. main.ts and testkit build it.
  */
 import type { InstanceDriver } from '#drivers/interface.ts';
+import type { MailTransport } from '#integrations/smtp/interface.ts';
+import type { SecretBox } from '../runtime/secrets.ts';
 import type { Db } from '../store/database.ts';
 import type { StopPoint } from './stop-point.ts';
 
@@ -38,6 +40,10 @@ export const defaultTiming: Timing = {
 export type Services = {
   db: Db;
   driver: InstanceDriver;
+  /** Hands mails to the mail server. */
+  mail: MailTransport;
+  /** Opens what the app layer has sealed. */
+  secrets: SecretBox;
   log: ServiceLog;
   /** Platform domain: instances live at <name>.<domain>. */
   domain: string;

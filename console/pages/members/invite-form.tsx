@@ -12,7 +12,7 @@ import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Select } from '../../ui/select.tsx';
 
-/** Makes an invitation and shows its link once. */
+/** Sends an invitation; without a mail server it shows the link, once. */
 export function InviteForm({
   organization,
   roles,
@@ -24,7 +24,7 @@ export function InviteForm({
   onClose: () => void;
   onDone: () => void;
 }) {
-  const [link, setLink] = useState<{ url: string; email: string } | null>(null);
+  const [link, setLink] = useState<{ url: string | null; email: string } | null>(null);
   const form = useApiForm(identityRoutes.invitationsCreate.body, { email: '', role: 'member' as Role });
   const { errors, isSubmitting } = form.formState;
   return (
@@ -38,7 +38,7 @@ export function InviteForm({
           <>
             <Button onClick={onClose}>Cancel</Button>
             <Button type="submit" form="invite-form" tone="primary" busy={isSubmitting}>
-              Make the link
+              Invite
             </Button>
           </>
         ) : (
@@ -89,10 +89,18 @@ export function InviteForm({
         </form>
       ) : (
         <div className="flex flex-col gap-4">
-          <Notice tone="ok" title={`Send this to ${link.email}`}>
-            It is shown this once. Whoever opens it first joins.
-          </Notice>
-          <CodeBlock code={link.url} label="invitation link" />
+          {link.url === null ? (
+            <Notice tone="ok" title={`An e-mail is on its way to ${link.email}`}>
+              Only that e-mail holds the link. Until somebody follows it, the invitation is among the open ones.
+            </Notice>
+          ) : (
+            <>
+              <Notice tone="ok" title={`Send this to ${link.email}`}>
+                It is shown this once, because this installation sends no e-mail yet. Whoever opens it first joins.
+              </Notice>
+              <CodeBlock code={link.url} label="invitation link" />
+            </>
+          )}
         </div>
       )}
     </SidePanel>
