@@ -13,6 +13,7 @@ import { instanceHandlers } from './handlers-instances.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
+import { settingsHandlers } from './handlers-settings.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -243,6 +244,7 @@ export const handlers: Handlers = {
     state.signedIn = true;
     return whoami(state);
   },
+  ...settingsHandlers,
   ...tenancyHandlers,
   ...quotaHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
