@@ -29,6 +29,8 @@ export type RouteDefinition = {
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodType;
+  /** Fields of the body that may have several lines; all other texts are one line. */
+  severalLines?: readonly string[];
   /** Status of success; 202 answers with an Operation. */
   status: 200 | 201 | 202 | 204;
   /** Body of success; absent for 204. */

@@ -128,7 +128,11 @@ ${table([
 ## API
 
 ${table([
-  ['Body of a request', bytes(BODY_BYTES_MAX), 'BODY_BYTES_MAX'],
+  [
+    'Body of a request',
+    `${bytes(BODY_BYTES_MAX.api)}; ${bytes(BODY_BYTES_MAX.provisioning)} to create, ${bytes(BODY_BYTES_MAX['sign-in'])} to sign in, ${bytes(BODY_BYTES_MAX.mail)} to ask for a mail`,
+    'BODY_BYTES_MAX',
+  ],
   ['Rows of a page', `${PAGE_SIZE_MAX} (${PAGE_SIZE_DEFAULT} unless asked)`, 'PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT'],
   ['Event streams of a person', String(STREAMS_PER_PERSON_MAX), 'STREAMS_PER_PERSON_MAX'],
   [
