@@ -12,6 +12,7 @@ import { addOrganizationCommands } from './commands/organization.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
 import { addRouteCommands } from './commands/routes.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
+import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { type CompletionShell, candidates, completionScript, completionShells } from './completion.ts';
@@ -57,6 +58,7 @@ export function buildProgram(io: Io, json = false): Command {
   addOrganizationCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
+  addSessionListCommands(program, io);
   addTokenCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);

@@ -429,6 +429,15 @@ const accountSessions = createRoute({
   staticData: { crumb: 'Sessions' },
   component: lazyRouteComponent(() => import('./pages/account/sessions.tsx'), 'SessionsTab'),
 });
+const device = createRoute({
+  getParentRoute: () => shell,
+  path: '/device',
+  staticData: { crumb: 'Sign a program in' },
+  validateSearch: (search: Record<string, unknown>): { code?: string | undefined } => ({
+    code: typeof search['code'] === 'string' && search['code'].length <= 40 ? search['code'] : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/account/device.tsx'), 'DevicePage'),
+});
 const accountTokens = createRoute({
   getParentRoute: () => account,
   path: '/tokens',
@@ -475,6 +484,7 @@ const tree = root.addChildren([
     platformAudit,
     images,
     hosts,
+    device,
     identityProviders,
     account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
   ]),

@@ -13,6 +13,7 @@ import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
+import { oauthRoutes } from './oauth.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import { outboundRoutes } from './outbound.ts';
@@ -29,6 +30,7 @@ export const api = {
   ...accountRoutes,
   ...registrationRoutes,
   ...factorRoutes,
+  ...oauthRoutes,
   ...identityProviderRoutes,
   ...organizationRoutes,
   ...groupRoutes,

@@ -12,6 +12,7 @@ import type { EventsContext } from './app/events.ts';
 import { findPerson } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
 import { LiveRates } from './app/rate-limits.ts';
+import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
@@ -30,6 +31,7 @@ import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
+import { registerOAuth } from './http/oauth.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
@@ -195,12 +197,15 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
         isKnownAddress: (email, block) => isKnownAddress(db, digest(email), digest(block)),
       }),
       findPerson: (credential, origin) => findPerson(app, credential, origin),
+      renewIfAsked: (person) => renewIfAsked(app, person),
+      takeRenewal,
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
     registerAccount(http, app);
     registerRegistration(http, app);
     registerFactors(http, app);
+    registerOAuth(http, app);
     registerIdentityProviders(http, app);
     registerMembers(http, app);
     registerOrganizations(http, app);

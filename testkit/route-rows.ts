@@ -6,6 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import type { RouteName } from '#contract/api.ts';
 import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
+import { makeUserCode } from '#domain/sessions.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
 import { digest } from '#server/app/tokens.ts';
@@ -222,6 +223,34 @@ async function makeInvitation({ db, place }: RowWorld): Promise<{ id: string; se
   return { id, secret };
 }
 
+/** OAuth endpoints take forms. */
+function form(fields: Record<string, string>): RowCall {
+  return {
+    body: new URLSearchParams(fields).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  };
+}
+
+/** A program that waits for this code. */
+async function addDeviceLogin(db: Db): Promise<string> {
+  const userCode = makeUserCode(randomBytes);
+  await db
+    .insertInto('device_login')
+    .values({
+      id: newId('dvl'),
+      device_hash: randomBytes(32),
+      user_code: userCode,
+      client: 'a program',
+      address: '192.0.2.9',
+      user_agent: 'test',
+      interval_seconds: 5,
+      created_at: new Date(),
+      expires_at: new Date(Date.now() + 600_000),
+    })
+    .execute();
+  return userCode;
+}
+
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
   setup: async () => ({
@@ -372,6 +401,7 @@ export const routeRows: Record<RouteName, Row> = {
     body: { logout_token: 'not one' },
   }),
   sessionsList: plain,
+  sessionsRevokeOthers: plain,
   sessionsRevoke: async ({ db, place, caller }) => {
     const id = newId('ses');
     await db
@@ -526,6 +556,12 @@ export const routeRows: Record<RouteName, Row> = {
   imagesDelete: image(),
   hostsList: plain,
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
+  oauthMetadata: plain,
+  oauthDevice: async () => form({ client_id: 'berth-cli' }),
+  oauthToken: async () => form({ grant_type: 'refresh_token', client_id: 'berth-cli', refresh_token: 'brr_none' }),
+  oauthRevoke: async () => form({ token: 'brr_none', client_id: 'berth-cli' }),
+  deviceLoginGet: async ({ db }) => ({ params: { code: await addDeviceLogin(db) } }),
+  deviceLoginDecide: async ({ db }) => ({ params: { code: await addDeviceLogin(db) }, body: { allow: true } }),
   keysList: plain,
   keysRotate: async () => ({ body: {} }),
   jwks: plain,

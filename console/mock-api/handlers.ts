@@ -31,6 +31,7 @@ function whoami(state: MockState) {
     user: state.user,
     preferences: state.accounts.preferences,
     via: 'session' as const,
+    scopes: null,
     expiresAt: iso(Date.now() + 8 * 3_600_000),
     memberships: [
       {
@@ -181,13 +182,14 @@ export const handlers: Handlers = {
     const token = {
       id: newId('tok'),
       name: body.name,
-      prefix: 'berth_T7vZ',
+      scopes: body.scopes,
+      prefix: 'brt_T7vZ',
       createdAt: iso(),
       expiresAt: body.expiresInDays === null ? null : iso(Date.now() + body.expiresInDays * 86_400_000),
       lastUsedAt: null,
     };
     state.tokens.unshift(token);
-    return { ...token, secret: 'berth_T7vZq0mW3xkP9dLs5nYhRb2cUeGaJf8t' };
+    return { ...token, secret: 'brt_T7vZq0mW3xkP9dLs5nYhRb2cUeGaJf8tXo4iVz6kQ1' };
   },
   tokensRevoke: (state, { params }) => {
     state.tokens = state.tokens.filter((each) => each.id !== params.token);
