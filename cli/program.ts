@@ -7,6 +7,7 @@ import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
@@ -63,6 +64,7 @@ export function buildProgram(io: Io, json = false): Command {
   addFactorCommands(program, io);
   addKeyCommands(program, io);
   addIdentityProviderCommands(program, io);
+  addOidcClientCommands(program, io);
 
   program
     .command('completion')

@@ -103,6 +103,14 @@ const screenWindow = createRoute({
   beforeLoad: signedIn,
   component: lazyRouteComponent(() => import('./pages/instance/screen/window.tsx'), 'ScreenWindow'),
 });
+/** An app that is not our own wants to know who is here. */
+const appQuestion = createRoute({
+  getParentRoute: () => root,
+  path: '/app-sign-in/$interaction',
+  staticData: { crumb: 'Sign in to an app' },
+  beforeLoad: signedIn,
+  component: lazyRouteComponent(() => import('./pages/entry/app-question.tsx'), 'AppQuestionPage'),
+});
 const start = createRoute({
   getParentRoute: () => shell,
   path: '/',
@@ -402,6 +410,14 @@ const identityProviders = createRoute({
   component: lazyRouteComponent(() => import('./pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
 });
 
+const oidcClients = createRoute({
+  getParentRoute: () => shell,
+  path: '/oidc-clients',
+  staticData: { crumb: 'Sign-in to apps' },
+  loader: () => queryClient.prefetchQuery(apiQuery('oidcClientsList', {})),
+  component: lazyRouteComponent(() => import('./pages/oidc-clients/list.tsx'), 'OidcClientsPage'),
+});
+
 const account = createRoute({
   getParentRoute: () => shell,
   path: '/account',
@@ -457,6 +473,7 @@ const tree = root.addChildren([
   outside,
   invitation,
   screenWindow,
+  appQuestion,
   shell.addChildren([
     start,
     project.addChildren([
@@ -486,6 +503,7 @@ const tree = root.addChildren([
     hosts,
     device,
     identityProviders,
+    oidcClients,
     account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
   ]),
 ]);

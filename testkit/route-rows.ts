@@ -39,6 +39,7 @@ import {
   newName,
   type Place,
 } from './factories.ts';
+import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 
@@ -396,6 +397,25 @@ export const routeRows: Record<RouteName, Row> = {
   }),
   identityProvidersDelete: async ({ db }) => ({ params: { provider: (await makeProvider(db)).id } }),
   identityProvidersTest: async ({ db }) => ({ params: { provider: (await makeProvider(db)).id } }),
+  oidcClientsList: plain,
+  oidcClientsCreate: async ({ place }) => ({
+    body: {
+      title: 'An App',
+      redirectUris: ['https://app.example.test/callback'],
+      authMethod: 'client_secret_post',
+      firstParty: false,
+      organization: place.organization,
+      app: null,
+    },
+  }),
+  oidcClientsUpdate: async ({ db }) => ({
+    params: { client: await makeOidcClient(db) },
+    body: { title: 'Renamed', redirectUris: ['https://app.example.test/other'], organization: null },
+  }),
+  oidcClientsSecret: async ({ db }) => ({ params: { client: await makeOidcClient(db) } }),
+  oidcClientsDelete: async ({ db }) => ({ params: { client: await makeOidcClient(db) } }),
+  oidcQuestionGet: async () => ({ params: { interaction: 'a-question-of-long-ago' } }),
+  oidcQuestionAnswer: async () => ({ params: { interaction: 'a-question-of-long-ago' }, body: { allow: true } }),
   identityProvidersLogout: async ({ db }) => ({
     params: { name: (await makeProvider(db)).name },
     body: { logout_token: 'not one' },

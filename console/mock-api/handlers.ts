@@ -10,6 +10,7 @@ import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
@@ -139,6 +140,7 @@ export const handlers: Handlers = {
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),
+  ...oidcClientHandlers,
   ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {
