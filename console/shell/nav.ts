@@ -1,6 +1,6 @@
 /** The left navigation: at most nine entries. Also the palette's "go to" entries and the g-then-key shortcuts. */
 import type { LucideIcon } from 'lucide-react';
-import { Activity, Boxes, Globe, House, KeyRound, Layers, LogIn, ScrollText, Server, Users } from 'lucide-react';
+import { Activity, Boxes, Globe, House, KeyRound, Layers, LogIn, ScrollText, Server, Users, Mail, Ticket, UsersRound } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
@@ -42,5 +42,15 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
     );
   groups.push({ label: 'Installation', entries: installation });
+  if (session.user.platformAdmin) {
+    groups.push({
+      label: 'Platform',
+      entries: [
+        { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
+        { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
+        { key: 'mail', label: 'Mail', icon: Mail, keys: 'g l', href: '/platform/mail' },
+      ],
+    });
+  }
   return groups;
 }

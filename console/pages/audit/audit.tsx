@@ -4,7 +4,7 @@ import { ScrollText } from 'lucide-react';
 import { useState } from 'react';
 import type { AuditEntry } from '#contract/audit.ts';
 import { call } from '../../api/client.ts';
-import { describeUserAgent, humanize } from '../../lib/format.ts';
+import { describeUserAgent, formatMoment, humanize } from '../../lib/format.ts';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';
@@ -172,7 +172,7 @@ export function AuditPage() {
                 [
                   'When',
                   <time key="w" dateTime={shown.at}>
-                    {new Date(shown.at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })}
+                    {formatMoment(Date.parse(shown.at))}
                   </time>,
                 ],
                 ['Who', `${shown.actor} (${kinds[shown.actorKind]})`],

@@ -10,6 +10,7 @@ import { call, newIdempotencyKey, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { DataTable } from '../../table/data-table.tsx';
+import { formatMoment } from '../../lib/format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
@@ -183,7 +184,7 @@ export function SnapshotsTab() {
             asked.what === 'rollback' ? (
               <p>
                 Everything that changed on its disk since{' '}
-                <strong>{new Date(asked.snapshot.createdAt).toLocaleString('en-GB')}</strong> is lost for good. It
+                <strong>{formatMoment(Date.parse(asked.snapshot.createdAt))}</strong> is lost for good. It
                 restarts on the way. Take a snapshot first if you may want to come back.
               </p>
             ) : (
