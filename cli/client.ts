@@ -173,6 +173,27 @@ export class BerthClient {
     return { status: response.statusCode, headers: response.headers, text: Buffer.concat(chunks).toString('utf8') };
   }
 
+  /** The body of a long answer, piece by piece. Errors: CliError; an answer that breaks off is one. */
+  async *bytes<K extends RouteName>(name: K, input: InputOf<K>, signal: AbortSignal): AsyncGenerator<Buffer, void> {
+    const path = pathOf(name, input as RawInput);
+    try {
+      const response: Dispatcher.ResponseData = await request(`${this.url}${path}`, {
+        method: api[name].method,
+        headers: this.headers(),
+        dispatcher: await this.#agent(),
+        signal,
+      });
+      if (response.statusCode !== api[name].status) {
+        const text = await response.body.text();
+        throw errorFromAnswer({ status: response.statusCode, headers: response.headers, text }, this.url);
+      }
+      for await (const chunk of response.body as AsyncIterable<Buffer>) yield chunk;
+    } catch (error) {
+      if (error instanceof CliError || signal.aborted) throw error;
+      throw connectionError(error, this.url);
+    }
+  }
+
   /**
    * Live hints, for ever until `signal` aborts. Reconnects by itself and resumes after the last event seen; a `null`
    * means "something may have been missed, look again". Errors: CliError when the caller may not listen.

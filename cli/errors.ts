@@ -20,7 +20,7 @@ export type ExitName = keyof typeof exitCodes;
 
 export type CliErrorOptions = {
   hint?: string;
-  code?: ErrorCode | 'network' | 'usage' | 'interrupted' | 'operation_failed';
+  code?: ErrorCode | 'network' | 'usage' | 'interrupted' | 'operation_failed' | 'audit_broken';
   requestId?: string | null;
   fields?: readonly FieldError[];
   retryAfterSeconds?: number | null;

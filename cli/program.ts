@@ -1,5 +1,6 @@
 /** The whole command tree. Pure wiring: reading it top to bottom is reading the program's table of contents. */
 import { Argument, Command, Help, Option } from 'commander';
+import { addAuditCommands } from './commands/audit.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addHostCommands } from './commands/hosts.ts';
 import { addIdentityProviderCommands } from './commands/identity-providers.ts';
@@ -54,6 +55,7 @@ export function buildProgram(io: Io, json = false): Command {
   addHostCommands(program, io);
   addOperationCommands(program, io);
   addOrganizationCommands(program, io);
+  addAuditCommands(program, io);
   addQuotaCommands(program, io);
   addTokenCommands(program, io);
   addFactorCommands(program, io);

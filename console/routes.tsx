@@ -362,17 +362,36 @@ const members = createRoute({
     ),
   component: lazyRouteComponent(() => import('./pages/members/members.tsx'), 'MembersPage'),
 });
+export type AuditSearch = {
+  q?: string | undefined;
+  action?: string | undefined;
+  actor?: string | undefined;
+  target?: string | undefined;
+  result?: 'ok' | 'refused' | 'failed' | undefined;
+  /** Days, as 2026-01-31, in the reader's own time; both belong to it. */
+  from?: string | undefined;
+  to?: string | undefined;
+};
+function auditSearch(search: Record<string, unknown>): AuditSearch {
+  const text = (key: string) =>
+    typeof search[key] === 'string' && search[key] !== '' ? search[key].slice(0, 100) : undefined;
+  const day = (key: string) => (/^\d{4}-\d{2}-\d{2}$/.test(text(key) ?? '') ? text(key) : undefined);
+  const result = search['result'];
+  return {
+    q: text('q'),
+    action: text('action'),
+    actor: text('actor'),
+    target: text('target'),
+    result: result === 'ok' || result === 'refused' || result === 'failed' ? result : undefined,
+    from: day('from'),
+    to: day('to'),
+  };
+}
 const audit = createRoute({
   getParentRoute: () => organization,
   path: '/audit',
   staticData: { crumb: 'Audit log' },
-  validateSearch: (
-    search: Record<string, unknown>,
-  ): { action?: string | undefined; actor?: string | undefined; target?: string | undefined } => {
-    const text = (key: string) =>
-      typeof search[key] === 'string' && search[key] !== '' ? search[key].slice(0, 100) : undefined;
-    return { action: text('action'), actor: text('actor'), target: text('target') };
-  },
+  validateSearch: auditSearch,
   component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'AuditPage'),
 });
 const organizationSignIn = createRoute({
@@ -384,6 +403,16 @@ const organizationSignIn = createRoute({
   component: lazyRouteComponent(() => import('./pages/organization/sign-in.tsx'), 'OrganizationSignInPage'),
 });
 
+const platformAudit = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/audit',
+  staticData: { crumb: 'Audit log of the installation' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  validateSearch: auditSearch,
+  component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'PlatformAuditPage'),
+});
 const images = createRoute({
   getParentRoute: () => shell,
   path: '/images',
@@ -506,6 +535,7 @@ const tree = root.addChildren([
     operation,
     instanceById,
     organization.addChildren([members, audit, organizationSignIn]),
+    platformAudit,
     images,
     hosts,
     identityProviders,

@@ -74,6 +74,13 @@ const tagDescriptions: Record<string, string> = {
   system: 'Health and facts of the installation itself.',
 };
 
+const mediaTypes = {
+  json: 'application/json',
+  stream: 'text/event-stream',
+  lines: 'application/x-ndjson',
+  image: 'image/*',
+} as const;
+
 /** 'instances.nameCheck' -> 'InstancesNameCheck'. */
 function pascal(id: string): string {
   return id
@@ -164,7 +171,7 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
     }
     const success: JsonObject = { description: route.status === 202 ? 'Accepted: follow the operation.' : 'Success.' };
     if (route.response !== undefined) {
-      const media = route.produces === 'stream' ? 'text/event-stream' : 'application/json';
+      const media = mediaTypes[route.produces ?? 'json'];
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
     } else if (route.produces === 'image') {
       success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };

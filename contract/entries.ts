@@ -61,6 +61,7 @@ export const entryRoutes = {
     status: 201,
     summary: 'Enter an organization as an operator: with a reason its owners read, until a time',
     params,
+    severalLines: ['reason'],
     body: z.strictObject({
       reason: z.string().trim().min(ENTRY_REASON_LENGTH_MIN).max(500),
       minutes: z.number().int().min(5).max(ENTRY_MINUTES_MAX).default(60),

@@ -10,6 +10,7 @@ import {
   instanceVerbs,
   observedStates,
 } from '#domain/instances.ts';
+import { NAME_LENGTH_MAX } from '#domain/names.ts';
 import { sizeBounds, sizePresets } from '#domain/sizes.ts';
 import {
   API_PREFIX,
@@ -135,6 +136,7 @@ export const instanceRoutes = {
     summary: 'Create a desktop or a server',
     description: 'Send an Idempotency-Key header to make retries safe.',
     params: projectParams,
+    severalLines: ['description'],
     body: z.strictObject({
       kind: instanceKindSchema,
       name: nameSchema,
@@ -189,6 +191,7 @@ export const instanceRoutes = {
     summary: 'Change description or protection',
     params: instanceParams,
     body: z.strictObject({ description: descriptionSchema.optional(), protected: z.boolean().optional() }),
+    severalLines: ['description'],
     response: instanceSchema,
   }),
   instancesRename: defineRoute({
@@ -282,7 +285,7 @@ export const instanceRoutes = {
     status: 202,
     summary: 'Remove an archived or failed instance for good, with its data',
     params: instanceParams,
-    body: z.strictObject({ confirmName: z.string() }),
+    body: z.strictObject({ confirmName: z.string().max(NAME_LENGTH_MAX) }),
     response: acceptedSchema,
   }),
   instancesLogs: defineRoute({

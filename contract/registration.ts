@@ -55,7 +55,7 @@ export const registrationRoutes = {
     path: `${API_PREFIX}/registration`,
     tag,
     access: 'public',
-    rateClass: 'provisioning',
+    rateClass: 'mail',
     status: 204,
     summary: 'Ask for an account: a link goes to the address; the answer is the same for every address',
     body: z.strictObject({ email: emailSchema, code: codeText.optional() }),

@@ -29,14 +29,19 @@ export type RouteDefinition = {
   params?: z.ZodObject;
   query?: z.ZodObject;
   body?: z.ZodType;
+  /** Fields of the body that may have several lines; all other texts are one line. */
+  severalLines?: readonly string[];
   /** Status of success; 202 answers with an Operation. */
   status: 200 | 201 | 202 | 204;
   /** Body of success; absent for 204. */
   response?: z.ZodType;
   /** `form` is application/x-www-form-urlencoded, where a standard of others asks for it. Default: JSON. */
   consumes?: 'json' | 'form';
-  /** `stream` is text/event-stream; `image` a picture whose type is in the answer. */
-  produces?: 'json' | 'stream' | 'image';
+  /**
+   * `stream` is text/event-stream; `lines` application/x-ndjson, one JSON value a line, for as long as it takes; `image` a
+   * picture whose type is in the answer.
+   */
+  produces?: 'json' | 'stream' | 'lines' | 'image';
 };
 
 /** Keeps the literal types of one route. */

@@ -29,6 +29,7 @@ const hostnameSchema = z
   .string()
   .trim()
   .toLowerCase()
+  .max(253)
   .superRefine((value, context) => {
     const problem = hostnameProblem(value);
     if (problem !== null) context.addIssue({ code: 'custom', message: problem });

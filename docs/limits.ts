@@ -3,6 +3,13 @@ import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '#contract/common.ts';
 import { TERMINAL_DETACHED_SECONDS_MAX, TERMINAL_SCROLLBACK_BYTES_MAX } from '#contract/edge.ts';
 import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
 import { HOST_NUMBER_MAX, HOST_NUMBER_MIN } from '#domain/addresses.ts';
+import {
+  AUDIT_HEAD_ENTRIES,
+  AUDIT_HEAD_MINUTES,
+  AUDIT_RETENTION_DAYS_DEFAULT,
+  AUDIT_RETENTION_DAYS_MAX,
+  AUDIT_RETENTION_DAYS_MIN,
+} from '#domain/audit.ts';
 import { REPAIR_ATTEMPTS_MAX } from '#domain/drift.ts';
 import { ARCHIVE_DAYS, ROUTES_PER_INSTANCE_MAX, SNAPSHOTS_PER_INSTANCE_MAX } from '#domain/instances.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
@@ -121,9 +128,23 @@ ${table([
 ## API
 
 ${table([
-  ['Body of a request', bytes(BODY_BYTES_MAX), 'BODY_BYTES_MAX'],
+  [
+    'Body of a request',
+    `${bytes(BODY_BYTES_MAX.api)}; ${bytes(BODY_BYTES_MAX.provisioning)} to create, ${bytes(BODY_BYTES_MAX['sign-in'])} to sign in, ${bytes(BODY_BYTES_MAX.mail)} to ask for a mail`,
+    'BODY_BYTES_MAX',
+  ],
   ['Rows of a page', `${PAGE_SIZE_MAX} (${PAGE_SIZE_DEFAULT} unless asked)`, 'PAGE_SIZE_MAX, PAGE_SIZE_DEFAULT'],
   ['Event streams of a person', String(STREAMS_PER_PERSON_MAX), 'STREAMS_PER_PERSON_MAX'],
+  [
+    'How long audit entries are kept',
+    `${AUDIT_RETENTION_DAYS_DEFAULT} days, or ${AUDIT_RETENTION_DAYS_MIN} to ${AUDIT_RETENTION_DAYS_MAX}, or for ever`,
+    'AUDIT_RETENTION_DAYS_DEFAULT',
+  ],
+  [
+    'Audit entries until a head is signed',
+    `${AUDIT_HEAD_ENTRIES}, or ${AUDIT_HEAD_MINUTES} minutes`,
+    'AUDIT_HEAD_ENTRIES',
+  ],
   ['How long an idempotency key is remembered', `${IDEMPOTENCY_HOURS} hours`, 'IDEMPOTENCY_HOURS'],
 ])}
 

@@ -18,6 +18,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/sign-in-with-keycloak-or-google.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/import-an-image.md',
+      'docs/how-to/verify-an-export.md',
       'docs/how-to/use-the-command-line.md',
       'docs/how-to/uninstall.md',
     ],
@@ -40,6 +41,7 @@ export const sections: readonly Section[] = [
       'docs/explanation/isolation.md',
       'docs/explanation/ingress.md',
       'docs/explanation/durability.md',
+      'docs/explanation/audit-log.md',
       'SECURITY.md',
     ],
   },
@@ -81,6 +83,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0009-types-stripped-nothing-built.md',
       'docs/adr/0010-docs-are-static-pages.md',
       'docs/adr/0011-what-an-archived-instance-keeps.md',
+      'docs/adr/0012-audit-entries-are-linked-at-commit.md',
     ],
   },
 ];

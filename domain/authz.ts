@@ -29,6 +29,7 @@ export const actions = [
   'entry.read',
   'entry.end',
   'audit.read',
+  'audit.update',
   'project.read',
   'project.create',
   'project.update',
@@ -73,6 +74,8 @@ export const platformActions = [
   'platform.settings.update',
   'platform.quota.read',
   'platform.quota.update',
+  'platform.audit.read',
+  'platform.audit.update',
   'platform.user.read',
   'platform.user.update',
   'platform.user.delete',
@@ -148,7 +151,7 @@ export const permissionTable: Record<Role, readonly Action[]> = {
   member,
   operator,
   admin,
-  owner: [...admin, 'organization.delete'],
+  owner: [...admin, 'organization.delete', 'audit.update'],
 };
 
 /** Every signed-in person may look at images and hosts' names (to create things); the rest needs platform administration. */

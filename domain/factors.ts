@@ -37,6 +37,7 @@ export const dangerousActions = {
   'account.email': 'your e-mail address changes',
   'account.delete': 'your account is deleted',
   'audit.export': 'the audit log is exported',
+  'audit.retention': 'the time the audit log is kept changes',
   'identity.providers': 'identity providers change',
   'identities.change': 'the ways you sign in change',
   'oidc.clients': 'apps that sign people in change',

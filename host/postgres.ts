@@ -187,13 +187,19 @@ export async function asAdmin<T>(
 
 /**
  * Roles and database of Berth: `berth_server` owns the database, `berth_edge` may connect and read what the migrations
- * grant it (the edge_* views), nobody else may connect.
+ * grant it (the edge_* views), nobody else may connect. `berth_audit` owns the audit log and nobody can become it: the
+ * migration that makes the tables gives them away through `berth_hand_over_audit`, once. The schema belongs to the
+ * administrator, because the owner of a schema may drop what is in it.
  */
 export async function ensureRoles(socketDir: string, database: string = POSTGRES_DATABASE): Promise<void> {
   await asAdmin(socketDir, 'postgres', async (client) => {
-    for (const role of ['berth_server', 'berth_edge']) {
+    for (const [role, login] of [
+      ['berth_server', 'login'],
+      ['berth_edge', 'login'],
+      ['berth_audit', 'nologin'],
+    ] as const) {
       const found = await client.query('select from pg_roles where rolname = $1', [role]);
-      if (found.rowCount === 0) await client.query(`create role ${role} login nosuperuser nocreatedb nocreaterole`);
+      if (found.rowCount === 0) await client.query(`create role ${role} ${login} nosuperuser nocreatedb nocreaterole`);
     }
     await client.query(`alter role berth_edge set default_transaction_read_only = on`);
     const found = await client.query('select from pg_database where datname = $1', [database]);
@@ -202,7 +208,36 @@ export async function ensureRoles(socketDir: string, database: string = POSTGRES
     await client.query(`revoke connect, temporary on database ${client.escapeIdentifier(database)} from public`);
     await client.query(`grant connect on database ${client.escapeIdentifier(database)} to berth_edge`);
   });
+  await asAdmin(socketDir, database, (client) => client.query(HAND_OVER_AUDIT).then(() => {}));
 }
+
+const HAND_OVER_AUDIT = `
+  alter schema public owner to ${POSTGRES_ADMIN};
+  grant usage, create on schema public to berth_server with grant option;
+  create or replace function public.berth_hand_over_audit() returns void
+  language plpgsql security definer set search_path = pg_catalog, pg_temp as $$
+  declare
+    name text;
+  begin
+    if (select relowner from pg_class where oid = 'public.audit'::regclass) = 'berth_audit'::regrole then
+      raise exception 'the audit log was handed over before';
+    end if;
+    foreach name in array array['audit', 'audit_chain', 'audit_link', 'audit_head', 'audit_tombstone'] loop
+      execute format('alter table public.%I owner to berth_audit', name);
+      execute format('revoke all on public.%I from public, berth_server, berth_edge', name);
+      execute format('grant select on public.%I to berth_server', name);
+    end loop;
+    grant insert on public.audit, public.audit_head to berth_server;
+    alter function public.audit_link_of(text, bigint, bytea, bytea) owner to berth_audit;
+    alter function public.audit_append() owner to berth_audit;
+    alter function public.audit_refuse() owner to berth_audit;
+    alter function public.audit_remove(text, bigint, jsonb) owner to berth_audit;
+    revoke execute on function public.audit_remove(text, bigint, jsonb) from public;
+    grant execute on function public.audit_remove(text, bigint, jsonb) to berth_server;
+  end
+  $$;
+  revoke execute on function public.berth_hand_over_audit() from public;
+  grant execute on function public.berth_hand_over_audit() to berth_server`;
 
 export type RunningPostgres = {
   pid: number;

@@ -34,7 +34,7 @@ import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
 import { registerRegistration } from './http/registration.ts';
 import { registerRoutes } from './http/routes.ts';
-import { createHttp, type Http } from './http/server.ts';
+import { createHttp, type Http, type HttpOptions } from './http/server.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
@@ -67,6 +67,8 @@ export type ServerParts = {
   ids?: Ids;
   /** Tests that look at one half leave the other out. */
   startWork?: (options: WorkOptions) => Promise<Work>;
+  /** How long a client may take to send a request. */
+  slow?: HttpOptions['slow'];
   work?: Pick<WorkOptions, 'timing' | 'pace' | 'stopPoint' | 'wrapRun' | 'withoutReconcilers'>;
 };
 
@@ -180,6 +182,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     const http = await createHttp({
       log,
       clock,
+      ...(parts.slow === undefined ? {} : { slow: parts.slow }),
       consoleOrigin: config.consoleOrigin,
       limits: new Limits({
         clock,
@@ -216,8 +219,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       agent: () => driver.host(),
     });
     await registerOpenapi(http, OPENAPI_FILE);
-    registerDocs(http, DOCS_DIR, log);
-    await registerConsole(http, config.consoleDir, log);
+    registerDocs(http, DOCS_DIR, config.consoleOrigin, log);
+    await registerConsole(http, config.consoleDir, config.consoleOrigin, log);
     const missing = Object.values(api).filter((route) => !http.registered.has(route.id));
     if (missing.length > 0) log.warn({ routes: missing.map((route) => route.id) }, 'endpoints without a handler');
 

@@ -75,7 +75,7 @@ export type TestServerOptions = {
   clock?: Clock;
   log?: Log;
   masterKey?: string;
-} & Pick<ServerParts, 'startWork' | 'work'>;
+} & Pick<ServerParts, 'startWork' | 'work' | 'slow'>;
 
 export type TestServer = RunningServer & {
   driver: InstanceDriver;
@@ -100,6 +100,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     log: options.log ?? createLog({ level: 'trace', write: (line) => logLines.push(line) }),
     version: '0.0.0-test',
     ...(options.clock === undefined ? {} : { clock: options.clock }),
+    ...(options.slow === undefined ? {} : { slow: options.slow }),
     ...(options.startWork === undefined ? {} : { startWork: options.startWork }),
     ...(options.work === undefined ? {} : { work: options.work }),
   });

@@ -1,8 +1,8 @@
-/** members, projects, audit: the organization. */
+/** members, projects: the organization. */
 import { type Command, Option } from 'commander';
 import { type Role, roles } from '#domain/authz.ts';
 import { usageError } from '../errors.ts';
-import { formatRelative, paintState, parseSince, plain } from '../format.ts';
+import { formatRelative, plain } from '../format.ts';
 import { collect, findMember, LIST_ROWS_MAX } from '../refs.ts';
 import { type Io, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
@@ -172,72 +172,7 @@ function addProjects(program: Command, io: Io): void {
     );
 }
 
-type AuditOptions = { action?: string; actor?: string; target?: string; since?: string; until?: string; limit: string };
-
-function addAudit(program: Command, io: Io): void {
-  const audit = program.command('audit').description('Who changed what');
-  audit
-    .command('list')
-    .alias('ls')
-    .description('List the audit log of the organization, newest first')
-    .option('--action <action>', 'only this action, such as instance.create')
-    .option('--actor <who>', 'only this person or token')
-    .option('--target <what>', 'only this target')
-    .option('--since <time>', 'after this time (2h, 7d or RFC 3339)')
-    .option('--until <time>', 'before this time')
-    .option('--limit <n>', 'rows at most', '50')
-    .addHelpText(
-      'after',
-      examples([
-        'berth audit list --since 7d --action instance.archive',
-        'berth audit list --limit 1000 --json > audit.json',
-      ]),
-    )
-    .action(
-      run<AuditOptions>(io, async (berth, _args, options) => {
-        const limit = Number(options.limit);
-        if (!Number.isInteger(limit) || limit < 1 || limit > 10_000)
-          throw usageError('--limit takes a number from 1 to 10000.');
-        const organization = await berth.organization();
-        const client = await berth.client();
-        const now = berth.io.now();
-        const page = await collect(limit, (query) =>
-          client.call('auditList', {
-            params: { organization: organization.id },
-            query: {
-              ...query,
-              ...(options.action === undefined ? {} : { action: options.action }),
-              ...(options.actor === undefined ? {} : { actor: options.actor }),
-              ...(options.target === undefined ? {} : { target: options.target }),
-              ...(options.since === undefined ? {} : { since: parseSince(options.since, now) }),
-              ...(options.until === undefined ? {} : { until: parseSince(options.until, now) }),
-            },
-          }),
-        );
-        berth.print(page, () =>
-          renderTable(
-            page.items,
-            [
-              { title: 'When', value: (row) => formatRelative(row.at, now) },
-              { title: 'Who', value: (row) => row.actor },
-              { title: 'Did', value: (row) => row.action },
-              { title: 'To', value: (row) => row.target },
-              {
-                title: 'Result',
-                value: (row) => row.result,
-                paint: (text, row) => text.replace(row.result, paintState(row.result, berth.paint)),
-              },
-              { title: 'From', value: (row) => row.address ?? '-' },
-            ],
-            { paint: berth.paint, empty: 'Nothing matches.' },
-          ),
-        );
-      }),
-    );
-}
-
 export function addOrganizationCommands(program: Command, io: Io): void {
   addMembers(program, io);
   addProjects(program, io);
-  addAudit(program, io);
 }

@@ -124,21 +124,51 @@ export async function call<K extends RouteName>(
   input: InputOf<K>,
   options: CallOptions = {},
 ): Promise<OutputOf<K>> {
+  const response = await confirmed(() => send(name, input, options, REQUEST_TIMEOUT_MS));
+  if (response.status === 204) return undefined as OutputOf<K>;
+  return (await response.json()) as OutputOf<K>;
+}
+
+/** Downloads can be long: given up only when nothing begins. */
+export const DOWNLOAD_TIMEOUT_MS = 10 * 60_000;
+
+/** The body of an endpoint that answers with a file, and the name the server gives it. Throws ApiError. */
+export async function download<K extends RouteName>(name: K, input: InputOf<K>): Promise<{ blob: Blob; name: string }> {
+  const response = await confirmed(() => send(name, input, {}, DOWNLOAD_TIMEOUT_MS));
+  const given = /filename="([\w.-]+)"/.exec(response.headers.get('content-disposition') ?? '')?.[1];
   try {
-    return await send(name, input, options);
-  } catch (error) {
-    if (!(error instanceof ApiError) || error.code !== 'step_up_required') throw error;
-    if (!(await askToConfirm(error.message))) throw error;
-    return send(name, input, options);
+    return { blob: await response.blob(), name: given ?? `${name}.jsonl` };
+  } catch {
+    throw new ApiError({
+      code: 'network',
+      title: 'The download broke off',
+      detail: 'The connection ended before the file was whole. Nothing was kept; try again.',
+    });
   }
 }
 
-async function send<K extends RouteName>(name: K, input: InputOf<K>, options: CallOptions): Promise<OutputOf<K>> {
+/** Where a fresh confirmation is needed, the person is asked and the call is repeated once. */
+async function confirmed<T>(attempt: () => Promise<T>): Promise<T> {
+  try {
+    return await attempt();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== 'step_up_required') throw error;
+    if (!(await askToConfirm(error.message))) throw error;
+    return attempt();
+  }
+}
+
+async function send<K extends RouteName>(
+  name: K,
+  input: InputOf<K>,
+  options: CallOptions,
+  timeoutMs: number,
+): Promise<Response> {
   const { method, url, body } = buildRequest(name, input);
   const headers: Record<string, string> = { accept: 'application/json' };
   if (body !== undefined) headers['content-type'] = 'application/json';
   if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
-  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT_MS);
+  const timeout = AbortSignal.timeout(timeoutMs);
   let response: Response;
   try {
     response = await fetch(url, {
@@ -159,8 +189,7 @@ async function send<K extends RouteName>(name: K, input: InputOf<K>, options: Ca
     });
   }
   if (!response.ok) throw await problemOf(response);
-  if (response.status === 204) return undefined as OutputOf<K>;
-  return (await response.json()) as OutputOf<K>;
+  return response;
 }
 
 /** A fresh idempotency key; works on plain HTTP, where crypto.randomUUID is missing. */

@@ -134,7 +134,9 @@ function Consequences({ facts }: { facts: Deletion }) {
           : `It leaves ${facts.organizations.map((each) => each.title).join(', ')}.`}
       </li>
       <li>
-        {instances === 0 ? 'Nothing it made is running anywhere.' : `${plural(instances, 'instance')} it made stay there.`}{' '}
+        {instances === 0
+          ? 'Nothing it made is running anywhere.'
+          : `${plural(instances, 'instance')} it made stay there.`}{' '}
         What the audit log says of the past stays too.
       </li>
     </ul>

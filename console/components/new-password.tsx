@@ -17,7 +17,10 @@ export const newPassword = z
 type Form = {
   register: UseFormRegister<{ password: string; again: string }>;
   formState: {
-    errors: { password?: { message?: string | undefined } | undefined; again?: { message?: string | undefined } | undefined };
+    errors: {
+      password?: { message?: string | undefined } | undefined;
+      again?: { message?: string | undefined } | undefined;
+    };
   };
 };
 

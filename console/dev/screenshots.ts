@@ -143,7 +143,75 @@ const shots: Shot[] = [
     },
   },
   { name: 'account', path: '/account' },
-  { name: 'account-sessions', path: '/account/sessions' },
+  { name: 'security-none', path: '/account/security', scenario: 'seed' },
+  {
+    name: 'security-totp',
+    path: '/account/security',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
+      await page.getByRole('img', { name: 'QR code of the key' }).waitFor();
+    },
+  },
+  {
+    name: 'security-codes',
+    path: '/account/security',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Set up an authenticator app' }).click();
+      await page.getByLabel('Code', { exact: true }).fill('123456');
+      await page.getByRole('button', { name: 'Turn it on' }).click();
+      await page.getByText('they are shown this once').waitFor();
+    },
+  },
+  { name: 'security-strict', path: '/p/main', scenario: 'strict' },
+  { name: 'security-factors', path: '/account/security', scenario: 'factors' },
+  {
+    name: 'security-remove',
+    path: '/account/security',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Remove Blue security key' }).click();
+    },
+  },
+  { name: 'organization-sign-in', path: '/o/harbour/sign-in' },
+  {
+    name: 'organization-sign-in-ask',
+    path: '/o/harbour/sign-in',
+    before: async (page) => {
+      await page.getByRole('switch').click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'members-reset',
+    path: '/o/harbour/members',
+    before: async (page) => {
+      await page
+        .getByRole('button', { name: /Actions of/ })
+        .nth(1)
+        .click();
+    },
+  },
+  {
+    name: 'step-up',
+    path: '/account/security',
+    scenario: 'unconfirmed',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Make new ones' }).click();
+      await page.getByRole('dialog').getByRole('button', { name: 'Make new ones' }).click();
+      await page.getByRole('dialog', { name: 'Is it you?' }).waitFor();
+    },
+  },
+  {
+    name: 'sign-in-factor',
+    path: '/sign-in',
+    scenario: 'factors-out',
+    before: async (page) => {
+      await page.getByLabel('E-mail').fill('mara@harbour.example');
+      await page.getByLabel('Password').fill('some password');
+      await page.getByRole('button', { name: 'Sign in', exact: true }).click();
+      await page.getByRole('heading', { name: 'One more step' }).waitFor();
+    },
+  },
+  { name: 'account-sessions', scenario: 'seed', path: '/account/sessions' },
   { name: 'account-tokens', path: '/account/tokens' },
   {
     name: 'token-new',

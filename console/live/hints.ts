@@ -40,9 +40,15 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   session: [{ routes: ['whoami', 'accountGet', 'sessionsList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
+  audit: [
+    {
+      // Not platformAuditList: each reading of it is recorded, and nobody read what only the page fetched again.
+      routes: ['auditList', 'auditState', 'platformAuditState', 'activityList'],
+      params: () => ({}),
+    },
+  ],
   user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
   mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
-  audit: [{ routes: ['auditList', 'activityList'], params: () => ({}) }],
 };
 
 /** True when any of `hints` makes the query with this key stale. */

@@ -4,7 +4,7 @@ import { makeRecoveryCode, RECOVERY_CODES } from '#domain/factors.ts';
 import type { OutputOf } from '../api/client.ts';
 import type { Handlers } from './handlers.ts';
 import type { MockState } from './state.ts';
-import { iso, record } from './state.ts';
+import { iso, newId, record } from './state.ts';
 
 type FactorName =
   | 'signInFactor'
@@ -33,6 +33,29 @@ export type MockFactors = Pick<OutputOf<'securityGet'>, 'totp' | 'passkeys' | 'r
 
 export function noFactors(): MockFactors {
   return { totp: null, passkeys: [], recoveryCodesLeft: 0, required: false, confirmedAt: Date.now() };
+}
+
+/** Scenarios of the mock that are about second factors; nothing for other names. */
+export function factorScenario(name: string): Partial<Pick<MockState, 'factors' | 'signedIn'>> {
+  const day = 86_400_000;
+  const passkey = (title: string, synced: boolean, days: number, used: number | null) => ({
+    id: newId('pky'),
+    name: title,
+    synced,
+    createdAt: iso(Date.now() - days * day),
+    lastUsedAt: used === null ? null : iso(Date.now() - used * day),
+  });
+  const full: MockFactors = {
+    ...noFactors(),
+    totp: { since: iso(Date.now() - 40 * day) },
+    passkeys: [passkey('Chrome on Linux', true, 20, 0.1), passkey('Blue security key', false, 3, null)],
+    recoveryCodesLeft: 2,
+  };
+  if (name === 'factors') return { factors: full };
+  if (name === 'factors-out') return { factors: { ...full, passkeys: [] }, signedIn: false };
+  if (name === 'strict') return { factors: { ...noFactors(), required: true } };
+  if (name === 'unconfirmed') return { factors: { ...full, confirmedAt: 0 } };
+  return {};
 }
 
 export function kindsOf({ factors }: MockState): ('totp' | 'passkey' | 'recovery')[] {

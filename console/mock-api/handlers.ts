@@ -7,6 +7,7 @@ import type { BodyOf, ParamsOf, QueryOf, ResponseOf } from '#contract/route.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
+import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { outsideHandlers } from './handlers-outside.ts';
@@ -308,31 +309,7 @@ export const handlers: Handlers = {
     if (host === undefined) throw notFound('host');
     return host;
   },
-  auditList: (state, { query }) => ({
-    items: state.audit.filter(
-      (each) =>
-        (query.action === undefined || each.action.includes(query.action)) &&
-        (query.actor === undefined || each.actor.includes(query.actor)) &&
-        (query.target === undefined || each.target.includes(query.target)),
-    ),
-    nextCursor: null,
-  }),
-  activityList: (state, { query }) => ({
-    items: state.audit
-      .filter((each) => each.targetKind === 'instance' || each.targetKind === 'snapshot' || each.targetKind === 'route')
-      .filter((each) => query.instance === undefined || each.targetId === query.instance)
-      .slice(0, query.limit)
-      .map((each) => ({
-        id: each.id,
-        at: each.at,
-        actor: each.actor,
-        action: each.action,
-        target: each.target,
-        targetId: each.targetId,
-        result: each.result,
-      })),
-    nextCursor: null,
-  }),
+  ...auditHandlers,
   events: () => {
     throw new BerthError('internal', 'The event stream is answered by the plugin itself.');
   },

@@ -1,6 +1,7 @@
 /**
  * Serves the mock from Vite's own server: REST with the contract's validation, event stream, and edge's WebSockets.
- * `?mock=fresh` (an installation before set-up), `?mock=empty` (nothing created yet), `?mock=viewer`, `?mock=out` and
+ * `?mock=fresh` (an installation before set-up), `?mock=empty` (nothing created yet), `?mock=viewer`, `?mock=out`,
+ * `?mock=factors` (has second factors; `-out` has to give one), `?mock=strict` (has to set one up), `?mock=unconfirmed` and
  * `?mock=seed` on any page choose what to look at. `MOCK_CHAOS=20` makes a fifth of all calls fail.
  */
 import { randomBytes } from 'node:crypto';
@@ -12,6 +13,7 @@ import type { RouteDefinition } from '#contract/route.ts';
 import { BerthError, errorCatalogue, toBerthError } from '#domain/errors.ts';
 import { attachEdge, thumbnail } from './edge.ts';
 import { buildImage, handlers, seed } from './handlers.ts';
+import { factorScenario } from './handlers-factors.ts';
 import type { MockState } from './state.ts';
 import { listeners } from './state.ts';
 
@@ -44,6 +46,7 @@ function scenario(name: string): MockState {
     });
   else if (name === 'viewer') Object.assign(state, { role: 'viewer', user: { ...state.user, platformAdmin: false } });
   else if (name === 'out') state.signedIn = false;
+  else Object.assign(state, factorScenario(name));
   const building = state.images.find((each) => each.state === 'building');
   if (building !== undefined)
     buildImage(

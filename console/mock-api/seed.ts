@@ -479,12 +479,14 @@ export function seed(): MockState {
     [4 * DAY, 'ines@harbour.example', 'route.create', `grafana.${DOMAIN}`, 'ok', 'user'],
     [5 * DAY, 'mara@harbour.example', 'instance.resize', 'atlas', 'ok', 'user'],
   ];
-  for (const [ago, actor, action, target, result, actorKind] of log) {
+  for (const [index, [ago, actor, action, target, result, actorKind]] of log.entries()) {
     const owner = state.instances.find((each) => each.name === target);
     state.audit.push({
       id: newId('aud', now - ago),
+      position: 1294 - index,
       at: iso(now - ago),
       actorKind: actorKind as 'user',
+      actorId: actorKind === 'system' ? null : state.user.id,
       actor,
       action,
       targetKind: action.split('.')[0] ?? '',
@@ -499,8 +501,8 @@ export function seed(): MockState {
             ? 'berth-cli/0.1.0'
             : 'Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0 Safari/537.36',
       requestId: `req-${(ago * 7919).toString(16)}`,
-      before: action === 'instance.resize' ? { cpus: 2, memoryBytes: 4 * GIB } : null,
-      after: action === 'instance.resize' ? { cpus: 4, memoryBytes: 8 * GIB } : null,
+      before: action === 'instance.resize' ? { cpus: 2, memoryBytes: 4 * GIB, protected: true } : null,
+      after: action === 'instance.resize' ? { cpus: 4, memoryBytes: 8 * GIB, protected: true } : null,
     });
   }
   return state;

@@ -64,6 +64,8 @@ export type MockState = {
   factors: MockFactors;
   accounts: MockAccounts;
   audit: AuditEntry[];
+  /** Days; null: for ever. */
+  auditRetention: number | null;
   outside: MockOutside;
 };
 
@@ -92,8 +94,10 @@ export function record(
 ): void {
   state.audit.unshift({
     id: newId('aud'),
+    position: (state.audit[0]?.position ?? 0) + 1,
     at: iso(),
     actorKind: actor === 'Berth' ? 'system' : 'user',
+    actorId: actor === 'Berth' ? null : state.user.id,
     actor,
     action,
     targetKind,
@@ -200,6 +204,7 @@ export function emptyState(): MockState {
     factors: noFactors(),
     accounts: someAccounts(user, organization),
     audit: [],
+    auditRetention: 90,
     outside: someProviders(organization.id),
   };
 }

@@ -18,8 +18,8 @@ import {
 } from 'lucide-react';
 import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
-import { projectSlug } from '../lib/scope.ts';
 import { Avatar } from '../components/avatar.tsx';
+import { projectSlug } from '../lib/scope.ts';
 import { themeStore } from '../lib/theme.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Kbd, shortcutText } from '../ui/kbd.tsx';
@@ -144,10 +144,7 @@ function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => 
         { key: 'out', label: 'Sign out', icon: <LogOut />, onSelect: () => void signOut() },
       ]}
       trigger={
-        <button
-          type="button"
-          className="rounded-full hover:brightness-97"
-        >
+        <button type="button" className="rounded-full hover:brightness-97">
           <Avatar name={user.name} src={preferences.avatar} />
           <span className="sr-only">, account of {user.name}</span>
         </button>

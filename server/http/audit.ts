@@ -1,17 +1,63 @@
-/** Endpoints of the audit log and of project activity. */
+/** Endpoints of the audit logs and of project activity. */
+import { Readable } from 'node:stream';
+import type { FastifyReply } from 'fastify';
 import { api } from '#contract/api.ts';
-import { readActivity, readAudit } from '#server/app/audit.ts';
+import {
+  type AuditExport,
+  type AuditStateAnswer,
+  exportAudit,
+  readActivity,
+  readAudit,
+  readAuditState,
+  setAuditRetention,
+} from '#server/app/audit.ts';
 import type { AppContext } from '#server/app/context.ts';
 import { iso } from './present.ts';
 import type { Http } from './server.ts';
 
+function presentPage<Row extends { at: Date }>(page: { items: Row[]; nextCursor: string | null }) {
+  return { items: page.items.map((row) => ({ ...row, at: iso(row.at) })), nextCursor: page.nextCursor };
+}
+
+function presentState(state: AuditStateAnswer) {
+  return { ...state, verifiedAt: state.verifiedAt === null ? null : iso(state.verifiedAt) };
+}
+
+function sendLines(reply: FastifyReply, { chain, lines }: AuditExport): void {
+  const day = new Date().toISOString().slice(0, 10);
+  reply
+    .type('application/x-ndjson; charset=utf-8')
+    .header('cache-control', 'no-store')
+    .header('content-disposition', `attachment; filename="berth-audit-${chain}-${day}.jsonl"`)
+    .send(Readable.from(lines));
+}
+
 export function registerAudit(http: Http, app: AppContext): void {
-  http.register(api.auditList, async ({ caller, params, query }) => {
-    const page = await readAudit(app, caller, params.organization, query);
-    return { items: page.items.map((row) => ({ ...row, at: iso(row.at) })), nextCursor: page.nextCursor };
-  });
-  http.register(api.activityList, async ({ caller, params, query }) => {
-    const page = await readActivity(app, caller, params.project, query);
-    return { items: page.items.map((row) => ({ ...row, at: iso(row.at) })), nextCursor: page.nextCursor };
-  });
+  http.register(api.auditList, async ({ caller, params, query }) =>
+    presentPage(await readAudit(app, caller, params.organization, query)),
+  );
+  http.registerStream(api.auditExport, async ({ caller, params, query }, { reply }) =>
+    sendLines(reply, await exportAudit(app, caller, params.organization, query)),
+  );
+  http.register(api.auditState, async ({ caller, params }) =>
+    presentState(await readAuditState(app, caller, params.organization)),
+  );
+  http.register(api.auditRetention, async ({ caller, params, body }) =>
+    presentState(await setAuditRetention(app, caller, params.organization, body.days)),
+  );
+  http.register(api.platformAuditList, async ({ caller, query }) =>
+    presentPage(await readAudit(app, caller, 'platform', query)),
+  );
+  http.registerStream(api.platformAuditExport, async ({ caller, query }, { reply }) =>
+    sendLines(reply, await exportAudit(app, caller, 'platform', query)),
+  );
+  http.register(api.platformAuditState, async ({ caller }) =>
+    presentState(await readAuditState(app, caller, 'platform')),
+  );
+  http.register(api.platformAuditRetention, async ({ caller, body }) =>
+    presentState(await setAuditRetention(app, caller, 'platform', body.days)),
+  );
+  http.register(api.activityList, async ({ caller, params, query }) =>
+    presentPage(await readActivity(app, caller, params.project, query)),
+  );
 }

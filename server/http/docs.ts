@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
 import { BerthError } from '#domain/errors.ts';
 import type { Log } from '#server/runtime/log.ts';
+import { sendPage } from './security-headers.ts';
 import { type Http, sendProblem } from './server.ts';
 
 const PATH = /^[a-z0-9][a-zA-Z0-9._/-]{0,200}$/;
@@ -29,12 +30,13 @@ export function docsFiles(path: string): string[] {
 }
 
 /** `docsDir` is where the built pages are; while it is not there, /docs answers 404. */
-export function registerDocs(http: Http, docsDir: string, log: Log): void {
+export function registerDocs(http: Http, docsDir: string, consoleOrigin: string, log: Log): void {
   http.fastify.get('/docs', (_request, reply) => reply.redirect('/docs/', 308));
   http.fastify.get<{ Params: { '*': string } }>('/docs/*', async (request, reply) => {
     for (const file of docsFiles(request.params['*'])) {
       const bytes = await readFile(join(docsDir, file)).catch(() => null);
       if (bytes === null) continue;
+      if (extname(file) === '.html') return sendPage(reply, bytes.toString('utf8'), consoleOrigin);
       return reply
         .header('cache-control', 'no-cache')
         .type(types[extname(file)] ?? 'text/plain')

@@ -25,7 +25,10 @@ const clock = new TestClock(new Date('2026-11-21T10:00:30Z'));
 beforeAll(async () => {
   consoleDir = mkdtempSync(join(tmpdir(), 'berth-console-'));
   mkdirSync(join(consoleDir, 'assets'));
-  writeFileSync(join(consoleDir, 'index.html'), '<!doctype html><title>console</title>');
+  writeFileSync(
+    join(consoleDir, 'index.html'),
+    '<!doctype html><html><head><title>console</title><link rel="modulepreload" crossorigin href="/assets/b.js"><script type="module" src="/assets/app-1a2b3c4d.js"></script></head></html>',
+  );
   writeFileSync(join(consoleDir, 'assets', 'app-1a2b3c4d.js'), 'export {}');
   writeFileSync(join(consoleDir, '.secret'), 'hidden');
   server = await startTestServer({
@@ -103,19 +106,46 @@ describe('I2: changes come from the console itself', () => {
 });
 
 describe('answers', () => {
-  it('carry a strict content security policy and friends, also on errors', async () => {
-    for (const url of ['/', '/healthz', '/api/v1/nothing', '/api/v1/session']) {
-      const { headers } = await server.anonymous.raw({ method: 'GET', url, headers: { accept: 'text/html' } });
-      const policy = String(headers['content-security-policy']);
-      expect(policy, url).toContain("default-src 'self'");
-      expect(policy).toContain("script-src 'self';");
-      expect(policy).toContain("frame-ancestors 'none'");
-      expect(policy).not.toContain('unsafe-eval');
+  const get = (url: string) => server.anonymous.raw({ method: 'GET', url, headers: { accept: 'text/html' } });
+
+  it('may do nothing at all in a browser unless they are a page, and carry the other headers, also on errors', async () => {
+    for (const url of ['/healthz', '/api/v1/nothing', '/api/v1/session', '/assets/app-1a2b3c4d.js', '/']) {
+      const { headers } = await get(url);
+      if (url !== '/') {
+        expect(headers['content-security-policy'], url).toBe(
+          "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        );
+      }
       expect(headers['x-content-type-options']).toBe('nosniff');
-      expect(headers['x-frame-options']).toBe('DENY');
+      expect(headers['x-frame-options'], url).toBe('DENY');
       expect(headers['referrer-policy']).toBe('same-origin');
       expect(headers['strict-transport-security']).toContain('max-age=');
+      expect(headers['cross-origin-opener-policy']).toBe('same-origin');
+      expect(headers['cross-origin-resource-policy']).toBe('same-origin');
+      expect(headers['permissions-policy']).toContain('camera=()');
+      expect(headers).not.toHaveProperty('server');
+      expect(headers).not.toHaveProperty('x-powered-by');
     }
+  });
+
+  it('pages run the scripts with the nonce of this answer and no other', async () => {
+    const nonces = new Set<string>();
+    for (const url of ['/', '/p/main/instances', '/index.html']) {
+      const { headers, body } = await get(url);
+      const policy = String(headers['content-security-policy']);
+      const nonce = /script-src 'self' 'nonce-([A-Za-z0-9_-]{24})' 'strict-dynamic'/.exec(policy)?.[1] ?? '';
+      expect(nonce, url).not.toBe('');
+      nonces.add(nonce);
+      expect(body).toContain(`<script nonce="${nonce}" type="module" src="/assets/app-1a2b3c4d.js">`);
+      expect(body).toContain(`<link nonce="${nonce}" rel="modulepreload"`);
+      expect(body).toContain(`<meta property="csp-nonce" nonce="${nonce}">`);
+      for (const part of ["frame-ancestors 'none'", "object-src 'none'", "base-uri 'none'", "default-src 'self'"]) {
+        expect(policy).toContain(part);
+      }
+      expect(policy).not.toContain('unsafe-eval');
+      expect(policy.split(';').find((part) => part.includes('script-src'))).not.toContain('unsafe-inline');
+    }
+    expect(nonces.size).toBe(3);
   });
 
   it('carry the request id of the caller, or a new one when that is not usable', async () => {

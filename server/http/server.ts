@@ -22,19 +22,30 @@ import { type Credential, clientAddress, clientUserAgent, readCredential, sessio
 import type { Limits } from './limits.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
-import { registerSecurityHeaders } from './security-headers.ts';
+import { bareHeaders, registerSecurityHeaders } from './security-headers.ts';
 import { outsideCookie, readOutsideSecret, readSignInHandle, signInCookie } from './sign-in-cookie.ts';
 import { checkText } from './text.ts';
 
-export const BODY_BYTES_MAX = 256 * 1024;
-const HEADER_TIMEOUT_MS = 30_000;
+/** By class of endpoint: what guesses and asks needs little. */
+export const BODY_BYTES_MAX = {
+  'sign-in': 16 * 1024,
+  mail: 4 * 1024,
+  provisioning: 64 * 1024,
+  api: 256 * 1024,
+} as const;
+const HEADER_BYTES_MAX = 32 * 1024;
+const HEADERS_MAX = 100;
 const IDEMPOTENCY_KEY_LENGTH_MAX = 100;
+
+/** How long a client may take: to send its headers, its whole request; and how often that is looked at. */
+const slow = { headersMs: 10_000, requestMs: 30_000, checkMs: 2_000 };
 
 export type HttpOptions = {
   log: Log;
   clock: Clock;
   consoleOrigin: string;
   limits: Limits;
+  slow?: typeof slow;
   /** Resolves a credential; null when it is not (or no longer) valid. */
   findPerson(credential: Credential, origin: Caller['origin']): Promise<PersonCaller | null>;
 };
@@ -98,23 +109,27 @@ type Prepared = { caller: Caller; params: unknown; query: unknown; body: unknown
 /** Makes the server; it does not listen yet. */
 export async function createHttp(options: HttpOptions): Promise<Http> {
   const server = fastify({
-    bodyLimit: BODY_BYTES_MAX,
+    bodyLimit: BODY_BYTES_MAX.api,
     exposeHeadRoutes: false,
     forceCloseConnections: true,
     // Requests so broken that no route and no hook sees them, such as a path with a bad percent sign.
     frameworkErrors: (error, request, reply) => {
-      reply.header('x-request-id', request.id).header('x-content-type-options', 'nosniff');
+      reply.header('x-request-id', request.id);
+      bareHeaders(reply);
       sendProblem(options.log, error, request, reply);
     },
     genReqId: (request) => requestIdFrom(request.headers['x-request-id']),
     logger: false,
-    requestTimeout: HEADER_TIMEOUT_MS,
+    requestTimeout: (options.slow ?? slow).requestMs,
+    http: { maxHeaderSize: HEADER_BYTES_MAX, connectionsCheckingInterval: (options.slow ?? slow).checkMs },
     routerOptions: { maxParamLength: 300, caseSensitive: true },
     onProtoPoisoning: 'error',
     onConstructorPoisoning: 'error',
   });
+  server.server.headersTimeout = (options.slow ?? slow).headersMs;
+  server.server.maxHeadersCount = HEADERS_MAX;
   await server.register(fastifyCookie);
-  await registerSecurityHeaders(server, options.consoleOrigin);
+  await registerSecurityHeaders(server);
   acceptEmptyJson(server);
 
   server.addHook('onRequest', async (request, reply) => {
@@ -193,7 +208,8 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   const add = (route: RouteDefinition, run: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>) => {
     if (registered.has(route.id)) throw new Error(`route ${route.id} is registered twice`);
     registered.add(route.id);
-    server.route({ method: route.method as HTTPMethods, url: route.path, handler: run });
+    const bodyLimit = BODY_BYTES_MAX[route.rateClass];
+    server.route({ method: route.method as HTTPMethods, url: route.path, bodyLimit, handler: run });
   };
 
   return {
@@ -264,7 +280,7 @@ function checkedBody(route: RouteDefinition, request: FastifyRequest): unknown {
 }
 
 function checkedValue(route: RouteDefinition, value: unknown): unknown {
-  checkText(value, 'body');
+  checkText(value, 'body', route.severalLines);
   if (route.body === undefined) {
     const empty =
       value === undefined || value === null || (typeof value === 'object' && Object.keys(value).length === 0);

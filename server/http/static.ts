@@ -3,11 +3,13 @@
  * file and no API answers index.html, so that a page of the console survives a reload.
  */
 import { existsSync } from 'node:fs';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import fastifyStatic from '@fastify/static';
 import type { FastifyReply, FastifyRequest } from 'fastify';
 import { BerthError } from '#domain/errors.ts';
 import type { Log } from '#server/runtime/log.ts';
+import { sendPage } from './security-headers.ts';
 import { type Http, sendProblem } from './server.ts';
 
 const YEAR_SECONDS = 31_536_000;
@@ -15,7 +17,12 @@ const YEAR_SECONDS = 31_536_000;
 const notPages = new Set(['api', 'edge', 'docs', 'assets', 'healthz', 'readyz', 'metrics']);
 
 /** `consoleDir` null (development, or not built): pages answer 404. */
-export async function registerConsole(http: Http, consoleDir: string | null, log: Log): Promise<void> {
+export async function registerConsole(
+  http: Http,
+  consoleDir: string | null,
+  consoleOrigin: string,
+  log: Log,
+): Promise<void> {
   const index = consoleDir === null ? null : join(consoleDir, 'index.html');
   if (consoleDir !== null && existsSync(consoleDir)) {
     await http.fastify.register(fastifyStatic, {
@@ -33,14 +40,14 @@ export async function registerConsole(http: Http, consoleDir: string | null, log
       },
     });
   }
-  http.fastify.setNotFoundHandler((request, reply) => {
-    if (index !== null && wantsPage(request) && existsSync(index)) return sendIndex(reply);
+  // Pages carry a nonce: they are never sent as they lie there.
+  const page = async (request: FastifyRequest, reply: FastifyReply) => {
+    const html = index === null || !wantsPage(request) ? null : await readFile(index, 'utf8').catch(() => null);
+    if (html !== null) return sendPage(reply.status(200), html, consoleOrigin);
     return sendProblem(log, missing(request), request, reply);
-  });
-}
-
-function sendIndex(reply: FastifyReply): FastifyReply {
-  return reply.header('cache-control', 'no-cache').sendFile('index.html');
+  };
+  for (const path of ['/', '/index.html']) http.fastify.get(path, page);
+  http.fastify.setNotFoundHandler(page);
 }
 
 function wantsPage(request: FastifyRequest): boolean {

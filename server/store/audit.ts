@@ -1,12 +1,16 @@
 /**
  * The audit log. `record` runs in the transaction of the change it tells of: no change without its row, no row without
- * its change. Refusals (a failed sign-in) have no change and use `recordAlone`.
+ * its change. Refusals (a failed sign-in) have no change and use `recordAlone`. The database links the row to its chain
+ * when the transaction commits (db/migrations/0007-audit.sql); audit-chain.ts reads the chain.
  */
-import { randomBytes } from 'node:crypto';
-import { makeId, type OrganizationId, type ProjectId, type UserId } from '#domain/ids.ts';
+import { createHash, randomBytes } from 'node:crypto';
+import { sql } from 'kysely';
+import { type AuditActorKind, type AuditContent, type AuditResult, digestText } from '#domain/audit.ts';
+import { type AuditId, makeId, type OrganizationId, type ProjectId, type UserId } from '#domain/ids.ts';
+import { redacted, redactedText } from '#domain/redaction.ts';
 import type { Actor, Authorized } from './authorized.ts';
-import { type Db, json, type Trx, transact } from './database.ts';
-import { emit } from './outbox.ts';
+import { type Db, json, markEmitted, type Trx, transact } from './database.ts';
+import { hintRow } from './outbox.ts';
 import { cutPage, decodeNumberCursor } from './page.ts';
 
 export type AuditInput = {
@@ -15,60 +19,98 @@ export type AuditInput = {
   targetId?: string | null;
   /** What people call the target: a name, an e-mail address. */
   target: string;
-  result?: 'ok' | 'refused' | 'failed';
+  result?: AuditResult;
   organizationId?: OrganizationId | null;
   projectId?: ProjectId | null;
-  /** What differs, before and after. Never put a secret here; keys that look like one are masked all the same. */
+  /** What differs, before and after. Never put a secret here; domain/redaction.ts masks what looks like one all the same. */
   before?: unknown;
   after?: unknown;
 };
 
 const USER_AGENT_LENGTH_MAX = 300;
 const TEXT_LENGTH_MAX = 300;
-const secretKey = /password|secret|token|hash|code|cookie|authorization/i;
+const DETAIL_BYTES_MAX = 32 * 1024;
 
-/** Copy of `value` with everything under a secret-looking key replaced. */
-function masked(value: unknown, depth = 0): unknown {
-  if (depth > 6) return '...';
-  if (Array.isArray(value)) return value.map((item) => masked(item, depth + 1));
-  if (typeof value !== 'object' || value === null || value instanceof Date) return value;
-  return Object.fromEntries(
-    Object.entries(value).map(([name, item]) => [name, secretKey.test(name) ? '***' : masked(item, depth + 1)]),
-  );
+/** Inserts the audit row of a change, in the change's own transaction, and with it the hint: one statement for both. */
+export async function record(trx: Trx, actor: Actor, input: AuditInput): Promise<void> {
+  const content = contentOf(actor, input, new Date());
+  // Reading is recorded, but nobody has to look again because of it.
+  if (readingActions.has(input.action)) return insertContent(trx, content);
+  await trx
+    .with('entry', (query) => query.insertInto('audit').values(rowOf(content)))
+    .insertInto('outbox')
+    .values(
+      hintRow({
+        kind: 'audit',
+        ref: content.id,
+        organizationId: input.organizationId ?? null,
+        projectId: input.projectId ?? null,
+      }),
+    )
+    .execute();
+  markEmitted(trx);
 }
 
-/** Inserts the audit row of a change, in the change's own transaction. */
-export async function record(trx: Trx, actor: Actor, input: AuditInput): Promise<void> {
+/** Actions that change nothing. */
+export const readingActions: ReadonlySet<string> = new Set(['audit.read', 'audit.export']);
+
+function contentOf(actor: Actor, input: AuditInput, at: Date): AuditContent {
   const who = describeActor(actor);
   const origin = actor.kind === 'system' ? null : actor.origin;
-  const id = makeId('aud', Date.now(), randomBytes);
-  await trx
-    .insertInto('audit')
-    .values({
-      id,
-      organization_id: input.organizationId ?? null,
-      project_id: input.projectId ?? null,
-      actor_kind: who.kind,
-      actor_id: who.id,
-      actor: who.name,
-      action: input.action,
-      target_kind: input.targetKind,
-      target_id: input.targetId ?? null,
-      target: input.target.slice(0, TEXT_LENGTH_MAX),
-      result: input.result ?? 'ok',
-      address: origin?.address ?? null,
-      user_agent: origin?.userAgent?.slice(0, USER_AGENT_LENGTH_MAX) ?? null,
-      request_id: origin?.requestId ?? null,
-      before: input.before === undefined ? null : json(masked(input.before)),
-      after: input.after === undefined ? null : json(masked(input.after)),
-    })
-    .execute();
-  await emit(trx, {
-    kind: 'audit',
-    ref: id,
-    organizationId: input.organizationId ?? null,
-    projectId: input.projectId ?? null,
-  });
+  const text = (value: string, lengthMax: number = TEXT_LENGTH_MAX) => redactedText(value, lengthMax);
+  const maybe = (value: string | null | undefined) => (value === null || value === undefined ? null : text(value));
+  return {
+    id: makeId('aud', at.getTime(), randomBytes),
+    at: at.toISOString(),
+    actorKind: who.kind,
+    actorId: who.id,
+    actor: text(who.name),
+    action: input.action,
+    targetKind: input.targetKind,
+    targetId: maybe(input.targetId),
+    target: text(input.target),
+    result: input.result ?? 'ok',
+    organization: input.organizationId ?? null,
+    project: input.projectId ?? null,
+    address: maybe(origin?.address),
+    userAgent: origin?.userAgent === undefined ? null : maybe(origin.userAgent?.slice(0, USER_AGENT_LENGTH_MAX)),
+    requestId: maybe(origin?.requestId),
+    before: detail(input.before),
+    after: detail(input.after),
+  };
+}
+
+function detail(value: unknown): unknown {
+  const kept = redacted(value) ?? null;
+  return json(kept).length > DETAIL_BYTES_MAX ? { tooLong: true } : kept;
+}
+
+/** An entry as it is, without a hint. */
+export async function insertContent(trx: Trx, content: AuditContent): Promise<void> {
+  await trx.insertInto('audit').values(rowOf(content)).execute();
+}
+
+function rowOf(content: AuditContent) {
+  return {
+    id: content.id as AuditId,
+    organization_id: content.organization as OrganizationId | null,
+    project_id: content.project as ProjectId | null,
+    at: new Date(content.at),
+    actor_kind: content.actorKind,
+    actor_id: content.actorId,
+    actor: content.actor,
+    action: content.action,
+    target_kind: content.targetKind,
+    target_id: content.targetId,
+    target: content.target,
+    result: content.result,
+    address: content.address,
+    user_agent: content.userAgent,
+    request_id: content.requestId,
+    before: content.before === null ? null : json(content.before),
+    after: content.after === null ? null : json(content.after),
+    digest: createHash('sha256').update(digestText(content)).digest(),
+  };
 }
 
 /** Of a person, every organization they belong to gets its own row: each log is complete by itself. */
@@ -79,7 +121,8 @@ export async function recordForMember(
   input: Omit<AuditInput, 'organizationId'>,
 ): Promise<void> {
   const rows = await trx.selectFrom('membership').select('organization_id').where('user_id', '=', userId).execute();
-  const organizations = rows.length === 0 ? [null] : rows.map((row) => row.organization_id);
+  // In one order for everybody: at commit the chains are locked in the order of their rows.
+  const organizations = rows.length === 0 ? [null] : rows.map((row) => row.organization_id).sort();
   for (const organizationId of organizations) await record(trx, actor, { ...input, organizationId });
 }
 
@@ -90,7 +133,7 @@ export async function recordAlone(db: Db, actor: Actor, input: AuditInput): Prom
 
 /** Kind, id and readable name of an actor, as the audit log and operations keep it. */
 export function describeActor(actor: Actor): {
-  kind: 'user' | 'token' | 'workflow' | 'system' | 'anonymous';
+  kind: AuditActorKind;
   id: string | null;
   name: string;
 } {
@@ -102,21 +145,13 @@ export function describeActor(actor: Actor): {
   return { kind: 'user', id: actor.userId, name: actor.email };
 }
 
-export type AuditRow = {
-  id: string;
+/** Who may read which log: the members of an organization theirs, administrators of the installation the platform's. */
+export type AuditProof = Authorized<'organization', 'audit.read'> | Authorized<'platform', 'platform.audit.read'>;
+
+export type AuditRow = Omit<AuditContent, 'at' | 'organization' | 'project'> & {
   at: Date;
-  actorKind: 'user' | 'token' | 'workflow' | 'system' | 'anonymous';
-  actor: string;
-  action: string;
-  targetKind: string;
-  targetId: string | null;
-  target: string;
-  result: 'ok' | 'refused' | 'failed';
-  address: string | null;
-  userAgent: string | null;
-  requestId: string | null;
-  before: unknown;
-  after: unknown;
+  /** Number in the chain; null for entries older than the chain. */
+  position: number | null;
 };
 
 export type AuditFilter = {
@@ -125,66 +160,70 @@ export type AuditFilter = {
   action?: string | undefined;
   actor?: string | undefined;
   target?: string | undefined;
+  result?: AuditResult | undefined;
+  /** Words that must all occur, anywhere in the entry; the beginning of a word is enough. */
+  q?: string | undefined;
   since?: string | undefined;
   until?: string | undefined;
 };
 
-const auditColumns = [
-  'seq',
-  'id',
-  'at',
-  'actor_kind',
-  'actor',
-  'action',
-  'target_kind',
-  'target_id',
-  'target',
-  'result',
-  'address',
-  'user_agent',
-  'request_id',
-  'before',
-  'after',
-] as const;
+const WORDS_MAX = 10;
 
-/**
- * The organization's log, newest first. `withInstallation` adds rows that belong to no organization (set-up attempts,
- * sign-ins of unknown accounts, images): for platform administrators.
- */
+/** tsquery text of what somebody typed: every word, each as a beginning. Null: no word in it. */
+function wordsQuery(text: string | undefined): string | null {
+  const words = (text ?? '').toLowerCase().match(/[\p{L}\p{N}]+/gu) ?? [];
+  return words.length === 0
+    ? null
+    : words
+        .slice(0, WORDS_MAX)
+        .map((word) => `${word}:*`)
+        .join(' & ');
+}
+
+/** One log, newest first. */
 export async function listAudit(
   db: Db,
-  proof: Authorized<'organization', 'audit.read'>,
+  proof: AuditProof,
   filter: AuditFilter,
-  withInstallation: boolean,
 ): Promise<{ items: AuditRow[]; nextCursor: string | null }> {
   const before = decodeNumberCursor(filter.cursor);
+  const words = wordsQuery(filter.q);
+  if (words === null && (filter.q ?? '').trim() !== '') return { items: [], nextCursor: null };
   const rows = await db
-    .selectFrom('audit')
-    .select(auditColumns)
+    .selectFrom('audit as a')
+    .leftJoin('audit_link as l', 'l.seq', 'a.seq')
+    .selectAll('a')
+    .select('l.position')
     .where((eb) =>
-      withInstallation
-        ? eb.or([eb('organization_id', '=', proof.id), eb('organization_id', 'is', null)])
-        : eb('organization_id', '=', proof.id),
+      proof.kind === 'platform' ? eb('a.organization_id', 'is', null) : eb('a.organization_id', '=', proof.id),
     )
-    .$if(before !== null, (query) => query.where('seq', '<', before as number))
-    .$if(filter.action !== undefined, (query) => query.where('action', 'like', `${likeText(filter.action)}%`))
-    .$if(filter.actor !== undefined, (query) => query.where('actor', 'ilike', `%${likeText(filter.actor)}%`))
-    .$if(filter.target !== undefined, (query) =>
+    .$if(before !== null, (query) => query.where('a.seq', '<', before as number))
+    .$if(filter.action !== undefined, (query) => query.where('a.action', 'like', `${likeText(filter.action)}%`))
+    .$if(filter.actor !== undefined, (query) =>
       query.where((eb) =>
-        eb.or([eb('target_id', '=', filter.target ?? ''), eb('target', 'ilike', `%${likeText(filter.target)}%`)]),
+        eb.or([eb('a.actor_id', '=', filter.actor ?? ''), eb('a.actor', 'ilike', `%${likeText(filter.actor)}%`)]),
       ),
     )
-    .$if(filter.since !== undefined, (query) => query.where('at', '>=', new Date(filter.since ?? 0)))
-    .$if(filter.until !== undefined, (query) => query.where('at', '<', new Date(filter.until ?? 0)))
-    .orderBy('seq', 'desc')
+    .$if(filter.target !== undefined, (query) =>
+      query.where((eb) =>
+        eb.or([eb('a.target_id', '=', filter.target ?? ''), eb('a.target', 'ilike', `%${likeText(filter.target)}%`)]),
+      ),
+    )
+    .$if(filter.result !== undefined, (query) => query.where('a.result', '=', filter.result ?? 'ok'))
+    .$if(words !== null, (query) => query.where(sql<boolean>`a.search @@ to_tsquery('simple', ${words})`))
+    .$if(filter.since !== undefined, (query) => query.where('a.at', '>=', new Date(filter.since ?? 0)))
+    .$if(filter.until !== undefined, (query) => query.where('a.at', '<', new Date(filter.until ?? 0)))
+    .orderBy('a.seq', 'desc')
     .limit(filter.limit + 1)
     .execute();
   const cut = cutPage(rows, filter.limit, (row) => row.seq);
   return {
     items: cut.rows.map((row) => ({
       id: row.id,
+      position: row.position,
       at: row.at,
       actorKind: row.actor_kind,
+      actorId: row.actor_id,
       actor: row.actor,
       action: row.action,
       targetKind: row.target_kind,

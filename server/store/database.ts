@@ -5,6 +5,7 @@
  */
 import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Pool, types } from 'pg';
+import type { AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type { ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
@@ -569,7 +570,34 @@ export type Tables = {
     request_id: Nullable<string>;
     before: ColumnType<unknown, string | null | undefined, never>;
     after: ColumnType<unknown, string | null | undefined, never>;
+    /** Null for entries older than the chain. */
+    digest: ColumnType<Buffer | null, Buffer, never>;
+    search: Computed<string>;
   };
+  audit_chain: { chain: string; position: Computed<number>; link: Computed<Buffer> };
+  audit_link: { chain: string; position: Computed<number>; seq: Computed<number>; link: Computed<Buffer> };
+  audit_key: {
+    id: string;
+    public_x: string;
+    private_sealed: string;
+    created_at: Stamp;
+    retired_at: Nullable<Date>;
+  };
+  audit_head: { chain: string; position: number; link: string; at: Date; key_id: string; signature: string };
+  audit_tombstone: {
+    chain: string;
+    to_position: Computed<number>;
+    statement: ColumnType<AuditTombstone, never, never>;
+  };
+  audit_check: {
+    chain: string;
+    verified_to: number;
+    verified_at: Date;
+    whole_at: Date;
+    problem_position: Nullable<number>;
+    problem: Nullable<string>;
+  };
+  audit_setting: { chain: string; retention_days: Nullable<number> };
   outbox: {
     seq: Generated<number>;
     txid: Generated<string>;

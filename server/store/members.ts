@@ -146,6 +146,17 @@ export async function deleteMember(trx: Trx, proof: MemberProof<'member.remove'>
   await emit(trx, { kind: 'member', ref: proof.id, organizationId: proof.organization });
 }
 
+/** Whether the person belongs to the organization, in whatever role. */
+export async function isMember(db: Db, organization: OrganizationId, user: UserId): Promise<boolean> {
+  const row = await db
+    .selectFrom('membership')
+    .select('user_id')
+    .where('organization_id', '=', organization)
+    .where('user_id', '=', user)
+    .executeTakeFirst();
+  return row !== undefined;
+}
+
 /** Adds a membership; false when the person is a member already (their role stays). */
 export async function insertMembership(
   trx: Trx,

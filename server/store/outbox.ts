@@ -57,20 +57,20 @@ export const OUTBOX_READ_MAX = 5_000;
 /** Writes hints in the transaction of the change they tell of. */
 export async function emit(trx: Trx, ...hints: Hint[]): Promise<void> {
   if (hints.length === 0) return;
-  await trx
-    .insertInto('outbox')
-    .values(
-      hints.map((hint) => ({
-        kind: hint.kind,
-        ref: hint.ref,
-        organization_id: hint.organizationId ?? null,
-        project_id: hint.projectId ?? null,
-        instance_id: hint.instanceId ?? null,
-        version: hint.version ?? 1,
-      })),
-    )
-    .execute();
+  await trx.insertInto('outbox').values(hints.map(hintRow)).execute();
   markEmitted(trx);
+}
+
+/** The row of a hint; for a statement that writes something else besides, which has to call `markEmitted`. */
+export function hintRow(hint: Hint) {
+  return {
+    kind: hint.kind,
+    ref: hint.ref,
+    organization_id: hint.organizationId ?? null,
+    project_id: hint.projectId ?? null,
+    instance_id: hint.instanceId ?? null,
+    version: hint.version ?? 1,
+  };
 }
 
 /**

@@ -22,6 +22,7 @@ export type SealedColumn = { table: string; column: string; key: string };
 export const sealedColumns: readonly SealedColumn[] = [
   { table: 'totp', column: 'secret_sealed', key: 'user_id' },
   { table: 'signing_key', column: 'private_sealed', key: 'id' },
+  { table: 'audit_key', column: 'private_sealed', key: 'id' },
   { table: 'mail_server', column: 'password_sealed', key: 'id' },
   { table: 'mail', column: 'content_sealed', key: 'id' },
   { table: 'identity_provider', column: 'client_secret_sealed', key: 'id' },

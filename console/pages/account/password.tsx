@@ -37,9 +37,7 @@ export function PasswordCard({ email }: { email: string }) {
       >
         <input type="text" name="username" autoComplete="username" value={email} readOnly hidden />
         <Field label="Current password" error={errors.current?.message} className="sm:max-w-[calc(50%-0.5rem)]">
-          {(aria) => (
-            <Input {...aria} type="password" autoComplete="current-password" {...form.register('current')} />
-          )}
+          {(aria) => <Input {...aria} type="password" autoComplete="current-password" {...form.register('current')} />}
         </Field>
         <div className="grid gap-4 sm:grid-cols-2">
           <Field

@@ -3,81 +3,99 @@ import { useNavigate, useRouteContext, useSearch } from '@tanstack/react-router'
 import { ScrollText } from 'lucide-react';
 import { useState } from 'react';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
-import { describeUserAgent, formatMoment, humanize } from '../../lib/format.ts';
+import type { AuditSearch } from '../../routes.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
-import { CodeBlock } from '../../ui/code-block.tsx';
-import { Copyable } from '../../ui/copy-button.tsx';
-import { SidePanel } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { ErrorPanel } from '../../ui/error-panel.tsx';
+import { Input } from '../../ui/input.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
-import { Properties } from '../../ui/properties.tsx';
+import { Select } from '../../ui/select.tsx';
 import { SkeletonRows } from '../../ui/skeleton.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
-
-const results = { ok: ['ok', 'Done'], refused: ['warn', 'Refused'], failed: ['bad', 'Failed'] } as const;
-const kinds = {
-  user: 'person',
-  token: 'API token',
-  workflow: 'workflow',
-  system: 'Berth',
-  anonymous: 'nobody known',
-} as const;
+import { actorKinds, EntryPanel, results } from './entry-panel.tsx';
+import { ExportButton, type LogScope, ProofCard } from './proof.tsx';
 
 export function AuditPage() {
   const { organizationId } = useRouteContext({ from: '/shell/o/$organization' });
   const search = useSearch({ from: '/shell/o/$organization/audit' });
   const navigate = useNavigate({ from: '/o/$organization/audit' });
+  return (
+    <AuditLog
+      scope={organizationId}
+      title="Audit log"
+      description="Every change and every sign-in, by whom and from where. Whatever is changed or removed afterwards is found."
+      search={search}
+      set={(next) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true })}
+    />
+  );
+}
+
+export function PlatformAuditPage() {
+  const search = useSearch({ from: '/shell/admin/audit' });
+  const navigate = useNavigate({ from: '/admin/audit' });
+  return (
+    <AuditLog
+      scope={null}
+      title="Audit log of the installation"
+      description="What belongs to no organization: images, hosts, sign-ins of unknown accounts. Each look at it is recorded here too."
+      search={search}
+      set={(next) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true })}
+    />
+  );
+}
+
+type LogProps = {
+  scope: LogScope;
+  title: string;
+  description: string;
+  search: AuditSearch;
+  set: (next: Partial<AuditSearch>) => void;
+};
+
+/** Midnight at the beginning of a day, in the reader's own time; `add` days later. */
+function dayStart(day: string | undefined, add = 0): string | undefined {
+  if (day === undefined) return undefined;
+  const date = new Date(`${day}T00:00:00`);
+  date.setDate(date.getDate() + add);
+  return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
+}
+
+function AuditLog({ scope, title, description, search, set }: LogProps) {
   const [shown, setShown] = useState<AuditEntry | null>(null);
+  const { from, to, ...words } = search;
+  const since = dayStart(from);
+  const until = dayStart(to, 1);
+  const filter = { ...words, since, until };
+  const input = scope === null ? { query: filter } : { params: { organization: scope }, query: filter };
   const query = useInfiniteQuery({
-    queryKey: ['auditList', { params: { organization: organizationId }, query: search }],
-    queryFn: ({ pageParam, signal }) =>
-      call(
-        'auditList',
-        {
-          params: { organization: organizationId },
-          query: { ...search, limit: 100, ...(pageParam === null ? {} : { cursor: pageParam }) },
-        },
-        { signal },
-      ),
+    queryKey: [scope === null ? 'platformAuditList' : 'auditList', input],
+    queryFn: ({ pageParam, signal }): Promise<OutputOf<'auditList'>> => {
+      const page = { ...filter, limit: 100, ...(pageParam === null ? {} : { cursor: pageParam }) };
+      return scope === null
+        ? call('platformAuditList', { query: page }, { signal })
+        : call('auditList', { params: { organization: scope }, query: page }, { signal });
+    },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.nextCursor,
+    // Each reading of the installation's log is recorded: only a person makes one.
+    refetchOnWindowFocus: scope !== null,
   });
-  const set = (next: Partial<typeof search>) =>
-    void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
   const rows = query.data?.pages.flatMap((page) => page.items) ?? [];
+  const filtered = Object.values(search).some((value) => value !== undefined);
   return (
     <>
       <PageHeader
-        title="Audit log"
-        description="Every change and every sign-in, by whom and from where. Entries cannot be changed or removed."
+        title={title}
+        description={description}
+        actions={<ExportButton scope={scope} since={since} until={until} />}
       />
-      <div className="mb-3 flex flex-wrap gap-2">
-        <FilterInput
-          label="Filter by action"
-          placeholder="Action, as instance.create"
-          value={search.action ?? ''}
-          onChange={(action) => set({ action: action || undefined })}
-        />
-        <FilterInput
-          shortcut={false}
-          label="Filter by person"
-          placeholder="Person"
-          value={search.actor ?? ''}
-          onChange={(actor) => set({ actor: actor || undefined })}
-        />
-        <FilterInput
-          shortcut={false}
-          label="Filter by target"
-          placeholder="Target"
-          value={search.target ?? ''}
-          onChange={(target) => set({ target: target || undefined })}
-        />
-      </div>
+      <ProofCard scope={scope} />
+      <Filters search={search} set={set} filtered={filtered} />
       {query.isPending ? (
         <SkeletonRows />
       ) : query.isError ? (
@@ -88,67 +106,7 @@ export function AuditPage() {
           onRetry={() => void query.refetch()}
         />
       ) : (
-        <DataTable<AuditEntry>
-          label="Audit log"
-          rows={rows}
-          rowId={(row) => row.id}
-          rowName={(row) => row.action}
-          onOpen={setShown}
-          empty={
-            <EmptyState icon={<ScrollText />} title="Nothing matches">
-              Change or clear the filters.
-            </EmptyState>
-          }
-          columns={[
-            {
-              id: 'at',
-              header: 'When',
-              cell: (row) => <TimeAgo at={row.at} className="whitespace-nowrap text-soft" />,
-            },
-            {
-              id: 'actor',
-              header: 'Who',
-              cell: (row) => (
-                <span className="block max-w-52 truncate">
-                  {row.actor}
-                  {row.actorKind === 'user' || row.actorKind === 'system' ? null : (
-                    <span className="ml-1.5 text-faint text-xs">{kinds[row.actorKind]}</span>
-                  )}
-                </span>
-              ),
-            },
-            {
-              id: 'action',
-              header: 'Did',
-              cell: (row) => (
-                <button
-                  type="button"
-                  className="mono whitespace-nowrap text-left text-xs hover:text-accent"
-                  onClick={() => setShown(row)}
-                >
-                  {row.action}
-                </button>
-              ),
-            },
-            {
-              id: 'target',
-              header: 'To',
-              from: 'sm',
-              cell: (row) => <span className="block max-w-60 truncate text-soft">{row.target}</span>,
-            },
-            {
-              id: 'result',
-              header: 'Result',
-              cell: (row) => <Badge tone={results[row.result][0]}>{results[row.result][1]}</Badge>,
-            },
-            {
-              id: 'address',
-              header: 'From',
-              from: 'lg',
-              cell: (row) => <span className="mono text-faint text-xs">{row.address ?? ''}</span>,
-            },
-          ]}
-        />
+        <Entries rows={rows} filtered={filtered} onOpen={setShown} />
       )}
       {query.hasNextPage ? (
         <div className="mt-3 flex justify-center">
@@ -157,75 +115,166 @@ export function AuditPage() {
           </Button>
         </div>
       ) : null}
-      <SidePanel
-        open={shown !== null}
-        onClose={() => setShown(null)}
-        title={shown === null ? '' : humanize(shown.action)}
-        description={shown?.target}
-      >
-        {shown === null ? null : (
-          <div className="flex flex-col gap-4">
-            <Properties
-              className="-mx-4"
-              items={[
-                ['Entry', <Copyable key="i" text={shown.id} />],
-                [
-                  'When',
-                  <time key="w" dateTime={shown.at}>
-                    {formatMoment(Date.parse(shown.at))}
-                  </time>,
-                ],
-                ['Who', `${shown.actor} (${kinds[shown.actorKind]})`],
-                [
-                  'Action',
-                  <span key="a" className="mono">
-                    {shown.action}
-                  </span>,
-                ],
-                [
-                  'Target',
-                  shown.targetId === null ? (
-                    shown.target
-                  ) : (
-                    <span key="t" className="min-w-0">
-                      <span className="block">{shown.target}</span>
-                      <Copyable text={shown.targetId} className="text-xs" />
-                    </span>
-                  ),
-                ],
-                [
-                  'Result',
-                  <Badge key="r" tone={results[shown.result][0]}>
-                    {results[shown.result][1]}
-                  </Badge>,
-                ],
-                ['From', shown.address],
-                [
-                  'With',
-                  shown.userAgent === null ? null : (
-                    <span key="u" title={shown.userAgent}>
-                      {describeUserAgent(shown.userAgent)}
-                    </span>
-                  ),
-                ],
-                ['Request', shown.requestId === null ? null : <Copyable key="q" text={shown.requestId} />],
-              ]}
-            />
-            {shown.before === null || shown.before === undefined ? null : (
-              <div>
-                <h3 className="mb-1 text-faint text-xs">Before</h3>
-                <CodeBlock label="state before" code={JSON.stringify(shown.before, null, 2)} />
-              </div>
-            )}
-            {shown.after === null || shown.after === undefined ? null : (
-              <div>
-                <h3 className="mb-1 text-faint text-xs">After</h3>
-                <CodeBlock label="state after" code={JSON.stringify(shown.after, null, 2)} />
-              </div>
-            )}
-          </div>
-        )}
-      </SidePanel>
+      <EntryPanel entry={shown} onClose={() => setShown(null)} />
     </>
+  );
+}
+
+const resultOptions = [
+  { value: 'any', label: 'Any result' },
+  { value: 'ok', label: 'Done' },
+  { value: 'refused', label: 'Refused' },
+  { value: 'failed', label: 'Failed' },
+] as const;
+
+function Filters({ search, set, filtered }: Pick<LogProps, 'search' | 'set'> & { filtered: boolean }) {
+  return (
+    <div className="mb-3 flex flex-wrap items-center gap-2">
+      <FilterInput
+        label="Search all entries"
+        placeholder="Search everywhere"
+        value={search.q ?? ''}
+        onChange={(q) => set({ q: q || undefined })}
+      />
+      <FilterInput
+        shortcut={false}
+        label="Filter by action"
+        placeholder="Action, as instance.create"
+        value={search.action ?? ''}
+        onChange={(action) => set({ action: action || undefined })}
+      />
+      <FilterInput
+        shortcut={false}
+        label="Filter by person"
+        placeholder="Person"
+        value={search.actor ?? ''}
+        onChange={(actor) => set({ actor: actor || undefined })}
+      />
+      <FilterInput
+        shortcut={false}
+        label="Filter by target"
+        placeholder="Target"
+        value={search.target ?? ''}
+        onChange={(target) => set({ target: target || undefined })}
+      />
+      <Select
+        label="Filter by result"
+        className="sm:w-36"
+        value={search.result ?? 'any'}
+        options={resultOptions}
+        onChange={(result) => set({ result: result === 'any' ? undefined : result })}
+      />
+      <span className="flex items-center gap-2 text-sm text-soft">
+        <Input
+          type="date"
+          aria-label="From this day"
+          className="w-38"
+          value={search.from ?? ''}
+          max={search.to}
+          onChange={(event) => set({ from: event.target.value || undefined })}
+        />
+        to
+        <Input
+          type="date"
+          aria-label="To this day"
+          className="w-38"
+          value={search.to ?? ''}
+          min={search.from}
+          onChange={(event) => set({ to: event.target.value || undefined })}
+        />
+      </span>
+      {filtered ? (
+        <Button
+          tone="ghost"
+          onClick={() =>
+            set({
+              q: undefined,
+              action: undefined,
+              actor: undefined,
+              target: undefined,
+              result: undefined,
+              from: undefined,
+              to: undefined,
+            })
+          }
+        >
+          Clear
+        </Button>
+      ) : null}
+    </div>
+  );
+}
+
+function Entries({
+  rows,
+  filtered,
+  onOpen,
+}: {
+  rows: AuditEntry[];
+  filtered: boolean;
+  onOpen: (entry: AuditEntry) => void;
+}) {
+  return (
+    <DataTable<AuditEntry>
+      label="Audit log"
+      rows={rows}
+      rowId={(row) => row.id}
+      rowName={(row) => row.action}
+      onOpen={onOpen}
+      empty={
+        <EmptyState icon={<ScrollText />} title={filtered ? 'Nothing matches' : 'Nothing yet'}>
+          {filtered ? 'Change or clear the filters.' : 'The first change or sign-in will be here.'}
+        </EmptyState>
+      }
+      columns={[
+        {
+          id: 'at',
+          header: 'When',
+          cell: (row) => <TimeAgo at={row.at} className="whitespace-nowrap text-soft" />,
+        },
+        {
+          id: 'actor',
+          header: 'Who',
+          cell: (row) => (
+            <span className="block max-w-52 truncate">
+              {row.actor}
+              {row.actorKind === 'user' || row.actorKind === 'system' ? null : (
+                <span className="ml-1.5 text-faint text-xs">{actorKinds[row.actorKind]}</span>
+              )}
+            </span>
+          ),
+        },
+        {
+          id: 'action',
+          header: 'Did',
+          cell: (row) => (
+            <button
+              type="button"
+              className="mono whitespace-nowrap text-left text-xs hover:text-accent"
+              onClick={() => onOpen(row)}
+            >
+              {row.action}
+            </button>
+          ),
+        },
+        {
+          id: 'target',
+          header: 'To',
+          from: 'sm',
+          cell: (row) => <span className="block max-w-60 truncate text-soft">{row.target}</span>,
+        },
+        {
+          id: 'result',
+          header: 'Result',
+          cell: (row) => <Badge tone={results[row.result][0]}>{results[row.result][1]}</Badge>,
+        },
+        {
+          id: 'address',
+          header: 'From',
+          from: 'lg',
+          cell: (row) => <span className="mono text-faint text-xs">{row.address ?? ''}</span>,
+        },
+      ]}
+    />
   );
 }

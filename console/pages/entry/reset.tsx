@@ -2,7 +2,7 @@ import { Link, useParams } from '@tanstack/react-router';
 import { useState } from 'react';
 import { call } from '../../api/client.ts';
 import { FormError } from '../../components/error-text.tsx';
-import { newPassword, NewPasswordFields } from '../../components/new-password.tsx';
+import { NewPasswordFields, newPassword } from '../../components/new-password.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { Button, buttonClass } from '../../ui/button.tsx';
 import { EntryFrame } from './frame.tsx';

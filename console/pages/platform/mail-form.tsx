@@ -89,7 +89,14 @@ export function MailForm({ server, onClose }: { server: MailSettings['server']; 
         <div className="grid grid-cols-[minmax(0,1fr)_6rem] gap-4">
           <Field label="Server" error={errors.host?.message}>
             {(aria) => (
-              <Input {...aria} autoFocus autoComplete="off" spellCheck={false} placeholder="mail.example.com" {...form.register('host')} />
+              <Input
+                {...aria}
+                autoFocus
+                autoComplete="off"
+                spellCheck={false}
+                placeholder="mail.example.com"
+                {...form.register('host')}
+              />
             )}
           </Field>
           <Field label="Port" error={errors.port?.message}>
@@ -122,7 +129,13 @@ export function MailForm({ server, onClose }: { server: MailSettings['server']; 
           hint="PEM, when the mail server has a certificate that nobody else trusts."
         >
           {(aria) => (
-            <Textarea {...aria} spellCheck={false} className="mono text-xs" placeholder="-----BEGIN CERTIFICATE-----" {...form.register('caCertificate')} />
+            <Textarea
+              {...aria}
+              spellCheck={false}
+              className="mono text-xs"
+              placeholder="-----BEGIN CERTIFICATE-----"
+              {...form.register('caCertificate')}
+            />
           )}
         </Field>
         <FormError error={form.failure} />

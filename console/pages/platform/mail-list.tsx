@@ -109,7 +109,12 @@ export function MailList() {
                   </div>
                 ),
               },
-              { id: 'at', header: 'Written', from: 'sm', cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" /> },
+              {
+                id: 'at',
+                header: 'Written',
+                from: 'sm',
+                cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
+              },
               {
                 id: 'actions',
                 header: 'Actions',
@@ -132,7 +137,9 @@ export function MailList() {
                           label: 'Show the link',
                           blocked: row.can.showLink === true ? undefined : row.can.showLink,
                           onSelect: () =>
-                            void act(async () => setLink({ mail: row, ...(await call('mailMessagesLink', params(row))) })),
+                            void act(async () =>
+                              setLink({ mail: row, ...(await call('mailMessagesLink', params(row))) }),
+                            ),
                         },
                         { key: 'drop', label: 'Give it up…', danger: true, onSelect: () => setDropping(row) },
                       ]}

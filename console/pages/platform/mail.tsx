@@ -58,7 +58,8 @@ function Standing({ settings: { server, counts } }: { settings: MailSettings }) 
   if (server === null) {
     return (
       <Notice tone="warn" title="There is no mail server yet">
-        Links of invitations are shown to who invites. Other links wait below: you see them and hand them over another way.
+        Links of invitations are shown to who invites. Other links wait below: you see them and hand them over another
+        way.
       </Notice>
     );
   }

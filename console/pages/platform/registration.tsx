@@ -19,7 +19,12 @@ import { TimeAgo } from '../../ui/time.tsx';
 import { CodeForm } from './code-form.tsx';
 
 type Code = OutputOf<'registrationCodesList'>['items'][number];
-const states = { open: ['ok', 'open'], used: ['idle', 'used up'], expired: ['idle', 'ended'], revoked: ['bad', 'withdrawn'] } as const;
+const states = {
+  open: ['ok', 'open'],
+  used: ['idle', 'used up'],
+  expired: ['idle', 'ended'],
+  revoked: ['bad', 'withdrawn'],
+} as const;
 
 /** Who may make an account, and the codes that let people do so. */
 export function RegistrationAdminPage() {
@@ -65,8 +70,17 @@ export function RegistrationAdminPage() {
                     </div>
                   ),
                 },
-                { id: 'state', header: 'State', cell: (row) => <Badge tone={states[row.state][0]}>{states[row.state][1]}</Badge> },
-                { id: 'uses', header: 'Used', align: 'right', cell: (row) => <span className="tabular">{`${row.uses} of ${row.usesMax}`}</span> },
+                {
+                  id: 'state',
+                  header: 'State',
+                  cell: (row) => <Badge tone={states[row.state][0]}>{states[row.state][1]}</Badge>,
+                },
+                {
+                  id: 'uses',
+                  header: 'Used',
+                  align: 'right',
+                  cell: (row) => <span className="tabular">{`${row.uses} of ${row.usesMax}`}</span>,
+                },
                 {
                   id: 'joins',
                   header: 'Joins',
@@ -79,7 +93,12 @@ export function RegistrationAdminPage() {
                     </span>
                   ),
                 },
-                { id: 'ends', header: 'Ends', from: 'sm', cell: (row) => <TimeAgo at={row.expiresAt} className="whitespace-nowrap text-soft" /> },
+                {
+                  id: 'ends',
+                  header: 'Ends',
+                  from: 'sm',
+                  cell: (row) => <TimeAgo at={row.expiresAt} className="whitespace-nowrap text-soft" />,
+                },
                 {
                   id: 'actions',
                   header: 'Actions',
@@ -106,9 +125,13 @@ export function RegistrationAdminPage() {
 function Settings() {
   const query = useQuery(apiQuery('registrationSettingsGet', {}));
   async function change(body: InputOf<'registrationSettingsUpdate'>['body']) {
-    await call('registrationSettingsUpdate', { body }).catch((thrown: unknown) => toast.error(toApiError(thrown).message));
+    await call('registrationSettingsUpdate', { body }).catch((thrown: unknown) =>
+      toast.error(toApiError(thrown).message),
+    );
     await Promise.all(
-      ['registrationSettingsGet', 'registrationState'].map((name) => queryClient.invalidateQueries({ queryKey: [name] })),
+      ['registrationSettingsGet', 'registrationState'].map((name) =>
+        queryClient.invalidateQueries({ queryKey: [name] }),
+      ),
     );
   }
   return (

@@ -27,13 +27,14 @@ const route = getRouteApi('/shell/platform/users');
 export function UsersPage() {
   const { q = '' } = route.useSearch();
   const navigate = useNavigate();
-  const query = useQuery(
-    apiQuery('usersList', { query: { limit: 200, ...(q === '' ? {} : { search: q }) } }),
-  );
+  const query = useQuery(apiQuery('usersList', { query: { limit: 200, ...(q === '' ? {} : { search: q }) } }));
   const [asked, setAsked] = useState<{ user: User; verb: Verb } | null>(null);
   const [deleting, setDeleting] = useState<User | null>(null);
   async function enable(user: User) {
-    await act(() => call('usersUpdate', { params: { user: user.id }, body: { disabled: false } }), `${user.name} may sign in again`);
+    await act(
+      () => call('usersUpdate', { params: { user: user.id }, body: { disabled: false } }),
+      `${user.name} may sign in again`,
+    );
   }
   return (
     <>
@@ -45,7 +46,9 @@ export function UsersPage() {
         label="Search by name or address"
         placeholder="Name or address"
         value={q}
-        onChange={(next) => void navigate({ to: '/platform/users', search: { q: next === '' ? undefined : next }, replace: true })}
+        onChange={(next) =>
+          void navigate({ to: '/platform/users', search: { q: next === '' ? undefined : next }, replace: true })
+        }
       />
       <div className="mt-3">
         <QueryView query={query}>
@@ -67,7 +70,9 @@ export function UsersPage() {
                       <span className="text-soft">
                         {row.organizations.length === 0
                           ? 'none'
-                          : row.organizations.map((each) => `${each.title} (${roleWords[each.role].title.toLowerCase()})`).join(', ')}
+                          : row.organizations
+                              .map((each) => `${each.title} (${roleWords[each.role].title.toLowerCase()})`)
+                              .join(', ')}
                       </span>
                     ),
                   },
@@ -158,7 +163,12 @@ function Actions({
     <Menu
       label={`Actions of ${user.name}`}
       entries={[
-        { key: 'sign-out', label: 'Sign out everywhere…', blocked: blocked(user.can.signOut), onSelect: () => ask('signOut') },
+        {
+          key: 'sign-out',
+          label: 'Sign out everywhere…',
+          blocked: blocked(user.can.signOut),
+          onSelect: () => ask('signOut'),
+        },
         {
           key: 'administrator',
           label: user.platformAdmin ? 'No longer administrator…' : 'Make administrator…',
@@ -166,7 +176,13 @@ function Actions({
           onSelect: () => ask('administrator'),
         },
         user.disabledAt === null
-          ? { key: 'disable', label: 'Disable…', danger: true, blocked: blocked(user.can.disable), onSelect: () => ask('disable') }
+          ? {
+              key: 'disable',
+              label: 'Disable…',
+              danger: true,
+              blocked: blocked(user.can.disable),
+              onSelect: () => ask('disable'),
+            }
           : { key: 'enable', label: 'Enable', onSelect: enable },
         { key: 'delete', label: 'Delete…', danger: true, blocked: blocked(user.can.delete), onSelect: remove },
       ]}

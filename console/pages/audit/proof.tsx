@@ -1,0 +1,188 @@
+import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
+import { toast } from 'sonner';
+import type { AuditState } from '#contract/audit.ts';
+import { AUDIT_RETENTION_DAYS_MIN } from '#domain/audit.ts';
+import { call, download, toApiError } from '../../api/client.ts';
+import { apiQuery, queryClient } from '../../api/queries.ts';
+import { QueryView } from '../../components/query-view.tsx';
+import { Button } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
+import { Copyable } from '../../ui/copy-button.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
+import { Notice } from '../../ui/notice.tsx';
+import { Properties } from '../../ui/properties.tsx';
+import { Select } from '../../ui/select.tsx';
+import { TimeAgo } from '../../ui/time.tsx';
+
+/** An organization's log, or (null) that of the installation. */
+export type LogScope = string | null;
+
+const stateQuery = (scope: LogScope) =>
+  scope === null ? apiQuery('platformAuditState', {}) : apiQuery('auditState', { params: { organization: scope } });
+
+const FOREVER = 'forever';
+const choices = [AUDIT_RETENTION_DAYS_MIN, 90, 180, 365, 730, 3650];
+const say = (days: number | null) =>
+  days === null ? 'For ever' : days % 365 === 0 ? (days === 365 ? '1 year' : `${days / 365} years`) : `${days} days`;
+
+/** How far the log is proven, and how long it is kept. */
+export function ProofCard({ scope }: { scope: LogScope }) {
+  const query = useQuery<AuditState>(stateQuery(scope) as never);
+  return (
+    <Card title="Proof" flush className="mb-4">
+      <QueryView query={query} rows={3}>
+        {(state) => (
+          <>
+            {state.problem === null ? null : (
+              <div className="p-4 pb-0">
+                <Notice tone="bad" title={`This log was tampered with at entry ${state.problem.position}`}>
+                  {state.problem.message} Nothing is signed from there on. Export it, and compare it with an export or a
+                  signed head from before.
+                </Notice>
+              </div>
+            )}
+            <Properties
+              items={[
+                ['Entries', state.entries === 0 ? 'none yet' : `${state.first} to ${state.entries}`],
+                [
+                  'Signed',
+                  state.head === null ? (
+                    'not yet: within a minute of the first entry'
+                  ) : (
+                    <span key="s">
+                      up to entry {state.head.position}, <TimeAgo at={state.head.at} />
+                    </span>
+                  ),
+                ],
+                [
+                  'Verified',
+                  state.verifiedAt === null ? (
+                    'not yet'
+                  ) : (
+                    <span key="v">
+                      up to entry {state.verifiedTo}, <TimeAgo at={state.verifiedAt} />
+                    </span>
+                  ),
+                ],
+                ['Kept', <Retention key={String(state.retentionDays)} scope={scope} state={state} />],
+                [
+                  'Key',
+                  state.keys.length === 0 ? (
+                    'made with the first signature'
+                  ) : (
+                    <span key="k" className="min-w-0">
+                      {state.keys.map((key) => (
+                        <Copyable key={key.kid} text={key.kid} className="mono text-xs" />
+                      ))}
+                    </span>
+                  ),
+                ],
+              ]}
+            />
+          </>
+        )}
+      </QueryView>
+    </Card>
+  );
+}
+
+function Retention({ scope, state }: { scope: LogScope; state: AuditState }) {
+  const [asking, setAsking] = useState<number | null>(null);
+  const [busy, setBusy] = useState(false);
+  if (state.can.setRetention !== true) return <span title={state.can.setRetention}>{say(state.retentionDays)}</span>;
+  async function save(days: number | null) {
+    setBusy(true);
+    try {
+      const after =
+        scope === null
+          ? await call('platformAuditRetention', { body: { days } })
+          : await call('auditRetention', { params: { organization: scope }, body: { days } });
+      queryClient.setQueryData(stateQuery(scope).queryKey as never, after as never);
+      toast.success(days === null ? 'Entries are kept for ever' : `Entries are kept for ${say(days)}`);
+    } catch (thrown) {
+      toast.error(toApiError(thrown).message);
+    }
+    setBusy(false);
+    setAsking(null);
+  }
+  const value = state.retentionDays === null ? FOREVER : String(state.retentionDays);
+  const days = [...new Set([...choices, ...(state.retentionDays === null ? [] : [state.retentionDays])])].sort(
+    (a, b) => a - b,
+  );
+  return (
+    <>
+      <Select
+        label="How long entries are kept"
+        className="max-w-44"
+        value={value}
+        options={[
+          ...days.map((each) => ({ value: String(each), label: say(each) })),
+          { value: FOREVER, label: say(null) },
+        ]}
+        onChange={(chosen) => {
+          const wanted = chosen === FOREVER ? null : Number(chosen);
+          if (wanted === state.retentionDays || busy) return;
+          const shorter = wanted !== null && (state.retentionDays === null || wanted < state.retentionDays);
+          if (shorter) setAsking(wanted);
+          else void save(wanted);
+        }}
+      />
+      {asking === null ? null : (
+        <ConfirmDialog
+          open
+          danger
+          busy={busy}
+          onClose={() => setAsking(null)}
+          onConfirm={() => void save(asking)}
+          title={`Keep entries for ${say(asking)} only?`}
+          body={
+            <>
+              Entries older than that are <strong>removed for good</strong> within minutes, and every older one from now
+              on. A signed note stays in their place, so that the rest still verifies. Export the log first if you may
+              need them.
+            </>
+          }
+          confirmLabel="Remove older entries"
+        />
+      )}
+    </>
+  );
+}
+
+/** Saves the log (between two times) as a file that proves itself. */
+export function ExportButton({
+  scope,
+  since,
+  until,
+}: {
+  scope: LogScope;
+  since?: string | undefined;
+  until?: string | undefined;
+}) {
+  const [busy, setBusy] = useState(false);
+  async function save() {
+    setBusy(true);
+    try {
+      const query = { since, until };
+      const file =
+        scope === null
+          ? await download('platformAuditExport', { query })
+          : await download('auditExport', { params: { organization: scope }, query });
+      const link = document.createElement('a');
+      link.href = URL.createObjectURL(file.blob);
+      link.download = file.name;
+      link.click();
+      setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+      toast.success('Exported', { description: `Check it anywhere with: berth audit verify ${file.name}` });
+    } catch (thrown) {
+      toast.error(toApiError(thrown).message);
+    }
+    setBusy(false);
+  }
+  return (
+    <Button busy={busy} onClick={() => void save()}>
+      Export
+    </Button>
+  );
+}
