@@ -105,7 +105,7 @@ export function CodeForm({ onClose }: { onClose: () => void }) {
               {(aria) => (
                 <Select<WorkingRole>
                   {...aria}
-                  value={form.watch('role')}
+                  value={form.watch('role') as WorkingRole}
                   onChange={(role) => form.setValue('role', role)}
                   options={workingRoles
                     .filter((role) => mayChangeRole(chosen.role, null, role))
