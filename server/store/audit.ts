@@ -142,6 +142,8 @@ export function describeActor(actor: Actor): {
   if (actor.credential.via === 'token') {
     return { kind: 'token', id: actor.userId, name: `${actor.email} (token ${actor.credential.tokenName})` };
   }
+  const { client } = actor.credential;
+  if (client !== undefined) return { kind: 'token', id: actor.userId, name: `${actor.email} (${client})` };
   return { kind: 'user', id: actor.userId, name: actor.email };
 }
 
