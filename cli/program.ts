@@ -9,6 +9,7 @@ import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addInvitationCommands } from './commands/invitations.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addLimitCommands } from './commands/limits.ts';
 import { addMailCommands } from './commands/mail.ts';
 import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
@@ -66,6 +67,7 @@ export function buildProgram(io: Io, json = false): Command {
   addInvitationCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
+  addLimitCommands(program, io);
   addSessionListCommands(program, io);
   addTokenCommands(program, io);
   addUserCommands(program, io);
