@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAuditCommands } from './commands/audit.ts';
 import { addFactorCommands } from './commands/factors.ts';
+import { addGroupCommands } from './commands/groups.ts';
 import { addHostCommands } from './commands/hosts.ts';
 import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
@@ -10,6 +11,7 @@ import { addKeyCommands } from './commands/keys.ts';
 import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
+import { addOrganizationsCommands } from './commands/organizations.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
 import { addRouteCommands } from './commands/routes.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
@@ -56,7 +58,9 @@ export function buildProgram(io: Io, json = false): Command {
   addImageCommands(program, io);
   addHostCommands(program, io);
   addOperationCommands(program, io);
+  addOrganizationsCommands(program, io);
   addOrganizationCommands(program, io);
+  addGroupCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
   addSessionListCommands(program, io);
