@@ -176,7 +176,7 @@ ${table([
 |---|---|---|---|
 ${rateLimitNames.map((name) => `| ${rateLimits[name].title} | ${rateLimits[name].limit} | ${duration(rateLimits[name].windowSeconds)} | \`${name}\` |`).join('\n')}
 
-Administrators of the installation change these while it runs: Administration, Rate limits; \`berth rate-limits set\`; or \`PATCH /api/v1/platform/rate-limits\`. All replicas enforce one limit together.
+Administrators of the installation change these while it runs: Limits in the console; \`berth rate-limits set\`; or \`PATCH /api/v1/platform/rate-limits\`. All replicas enforce one limit together.
 
 - **Reading is counted apart from changing**, because the console reads a lot on its own (a page is about ten calls, and live hints fetch again what changed), while every change is something a person or a program decided to do. A person with the console open in several tabs stays far below the limit for reading.
 - **Per account and per address.** An address is an IPv4 address or the /64 of an IPv6 address. Limits per address are wider: a school or an office has many people behind one. Nobody who is signed in is counted against somebody else's account.

@@ -12,6 +12,7 @@ import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
+import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
@@ -251,6 +252,7 @@ export const handlers: Handlers = {
   ...settingsHandlers,
   ...tenancyHandlers,
   ...quotaHandlers,
+  ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);
