@@ -104,7 +104,7 @@ export function IdentityProvidersPage() {
                   <Menu
                     label={`Actions of ${row.title}`}
                     trigger={
-                      <IconButton label={`Actions of ${row.title}`} size="sm" quiet disabled={busy === row.id}>
+                      <IconButton label={`Actions of ${row.title}`} size="sm" quiet>
                         <MoreHorizontal />
                       </IconButton>
                     }
