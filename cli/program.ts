@@ -7,6 +7,7 @@ import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addLimitCommands } from './commands/limits.ts';
 import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
@@ -59,6 +60,7 @@ export function buildProgram(io: Io, json = false): Command {
   addOrganizationCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
+  addLimitCommands(program, io);
   addSessionListCommands(program, io);
   addTokenCommands(program, io);
   addFactorCommands(program, io);

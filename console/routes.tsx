@@ -377,6 +377,29 @@ const organizationSignIn = createRoute({
   component: lazyRouteComponent(() => import('./pages/organization/sign-in.tsx'), 'OrganizationSignInPage'),
 });
 
+const organizationQuotas = createRoute({
+  getParentRoute: () => organization,
+  path: '/quotas',
+  staticData: { crumb: 'Quotas' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('organizationQuotaGet', { params: { organization: context.organizationId } })),
+  component: lazyRouteComponent(() => import('./pages/organization/quotas.tsx'), 'OrganizationQuotasPage'),
+});
+
+const limits = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/limits',
+  staticData: { crumb: 'Limits' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  loader: () =>
+    Promise.all([
+      queryClient.prefetchQuery(apiQuery('rateLimitsGet', {})),
+      queryClient.prefetchQuery(apiQuery('outboundGet', {})),
+    ]).then(() => undefined),
+  component: lazyRouteComponent(() => import('./pages/admin/limits.tsx'), 'LimitsPage'),
+});
 const platformAudit = createRoute({
   getParentRoute: () => shell,
   path: '/admin/audit',
@@ -497,7 +520,8 @@ const tree = root.addChildren([
     ]),
     operation,
     instanceById,
-    organization.addChildren([members, audit, organizationSignIn]),
+    organization.addChildren([members, organizationQuotas, audit, organizationSignIn]),
+    limits,
     platformAudit,
     images,
     hosts,
