@@ -242,6 +242,17 @@ it('I4: people, projects, quota, audit, tokens, images, hosts, operations', asyn
   expect(revoked.code).toBe(3);
 });
 
+it('I7: limits on calls and private addresses that are called', async () => {
+  expect(await ok('rate-limits', 'set', 'mail=77')).toMatch(/mail .*77 +3600 +1000000/);
+  expect(await ok('rate-limits', 'set', 'mail=initial')).not.toMatch(/77 +3600/);
+  expect((await berth('rate-limits', 'set', 'mails=7')).code).toBe(2);
+  expect((await berth('rate-limits', 'set', 'mail=0')).code).toBe(2);
+  expect(await ok('outbound', 'show')).toContain('None');
+  expect(await ok('outbound', 'allow', 'https://idp.corp.example:8443/')).toBe('https://idp.corp.example:8443\n');
+  expect((await berth('outbound', 'allow', 'idp.corp.example')).code).toBe(2);
+  expect(await ok('outbound', 'refuse', 'https://idp.corp.example:8443')).toContain('None');
+});
+
 it('I5: a quota that is used up is exit code 5 with the way out', async () => {
   await ok('quota', 'set', '--instances', '1');
   const full = await berth('instances', 'create', 'server', 'more');

@@ -7,6 +7,8 @@ import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addLimitCommands } from './commands/limits.ts';
+import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
@@ -58,11 +60,13 @@ export function buildProgram(io: Io, json = false): Command {
   addOrganizationCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
+  addLimitCommands(program, io);
   addSessionListCommands(program, io);
   addTokenCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);
   addIdentityProviderCommands(program, io);
+  addOidcClientCommands(program, io);
 
   program
     .command('completion')

@@ -103,6 +103,14 @@ const screenWindow = createRoute({
   beforeLoad: signedIn,
   component: lazyRouteComponent(() => import('./pages/instance/screen/window.tsx'), 'ScreenWindow'),
 });
+/** An app that is not our own wants to know who is here. */
+const appQuestion = createRoute({
+  getParentRoute: () => root,
+  path: '/app-sign-in/$interaction',
+  staticData: { crumb: 'Sign in to an app' },
+  beforeLoad: signedIn,
+  component: lazyRouteComponent(() => import('./pages/entry/app-question.tsx'), 'AppQuestionPage'),
+});
 const start = createRoute({
   getParentRoute: () => shell,
   path: '/',
@@ -369,6 +377,29 @@ const organizationSignIn = createRoute({
   component: lazyRouteComponent(() => import('./pages/organization/sign-in.tsx'), 'OrganizationSignInPage'),
 });
 
+const organizationQuotas = createRoute({
+  getParentRoute: () => organization,
+  path: '/quotas',
+  staticData: { crumb: 'Quotas' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('organizationQuotaGet', { params: { organization: context.organizationId } })),
+  component: lazyRouteComponent(() => import('./pages/organization/quotas.tsx'), 'OrganizationQuotasPage'),
+});
+
+const limits = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/limits',
+  staticData: { crumb: 'Limits' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  loader: () =>
+    Promise.all([
+      queryClient.prefetchQuery(apiQuery('rateLimitsGet', {})),
+      queryClient.prefetchQuery(apiQuery('outboundGet', {})),
+    ]).then(() => undefined),
+  component: lazyRouteComponent(() => import('./pages/admin/limits.tsx'), 'LimitsPage'),
+});
 const platformAudit = createRoute({
   getParentRoute: () => shell,
   path: '/admin/audit',
@@ -400,6 +431,14 @@ const identityProviders = createRoute({
   staticData: { crumb: 'Identity providers' },
   loader: () => queryClient.prefetchQuery(apiQuery('identityProvidersList', {})),
   component: lazyRouteComponent(() => import('./pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
+});
+
+const oidcClients = createRoute({
+  getParentRoute: () => shell,
+  path: '/oidc-clients',
+  staticData: { crumb: 'Sign-in to apps' },
+  loader: () => queryClient.prefetchQuery(apiQuery('oidcClientsList', {})),
+  component: lazyRouteComponent(() => import('./pages/oidc-clients/list.tsx'), 'OidcClientsPage'),
 });
 
 const account = createRoute({
@@ -457,6 +496,7 @@ const tree = root.addChildren([
   outside,
   invitation,
   screenWindow,
+  appQuestion,
   shell.addChildren([
     start,
     project.addChildren([
@@ -480,12 +520,14 @@ const tree = root.addChildren([
     ]),
     operation,
     instanceById,
-    organization.addChildren([members, audit, organizationSignIn]),
+    organization.addChildren([members, organizationQuotas, audit, organizationSignIn]),
+    limits,
     platformAudit,
     images,
     hosts,
     device,
     identityProviders,
+    oidcClients,
     account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
   ]),
 ]);

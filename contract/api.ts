@@ -14,6 +14,7 @@ import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
 import { oauthRoutes } from './oauth.ts';
+import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import { outboundRoutes } from './outbound.ts';
@@ -32,6 +33,7 @@ export const api = {
   ...factorRoutes,
   ...oauthRoutes,
   ...identityProviderRoutes,
+  ...oidcClientRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,

@@ -60,6 +60,7 @@ const named: Record<string, z.ZodType> = {
 const tagDescriptions: Record<string, string> = {
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
   'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
+  'oidc-clients': 'Apps that sign people in with Berth, by OpenID Connect.',
   organizations: 'The tenant: its members and invitations.',
   projects: 'Projects group instances inside an organization and carry a quota.',
   quotas: 'What a project may use, and what all projects of an organization may use together.',

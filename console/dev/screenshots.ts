@@ -114,6 +114,16 @@ const shots: Shot[] = [
       await page.getByRole('link', { name: 'Restart fjord' }).click();
     },
   },
+  { name: 'quotas', path: '/o/harbour/quotas' },
+  {
+    name: 'quota-form',
+    path: '/o/harbour/quotas',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Set limits of Main' }).click();
+      await page.getByRole('textbox', { name: 'Instances' }).fill('1');
+    },
+  },
+  { name: 'limits', path: '/admin/limits' },
   { name: 'images', path: '/images', waitMs: 900 },
   {
     name: 'image-import',

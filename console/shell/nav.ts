@@ -1,6 +1,20 @@
 /** The left navigation: at most nine entries. Also the palette's "go to" entries and the g-then-key shortcuts. */
 import type { LucideIcon } from 'lucide-react';
-import { Activity, Boxes, Globe, House, KeyRound, Layers, LogIn, ScrollText, Server, Users } from 'lucide-react';
+import {
+  Activity,
+  AppWindow,
+  Boxes,
+  Gauge,
+  Globe,
+  House,
+  KeyRound,
+  Layers,
+  LogIn,
+  ScrollText,
+  Server,
+  SlidersHorizontal,
+  Users,
+} from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
@@ -27,6 +41,9 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     const entries: NavEntry[] = [
       { key: 'members', label: 'Members', icon: Users, keys: 'g m', href: `${base}/members` },
     ];
+    if (roleMay(membership.role, 'quota.read')) {
+      entries.push({ key: 'quotas', label: 'Quotas', icon: Gauge, keys: 'g q', href: `${base}/quotas` });
+    }
     if (roleMay(membership.role, 'audit.read')) {
       entries.push({ key: 'audit', label: 'Audit log', icon: ScrollText, keys: 'g a', href: `${base}/audit` });
     }
@@ -40,6 +57,8 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
+      { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/admin/limits' },
+      { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
       { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });

@@ -7,7 +7,7 @@ import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transact
 import { Pool, types } from 'pg';
 import type { AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
-import type { ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
+import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
@@ -70,6 +70,7 @@ export type Tables = {
     title: string;
     created_at: Stamp;
     second_factor_required: Generated<boolean>;
+    /** Its row stays, because its audit log does. */
     deleted_at: Nullable<Date>;
   };
   project: {
@@ -349,6 +350,7 @@ export type Tables = {
     organization_id: Nullable<OrganizationId>;
     app: Nullable<string>;
     secret_hash: Nullable<Buffer>;
+    auth_method: OidcAuthMethod;
     redirect_uris: string[];
     first_party: boolean;
     created_at: Date;
@@ -361,7 +363,7 @@ export type Tables = {
     consumed_at: Nullable<Date>;
     expires_at: Date;
   };
-  oidc_grant: { grant_hash: string; client_id: OidcClientId; session_id: SessionId; created_at: Date };
+  oidc_grant: { grant_hash: string; client_id: OidcClientId; session_id: SessionId; expires_at: Date };
   invitation: {
     id: InvitationId;
     organization_id: OrganizationId;
@@ -750,6 +752,11 @@ export async function transact<T>(db: Db, work: (trx: Trx) => Promise<T>): Promi
 export function databaseErrorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A row that the statement refers to is not there (any more). */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return databaseErrorCode(error) === '23503';
 }
 
 /** True when `error` is the violation of this unique constraint or index. */

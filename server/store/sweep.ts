@@ -7,6 +7,7 @@ import { sweepDeviceLogins } from './device-logins.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepKnownAddresses } from './known-addresses.ts';
 import { sweepMails } from './mail.ts';
+import { sweepOidcRecords } from './oidc-records.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepOutsideSignIns } from './outside-sign-ins.ts';
 import { sweepRateWindows } from './rate-windows.ts';
@@ -41,6 +42,7 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepRegistrations(db, now);
   await sweepMails(db, ago(MAIL_DAYS * 24 * HOUR_MS));
   await sweepOutsideSignIns(db, ago(HOUR_MS));
+  await sweepOidcRecords(db, now);
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')
