@@ -215,10 +215,10 @@ it('V5: routes by short name, public and back, deleted by host name', async () =
 });
 
 it('I4: people, projects, quota, audit, tokens, images, hosts, operations', async () => {
-  const invited = await json<{ link: string }>('members', 'invite', 'grace@example.test', '--role', 'viewer');
+  const invited = await json<{ link: string }>('invitations', 'send', 'grace@example.test', '--role', 'viewer');
   expect(invited.link).toContain('/invitations/');
-  expect(await ok('members', 'invitations')).toContain('grace@example.test');
-  await ok('members', 'revoke-invitation', 'grace@example.test');
+  expect(await ok('invitations', 'list')).toContain('grace@example.test');
+  await ok('invitations', 'revoke', 'grace@example.test');
   expect(await ok('members', 'list')).toContain(EMAIL);
   await ok('quotas', 'set', '--instances', '7', '--memory', '64GiB', '--desktops', '5');
   expect(await json<{ limit: { instances: number } }>('quotas', 'show')).toMatchObject({ limit: { instances: 7 } });

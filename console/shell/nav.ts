@@ -10,10 +10,13 @@ import {
   KeyRound,
   Layers,
   LogIn,
+  Mail,
   ScrollText,
   Server,
   SlidersHorizontal,
+  Ticket,
   Users,
+  UsersRound,
 } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { projectSlug } from '../lib/scope.ts';
@@ -62,5 +65,15 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });
+  if (session.user.platformAdmin) {
+    groups.push({
+      label: 'Platform',
+      entries: [
+        { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
+        { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
+        { key: 'mail', label: 'Mail', icon: Mail, keys: 'g l', href: '/platform/mail' },
+      ],
+    });
+  }
   return groups;
 }
