@@ -260,6 +260,20 @@ const shots: Shot[] = [
   { name: 'account-sessions', scenario: 'seed', path: '/account/sessions' },
   { name: 'account-tokens', path: '/account/tokens' },
   {
+    name: 'token-scopes',
+    path: '/account/tokens',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New token' }).first().click();
+      await page.getByText('Chosen actions').click();
+      await page.getByRole('checkbox', { name: 'Everything: Instance', exact: true }).check();
+      await page.getByRole('checkbox', { name: 'quota.read', exact: true }).check();
+    },
+  },
+  { name: 'device-code', path: '/device' },
+  { name: 'device-here', path: '/device?code=BCDF-GHJK' },
+  { name: 'device-elsewhere', path: '/device?code=BCDF-GHJL' },
+  { name: 'device-unknown', path: '/device?code=BCDF-GHJM' },
+  {
     name: 'token-new',
     path: '/account/tokens',
     before: async (page) => {

@@ -7,6 +7,7 @@ import { stepUpRequests } from '../api/step-up.ts';
 import { useShortcuts } from '../lib/keyboard.ts';
 import { projectSlug } from '../lib/scope.ts';
 import { startLive } from '../live/connection.ts';
+import { showPresence } from '../live/presence.ts';
 import { cx } from '../ui/cx.ts';
 import { Logo } from '../ui/logo.tsx';
 import { navGroups } from './nav.ts';
@@ -37,6 +38,7 @@ export function AppShell() {
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
 
   useEffect(() => startLive(client), [client]);
+  useEffect(showPresence, []);
   useShortcuts([
     { keys: 'mod+k', label: 'Search and commands', group: 'Everywhere', run: () => setPalette(true) },
     { keys: '?', label: 'Keyboard shortcuts', group: 'Everywhere', run: () => setSheet(true) },
