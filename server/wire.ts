@@ -9,7 +9,7 @@ import type { InstanceDriver } from '#drivers/interface.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
-import { findPerson } from './app/identity.ts';
+import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { SigningKeys } from './app/signing-keys.ts';
@@ -192,6 +192,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
         isKnownAddress: (email, block) => isKnownAddress(db, digest(email), digest(block)),
       }),
       findPerson: (credential, origin) => findPerson(app, credential, origin),
+      signInLimited: (caller, call, email) => limitedSignIn(app, caller, call, email),
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);

@@ -16,10 +16,10 @@ import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
-import type { Reservation } from '#server/runtime/rate-limit.ts';
+import { RateLimited, type Reservation } from '#server/runtime/rate-limit.ts';
 import { Serialized } from '#server/runtime/serialized.ts';
 import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
-import type { Limits } from './limits.ts';
+import { emailOf, type Limits } from './limits.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
 import { bareHeaders, registerSecurityHeaders } from './security-headers.ts';
@@ -48,6 +48,8 @@ export type HttpOptions = {
   slow?: typeof slow;
   /** Resolves a credential; null when it is not (or no longer) valid. */
   findPerson(credential: Credential, origin: Caller['origin']): Promise<PersonCaller | null>;
+  /** Told of every attempt to sign in that the limits refused. */
+  signInLimited(caller: Caller, call: string, email: string | null): Promise<void>;
 };
 
 type CallerOf<R extends RouteDefinition> = R['access'] extends 'public' ? PersonCaller | AnonymousCaller : PersonCaller;
@@ -169,7 +171,14 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const query = checked(route.query, request.query, 'query');
     const body = checkedBody(route.definition, request);
     const signInHandle = readSignInHandle(request);
-    const attempts = await options.limits.attempt(route.definition, { caller, body, signInHandle }, reply);
+    const attempts = await options.limits
+      .attempt(route.definition, { caller, body, signInHandle }, reply)
+      .catch(async (error: unknown) => {
+        if (route.definition.rateClass === 'sign-in' && error instanceof RateLimited) {
+          await options.signInLimited(caller, route.definition.id, emailOf(body));
+        }
+        throw error;
+      });
     return { caller, params, query, body, attempts };
   };
 
