@@ -55,7 +55,10 @@ async function throughBerth(): Promise<{ healthy: number; answered: number }> {
     if (kind === 'desktop') {
       const deadline = performance.now() + PROBE_MS_MAX;
       for (;;) {
-        const answer = await request(url, { dispatcher, headers: { ...client.headers(), accept: 'text/html' } });
+        const answer = await request(url, {
+          dispatcher,
+          headers: { ...(await client.headers()), accept: 'text/html' },
+        });
         await answer.body.dump();
         if (answer.statusCode < 400) break;
         if (performance.now() > deadline) throw new Error(`${url} answers ${answer.statusCode}`);

@@ -3,6 +3,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { api } from '#contract/api.ts';
 import { freePort } from '#testkit/ingress.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { PASSWORD, startTestServer, type TestServer } from '#testkit/server.ts';
@@ -15,6 +16,7 @@ const EMAIL = 'owner@example.test';
 let server: TestServer;
 let home = '';
 let url = '';
+let project = '';
 
 async function berth(...argv: string[]): Promise<Ran> {
   return runCli(argv, { env: { HOME: home }, now: Date.now() });
@@ -43,7 +45,7 @@ beforeAll(async () => {
     database: await withDatabase(),
     config: { consoleOrigin: url, buildImages: ['server', 'desktop'] },
   });
-  await server.setUp();
+  ({ project } = await server.setUp());
   await server.http.fastify.listen({ host: '127.0.0.1', port });
 });
 afterAll(async () => {
@@ -69,6 +71,91 @@ it('I2: login exchanges the password for a token that is kept for the owner alon
   expect(await json<{ items: { url: string }[] }>('contexts', 'list')).toMatchObject({
     items: [{ url, signedIn: true }],
   });
+});
+
+it('I2: login with a code: confirmed in a browser, refreshed by itself, two programs at once keep one family, logout ends it', {
+  timeout: 60_000,
+}, async () => {
+  const elsewhere = mkdtempSync(join(tmpdir(), 'berth-cli-code-'));
+  const env = { HOME: elsewhere };
+  const file = join(elsewhere, '.config/berth/config.json');
+  const context = () =>
+    (
+      JSON.parse(readFileSync(file, 'utf8')) as {
+        contexts: Record<string, { token: string; refreshToken: string; project?: string }>;
+      }
+    ).contexts['default'];
+  try {
+    const waiting = runCli(['login', '--url', url, '--no-browser'], { env, now: Date.now() });
+    const owner = await server.anonymous.again(EMAIL);
+    const code = await (async () => {
+      for (;;) {
+        const row = await server.app.db.selectFrom('device_login').select('user_code').executeTakeFirst();
+        if (row !== undefined) return row.user_code;
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    })();
+    await owner.call(api.deviceLoginDecide, { params: { code }, body: { allow: true } });
+    const ran = await waiting;
+    expect(ran, ran.err).toMatchObject({ code: 0 });
+    expect(ran.err).toContain(code);
+    expect(ran.err).toContain(`${url}/device`);
+    expect(statSync(file).mode & 0o777).toBe(0o600);
+    expect((await runCli(['whoami'], { env, now: Date.now() })).out).toContain(EMAIL);
+    const first = context();
+
+    // The access token has ended: ten programs at once, one of them refreshes.
+    const later = Date.now() + 11 * 60_000;
+    const many = await Promise.all(
+      Array.from({ length: 10 }, (_, index) =>
+        runCli(index === 3 ? ['contexts', 'set-project', project] : ['whoami'], { env, now: later }),
+      ),
+    );
+    expect(many.map((each) => [each.code, each.err])).toEqual(many.map(() => [0, '']));
+    expect(context()?.refreshToken).not.toBe(first?.refreshToken);
+    expect(context()?.project).toBeTruthy();
+    expect(await server.app.db.selectFrom('refresh_token').selectAll().execute()).toHaveLength(2);
+
+    // A token that the server no longer takes although it looks alive (keys were changed): the same call goes through.
+    writeFileSync(file, readFileSync(file, 'utf8').replace(/("token": ")[^"]+/, '$1eyJub3QiOiJ0b2tlbiJ9.x.y'));
+    expect((await runCli(['whoami'], { env, now: later })).out).toContain(EMAIL);
+
+    // A lock that a killed program left behind.
+    writeFileSync(`${file}.lock`, '999999');
+    expect((await runCli(['whoami'], { env, now: later + 11 * 60_000 })).code).toBe(0);
+
+    const sessions = await runCli(['sessions', 'list', '--json'], { env, now: later });
+    expect(JSON.parse(sessions.out).items.filter((each: { current: boolean }) => each.current)).toMatchObject([
+      { kind: 'client', device: expect.stringMatching(/^berth on /) },
+    ]);
+    const last = context();
+    expect((await runCli(['logout'], { env, now: later })).out).toContain('revoked');
+    expect(context()?.refreshToken).toBeUndefined();
+    const late = await runCli(['whoami'], {
+      env: { HOME: '/nonexistent', BERTH_URL: url, BERTH_TOKEN: last?.token ?? '' },
+    });
+    expect(late.code).toBe(3);
+  } finally {
+    rmSync(elsewhere, { recursive: true, force: true });
+  }
+});
+
+it('I2: tokens with scopes do that and nothing else', async () => {
+  const token = (await ok('tokens', 'create', 'reader', '--scope', '*.read')).trim();
+  const as = (...argv: string[]) => runCli(argv, { env: { HOME: '/nonexistent', BERTH_URL: url, BERTH_TOKEN: token } });
+  expect((await as('instances', 'list')).code).toBe(0);
+  const refused = await as('projects', 'create', 'more', '--title', 'More');
+  expect([refused.code, refused.err]).toEqual([4, expect.stringContaining('lacks the scope project.create')]);
+  expect((await as('tokens', 'create', 'wider')).code).toBe(4);
+  expect(await ok('tokens', 'list')).toContain('*.read');
+  expect((await berth('tokens', 'create', 'x', '--scope', 'nonsense')).code).toBe(2);
+  await ok('tokens', 'revoke', 'reader');
+});
+
+it('I2: keys are listed and changed', async () => {
+  expect(await ok('keys', 'list')).toContain('current');
+  expect((await berth('keys', 'rotate')).code).toBe(2);
+  expect(await ok('keys', 'rotate', '--yes')).toContain('waiting');
 });
 
 it('D3: create with --wait shows every step and ends with the running instance', async () => {

@@ -46,6 +46,8 @@ export type CallOptions = {
 export type ClientOptions = {
   url: string;
   token?: string;
+  /** Instead of `token`: the token now; `refused` is one that the server did not take. */
+  tokenSource?: (refused?: string) => Promise<string>;
   caFile?: string;
   userAgent: string;
   /** Told about every exchange (`--debug`). */
@@ -100,8 +102,9 @@ export class BerthClient {
   }
 
   /** Headers every request carries; edge's WebSockets take the same. */
-  headers(): Record<string, string> {
-    const token = this.#options.token;
+  async headers(refused?: string): Promise<Record<string, string>> {
+    const { tokenSource } = this.#options;
+    const token = tokenSource === undefined ? this.#options.token : await tokenSource(refused);
     return {
       'user-agent': this.#options.userAgent,
       ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
@@ -124,11 +127,12 @@ export class BerthClient {
   ): Promise<RawAnswer> {
     const safe = method === 'GET' || options.idempotencyKey !== undefined;
     const pause = this.#options.pause ?? ((ms: number) => sleep(ms));
+    let refused: string | undefined;
     for (let attempt = 0; ; attempt++) {
       const last = !safe || attempt >= RETRIES_MAX;
-      let answer: RawAnswer;
+      let answer: RawAnswer & { token?: string };
       try {
-        answer = await this.#once(method, path, body, options);
+        answer = await this.#once(method, path, body, options, refused);
       } catch (error) {
         if (options.signal?.aborted === true || error instanceof CliError) throw error;
         const failure = connectionError(error, this.url);
@@ -140,6 +144,11 @@ export class BerthClient {
         continue;
       }
       if (answer.status < 400) return answer;
+      if (answer.status === 401 && refused === undefined && this.#options.tokenSource !== undefined) {
+        // Nothing was done: the same call with a new token is safe, once.
+        refused = answer.token ?? '';
+        continue;
+      }
       const error = errorFromAnswer(answer, this.url);
       if (last || ![502, 503, 504].includes(answer.status)) throw error;
       const wait = error.retryAfterSeconds === null ? RETRY_DELAY_MS * 2 ** attempt : error.retryAfterSeconds * 1000;
@@ -147,17 +156,50 @@ export class BerthClient {
     }
   }
 
-  async #once(method: Dispatcher.HttpMethod, path: string, body: unknown, options: CallOptions): Promise<RawAnswer> {
-    const headers: Record<string, string> = { ...this.headers(), accept: 'application/json', ...options.headers };
+  /** One form to an OAuth endpoint, without credentials and without repeats; answers with any status. */
+  async form(path: string, fields: Record<string, string>): Promise<RawAnswer> {
+    const headers = {
+      'user-agent': this.#options.userAgent,
+      accept: 'application/json',
+      'content-type': 'application/x-www-form-urlencoded',
+    };
+    try {
+      return await this.#send('POST', path, headers, new URLSearchParams(fields).toString(), undefined);
+    } catch (error) {
+      throw error instanceof CliError ? error : connectionError(error, this.url);
+    }
+  }
+
+  async #once(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    body: unknown,
+    options: CallOptions,
+    refused: string | undefined,
+  ): Promise<RawAnswer & { token?: string }> {
+    const own = await this.headers(refused);
+    const headers: Record<string, string> = { ...own, accept: 'application/json', ...options.headers };
     if (body !== undefined) headers['content-type'] = 'application/json';
     if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
+    const text = body === undefined ? null : JSON.stringify(body);
+    const answer = await this.#send(method, path, headers, text, options.signal);
+    return { ...answer, ...(own['authorization'] === undefined ? {} : { token: own['authorization'].slice(7) }) };
+  }
+
+  async #send(
+    method: Dispatcher.HttpMethod,
+    path: string,
+    headers: Record<string, string>,
+    body: string | null,
+    signal: AbortSignal | undefined,
+  ): Promise<RawAnswer> {
     const startedAt = performance.now();
     const response = await request(`${this.url}${path}`, {
       method,
       headers,
-      body: body === undefined ? null : JSON.stringify(body),
+      body,
       dispatcher: await this.#agent(),
-      ...(options.signal === undefined ? {} : { signal: options.signal }),
+      ...(signal === undefined ? {} : { signal }),
     });
     const chunks: Buffer[] = [];
     let size = 0;
@@ -179,7 +221,7 @@ export class BerthClient {
     try {
       const response: Dispatcher.ResponseData = await request(`${this.url}${path}`, {
         method: api[name].method,
-        headers: this.headers(),
+        headers: await this.headers(),
         dispatcher: await this.#agent(),
         signal,
       });
@@ -207,7 +249,7 @@ export class BerthClient {
           {
             method: 'GET',
             headers: {
-              ...this.headers(),
+              ...(await this.headers()),
               accept: 'text/event-stream',
               ...(lastId === null ? {} : { 'last-event-id': lastId }),
             },

@@ -15,6 +15,9 @@ export const CONTEXT_NAME_DEFAULT = 'default';
 const contextSchema = z.object({
   url: z.url({ protocol: /^https?$/ }),
   token: z.string().optional(),
+  /** Signed in with a code: `token` ends then, and `refreshToken` brings the next, once. */
+  tokenExpiresAt: z.iso.datetime().optional(),
+  refreshToken: z.string().optional(),
   /** Id of the token, so that `logout` can revoke it. */
   tokenId: z.string().optional(),
   /** Path of the CA certificate that vouches for the installation. */
@@ -69,6 +72,14 @@ export async function writeConfig(path: string, config: ConfigFile): Promise<voi
   await rename(temporary, path);
 }
 
+/** Everything that signs in, taken out of a context. */
+export function forgetTokens(context: Partial<Context>): void {
+  delete context.token;
+  delete context.tokenId;
+  delete context.tokenExpiresAt;
+  delete context.refreshToken;
+}
+
 export type ResolvedContext = { name: string; context: Context | null; source: 'environment' | 'file' | 'none' };
 
 /** The context in force: environment first, then `--context` or BERTH_CONTEXT, then the current one of the file. */
@@ -89,12 +100,14 @@ export function resolveContext(file: ConfigFile, env: Environment, wanted: strin
   const base: Partial<Context> = { ...stored };
   if (url !== undefined && url !== '' && url !== stored?.url) {
     // Another installation: never send it the stored token.
-    delete base.token;
-    delete base.tokenId;
+    forgetTokens(base);
     delete base.ca;
     base.url = url;
   }
-  if (token !== undefined && token !== '') base.token = token;
+  if (token !== undefined && token !== '') {
+    forgetTokens(base);
+    base.token = token;
+  }
   if (ca !== undefined && ca !== '') base.ca = ca;
   if (project !== undefined && project !== '') base.project = project;
   if (base.url === undefined) return { name, context: null, source: 'none' };

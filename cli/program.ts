@@ -7,11 +7,13 @@ import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
 import { addRouteCommands } from './commands/routes.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
+import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { type CompletionShell, candidates, completionScript, completionShells } from './completion.ts';
@@ -57,10 +59,12 @@ export function buildProgram(io: Io, json = false): Command {
   addOrganizationCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
+  addSessionListCommands(program, io);
   addTokenCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);
   addIdentityProviderCommands(program, io);
+  addOidcClientCommands(program, io);
 
   program
     .command('completion')

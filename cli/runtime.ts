@@ -7,6 +7,7 @@ import packageJson from '../package.json' with { type: 'json' };
 import { BerthClient, type OutputOf } from './client.ts';
 import {
   type ConfigFile,
+  type Context,
   configPath,
   type Environment,
   type ResolvedContext,
@@ -16,6 +17,8 @@ import {
 } from './config.ts';
 import { CliError, usageError } from './errors.ts';
 import { makePaint, type Paint } from './format.ts';
+import { withLock } from './lock.ts';
+import { configLock, freshToken } from './sign-in.ts';
 
 export const VERSION: string = packageJson.version;
 
@@ -88,9 +91,12 @@ export class Runtime {
     return this.#file;
   }
 
-  async saveConfig(config: ConfigFile): Promise<void> {
-    await writeConfig(this.configPath, config);
-    this.#file = config;
+  /** Changes the file as it is now: another program may have written it meanwhile. */
+  async changeConfig(change: (file: ConfigFile) => ConfigFile): Promise<void> {
+    await withLock(configLock(this.configPath), async () => {
+      this.#file = change(await readConfig(this.configPath));
+      await writeConfig(this.configPath, this.#file);
+    });
   }
 
   async context(): Promise<ResolvedContext> {
@@ -98,11 +104,16 @@ export class Runtime {
   }
 
   /** A client to any address; the caller closes it. */
-  makeClient(target: { url: string; token?: string | undefined; ca?: string | undefined }): BerthClient {
+  makeClient(
+    target: { url: string; token?: string | undefined; ca?: string | undefined; refreshToken?: string | undefined },
+    contextName?: string,
+  ): BerthClient {
+    const renews = target.refreshToken !== undefined && contextName !== undefined;
     return new BerthClient({
       url: target.url,
       userAgent: `berth-cli/${VERSION} (${process.platform}; ${hostname()})`,
       ...(target.token === undefined ? {} : { token: target.token }),
+      ...(renews ? { tokenSource: this.#tokenSource(target as Context, contextName) } : {}),
       ...(target.ca === undefined ? {} : { caFile: target.ca }),
       ...(this.options.debug === true ? { trace: (line: string) => this.note(`${this.paintErr.dim(line)}\n`) } : {}),
     });
@@ -111,15 +122,30 @@ export class Runtime {
   /** The client of the context in force. Errors: CliError notSignedIn. */
   async client(): Promise<BerthClient> {
     if (this.#client !== null) return this.#client;
-    const { context } = await this.context();
+    const { name, context } = await this.context();
     if (context === null || context.token === undefined) {
       throw new CliError('notSignedIn', 'You are not signed in.', {
         code: 'unauthenticated',
         hint: 'Sign in with: berth login, or set BERTH_URL and BERTH_TOKEN.',
       });
     }
-    this.#client = this.makeClient(context);
+    this.#client = this.makeClient(context, name);
     return this.#client;
+  }
+
+  /** Access tokens of a context that was signed in with a code. */
+  #tokenSource(context: Context, contextName: string): (refused?: string) => Promise<string> {
+    let now = context;
+    return async (refused) => {
+      const client = this.makeClient({ url: context.url, ca: context.ca });
+      try {
+        const { configPath, io } = this;
+        now = await freshToken({ configPath, contextName, context: now, client, now: io.now, refused });
+      } finally {
+        await client.close();
+      }
+      return now.token ?? '';
+    };
   }
 
   async close(): Promise<void> {

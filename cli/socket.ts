@@ -13,10 +13,11 @@ export async function openSocket(berth: Runtime, path: string): Promise<WebSocke
   const client = await berth.client();
   const { context } = await berth.context();
   const ca = await trustedRoots(context?.ca);
+  const headers = await client.headers();
   const url = `${client.url.replace(/^http/, 'ws')}${path}`;
   return await new Promise<WebSocket>((resolve, reject) => {
     const socket = new WebSocket(url, {
-      headers: client.headers(),
+      headers,
       handshakeTimeout: SOCKET_OPEN_TIMEOUT_MS,
       maxPayload: SOCKET_MESSAGE_BYTES_MAX,
       lookup: localhostLookup as never,

@@ -103,6 +103,14 @@ const screenWindow = createRoute({
   beforeLoad: signedIn,
   component: lazyRouteComponent(() => import('./pages/instance/screen/window.tsx'), 'ScreenWindow'),
 });
+/** An app that is not our own wants to know who is here. */
+const appQuestion = createRoute({
+  getParentRoute: () => root,
+  path: '/app-sign-in/$interaction',
+  staticData: { crumb: 'Sign in to an app' },
+  beforeLoad: signedIn,
+  component: lazyRouteComponent(() => import('./pages/entry/app-question.tsx'), 'AppQuestionPage'),
+});
 const start = createRoute({
   getParentRoute: () => shell,
   path: '/',
@@ -402,6 +410,14 @@ const identityProviders = createRoute({
   component: lazyRouteComponent(() => import('./pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
 });
 
+const oidcClients = createRoute({
+  getParentRoute: () => shell,
+  path: '/oidc-clients',
+  staticData: { crumb: 'Sign-in to apps' },
+  loader: () => queryClient.prefetchQuery(apiQuery('oidcClientsList', {})),
+  component: lazyRouteComponent(() => import('./pages/oidc-clients/list.tsx'), 'OidcClientsPage'),
+});
+
 const account = createRoute({
   getParentRoute: () => shell,
   path: '/account',
@@ -429,6 +445,15 @@ const accountSessions = createRoute({
   staticData: { crumb: 'Sessions' },
   component: lazyRouteComponent(() => import('./pages/account/sessions.tsx'), 'SessionsTab'),
 });
+const device = createRoute({
+  getParentRoute: () => shell,
+  path: '/device',
+  staticData: { crumb: 'Sign a program in' },
+  validateSearch: (search: Record<string, unknown>): { code?: string | undefined } => ({
+    code: typeof search['code'] === 'string' && search['code'].length <= 40 ? search['code'] : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/account/device.tsx'), 'DevicePage'),
+});
 const accountTokens = createRoute({
   getParentRoute: () => account,
   path: '/tokens',
@@ -448,6 +473,7 @@ const tree = root.addChildren([
   outside,
   invitation,
   screenWindow,
+  appQuestion,
   shell.addChildren([
     start,
     project.addChildren([
@@ -475,7 +501,9 @@ const tree = root.addChildren([
     platformAudit,
     images,
     hosts,
+    device,
     identityProviders,
+    oidcClients,
     account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
   ]),
 ]);

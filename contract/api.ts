@@ -13,6 +13,8 @@ import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
+import { oauthRoutes } from './oauth.ts';
+import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import { outboundRoutes } from './outbound.ts';
@@ -29,7 +31,9 @@ export const api = {
   ...accountRoutes,
   ...registrationRoutes,
   ...factorRoutes,
+  ...oauthRoutes,
   ...identityProviderRoutes,
+  ...oidcClientRoutes,
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,

@@ -17,6 +17,7 @@ import { hostSchema } from './hosts.ts';
 import { invitationSchema, memberSchema, sessionSchema, tokenSchema, userSchema, whoamiSchema } from './identity.ts';
 import { imageSchema } from './images.ts';
 import { acceptedSchema, healthCheckSchema, instanceSchema, sizeSchema, snapshotSchema } from './instances.ts';
+import { deviceLoginSchema, oauthErrorSchema } from './oauth.ts';
 import { operationSchema, operationStepSchema } from './operations.ts';
 import { organizationSchema, projectSchema } from './organizations.ts';
 import { quotaSchema } from './quotas.ts';
@@ -32,6 +33,7 @@ export const OPENAPI_FILE = fileURLToPath(new URL('openapi.json', import.meta.ur
 const named: Record<string, z.ZodType> = {
   Accepted: acceptedSchema,
   AuditEntry: auditEntrySchema,
+  DeviceLogin: deviceLoginSchema,
   Event: eventSchema,
   HealthCheck: healthCheckSchema,
   Host: hostSchema,
@@ -39,6 +41,7 @@ const named: Record<string, z.ZodType> = {
   Instance: instanceSchema,
   Invitation: invitationSchema,
   Member: memberSchema,
+  OAuthError: oauthErrorSchema,
   Operation: operationSchema,
   OperationStep: operationStepSchema,
   Organization: organizationSchema,
@@ -57,6 +60,7 @@ const named: Record<string, z.ZodType> = {
 const tagDescriptions: Record<string, string> = {
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
   'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
+  'oidc-clients': 'Apps that sign people in with Berth, by OpenID Connect.',
   organizations: 'The tenant: its members and invitations.',
   projects: 'Projects group instances inside an organization and carry a quota.',
   quotas: 'What a project may use, and what all projects of an organization may use together.',
@@ -66,6 +70,7 @@ const tagDescriptions: Record<string, string> = {
   operations: 'What long work is doing: steps, durations, errors.',
   images: 'What instances are made from. Only allow-listed fingerprints are ever started.',
   hosts: 'The machines that run instances.',
+  programs: 'Signing programs in with OAuth 2.0: device codes, access tokens, refresh tokens.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
   platform: 'Settings of the installation.',
@@ -130,6 +135,11 @@ function problemResponse(status: number): JsonObject {
   };
 }
 
+const oauthErrorResponse: JsonObject = {
+  description: 'An error of RFC 6749 or RFC 8628.',
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/OAuthError' } } },
+};
+
 function mediaOf(route: RouteDefinition): string {
   return route.consumes === 'form' ? 'application/x-www-form-urlencoded' : 'application/json';
 }
@@ -177,10 +187,12 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
       success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };
     }
     const responses: JsonObject = { [String(route.status)]: success };
-    for (const status of problemStatuses(route)) {
-      responses[String(status)] = { $ref: `#/components/responses/Problem${status}` };
-      used.add(status);
-    }
+    if (route.protocol === 'oauth') responses['400'] = oauthErrorResponse;
+    else
+      for (const status of problemStatuses(route)) {
+        responses[String(status)] = { $ref: `#/components/responses/Problem${status}` };
+        used.add(status);
+      }
 
     const operation: JsonObject = {
       operationId: route.id,

@@ -40,6 +40,7 @@ export const eventRoutes = {
     path: `${API_PREFIX}/events`,
     tag: 'events',
     access: 'self',
+    anyScopes: true,
     rateClass: 'api',
     status: 200,
     produces: 'stream',

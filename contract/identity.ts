@@ -4,6 +4,7 @@ import { roles } from '#domain/authz.ts';
 import { factorKinds } from '#domain/factors.ts';
 import { themes } from '#domain/profiles.ts';
 import { API_PREFIX, idSchema, nameSchema, pageOf, pageQuery, timestamp, titleSchema } from './common.ts';
+import { scopesSchema } from './oauth.ts';
 import { defineRoute } from './route.ts';
 
 export const PASSWORD_LENGTH_MIN = 10;
@@ -44,6 +45,8 @@ export const whoamiSchema = z.object({
   user: userSchema,
   preferences: preferencesSchema,
   via: z.enum(['session', 'token']),
+  /** What the token in use may do at most; null: whatever the person may. */
+  scopes: z.array(z.string()).nullable(),
   expiresAt: timestamp.nullable(),
   memberships: z.array(membershipSchema),
   projects: z.array(
@@ -62,6 +65,11 @@ export const sessionSchema = z.object({
   createdAt: timestamp,
   lastSeenAt: timestamp,
   expiresAt: timestamp,
+  /** A browser, or a program that was signed in with a code. */
+  kind: z.enum(['browser', 'client']),
+  /** Such as 'Firefox on Linux', or the name of the program. */
+  device: z.string(),
+  scopes: z.array(z.string()).nullable(),
   address: z.string(),
   userAgent: z.string(),
   current: z.boolean(),
@@ -70,6 +78,7 @@ export const sessionSchema = z.object({
 export const tokenSchema = z.object({
   id: idSchema('tok'),
   name: z.string(),
+  scopes: z.array(z.string()).nullable().meta({ description: 'Null: whatever its person may do' }),
   prefix: z.string().meta({ description: 'First characters, to recognise it' }),
   createdAt: timestamp,
   expiresAt: timestamp.nullable(),
@@ -153,6 +162,7 @@ export const identityRoutes = {
     rateClass: 'api',
     status: 200,
     summary: 'Who is calling',
+    anyScopes: true,
     response: whoamiSchema,
   }),
   signOut: defineRoute({
@@ -164,6 +174,7 @@ export const identityRoutes = {
     rateClass: 'api',
     status: 204,
     summary: 'Sign out',
+    anyScopes: true,
   }),
   accountPassword: defineRoute({
     id: 'account.password',
@@ -198,6 +209,16 @@ export const identityRoutes = {
     summary: 'End one of the own sessions',
     params: z.object({ session: idSchema('ses') }),
   }),
+  sessionsRevokeOthers: defineRoute({
+    id: 'account.sessions.revokeOthers',
+    method: 'DELETE',
+    path: `${API_PREFIX}/account/sessions`,
+    tag,
+    access: 'self',
+    rateClass: 'api',
+    status: 204,
+    summary: 'End all own sessions but the one that calls',
+  }),
   tokensList: defineRoute({
     id: 'account.tokens.list',
     method: 'GET',
@@ -221,6 +242,7 @@ export const identityRoutes = {
     body: z.strictObject({
       name: titleSchema,
       expiresInDays: z.number().int().min(1).max(3650).nullable().default(90),
+      scopes: scopesSchema.default(null),
     }),
     response: tokenSchema.extend({ secret: z.string() }),
   }),

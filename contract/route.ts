@@ -35,6 +35,10 @@ export type RouteDefinition = {
   status: 200 | 201 | 202 | 204;
   /** Body of success; absent for 204. */
   response?: z.ZodType;
+  /** `oauth`: credentials are in the body, unknown fields are ignored, errors have the shape of RFC 6749. */
+  protocol?: 'oauth';
+  /** For `self`: also with a token whose scopes hold nothing about the account. */
+  anyScopes?: true;
   /** `form` is application/x-www-form-urlencoded, where a standard of others asks for it. Default: JSON. */
   consumes?: 'json' | 'form';
   /**

@@ -35,6 +35,7 @@ export const systemRoutes = {
     rateClass: 'api',
     status: 200,
     summary: 'Version, domain and addresses of this installation',
+    anyScopes: true,
     response: z.object({
       version: z.string(),
       domain: z.string(),

@@ -15,7 +15,9 @@ export const sections: readonly Section[] = [
       'docs/how-to/trust-the-ca-certificate.md',
       'docs/how-to/change-ports-and-domain.md',
       'docs/how-to/invite-people.md',
+      'docs/how-to/protect-accounts-with-a-second-factor.md',
       'docs/how-to/sign-in-with-keycloak-or-google.md',
+      'docs/how-to/use-berth-as-openid-provider.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/import-an-image.md',
       'docs/how-to/verify-an-export.md',
@@ -43,6 +45,7 @@ export const sections: readonly Section[] = [
       'docs/explanation/durability.md',
       'docs/explanation/audit-log.md',
       'SECURITY.md',
+      'docs/security/asvs.md',
     ],
   },
   {

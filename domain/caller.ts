@@ -1,8 +1,10 @@
 /**
- * Who acts: a person (by browser session or API token), nobody known yet, or Berth itself with a reason. Rights are not
+ * Who acts: a person (by browser session, program session or API token), nobody known yet, or Berth itself with a reason. Rights are not
  * in here: they are looked up at the moment of use, so that a removed member loses them at once.
  */
+
 import type { SessionId, TokenId, UserId } from './ids.ts';
+import type { Scopes } from './scopes.ts';
 
 /** Where a request came from; all null for work that no request started. */
 export type Origin = {
@@ -19,7 +21,11 @@ export type PersonCaller = {
   name: string;
   platformAdmin: boolean;
   createdAt: Date;
-  credential: { via: 'session'; sessionId: SessionId } | { via: 'token'; tokenId: TokenId; tokenName: string };
+  credential:
+    | { via: 'session'; sessionId: SessionId; client?: string }
+    | { via: 'token'; tokenId: TokenId; tokenName: string };
+  /** What the credential may be used for at most; null: everything the person may do. */
+  scopes: Scopes;
   /** When the credential ends; null: it does not end by itself. */
   expiresAt: Date | null;
   origin: Origin;

@@ -31,6 +31,7 @@ export const dangerousActions = {
   'factors.change': 'your second factors change',
   'factors.reset': "somebody's second factors are removed",
   'tokens.unlimited': 'a token is made that never expires',
+  'device.approve': 'a program is signed in as you',
   'organization.signIn': 'the rules for signing in change',
   'organization.delete': 'the organization is deleted',
   'account.password': 'your password changes',
@@ -50,9 +51,11 @@ export const dangerousActions = {
 export type DangerousAction = keyof typeof dangerousActions;
 
 const CODE_ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz';
-const CODE_LENGTH = 16;
+const CODE_LENGTH = 24;
+/** Random bytes that one code is made of. */
+export const RECOVERY_CODE_BYTES = CODE_LENGTH;
 
-/** 80 bits as `xxxx-xxxx-xxxx-xxxx`. `random` are at least 16 random bytes. */
+/** 120 bits in six groups of four: too many to guess, so a plain digest of one gives nothing away. */
 export function makeRecoveryCode(random: Uint8Array): string {
   let text = '';
   for (const byte of random.subarray(0, CODE_LENGTH)) text += CODE_ALPHABET.charAt(byte & 31);

@@ -32,6 +32,11 @@ export const RECHECK_MINUTES = 10;
 export const LOGOUT_TOKEN_MINUTES = 5;
 export const OIDC_CLIENTS_MAX = 500;
 export const REDIRECT_URIS_MAX = 20;
+/** How an app proves that it is itself when it trades a code. */
+export const oidcAuthMethods = ['client_secret_basic', 'client_secret_post', 'none'] as const;
+export type OidcAuthMethod = (typeof oidcAuthMethods)[number];
+/** What an app may ask for. */
+export const oidcScopes = ['openid', 'email', 'profile', 'groups'] as const;
 
 export type Preset = {
   title: string;

@@ -80,7 +80,7 @@ describe('second factors', () => {
     await dialog.getByRole('button', { name: 'Turn it on' }).click();
     const codes = page.getByRole('dialog', { name: /recovery codes/i });
     await codes.waitFor();
-    recovery = /[a-z0-9]{4}(-[a-z0-9]{4}){3}/.exec((await codes.textContent()) ?? '')?.[0] ?? '';
+    recovery = /[a-z0-9]{4}(-[a-z0-9]{4}){5}/.exec((await codes.textContent()) ?? '')?.[0] ?? '';
     expect(recovery).not.toBe('');
     await page.goto(at('/account'));
     await signOut();

@@ -132,11 +132,12 @@ beforeEach(() => {
         address6: 'fd42:1:2::a',
       },
     ],
-    sessions: [{ id: session, userId: user, hash: hashToken('s'), expiresAt: now + hour }],
-    tokens: [{ id: id('tok', 1), userId: user, hash: hashToken(token), expiresAt: null }],
+    sessions: [{ id: session, userId: user, hash: hashToken('s'), expiresAt: now + hour, scopes: null }],
+    tokens: [{ id: id('tok', 1), userId: user, hash: hashToken(token), expiresAt: null, scopes: null }],
     access: [holds('member')],
     groupMembers: [],
     users: [{ id: user, email: 'pät@example.test', name: 'Pat' }],
+    signingKeys: [],
   };
   state = new EdgeState();
   state.replace(tables);

@@ -4,14 +4,15 @@
  */
 import { CONSOLE_SCREEN_PATH, ROUTE_COOKIE } from '#contract/edge.ts';
 import { type Holding, holdingMay } from '#domain/authz.ts';
-import { bearerToken, type Knowledge } from './callers.ts';
+import { scopesAllow } from '#domain/scopes.ts';
+import { bearerToken, isCaller, type Knowledge, knownBearer } from './callers.ts';
 import { cookieValue, withoutBerthCookies } from './cookies.ts';
 import type { Lookup } from './feed.ts';
 import { type Answer, redirect, wantsPage } from './pages.ts';
 import * as refusals from './refusals.ts';
 import type { RoutePasses } from './route-pass.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from './snapshot.ts';
-import { type Caller, type EdgeInstance, type EdgeRoute, hashToken } from './state.ts';
+import type { Caller, EdgeInstance, EdgeRoute } from './state.ts';
 
 /** What Caddy tells about a client's request; absent headers are empty strings. */
 export type UserRequest = {
@@ -134,7 +135,7 @@ export class Authorizer {
           ? this.#o.signIn.begin(request, hostname)
           : refusals.signInFirst(request.accept);
       }
-      if (!holdingMay(holding, 'instance.open')) {
+      if (!holdingMay(holding, 'instance.open') || !scopesAllow(found.caller.scopes, 'instance.open')) {
         // What is held by the project is known with the instance only.
         if (state.instance(route.instanceId) === undefined && !asked.has('instance')) {
           return { need: { by: 'instance', key: route.instanceId } };
@@ -156,12 +157,11 @@ export class Authorizer {
   ): { caller: Caller; byCookie: boolean } | Need | undefined {
     const { knowledge, passes } = this.#o;
     if (request.authorization !== '') {
-      const token = bearerToken(request.authorization);
-      if (token !== undefined) {
-        const hash = hashToken(token);
-        const caller = knowledge.state.tokenByHash(hash, knowledge.now());
-        if (caller !== undefined) return { caller, byCookie: false };
-        return isPublic || asked.has('tokenHash') ? undefined : { need: { by: 'tokenHash', key: hash } };
+      const bearer = bearerToken(request.authorization);
+      if (bearer !== undefined) {
+        const found = knownBearer(knowledge, bearer);
+        if (isCaller(found)) return { caller: found, byCookie: false };
+        return isPublic || asked.has(found.by) ? undefined : { need: found };
       }
     }
     if (request.cookie === '') return undefined;

@@ -1,5 +1,6 @@
 /** Who sent a request: the console's session cookie or an API token, looked up in memory and, when new, once in the database. */
 import type { IncomingHttpHeaders } from 'node:http';
+import { accessTokenPattern } from '#contract/access-tokens.ts';
 import { API_TOKEN_PREFIX, SESSION_COOKIE } from '#contract/edge.ts';
 import { cookieValue } from './cookies.ts';
 import type { Lookup } from './feed.ts';
@@ -15,29 +16,42 @@ export type Knowledge = {
   now(): number;
 };
 
-/** The API token of an `Authorization` header; undefined when it holds none of Berth's. */
-export function bearerToken(header: string | undefined): string | undefined {
+/** A bearer token as memory knows it: by the digest of an API token or of an access token. */
+export type Bearer = { token: string; kind: 'tokenHash' | 'accessToken' };
+
+/** The token of an `Authorization` header; undefined when it holds none of Berth's. */
+export function bearerToken(header: string | undefined): Bearer | undefined {
   if (header === undefined || header.length < 8 || header.slice(0, 7).toLowerCase() !== 'bearer ') return undefined;
   const token = header.slice(7).trim();
-  return TOKEN_SHAPE.test(token) ? token : undefined;
+  if (TOKEN_SHAPE.test(token)) return { token, kind: 'tokenHash' };
+  return accessTokenPattern.test(token) ? { token, kind: 'accessToken' } : undefined;
 }
 
-/** The caller a token or session secret proves; the answer is immediate when memory knows it. */
-function prove(
-  knowledge: Knowledge,
-  by: 'sessionHash' | 'tokenHash',
-  secret: string,
-): Caller | undefined | Promise<Caller | undefined> {
+/** Who a bearer token proves, as far as memory knows; otherwise what to ask for. */
+export function knownBearer(knowledge: Knowledge, { token, kind }: Bearer): Caller | Lookup {
+  const hash = hashToken(token);
+  const { state } = knowledge;
+  if (kind === 'tokenHash') return state.tokenByHash(hash, knowledge.now()) ?? { by: kind, key: hash };
+  return state.accessTokenByHash(hash, knowledge.now()) ?? { by: kind, key: token };
+}
+
+/** A bearer token opens nothing in a browser's place and a cookie nothing in a program's. */
+export function isCaller(found: Caller | Lookup): found is Caller {
+  return 'userId' in found;
+}
+
+async function callerByToken(knowledge: Knowledge, bearer: Bearer): Promise<Caller | undefined> {
+  const found = knownBearer(knowledge, bearer);
+  if (isCaller(found)) return found;
+  await knowledge.lookup(found);
+  const again = knownBearer(knowledge, bearer);
+  return isCaller(again) ? again : undefined;
+}
+
+async function callerByCookie(knowledge: Knowledge, secret: string): Promise<Caller | undefined> {
   const hash = hashToken(secret);
-  const known = () =>
-    by === 'tokenHash'
-      ? knowledge.state.tokenByHash(hash, knowledge.now())
-      : knowledge.state.sessionByHash(hash, knowledge.now());
-  return known() ?? knowledge.lookup({ by, key: hash })?.then(known);
-}
-
-export function callerByToken(knowledge: Knowledge, token: string): Caller | undefined | Promise<Caller | undefined> {
-  return prove(knowledge, 'tokenHash', token);
+  const known = () => knowledge.state.sessionByHash(hash, knowledge.now());
+  return known() ?? knowledge.lookup({ by: 'sessionHash', key: hash })?.then(known);
 }
 
 /** Who calls one of edge's own endpoints on the control plane. A token wins over a cookie, as in the API. */
@@ -51,5 +65,5 @@ export async function identify(
   }
   const cookie = cookieValue(headers.cookie, SESSION_COOKIE);
   if (cookie === undefined || cookie === '' || cookie.length > SESSION_LENGTH_MAX) return undefined;
-  return await prove(knowledge, 'sessionHash', cookie);
+  return await callerByCookie(knowledge, cookie);
 }

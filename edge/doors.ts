@@ -6,6 +6,7 @@
 import type { WebSocket } from 'ws';
 import { closeCodes } from '#contract/edge.ts';
 import { type Action, type Holding, holdingMay } from '#domain/authz.ts';
+import { scopesAllow } from '#domain/scopes.ts';
 import type { Knowledge } from './callers.ts';
 import type { Caller, EdgeInstance } from './state.ts';
 
@@ -51,7 +52,11 @@ export class Doors {
       return { code: closeCodes.signedOut, reason: 'Sign in again.' };
     }
     const instance = state.instance(instanceId);
-    if (instance === undefined || !holdingMay(holdingOf(this.#knowledge, caller.userId, instance), action)) {
+    if (
+      instance === undefined ||
+      !scopesAllow(caller.scopes, action) ||
+      !holdingMay(holdingOf(this.#knowledge, caller.userId, instance), action)
+    ) {
       return { code: closeCodes.forbidden, reason: 'There is no such instance, or you may not open it.' };
     }
     return isRunning(instance) ? null : { code: closeCodes.notRunning, reason: 'It does not run.' };

@@ -1,6 +1,7 @@
 /** Puts the parts of edge together; used by main.ts and by tests. */
 import type { Server } from 'node:http';
 import type { EdgeConfig } from '#contract/config.ts';
+import { AccessTokens } from './access-tokens.ts';
 import { AgentClient } from './agent.ts';
 import { Authorizer, type Site } from './authorize.ts';
 import type { Knowledge } from './callers.ts';
@@ -54,7 +55,19 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   await Promise.race([feed.start(), new Promise((resolve) => setTimeout(resolve, FIRST_LOAD_MS_MAX))]);
 
   const site: Site = { domain: config.domain, consoleOrigin: config.consoleOrigin, httpsPort: config.ports.https };
-  const knowledge: Knowledge = { state, now, lookup: (what, missMs) => feed.lookup(what, missMs) };
+  const accessTokens = new AccessTokens(state, config.consoleOrigin, now);
+  const knowledge: Knowledge = {
+    state,
+    now,
+    lookup: (what, missMs) =>
+      what.by === 'accessToken'
+        ? accessTokens.learn(what.key).then(async (sessionId) => {
+            if (sessionId !== null && !state.hasSession(sessionId)) {
+              await feed.lookup({ by: 'sessionId', key: sessionId }, missMs);
+            }
+          })
+        : feed.lookup(what, missMs),
+  };
   const mayDial = addressGuard(config.network);
   const agent = new AgentClient(config.agent.socket, options.agentToken);
   const screens = { agent, mayDial, log };

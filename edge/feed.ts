@@ -31,7 +31,10 @@ export type FeedLog = {
 };
 
 /** What one look-up asks for: a key that a request brought and memory does not have (or has in a doubtful state). */
-export type Lookup = { by: 'hostname' | 'sessionHash' | 'sessionId' | 'tokenHash' | 'instance'; key: string };
+export type Lookup = {
+  by: 'hostname' | 'sessionHash' | 'sessionId' | 'tokenHash' | 'accessToken' | 'instance';
+  key: string;
+};
 
 type Hint = { kind: string; ref: string; organization_id: string | null; instance_id: string | null };
 

@@ -12,7 +12,7 @@ import { desiredStates, instanceKinds, instancePhases, observedStates } from '#d
 import type { EdgeState, EdgeTables } from './state.ts';
 
 const FILE = 'state.json';
-const FORMAT = 2;
+const FORMAT = 3;
 /**
  * How old knowledge may be: without a database for longer than this, edge lets nobody in (addresses may have new
  * owners, people may have left).
@@ -23,6 +23,7 @@ const WRITE_DELAY_MS = 100;
 const REFRESH_MS = 60_000;
 
 const time = z.number().int();
+const scopes = z.array(z.string()).nullable();
 const tablesSchema = z.object({
   routes: z.array(
     z.object({
@@ -50,8 +51,12 @@ const tablesSchema = z.object({
       address6: z.string(),
     }),
   ),
-  sessions: z.array(z.object({ id: z.string(), userId: z.string(), hash: z.string(), expiresAt: time })),
-  tokens: z.array(z.object({ id: z.string(), userId: z.string(), hash: z.string(), expiresAt: time.nullable() })),
+  sessions: z.array(
+    z.object({ id: z.string(), userId: z.string(), hash: z.string().nullable(), expiresAt: time, scopes }),
+  ),
+  tokens: z.array(
+    z.object({ id: z.string(), userId: z.string(), hash: z.string(), expiresAt: time.nullable(), scopes }),
+  ),
   access: z.array(
     z.object({
       organizationId: z.string(),
@@ -64,6 +69,13 @@ const tablesSchema = z.object({
     }),
   ),
   groupMembers: z.array(z.object({ organizationId: z.string(), groupId: z.string(), userId: z.string() })),
+  signingKeys: z.array(
+    z.object({
+      id: z.string(),
+      jwk: z.object({ kty: z.string(), n: z.string(), e: z.string() }),
+      expiresAt: time.nullable(),
+    }),
+  ),
   users: z.array(z.object({ id: z.string(), email: z.string(), name: z.string() })),
 }) satisfies z.ZodType<EdgeTables>;
 const fileSchema = z.object({ format: z.literal(FORMAT), confirmedAt: time, tables: tablesSchema });

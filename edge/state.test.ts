@@ -14,10 +14,10 @@ const tables: EdgeTables = {
   ...emptyTables(),
   users: [{ id: 'usr_1', email: 'a@b.c', name: 'A' }],
   sessions: [
-    { id: 'ses_1', userId: 'usr_1', hash: hashToken('one'), expiresAt: now + 1000 },
-    { id: 'ses_2', userId: 'usr_gone', hash: hashToken('two'), expiresAt: now + 1000 },
+    { id: 'ses_1', userId: 'usr_1', hash: hashToken('one'), expiresAt: now + 1000, scopes: null },
+    { id: 'ses_2', userId: 'usr_gone', hash: hashToken('two'), expiresAt: now + 1000, scopes: null },
   ],
-  tokens: [{ id: 'tok_1', userId: 'usr_1', hash: hashToken('brt_x'), expiresAt: null }],
+  tokens: [{ id: 'tok_1', userId: 'usr_1', hash: hashToken('brt_x'), expiresAt: null, scopes: null }],
   access: [access({ organizationId: 'org_1', role: 'admin' }), access({ organizationId: 'org_2', role: 'viewer' })],
   groupMembers: [{ organizationId: 'org_1', groupId: 'grp_1', userId: 'usr_1' }],
 };
@@ -40,12 +40,17 @@ describe('EdgeState', () => {
   it('I2: knows sessions by hash until they expire, and nobody whose account is gone', () => {
     const state = new EdgeState();
     state.replace(tables);
-    expect(state.sessionByHash(hashToken('one'), now)).toEqual({ kind: 'session', id: 'ses_1', userId: 'usr_1' });
+    expect(state.sessionByHash(hashToken('one'), now)).toEqual({
+      kind: 'session',
+      id: 'ses_1',
+      userId: 'usr_1',
+      scopes: null,
+    });
     expect(state.sessionByHash(hashToken('one'), now + 1000)).toBeUndefined();
     expect(state.sessionByHash(hashToken('two'), now)).toBeUndefined();
     expect(state.tokenByHash(hashToken('brt_x'), now + 1e12)).toMatchObject({ kind: 'token' });
     state.removeUser('usr_1');
-    expect(state.stillSignedIn({ kind: 'token', id: 'tok_1', userId: 'usr_1' }, now)).toBe(false);
+    expect(state.stillSignedIn({ kind: 'token', id: 'tok_1', userId: 'usr_1', scopes: null }, now)).toBe(false);
   });
 
   it('D2: a host name belongs to one route, the one put last', () => {
@@ -169,7 +174,7 @@ describe('snapshot', () => {
       text.slice(0, -5),
       '',
       '{}',
-      text.replace('"format":2', '"format":3'),
+      text.replace('"format":3', '"format":4'),
       text.replace('admin', 'god'),
     ]) {
       writeFileSync(join(dir, 'state.json'), broken);

@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { Holding } from '#domain/authz.ts';
 import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#domain/instances.ts';
+import type { Scopes } from '#domain/scopes.ts';
 import { AccessTable, type EdgeAccess, type EdgeGroupMember } from './access.ts';
 
 export type EdgeRoute = {
@@ -32,10 +33,29 @@ export type EdgeInstance = {
   address6: string;
 };
 
-/** `hash` is the sha256 of the token in base64url; `expiresAt` is Unix time in milliseconds. */
-export type EdgeSession = { id: string; userId: string; hash: string; expiresAt: number };
+/**
+ * `hash` is the sha256 of the cookie's secret in base64url, null for a program (which brings access tokens);
+ * `expiresAt` is Unix time in milliseconds.
+ */
+export type EdgeSession = {
+  id: string;
+  userId: string;
+  hash: string | null;
+  expiresAt: number;
+  scopes: string[] | null;
+};
 /** `expiresAt` null: never. */
-export type EdgeToken = { id: string; userId: string; hash: string; expiresAt: number | null };
+export type EdgeToken = {
+  id: string;
+  userId: string;
+  hash: string;
+  expiresAt: number | null;
+  scopes: string[] | null;
+};
+/** Public half of a key that signs access tokens; `expiresAt` null: no end is set. */
+export type EdgeSigningKey = { id: string; jwk: { kty: string; n: string; e: string }; expiresAt: number | null };
+/** An access token whose signature was checked. */
+export type EdgeAccessToken = { keyId: string; sessionId: string; userId: string; expiresAt: number };
 export type EdgeUser = { id: string; email: string; name: string };
 
 export type EdgeTables = {
@@ -46,6 +66,7 @@ export type EdgeTables = {
   access: EdgeAccess[];
   groupMembers: EdgeGroupMember[];
   users: EdgeUser[];
+  signingKeys: EdgeSigningKey[];
 };
 
 export const emptyTables = (): EdgeTables => ({
@@ -56,15 +77,19 @@ export const emptyTables = (): EdgeTables => ({
   access: [],
   groupMembers: [],
   users: [],
+  signingKeys: [],
 });
+
+/** Checked access tokens that are remembered; beyond it all are checked anew. */
+const ACCESS_TOKENS_MAX = 10_000;
 
 /** The key under which a token is known: its sha256 in base64url. */
 export function hashToken(token: string): string {
   return createHash('sha256').update(token, 'utf8').digest('base64url');
 }
 
-/** A person as a request proved it: by a browser session or by an API token. */
-export type Caller = { kind: 'session' | 'token'; id: string; userId: string };
+/** A person as a request proved it: by a session (of a browser or a program) or by an API token. */
+export type Caller = { kind: 'session' | 'token'; id: string; userId: string; scopes: Scopes };
 
 export class EdgeState {
   readonly #routes = new Map<string, EdgeRoute>();
@@ -77,6 +102,8 @@ export class EdgeState {
   /** Who holds what where. */
   readonly access = new AccessTable();
   readonly #users = new Map<string, EdgeUser>();
+  readonly #signingKeys = new Map<string, EdgeSigningKey>();
+  readonly #accessTokens = new Map<string, EdgeAccessToken>();
   readonly #listeners = new Set<() => void>();
   /** Unix time in ms at which the database last confirmed these rows; 0: never. */
   confirmedAt = 0;
@@ -104,6 +131,34 @@ export class EdgeState {
     return this.#alive('session', this.#sessionsByHash.get(hash), now);
   }
 
+  /** The person behind an access token that was checked before; its session must still live. */
+  accessTokenByHash(hash: string, now: number): Caller | undefined {
+    const token = this.#accessTokens.get(hash);
+    if (token === undefined) return undefined;
+    if (token.expiresAt <= now || this.signingKey(token.keyId, now) === undefined) {
+      this.#accessTokens.delete(hash);
+      return undefined;
+    }
+    const session = this.#sessions.get(token.sessionId);
+    if (session === undefined || session.hash !== null || session.userId !== token.userId) return undefined;
+    return this.#alive('session', session, now);
+  }
+
+  putAccessToken(hash: string, token: EdgeAccessToken): void {
+    if (this.#accessTokens.size >= ACCESS_TOKENS_MAX) this.#accessTokens.clear();
+    this.#accessTokens.set(hash, token);
+  }
+
+  signingKey(id: string, now: number): EdgeSigningKey | undefined {
+    const key = this.#signingKeys.get(id);
+    return key === undefined || (key.expiresAt !== null && key.expiresAt <= now) ? undefined : key;
+  }
+
+  /** Whether this session is known at all. */
+  hasSession(id: string): boolean {
+    return this.#sessions.has(id);
+  }
+
   sessionById(id: string, now: number): Caller | undefined {
     return this.#alive('session', this.#sessions.get(id), now);
   }
@@ -126,7 +181,7 @@ export class EdgeState {
   #alive(kind: Caller['kind'], row: EdgeSession | EdgeToken | undefined, now: number): Caller | undefined {
     if (row === undefined || (row.expiresAt !== null && row.expiresAt <= now)) return undefined;
     if (!this.#users.has(row.userId)) return undefined;
-    return { kind, id: row.id, userId: row.userId };
+    return { kind, id: row.id, userId: row.userId, scopes: row.scopes };
   }
 
   /** Calls `listener` after every change; returns how to stop that. */
@@ -170,14 +225,14 @@ export class EdgeState {
   putSession(session: EdgeSession): void {
     this.removeSession(session.id);
     this.#sessions.set(session.id, session);
-    this.#sessionsByHash.set(session.hash, session);
+    if (session.hash !== null) this.#sessionsByHash.set(session.hash, session);
   }
 
   removeSession(id: string): void {
     const old = this.#sessions.get(id);
     if (old === undefined) return;
     this.#sessions.delete(id);
-    this.#sessionsByHash.delete(old.hash);
+    if (old.hash !== null) this.#sessionsByHash.delete(old.hash);
   }
 
   putToken(token: EdgeToken): void {
@@ -219,10 +274,12 @@ export class EdgeState {
       this.#tokens,
       this.#tokensByHash,
       this.#users,
+      this.#signingKeys,
     ])
       map.clear();
     this.access.clear();
     for (const user of tables.users) this.putUser(user);
+    for (const key of tables.signingKeys) this.#signingKeys.set(key.id, key);
     for (const row of tables.access) this.access.put(row);
     for (const row of tables.groupMembers) this.access.putGroupMember(row);
     for (const session of tables.sessions) this.putSession(session);
@@ -241,6 +298,7 @@ export class EdgeState {
       tokens: [...this.#tokens.values()].filter((token) => token.expiresAt === null || token.expiresAt > now),
       ...this.access.dump(),
       users: [...this.#users.values()],
+      signingKeys: [...this.#signingKeys.values()],
     };
   }
 

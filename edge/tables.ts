@@ -2,28 +2,46 @@
 import type pg from 'pg';
 import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import type { Lookup, Plan } from './feed.ts';
-import type { EdgeInstance, EdgeRoute, EdgeSession, EdgeState, EdgeTables, EdgeToken, EdgeUser } from './state.ts';
+import type {
+  EdgeInstance,
+  EdgeRoute,
+  EdgeSession,
+  EdgeSigningKey,
+  EdgeState,
+  EdgeTables,
+  EdgeToken,
+  EdgeUser,
+} from './state.ts';
 
 const ROUTE = `select id, hostname, target, port, visibility, organization_id as "organizationId",
   instance_id as "instanceId", enabled from edge_route`;
 const INSTANCE = `select id, organization_id as "organizationId", project_id as "projectId", name, kind, phase, desired, observed,
   address4, address6 from edge_instance`;
-const SESSION = `select id, user_id as "userId", token_hash, expires_at from edge_session`;
-const TOKEN = `select id, user_id as "userId", token_hash, expires_at from edge_api_token`;
+const SESSION = `select id, user_id as "userId", token_hash, expires_at, scopes from edge_session`;
+const TOKEN = `select id, user_id as "userId", token_hash, expires_at, scopes from edge_api_token`;
 const ACCESS = `select organization_id as "organizationId", project_id as "projectId", instance_id as "instanceId", subject, role,
   array(select p from unnest(permissions) p where p in ('open', 'terminal')) as permissions,
   (extract(epoch from expires_at) * 1000)::float8 as "expiresAt" from edge_access`;
 const GROUP_MEMBER = `select organization_id as "organizationId", group_id as "groupId", user_id as "userId" from edge_group_member`;
 const USER = `select id, email, name from edge_user`;
 
-type Credential = { id: string; userId: string; token_hash: Buffer; expires_at: Date | null };
+const SIGNING_KEY = `select id, public_jwk as jwk, (extract(epoch from expires_at) * 1000)::float8 as "expiresAt" from edge_signing_key`;
+
+type Credential = {
+  id: string;
+  userId: string;
+  token_hash: Buffer | null;
+  expires_at: Date | null;
+  scopes: string[] | null;
+};
 
 function session(row: Credential): EdgeSession {
   return {
     id: row.id,
     userId: row.userId,
-    hash: row.token_hash.toString('base64url'),
+    hash: row.token_hash?.toString('base64url') ?? null,
     expiresAt: row.expires_at === null ? 0 : row.expires_at.getTime(),
+    scopes: row.scopes,
   };
 }
 
@@ -31,13 +49,14 @@ function token(row: Credential): EdgeToken {
   return {
     id: row.id,
     userId: row.userId,
-    hash: row.token_hash.toString('base64url'),
+    hash: row.token_hash?.toString('base64url') ?? '',
     expiresAt: row.expires_at === null ? null : row.expires_at.getTime(),
+    scopes: row.scopes,
   };
 }
 
 /** Times of the database have microseconds; an entry must not end later here than there. */
-function wholeMs(row: EdgeAccess): EdgeAccess {
+function wholeMs<T extends { expiresAt: number | null }>(row: T): T {
   return row.expiresAt === null ? row : { ...row, expiresAt: Math.floor(row.expiresAt) };
 }
 
@@ -54,7 +73,17 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
   const access = (await all<EdgeAccess>(client, ACCESS)).map(wholeMs);
   const groupMembers = await all<EdgeGroupMember>(client, GROUP_MEMBER);
   const users = await all<EdgeUser>(client, USER);
-  return { routes, instances, sessions: sessions.map(session), tokens: tokens.map(token), access, groupMembers, users };
+  const signingKeys = (await all<EdgeSigningKey>(client, SIGNING_KEY)).map(wholeMs);
+  return {
+    routes,
+    instances,
+    sessions: sessions.map(session),
+    tokens: tokens.map(token),
+    access,
+    groupMembers,
+    users,
+    signingKeys,
+  };
 }
 
 /** Reads again what the plan names; rows that are gone are forgotten. */
@@ -129,6 +158,9 @@ export async function readOne(client: pg.Client, what: Lookup, state: EdgeState)
       if (instance !== undefined) state.putInstance(instance);
       return instance !== undefined;
     }
+    case 'accessToken':
+      // The database knows no access tokens: access-tokens.ts answers these.
+      return false;
     case 'sessionHash':
     case 'sessionId':
     case 'tokenHash': {

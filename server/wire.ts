@@ -11,7 +11,9 @@ import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
+import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
@@ -27,6 +29,9 @@ import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
+import { registerOAuth } from './http/oauth.ts';
+import { registerOidcClients } from './http/oidc-clients.ts';
+import { registerOidcProvider } from './http/oidc-provider.ts';
 import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
@@ -193,13 +198,19 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       }),
       findPerson: (credential, origin) => findPerson(app, credential, origin),
       signInLimited: (caller, call, email) => limitedSignIn(app, caller, call, email),
+      renewIfAsked: (person) => renewIfAsked(app, person),
+      takeRenewal,
     });
     stops.push(() => http.fastify.close());
     registerIdentity(http, app);
     registerAccount(http, app);
     registerRegistration(http, app);
     registerFactors(http, app);
+    registerOAuth(http, app);
     registerIdentityProviders(http, app);
+    const oidcProvider = new OidcProvider(app);
+    registerOidcClients(http, app, oidcProvider);
+    await registerOidcProvider(http, app, oidcProvider, log);
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerQuotas(http, app);

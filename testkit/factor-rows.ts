@@ -1,6 +1,6 @@
 /** Rows of testkit/route-rows.ts for second factors: whatever a call needs is put into the database beforehand. */
 import { randomBytes } from 'node:crypto';
-import { makeRecoveryCode } from '#domain/factors.ts';
+import { makeRecoveryCode, RECOVERY_CODE_BYTES } from '#domain/factors.ts';
 import type { UserId } from '#domain/ids.ts';
 import { recoveryHash } from '#server/app/factor-proofs.ts';
 import { digest } from '#server/app/tokens.ts';
@@ -12,7 +12,7 @@ const soon = () => new Date(Date.now() + HOUR_MS);
 
 /** A recovery code that works. */
 export async function addRecoveryCode(db: Db, user: UserId): Promise<string> {
-  const code = makeRecoveryCode(randomBytes(16));
+  const code = makeRecoveryCode(randomBytes(RECOVERY_CODE_BYTES));
   const hash = recoveryHash(user, code.replaceAll('-', ''));
   await db.insertInto('recovery_code').values({ user_id: user, code_hash: hash, created_at: new Date() }).execute();
   return code;

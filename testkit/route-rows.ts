@@ -5,6 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { RouteName } from '#contract/api.ts';
+import { makeUserCode } from '#domain/sessions.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
 import { digest } from '#server/app/tokens.ts';
@@ -37,6 +38,7 @@ import {
   newName,
   type Place,
 } from './factories.ts';
+import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 
@@ -132,6 +134,34 @@ async function makeInvitation({ db, place }: RowWorld): Promise<{ id: string; se
     })
     .execute();
   return { id, secret };
+}
+
+/** OAuth endpoints take forms. */
+function form(fields: Record<string, string>): RowCall {
+  return {
+    body: new URLSearchParams(fields).toString(),
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+  };
+}
+
+/** A program that waits for this code. */
+async function addDeviceLogin(db: Db): Promise<string> {
+  const userCode = makeUserCode(randomBytes);
+  await db
+    .insertInto('device_login')
+    .values({
+      id: newId('dvl'),
+      device_hash: randomBytes(32),
+      user_code: userCode,
+      client: 'a program',
+      address: '192.0.2.9',
+      user_agent: 'test',
+      interval_seconds: 5,
+      created_at: new Date(),
+      expires_at: new Date(Date.now() + 600_000),
+    })
+    .execute();
+  return userCode;
 }
 
 export const routeRows: Record<RouteName, Row> = {
@@ -279,11 +309,31 @@ export const routeRows: Record<RouteName, Row> = {
   }),
   identityProvidersDelete: async ({ db }) => ({ params: { provider: (await makeProvider(db)).id } }),
   identityProvidersTest: async ({ db }) => ({ params: { provider: (await makeProvider(db)).id } }),
+  oidcClientsList: plain,
+  oidcClientsCreate: async ({ place }) => ({
+    body: {
+      title: 'An App',
+      redirectUris: ['https://app.example.test/callback'],
+      authMethod: 'client_secret_post',
+      firstParty: false,
+      organization: place.organization,
+      app: null,
+    },
+  }),
+  oidcClientsUpdate: async ({ db }) => ({
+    params: { client: await makeOidcClient(db) },
+    body: { title: 'Renamed', redirectUris: ['https://app.example.test/other'], organization: null },
+  }),
+  oidcClientsSecret: async ({ db }) => ({ params: { client: await makeOidcClient(db) } }),
+  oidcClientsDelete: async ({ db }) => ({ params: { client: await makeOidcClient(db) } }),
+  oidcQuestionGet: async () => ({ params: { interaction: 'a-question-of-long-ago' } }),
+  oidcQuestionAnswer: async () => ({ params: { interaction: 'a-question-of-long-ago' }, body: { allow: true } }),
   identityProvidersLogout: async ({ db }) => ({
     params: { name: (await makeProvider(db)).name },
     body: { logout_token: 'not one' },
   }),
   sessionsList: plain,
+  sessionsRevokeOthers: plain,
   sessionsRevoke: async ({ db, place, caller }) => {
     const id = newId('ses');
     await db
@@ -401,6 +451,12 @@ export const routeRows: Record<RouteName, Row> = {
   imagesDelete: image(),
   hostsList: plain,
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
+  oauthMetadata: plain,
+  oauthDevice: async () => form({ client_id: 'berth-cli' }),
+  oauthToken: async () => form({ grant_type: 'refresh_token', client_id: 'berth-cli', refresh_token: 'brr_none' }),
+  oauthRevoke: async () => form({ token: 'brr_none', client_id: 'berth-cli' }),
+  deviceLoginGet: async ({ db }) => ({ params: { code: await addDeviceLogin(db) } }),
+  deviceLoginDecide: async ({ db }) => ({ params: { code: await addDeviceLogin(db) }, body: { allow: true } }),
   keysList: plain,
   keysRotate: async () => ({ body: {} }),
   jwks: plain,

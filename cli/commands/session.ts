@@ -1,14 +1,16 @@
 /** login, logout, whoami, context: which installation the program talks to, and as whom. */
+import { spawn } from 'node:child_process';
 import { access } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { BerthClient, OutputOf, RawAnswer } from '../client.ts';
-import { CONTEXT_NAME_DEFAULT, type Context, DATA_DIR_DEFAULT, findHostInstallation } from '../config.ts';
+import { CONTEXT_NAME_DEFAULT, type Context, DATA_DIR_DEFAULT, findHostInstallation, forgetTokens } from '../config.ts';
 import { CliError, usageError } from '../errors.ts';
 import { formatRelative, plain } from '../format.ts';
 import { type Io, type Runtime, run } from '../runtime.ts';
 import { askCode } from '../second-step.ts';
+import { revokeSignIn, signInWithCode, type Tokens } from '../sign-in.ts';
 import { renderProperties, renderTable } from '../table.ts';
 
 /** Days a token made by `berth login` lives. */
@@ -23,6 +25,8 @@ type LoginOptions = {
   tokenStdin?: boolean;
   dataDir?: string;
   expiresInDays?: string;
+  scope?: string[];
+  browser?: boolean;
 };
 
 type Target = { url: string; ca: string | undefined };
@@ -93,6 +97,64 @@ async function tokenByPassword(
   return token;
 }
 
+async function withPassword(
+  berth: Runtime,
+  target: Target,
+  options: LoginOptions,
+  days: number,
+): Promise<{ token: string; tokenId: string }> {
+  if (options.email === undefined || options.email === '')
+    throw usageError('Who are you?', 'Add --email NAME@EXAMPLE.');
+  const password = options.passwordStdin === true ? await berth.readStdin() : await berth.askSecret('Password: ');
+  const client = berth.makeClient(target);
+  try {
+    const token = await tokenByPassword(berth, client, { email: options.email, password, code: options.code }, days);
+    return { token: token.secret, tokenId: token.id };
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'unauthenticated' && error.requestId !== null) {
+      throw new CliError('notSignedIn', error.message, {
+        code: 'unauthenticated',
+        requestId: error.requestId,
+        hint: 'Check e-mail, password and code. A new installation first needs its owner: open the address that ./berth up printed.',
+      });
+    }
+    throw error;
+  } finally {
+    await client.close();
+  }
+}
+
+/** Opens the page where there is a screen; whoever sees it sees the code as well, so failing is no harm. */
+function openBrowser(url: string, env: Readonly<Record<string, string | undefined>>): void {
+  const program = process.platform === 'darwin' ? 'open' : 'xdg-open';
+  const screen = process.platform === 'darwin' || (env['DISPLAY'] ?? env['WAYLAND_DISPLAY'] ?? '') !== '';
+  if (!screen) return;
+  const child = spawn(program, [url], { stdio: 'ignore', detached: true });
+  child.on('error', () => {});
+  child.unref();
+}
+
+async function withCode(berth: Runtime, target: Target, options: LoginOptions): Promise<Tokens> {
+  const client = berth.makeClient(target);
+  try {
+    return await signInWithCode(client, {
+      name: `berth on ${hostname()}`.slice(0, 80),
+      ...(options.scope === undefined ? {} : { scope: options.scope.join(' ') }),
+      now: berth.io.now,
+      signal: berth.io.signal,
+      show: ({ code, page, pageWithCode, minutes }) => {
+        berth.note(
+          `Open ${page} in a browser and confirm the code ${berth.paintErr.bold(code)} (within ${minutes} minutes).\n` +
+            `Or follow this address: ${pageWithCode}\n`,
+        );
+        if (options.browser !== false && berth.io.stdout.isTTY === true) openBrowser(pageWithCode, berth.io.env);
+      },
+    });
+  } finally {
+    await client.close();
+  }
+}
+
 async function login(berth: Runtime, options: LoginOptions): Promise<void> {
   if (options.passwordStdin === true && options.tokenStdin === true) {
     throw usageError('--password-stdin and --token-stdin cannot both read stdin.');
@@ -106,27 +168,10 @@ async function login(berth: Runtime, options: LoginOptions): Promise<void> {
   if (options.tokenStdin === true) {
     next.token = (await berth.readStdin()).trim();
     if (next.token === '') throw usageError('There was no token on stdin.');
+  } else if (options.passwordStdin === true || options.email !== undefined) {
+    Object.assign(next, await withPassword(berth, target, options, days));
   } else {
-    const email = options.email ?? (berth.io.stdin.isTTY === true ? await berth.ask('E-mail: ') : undefined);
-    if (email === undefined || email === '') throw usageError('Who are you?', 'Add --email NAME@EXAMPLE.');
-    const password = options.passwordStdin === true ? await berth.readStdin() : await berth.askSecret('Password: ');
-    const client = berth.makeClient(target);
-    try {
-      const token = await tokenByPassword(berth, client, { email, password, code: options.code }, days);
-      next.token = token.secret;
-      next.tokenId = token.id;
-    } catch (error) {
-      if (error instanceof CliError && error.code === 'unauthenticated' && error.requestId !== null) {
-        throw new CliError('notSignedIn', error.message, {
-          code: 'unauthenticated',
-          requestId: error.requestId,
-          hint: 'Check e-mail, password and code. A new installation first needs its owner: open the address that ./berth up printed.',
-        });
-      }
-      throw error;
-    } finally {
-      await client.close();
-    }
+    Object.assign(next, await withCode(berth, target, options));
   }
   const client = berth.makeClient({ url: target.url, ca: target.ca, token: next.token });
   try {
@@ -134,7 +179,7 @@ async function login(berth: Runtime, options: LoginOptions): Promise<void> {
     next.email = whoami.user.email;
     const old = file.contexts[name];
     if (old?.url === next.url && old.project !== undefined) next.project = old.project;
-    await berth.saveConfig({ current: name, contexts: { ...file.contexts, [name]: next } });
+    await berth.changeConfig((now) => ({ current: name, contexts: { ...now.contexts, [name]: next } }));
     berth.print(
       { context: name, url: next.url, user: whoami.user },
       () => `Signed in to ${next.url} as ${plain(whoami.user.email)}.\n`,
@@ -144,31 +189,40 @@ async function login(berth: Runtime, options: LoginOptions): Promise<void> {
   }
 }
 
+/** Ends at the server what this context is signed in with; false when there was nothing (any more) or nobody answers. */
+async function revokeContext(berth: Runtime, context: Context): Promise<boolean> {
+  try {
+    if (context.refreshToken !== undefined) {
+      const client = berth.makeClient({ url: context.url, ca: context.ca });
+      await revokeSignIn(client, context.refreshToken).finally(() => client.close());
+      return true;
+    }
+    if (context.tokenId === undefined) return false;
+    await (await berth.client()).call('tokensRevoke', { params: { token: context.tokenId } });
+    return true;
+  } catch (error) {
+    if (!(error instanceof CliError) || !['notSignedIn', 'notFound'].includes(error.exit)) {
+      berth.note(`The token could not be revoked at the server (${(error as Error).message}); it is forgotten here.\n`);
+    }
+    return false;
+  }
+}
+
 async function logout(berth: Runtime): Promise<void> {
   const { name, context } = await berth.context();
   if (context?.token === undefined) {
     berth.print({ context: name, revoked: false }, () => 'You were not signed in.\n');
     return;
   }
-  let revoked = false;
-  if (context.tokenId !== undefined) {
-    try {
-      await (await berth.client()).call('tokensRevoke', { params: { token: context.tokenId } });
-      revoked = true;
-    } catch (error) {
-      if (!(error instanceof CliError) || !['notSignedIn', 'notFound'].includes(error.exit)) {
-        berth.note(
-          `The token could not be revoked at the server (${(error as Error).message}); it is forgotten here.\n`,
-        );
-      }
-    }
-  }
-  const file = await berth.config();
-  const { [name]: stored, ...others } = file.contexts;
-  if (stored !== undefined) {
-    const { token, tokenId, email, ...rest } = stored;
-    await berth.saveConfig({ ...file, contexts: { ...others, [name]: rest } });
-  }
+  const revoked = await revokeContext(berth, context);
+  await berth.changeConfig((file) => {
+    const { [name]: stored, ...others } = file.contexts;
+    if (stored === undefined) return file;
+    const rest = { ...stored };
+    forgetTokens(rest);
+    delete rest.email;
+    return { ...file, contexts: { ...others, [name]: rest } };
+  });
   berth.print({ context: name, revoked }, () => (revoked ? 'Signed out; the token is revoked.\n' : 'Signed out.\n'));
 }
 
@@ -223,12 +277,15 @@ export function addSessionCommands(program: Command, io: Io): void {
     .command('login')
     .summary('Sign in to an installation')
     .description(
-      'Sign in and keep an API token in the configuration file (readable by you alone).\n' +
-        'On the Berth host the address and the CA certificate are found in the data directory.',
+      'Sign in and keep the tokens in the configuration file (readable by you alone). Without a password: open the page,\n' +
+        'confirm the code, and the program goes on; your second factor is asked for there. With --email: by password, and\n' +
+        'an API token is made. On the Berth host the address and the CA certificate are found in the data directory.',
     )
     .option('--url <url>', 'address of the console, such as https://berth.localhost:9443')
     .option('--ca <file>', "Berth's CA certificate (on the host: <data dir>/ca.crt)")
-    .option('--email <address>', 'who signs in')
+    .option('--scope <scope...>', 'only this, such as "*.read" or "instance.*" (sign-in with a code)')
+    .option('--no-browser', 'do not try to open the page')
+    .option('--email <address>', 'sign in with the password of this account instead')
     .option('--password-stdin', 'read the password from stdin')
     .option('--code <code>', 'second factor: six digits of the authenticator app, or a recovery code')
     .option('--token-stdin', 'read an API token from stdin instead of signing in with a password')
@@ -236,10 +293,11 @@ export function addSessionCommands(program: Command, io: Io): void {
       '--data-dir <dir>',
       `data directory of the installation on this machine (default: BERTH_DATA_DIR, else ${DATA_DIR_DEFAULT})`,
     )
-    .option('--expires-in-days <days>', `life of the token (default: ${LOGIN_TOKEN_DAYS})`)
+    .option('--expires-in-days <days>', `life of the token that a password makes (default: ${LOGIN_TOKEN_DAYS})`)
     .addHelpText(
       'after',
       examples([
+        'berth login',
         'berth login --email ada@example.com',
         'berth login --url https://cloud.example.com:9443 --ca ca.crt --context work',
         'printf %s "$TOKEN" | berth login --url https://berth.localhost:9443 --token-stdin',
@@ -249,7 +307,7 @@ export function addSessionCommands(program: Command, io: Io): void {
   program
     .command('logout')
     .summary('Forget the token, and revoke it')
-    .description('Revoke the token that `berth login` made and forget it.')
+    .description('End the sign-in (or revoke the token) that `berth login` made, and forget it.')
     .action(run(io, (berth) => logout(berth)));
   program
     .command('whoami')
@@ -275,7 +333,7 @@ export function addSessionCommands(program: Command, io: Io): void {
             `Known: ${Object.keys(file.contexts).join(', ') || 'none'}.`,
           );
         }
-        await berth.saveConfig({ ...file, current: name });
+        await berth.changeConfig((now) => ({ ...now, current: name }));
         berth.print({ current: name }, () => `Now using ${name}.\n`);
       }),
     );
@@ -291,10 +349,10 @@ export function addSessionCommands(program: Command, io: Io): void {
         const stored = file.contexts[name];
         if (stored === undefined)
           throw usageError('The context comes from the environment.', 'Set BERTH_PROJECT instead.');
-        await berth.saveConfig({
-          ...file,
-          contexts: { ...file.contexts, [name]: { ...stored, project: project.name } },
-        });
+        await berth.changeConfig((now) => ({
+          ...now,
+          contexts: { ...now.contexts, [name]: { ...(now.contexts[name] ?? stored), project: project.name } },
+        }));
         berth.print(
           { context: name, project: project.name },
           () => `Project ${project.name} is now the default of ${name}.\n`,
@@ -308,10 +366,16 @@ export function addSessionCommands(program: Command, io: Io): void {
     .action(
       run(io, async (berth, [name = '']) => {
         const file = await berth.config();
-        const { [name]: gone, ...rest } = file.contexts;
-        if (gone === undefined) throw new CliError('notFound', `There is no context "${name}".`, { code: 'not_found' });
-        const current = file.current === name ? (Object.keys(rest)[0] ?? CONTEXT_NAME_DEFAULT) : file.current;
-        await berth.saveConfig({ current, contexts: rest });
+        if (file.contexts[name] === undefined) {
+          throw new CliError('notFound', `There is no context "${name}".`, { code: 'not_found' });
+        }
+        await berth.changeConfig((now) => {
+          const { [name]: _, ...rest } = now.contexts;
+          return {
+            current: now.current === name ? (Object.keys(rest)[0] ?? CONTEXT_NAME_DEFAULT) : now.current,
+            contexts: rest,
+          };
+        });
         berth.print({ deleted: name }, () => `Forgot ${name}.\n`);
       }),
     );

@@ -21,6 +21,7 @@ export function addTokenCommands(program: Command, io: Io): void {
             page.items,
             [
               { title: 'Name', value: (row) => row.name },
+              { title: 'May', value: (row) => (row.scopes === null ? 'everything' : row.scopes.join(' ')) },
               { title: 'Begins with', value: (row) => row.prefix },
               { title: 'Created', value: (row) => formatRelative(row.createdAt, now) },
               {
@@ -43,14 +44,24 @@ export function addTokenCommands(program: Command, io: Io): void {
     .alias('new')
     .description('Create a token; it is printed this once, alone on stdout')
     .option('--expires-in-days <days>', 'its life, or "never"', '90')
-    .addHelpText('after', examples(['TOKEN=$(berth tokens create ci --expires-in-days 30)']))
+    .option('--scope <scope...>', 'only this: an action, "instance.*", or "*.read" (default: all you may)')
+    .addHelpText(
+      'after',
+      examples([
+        'TOKEN=$(berth tokens create ci --expires-in-days 30)',
+        'berth tokens create status-page --scope "*.read"',
+        'berth tokens create deploy --scope instance.read instance.power',
+      ]),
+    )
     .action(
-      run<{ expiresInDays: string }>(io, async (berth, [name = ''], options) => {
+      run<{ expiresInDays: string; scope?: string[] }>(io, async (berth, [name = ''], options) => {
         const days = options.expiresInDays === 'never' ? null : Number(options.expiresInDays);
         if (days !== null && (!Number.isInteger(days) || days < 1)) {
           throw usageError('--expires-in-days takes a whole number of days, or "never".');
         }
-        const token = await (await berth.client()).call('tokensCreate', { body: { name, expiresInDays: days } });
+        const token = await (await berth.client()).call('tokensCreate', {
+          body: { name, expiresInDays: days, scopes: options.scope ?? null },
+        });
         if (!berth.json) {
           const end =
             token.expiresAt === null ? 'never ends' : `ends ${formatRelative(token.expiresAt, berth.io.now())}`;

@@ -5,6 +5,7 @@
 import { Fingerprint } from 'lucide-react';
 import { type ReactNode, useState } from 'react';
 import { z } from 'zod';
+import { RECOVERY_CODE_BYTES } from '#domain/factors.ts';
 import type { InputOf } from '../api/client.ts';
 import { useApiForm } from '../lib/use-form.ts';
 import { Button } from '../ui/button.tsx';
@@ -26,7 +27,7 @@ const forms = {
   totp: z.object({
     value: z.string().refine((text) => /^[0-9]{6}$/.test(text.replace(/\s/g, '')), 'Six digits.'),
   }),
-  recovery: z.object({ value: z.string().trim().min(16, 'Sixteen letters and digits.') }),
+  recovery: z.object({ value: z.string().trim().min(RECOVERY_CODE_BYTES, 'Six groups of four letters and digits.') }),
 } as const;
 
 /**
@@ -139,7 +140,12 @@ function TypedProof({
               autoFocus
               {...(kind === 'password'
                 ? { type: 'password', autoComplete: 'current-password' }
-                : { autoComplete: 'off', spellCheck: false, className: 'mono', placeholder: 'xxxx-xxxx-xxxx-xxxx' })}
+                : {
+                    autoComplete: 'off',
+                    spellCheck: false,
+                    className: 'mono',
+                    placeholder: 'xxxx-xxxx-xxxx-xxxx-xxxx-xxxx',
+                  })}
             />
           )}
         </Field>

@@ -1,14 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import {
-  describeUserAgent,
-  exactBytes,
-  formatBytes,
-  formatDuration,
-  formatRelative,
-  humanize,
-  percentOf,
-  plural,
-} from './format.ts';
+import { exactBytes, formatBytes, formatDuration, formatRelative, humanize, percentOf, plural } from './format.ts';
 
 it('writes sizes in binary units', () => {
   expect([0, 1023, 1024, 1536, 10 * 1024, 5.25 * 1024 ** 3, 2 ** 50].map(formatBytes)).toEqual([
@@ -62,15 +53,4 @@ it('counts things', () => {
     '1,200 lines',
   ]);
   expect(humanize('instance.power_off')).toBe('Instance power off');
-});
-
-it('names browsers', () => {
-  expect(describeUserAgent('Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/156.0 Safari/537.36')).toBe(
-    'Chrome on Linux',
-  );
-  expect(describeUserAgent('Mozilla/5.0 (iPhone; CPU iPhone OS 19_0) Version/19 Mobile Safari/604')).toBe(
-    'Safari on iOS',
-  );
-  expect(describeUserAgent('berth-cli/0.1.0')).toBe('berth CLI');
-  expect(describeUserAgent('')).toBe('Unknown program');
 });

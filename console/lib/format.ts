@@ -76,30 +76,3 @@ export function humanize(code: string): string {
   const text = code.replace(/[._-]+/g, ' ');
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
-
-/** 'Mozilla/5.0 (X11; Linux x86_64) ... Chrome/156.0' -> 'Chrome on Linux'. */
-export function describeUserAgent(agent: string): string {
-  const browser = /Edg\//.test(agent)
-    ? 'Edge'
-    : /Firefox\//.test(agent)
-      ? 'Firefox'
-      : /Chrome\//.test(agent)
-        ? 'Chrome'
-        : /Safari\//.test(agent)
-          ? 'Safari'
-          : /^berth/i.test(agent)
-            ? 'berth CLI'
-            : (agent.split(/[ /]/)[0] ?? '') || 'Unknown program';
-  const system = /Windows/.test(agent)
-    ? 'Windows'
-    : /Android/.test(agent)
-      ? 'Android'
-      : /iPhone|iPad/.test(agent)
-        ? 'iOS'
-        : /Mac OS X/.test(agent)
-          ? 'macOS'
-          : /Linux/.test(agent)
-            ? 'Linux'
-            : '';
-  return system === '' ? browser : `${browser} on ${system}`;
-}

@@ -1,6 +1,6 @@
 /** Second factors in the mock: codes `000000` are wrong, passkeys cannot be made (there is nobody to check them). */
 import { BerthError, notFound } from '#domain/errors.ts';
-import { makeRecoveryCode, RECOVERY_CODES } from '#domain/factors.ts';
+import { makeRecoveryCode, RECOVERY_CODE_BYTES, RECOVERY_CODES } from '#domain/factors.ts';
 import type { OutputOf } from '../api/client.ts';
 import type { Handlers } from './handlers.ts';
 import type { MockState } from './state.ts';
@@ -75,7 +75,9 @@ function needsConfirmation({ factors }: MockState): void {
 
 function codes(state: MockState): string[] {
   state.factors.recoveryCodesLeft = RECOVERY_CODES;
-  return Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(crypto.getRandomValues(new Uint8Array(16))));
+  return Array.from({ length: RECOVERY_CODES }, () =>
+    makeRecoveryCode(crypto.getRandomValues(new Uint8Array(RECOVERY_CODE_BYTES))),
+  );
 }
 
 function rule({ factors, members }: MockState) {

@@ -10,6 +10,7 @@ import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
@@ -28,6 +29,7 @@ function whoami(state: MockState) {
     user: state.user,
     preferences: state.accounts.preferences,
     via: 'session' as const,
+    scopes: null,
     expiresAt: iso(Date.now() + 8 * 3_600_000),
     memberships: [
       {
@@ -126,6 +128,7 @@ export const handlers: Handlers = {
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),
+  ...oidcClientHandlers,
   ...factorHandlers(whoami),
   setupState: (state) => ({ needed: state.setupNeeded, version: '0.1.0', domain: DOMAIN }),
   setup: (state, { body }) => {
@@ -169,13 +172,14 @@ export const handlers: Handlers = {
     const token = {
       id: newId('tok'),
       name: body.name,
-      prefix: 'berth_T7vZ',
+      scopes: body.scopes,
+      prefix: 'brt_T7vZ',
       createdAt: iso(),
       expiresAt: body.expiresInDays === null ? null : iso(Date.now() + body.expiresInDays * 86_400_000),
       lastUsedAt: null,
     };
     state.tokens.unshift(token);
-    return { ...token, secret: 'berth_T7vZq0mW3xkP9dLs5nYhRb2cUeGaJf8t' };
+    return { ...token, secret: 'brt_T7vZq0mW3xkP9dLs5nYhRb2cUeGaJf8tXo4iVz6kQ1' };
   },
   tokensRevoke: (state, { params }) => {
     state.tokens = state.tokens.filter((each) => each.id !== params.token);

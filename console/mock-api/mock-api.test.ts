@@ -42,6 +42,7 @@ describe('the mock', () => {
       'signInProviders',
       'identitiesList',
       'identityProvidersList',
+      'oidcClientsList',
       'info',
       'instancesLogs',
       'instancesContainers',

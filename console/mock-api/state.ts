@@ -18,6 +18,7 @@ import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#
 import type { OutputOf } from '../api/client.ts';
 import { type MockAccounts, someAccounts } from './handlers-account.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
+import { type MockClient, someClients } from './handlers-oidc-clients.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
 
 export const DOMAIN = 'berth.localhost';
@@ -67,6 +68,7 @@ export type MockState = {
   /** Days; null: for ever. */
   auditRetention: number | null;
   outside: MockOutside;
+  clients: MockClient[];
 };
 
 export const listeners = new Set<(id: number, hint: Event | 'resync') => void>();
@@ -206,5 +208,6 @@ export function emptyState(): MockState {
     audit: [],
     auditRetention: 90,
     outside: someProviders(organization.id),
+    clients: someClients(organization.id),
   };
 }

@@ -1,6 +1,18 @@
 /** The left navigation: at most nine entries. Also the palette's "go to" entries and the g-then-key shortcuts. */
 import type { LucideIcon } from 'lucide-react';
-import { Activity, Boxes, Globe, House, KeyRound, Layers, LogIn, ScrollText, Server, Users } from 'lucide-react';
+import {
+  Activity,
+  AppWindow,
+  Boxes,
+  Globe,
+  House,
+  KeyRound,
+  Layers,
+  LogIn,
+  ScrollText,
+  Server,
+  Users,
+} from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
@@ -40,6 +52,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
+      { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
       { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });

@@ -3,8 +3,6 @@
 
 -- An account that was made by an identity provider has no password until its person chooses one.
 alter table app_user alter column password_hash drop not null;
--- When the person was shown to own the address; null: only somebody else's word.
-alter table app_user add column if not exists email_verified_at timestamptz;
 
 create table identity_provider (
   id text primary key,
@@ -115,11 +113,13 @@ create table oidc_client (
   app text,
   -- Null: a public client, PKCE alone.
   secret_hash bytea,
+  auth_method text not null check (auth_method in ('client_secret_basic', 'client_secret_post', 'none')),
   redirect_uris text[] not null,
   -- Our own: nobody is asked whether it may know who they are.
   first_party boolean not null,
   created_at timestamptz not null,
-  check (app is null or organization_id is not null)
+  check (app is null or organization_id is not null),
+  check ((auth_method = 'none') = (secret_hash is null))
 );
 
 -- Records of the OpenID provider library. Ids are kept as digests, payloads sealed: (oidc_record, id, payload_sealed).
@@ -140,6 +140,6 @@ create table oidc_grant (
   grant_hash text primary key,
   client_id text not null references oidc_client (id) on delete cascade,
   session_id text not null references session (id) on delete cascade,
-  created_at timestamptz not null,
-  unique (session_id, client_id)
+  expires_at timestamptz not null
 );
+create index oidc_grant_expires on oidc_grant (expires_at);

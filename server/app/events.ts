@@ -7,6 +7,7 @@ import { type Action, platformMay, type Role, roleMay } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
+import { type ScopedAction, scopesAllow } from '#domain/scopes.ts';
 import type { OutboxFeed } from '#server/runtime/outbox-feed.ts';
 import { isCredentialAlive } from '#server/store/identity.ts';
 import { rolesOf } from '#server/store/members.ts';
@@ -44,8 +45,18 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' |
   audit: 'audit.read',
 };
 
+function scopeOf(kind: HintKind): ScopedAction {
+  if (kind === 'session') return 'account.read';
+  if (kind === 'image') return 'platform.image.read';
+  if (kind === 'host') return 'platform.host.read';
+  if (kind === 'user') return 'platform.user.read';
+  if (kind === 'mail') return 'platform.mail.read';
+  return kind === 'key' ? 'platform.key.read' : actionOf[kind];
+}
+
 /** Whether a person with these roles may know of this row. */
 export function maySee(person: PersonCaller, roles: ReadonlyMap<string, Role>, row: OutboxRow): boolean {
+  if (!scopesAllow(person.scopes, scopeOf(row.kind))) return false;
   if (row.kind === 'session') return row.ref === person.userId;
   if (row.kind === 'member' && row.ref === person.userId) return true;
   if (row.kind === 'user') return platformMay(person.platformAdmin, 'platform.user.read');

@@ -105,7 +105,7 @@ describe('I3: confirming before something dangerous', () => {
     for (const body of [
       { type: 'password', password: 'not it at all' },
       { type: 'totp', code: used },
-      { type: 'recovery', code: 'aaaa-aaaa-aaaa-aaaa' },
+      { type: 'recovery', code: 'aaaa-aaaa-aaaa-aaaa-aaaa-aaaa' },
     ] as const) {
       const response = await client.try(api.confirm, { body });
       expect(response.statusCode, body.type).toBe(400);

@@ -3,7 +3,13 @@ import type { PasskeyRegistration } from '#contract/factors.ts';
 import { mayChangeRole } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
-import { makeRecoveryCode, PASSKEYS_PER_USER_MAX, RECOVERY_CODES, TOTP_ENROL_MINUTES } from '#domain/factors.ts';
+import {
+  makeRecoveryCode,
+  PASSKEYS_PER_USER_MAX,
+  RECOVERY_CODE_BYTES,
+  RECOVERY_CODES,
+  TOTP_ENROL_MINUTES,
+} from '#domain/factors.ts';
 import type { OrganizationId, PasskeyId, UserId } from '#domain/ids.ts';
 import { challengeOf, registrationOptions, verifyRegistration } from '#server/runtime/passkeys.ts';
 import { makeTotpSecret, totpStep, totpUri } from '#server/runtime/totp.ts';
@@ -43,6 +49,7 @@ import {
   totpPlace,
 } from './factor-proofs.ts';
 import { tooMuch } from './members.ts';
+import { renewSession } from './renewals.ts';
 import { confirmedUntil, requireConfirmed } from './step-up.ts';
 
 export type Security = Factors & {
@@ -74,13 +81,14 @@ function note(trx: Trx, caller: PersonCaller, change: OwnChange): Promise<void> 
 /** After the first factor: recovery codes, which are answered once, and the end of sessions that began without it. */
 async function afterFirst(app: AppContext, trx: Trx, caller: PersonCaller, had: boolean): Promise<string[] | null> {
   await refreshSecondFactor(trx, caller.userId);
+  await renewSession(app, trx, caller);
   if (had) return null;
   await endOtherSessions(trx, caller, app.clock.now());
   return giveRecoveryCodes(app, trx, caller.userId);
 }
 
 async function giveRecoveryCodes(app: AppContext, trx: Trx, userId: UserId): Promise<string[]> {
-  const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(app.ids.random(16)));
+  const codes = Array.from({ length: RECOVERY_CODES }, () => makeRecoveryCode(app.ids.random(RECOVERY_CODE_BYTES)));
   const hashes = codes.map((code) => recoveryHash(userId, code.replaceAll('-', '')));
   await replaceRecoveryCodes(trx, userId, hashes, app.clock.now());
   return codes;
@@ -134,7 +142,8 @@ function beginAgain(): BerthError {
 }
 
 /** Refuses to take away the last factor where an organization asks for one. Errors: conflict. */
-async function afterRemoval(trx: Trx, caller: PersonCaller): Promise<void> {
+async function afterRemoval(app: AppContext, trx: Trx, caller: PersonCaller): Promise<void> {
+  await renewSession(app, trx, caller);
   if (await refreshSecondFactor(trx, caller.userId)) return;
   const [organization] = await organizationsThatAsk(trx, caller.userId);
   if (organization === undefined) return;
@@ -147,7 +156,7 @@ export async function removeTotp(app: AppContext, caller: PersonCaller): Promise
   await transact(app.db, async (trx) => {
     await lockPerson(trx, caller.userId);
     if (!(await deleteTotp(trx, caller.userId))) throw notFound('authenticator app');
-    await afterRemoval(trx, caller);
+    await afterRemoval(app, trx, caller);
     await note(trx, caller, { action: 'account.totp.remove' });
   });
 }
@@ -235,7 +244,7 @@ export async function removePasskey(app: AppContext, caller: PersonCaller, id: P
     await lockPerson(trx, caller.userId);
     const name = await deletePasskey(trx, caller.userId, id);
     if (name === null) throw notFound('passkey');
-    await afterRemoval(trx, caller);
+    await afterRemoval(app, trx, caller);
     await note(trx, caller, { action: 'account.passkeys.delete', before: { name } });
   });
 }

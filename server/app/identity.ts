@@ -3,6 +3,7 @@ import { setupCodeDigestInput } from '#contract/config.ts';
 import type { Caller, Origin, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
+import { scopesWithin } from '#domain/scopes.ts';
 import { hashPassword, passwordProblem, verifyPassword } from '#server/runtime/passwords.ts';
 import { addressBlock, digest as subjectDigest } from '#server/runtime/rate-limit.ts';
 import { cancelPasswordResets } from '#server/store/account.ts';
@@ -12,6 +13,7 @@ import { type Trx, transact } from '#server/store/database.ts';
 import {
   type ApiToken,
   claimSetup,
+  endOtherSessions,
   type FoundCredential,
   findAccount,
   findSession,
@@ -35,10 +37,13 @@ import { rememberAddress } from '#server/store/known-addresses.ts';
 import { listOwnMemberships, type Membership } from '#server/store/members.ts';
 import { listOwnProjects, type Project } from '#server/store/organizations.ts';
 import { type Preferences, readPreferences } from '#server/store/profiles.ts';
+import { findClientSession, findRenewedSession } from '#server/store/sessions.ts';
 import { confirmedAt } from '#server/store/sign-ins.ts';
+import { checkAccessToken } from './access-tokens.ts';
 import type { AppContext } from './context.ts';
 import { queuePasswordNotice, sendSoon } from './mail.ts';
 import { foundOrganization } from './organizations.ts';
+import { askForRenewal, renewSession } from './renewals.ts';
 import { requireConfirmed } from './step-up.ts';
 import {
   apiTokenPattern,
@@ -58,27 +63,43 @@ export type SignedIn = { secret: string; expiresAt: Date; person: PersonCaller }
 export type { Preferences };
 export type Whoami = { person: PersonCaller; preferences: Preferences; memberships: Membership[]; projects: Project[] };
 
-/** Resolves a session cookie or API token; null when it is not valid (any more). */
+/** Resolves a session cookie, access token or API token; null when it is not valid (any more). */
 export async function findPerson(
   app: AppContext,
-  credential: { via: 'session' | 'token'; secret: string },
+  credential: { via: 'session' | 'token'; secret: string; readsOnly: boolean },
   origin: Origin,
 ): Promise<PersonCaller | null> {
-  const pattern = credential.via === 'session' ? sessionSecretPattern : apiTokenPattern;
-  if (!pattern.test(credential.secret)) return null;
   const now = app.clock.now();
-  const find = credential.via === 'session' ? findSession : findToken;
-  const found = await find(app.db, digest(credential.secret), now);
+  const found = await findCredential(app, credential, now);
   if (found === null) return null;
   if (found.stale) {
     touchCredential(app.db, found.credential, now).catch((error: unknown) => {
       app.log.warn({ err: error, requestId: origin.requestId }, 'could not note when a credential was last used');
     });
   }
-  return toPerson(found, origin);
+  const person = toPerson(found, origin);
+  if (found.renew) askForRenewal(person);
+  return person;
 }
 
-function toPerson(found: Omit<FoundCredential, 'stale'>, origin: Origin): PersonCaller {
+/** What kind of credential it is shows in its form; none is ever tried as another. */
+async function findCredential(
+  app: AppContext,
+  { via, secret, readsOnly }: { via: 'session' | 'token'; secret: string; readsOnly: boolean },
+  now: Date,
+): Promise<FoundCredential | null> {
+  if (via === 'token') {
+    if (apiTokenPattern.test(secret)) return findToken(app.db, digest(secret), now);
+    const claims = await checkAccessToken(app, secret);
+    return claims === null ? null : findClientSession(app.db, { sessionId: claims.sid, userId: claims.sub }, now);
+  }
+  if (!sessionSecretPattern.test(secret)) return null;
+  const hash = digest(secret);
+  const found = await findSession(app.db, hash, now);
+  return found === null && readsOnly ? findRenewedSession(app.db, hash, now) : found;
+}
+
+function toPerson(found: Omit<FoundCredential, 'stale' | 'renew'>, origin: Origin): PersonCaller {
   return {
     kind: 'person',
     userId: found.user.id,
@@ -87,6 +108,7 @@ function toPerson(found: Omit<FoundCredential, 'stale'>, origin: Origin): Person
     platformAdmin: found.user.platformAdmin,
     createdAt: found.user.createdAt,
     credential: found.credential,
+    scopes: found.scopes,
     expiresAt: found.expiresAt,
     origin,
   };
@@ -178,9 +200,10 @@ export async function startSession(app: AppContext, trx: Trx, user: User, origin
     address: origin.address ?? 'unknown',
     userAgent: origin.userAgent ?? 'unknown',
     confirmedAt: now,
+    now,
   });
   await rememberAddress(trx, subjectDigest(user.email), subjectDigest(addressBlock(origin.address)), now);
-  const person = toPerson({ user, credential: { via: 'session', sessionId: id }, expiresAt }, origin);
+  const person = toPerson({ user, credential: { via: 'session', sessionId: id }, scopes: null, expiresAt }, origin);
   return { secret, expiresAt, person };
 }
 
@@ -270,6 +293,7 @@ export async function changePassword(
   await transact(app.db, async (trx) => {
     const now = app.clock.now();
     await updateOwnPassword(trx, person, passwordHash, now);
+    await renewSession(app, trx, person);
     await cancelPasswordResets(trx, person.userId, now);
     await queuePasswordNotice(app, trx, person);
     await recordForMember(trx, person, person.userId, {
@@ -286,6 +310,19 @@ export async function listSessions(app: AppContext, person: PersonCaller): Promi
   const sessions = await listOwnSessions(app.db, person, app.clock.now());
   const current = person.credential.via === 'session' ? person.credential.sessionId : null;
   return sessions.map((session) => ({ ...session, current: session.id === current }));
+}
+
+/** Ends every own session but the one that calls. */
+export async function revokeOtherSessions(app: AppContext, person: PersonCaller): Promise<void> {
+  await transact(app.db, async (trx) => {
+    await endOtherSessions(trx, person, app.clock.now());
+    await recordForMember(trx, person, person.userId, {
+      action: 'account.sessions.revokeOthers',
+      targetKind: 'user',
+      targetId: person.userId,
+      target: person.email,
+    });
+  });
 }
 
 /** Errors: not_found. */
@@ -312,18 +349,25 @@ export async function listTokens(app: AppContext, person: PersonCaller): Promise
 export async function createToken(
   app: AppContext,
   person: PersonCaller,
-  input: { name: string; expiresInDays: number | null },
+  input: { name: string; expiresInDays: number | null; scopes: string[] | null },
 ): Promise<ApiToken & { secret: string }> {
+  if (!scopesWithin(input.scopes, person.scopes)) {
+    throw new BerthError('invalid_input', 'A token cannot make one that may do more than itself.', {
+      fields: [{ field: 'scopes', message: 'More than the token in use may do.' }],
+    });
+  }
   if (input.expiresInDays === null) await requireConfirmed(app, person, 'tokens.unlimited');
   const confirmed = await confirmedAt(app.db, person.credential);
   const secret = makeApiToken(app.ids);
+  const madeByProgram = person.credential.via === 'token' || person.credential.client !== undefined;
   const asked = input.expiresInDays === null ? null : app.clock.now().getTime() + input.expiresInDays * DAY_MS;
-  const bound = person.credential.via === 'token' ? (person.expiresAt?.getTime() ?? null) : null;
+  const bound = madeByProgram ? (person.expiresAt?.getTime() ?? null) : null;
   const expires = asked === null ? bound : bound === null ? asked : Math.min(asked, bound);
   return transact(app.db, async (trx) => {
     const token = await insertOwnToken(trx, person, {
       id: app.ids.make('tok'),
       name: input.name,
+      scopes: input.scopes,
       prefix: secret.slice(0, TOKEN_PREFIX_SHOWN),
       tokenHash: digest(secret),
       expiresAt: expires === null ? null : new Date(expires),
@@ -338,7 +382,7 @@ export async function createToken(
       targetKind: 'token',
       targetId: token.id,
       target: token.name,
-      after: { name: token.name, expiresAt: token.expiresAt?.toISOString() ?? null },
+      after: { name: token.name, scopes: token.scopes, expiresAt: token.expiresAt?.toISOString() ?? null },
     });
     return { ...token, secret };
   });

@@ -9,6 +9,7 @@ import { BerthError } from '#domain/errors.ts';
 import { inDomains, mappedRoles, OUTSIDE_SIGN_IN_MINUTES, safeReturnPath } from '#domain/identity-providers.ts';
 import type { LinkedIdentityId, OutsideSessionId, UserId } from '#domain/ids.ts';
 import type { OutsideIdentity } from '#integrations/identity/interface.ts';
+import { markEmailVerified } from '#server/store/account.ts';
 import { record, recordAlone, recordForMember } from '#server/store/audit.ts';
 import { settleClaims } from '#server/store/claim-roles.ts';
 import { isUniqueViolation, type Trx, transact } from '#server/store/database.ts';
@@ -19,7 +20,6 @@ import {
   findVerifiedOwner,
   insertIdentity,
   insertOutsideSession,
-  markEmailVerified,
   touchIdentity,
 } from '#server/store/linked-identities.ts';
 import { insertMembership, markInvitationAccepted, openInvitationsFor } from '#server/store/members.ts';
@@ -289,7 +289,7 @@ async function provision(
       passwordHash: null,
       platformAdmin: false,
     });
-    await markEmailVerified(trx, user.id, email, now);
+    await markEmailVerified(trx, user.id, now);
     const signedIn = await startSession(app, trx, user, caller.origin);
     for (const invitation of invitations) {
       const { organizationId, role } = invitation;
@@ -334,8 +334,8 @@ async function link(
   }
   await transact(app.db, async (trx) => {
     const id = await addLink(app, trx, caller, provider, identity, caller.userId);
-    const email = believedAddress(provider, identity);
-    if (email !== null) await markEmailVerified(trx, caller.userId, email, app.clock.now());
+    const vouched = believedAddress(provider, identity) === caller.email;
+    if (vouched) await markEmailVerified(trx, caller.userId, app.clock.now());
     await applyGroups(trx, provider, identity, caller.userId, id);
   });
 }

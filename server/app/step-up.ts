@@ -13,6 +13,7 @@ import { confirmedAt, setConfirmed } from '#server/store/sign-ins.ts';
 import type { AppContext } from './context.ts';
 import { type FactorAnswer, passkeyChallenge, proveFactor } from './factor-proofs.ts';
 import { refusedSignIn } from './identity.ts';
+import { renewSession } from './renewals.ts';
 
 /** First thing in a dangerous use case, after `authorize`; inside a transaction give it as `db`. Errors: step_up_required. */
 export async function requireConfirmed(
@@ -51,6 +52,7 @@ export async function confirm(
     (await transact(app.db, async (trx) => {
       if (proven !== null && !(await proven.consume(trx))) return false;
       await setConfirmed(trx, caller.credential, now);
+      await renewSession(app, trx, caller);
       await recordForMember(trx, caller, caller.userId, {
         action: 'account.confirm',
         targetKind: 'user',

@@ -16,7 +16,7 @@ const USER_AGENT_LENGTH_MAX = 300;
 export function readCredential(request: FastifyRequest): Credential | null {
   const header = request.headers.authorization;
   if (header !== undefined) {
-    const match = /^Bearer ([\x21-\x7e]{1,200})$/i.exec(header);
+    const match = /^Bearer ([\x21-\x7e]{1,4000})$/i.exec(header);
     // Something unreadable is a token that is not valid, not "no token": the cookie must not step in.
     return { via: 'token', secret: match?.[1] ?? '' };
   }

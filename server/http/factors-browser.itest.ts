@@ -84,6 +84,18 @@ async function sessionSecret(): Promise<string | undefined> {
 }
 
 describe('I3: passkeys in a browser', () => {
+  it('I1: password fields hide what is typed, take pasting, and tell password managers what they are', async () => {
+    await page.goto(`${url}/sign-in`);
+    const field = page.getByLabel('Password');
+    expect(await field.getAttribute('type')).toBe('password');
+    expect(await field.getAttribute('autocomplete')).toBe('current-password');
+    expect(await page.getByLabel('E-mail').getAttribute('autocomplete')).toContain('username');
+    const taken = await field.evaluate((element) =>
+      element.dispatchEvent(new Event('paste', { bubbles: true, cancelable: true })),
+    );
+    expect(taken, 'nothing stops a paste').toBe(true);
+  });
+
   it('I3: made in the console; then it is the second step, and signs in alone; a wrong finger does not', async () => {
     const email = await someone();
     await passwordStep(email);

@@ -1,6 +1,7 @@
 /** Endpoints of set-up, sign-in and the own account. */
 import { api } from '#contract/api.ts';
 import type { PersonCaller } from '#domain/caller.ts';
+import { describeUserAgent } from '#domain/sessions.ts';
 import type { AppContext } from '#server/app/context.ts';
 import {
   changePassword,
@@ -9,6 +10,7 @@ import {
   listSessions,
   listTokens,
   type Preferences,
+  revokeOtherSessions,
   revokeSession,
   revokeToken,
   setupState,
@@ -46,6 +48,7 @@ export function presentWhoami({ person, preferences, memberships, projects }: Wh
     user: presentPerson(person),
     preferences: presentPreferences(person.userId, preferences),
     via: person.credential.via,
+    scopes: person.scopes === null ? null : [...person.scopes],
     expiresAt: isoOrNull(person.expiresAt),
     memberships,
     projects: projects.map(({ id, name, title, organization }) => ({ id, name, title, organization })),
@@ -55,6 +58,7 @@ export function presentWhoami({ person, preferences, memberships, projects }: Wh
 function presentToken(token: {
   id: string;
   name: string;
+  scopes: string[] | null;
   prefix: string;
   createdAt: Date;
   expiresAt: Date | null;
@@ -63,6 +67,7 @@ function presentToken(token: {
   return {
     id: token.id,
     name: token.name,
+    scopes: token.scopes,
     prefix: token.prefix,
     createdAt: iso(token.createdAt),
     expiresAt: isoOrNull(token.expiresAt),
@@ -106,8 +111,9 @@ export function registerIdentity(http: Http, app: AppContext): void {
     return undefined;
   });
   http.register(api.sessionsList, async ({ caller }) => ({
-    items: (await listSessions(app, caller)).map((session) => ({
+    items: (await listSessions(app, caller)).map(({ client, ...session }) => ({
       ...session,
+      device: client ?? describeUserAgent(session.userAgent),
       createdAt: iso(session.createdAt),
       lastSeenAt: iso(session.lastSeenAt),
       expiresAt: iso(session.expiresAt),
@@ -115,6 +121,10 @@ export function registerIdentity(http: Http, app: AppContext): void {
   }));
   http.register(api.sessionsRevoke, async ({ caller, params }) => {
     await revokeSession(app, caller, params.session);
+    return undefined;
+  });
+  http.register(api.sessionsRevokeOthers, async ({ caller }) => {
+    await revokeOtherSessions(app, caller);
     return undefined;
   });
   http.register(api.tokensList, async ({ caller }) => ({ items: (await listTokens(app, caller)).map(presentToken) }));

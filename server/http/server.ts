@@ -14,12 +14,14 @@ import type { z } from 'zod';
 import type { BodyOf, ParamsOf, QueryOf, RouteDefinition } from '#contract/route.ts';
 import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
+import { refuseBeyondScopes } from '#domain/scopes.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
 import { RateLimited, type Reservation } from '#server/runtime/rate-limit.ts';
 import { Serialized } from '#server/runtime/serialized.ts';
 import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
 import { emailOf, type Limits } from './limits.ts';
+import { withOAuthProtocol } from './oauth-wire.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
 import { bareHeaders, registerSecurityHeaders } from './security-headers.ts';
@@ -47,9 +49,13 @@ export type HttpOptions = {
   limits: Limits;
   slow?: typeof slow;
   /** Resolves a credential; null when it is not (or no longer) valid. */
-  findPerson(credential: Credential, origin: Caller['origin']): Promise<PersonCaller | null>;
+  findPerson(credential: Credential & { readsOnly: boolean }, origin: Caller['origin']): Promise<PersonCaller | null>;
   /** Told of every attempt to sign in that the limits refused. */
   signInLimited(caller: Caller, call: string, email: string | null): Promise<void>;
+  /** A new secret for the browser's session when that is due, before the request is handled. */
+  renewIfAsked(person: PersonCaller): Promise<void>;
+  /** The new secret of the browser's session, when this request made one. */
+  takeRenewal(person: PersonCaller): { secret: string; expiresAt: Date } | null;
 };
 
 type CallerOf<R extends RouteDefinition> = R['access'] extends 'public' ? PersonCaller | AnonymousCaller : PersonCaller;
@@ -156,8 +162,10 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
       userAgent: clientUserAgent(request),
       requestId: request.id,
     };
-    const credential = readCredential(request);
-    const person = credential === null ? null : await options.findPerson(credential, origin);
+    // OAuth endpoints take their own credentials, in the form.
+    const credential = route.definition.protocol === 'oauth' ? null : readCredential(request);
+    const readsOnly = request.method === 'GET' || request.method === 'HEAD';
+    const person = credential === null ? null : await options.findPerson({ ...credential, readsOnly }, origin);
     const caller: Caller = person ?? { kind: 'anonymous', origin };
     await options.limits.call(route.definition, caller, reply);
     if (credential?.via === 'token' && person === null) {
@@ -166,6 +174,9 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     checkSameSite(request, credential, options.consoleOrigin);
     if (route.definition.access !== 'public' && person === null) {
       throw new BerthError('unauthenticated', 'Sign in first.');
+    }
+    if (route.definition.access === 'self' && route.definition.anyScopes !== true && person !== null) {
+      refuseBeyondScopes(person.scopes, readsOnly ? 'account.read' : 'account.update');
     }
     const params = checked(route.params, request.params, 'path');
     const query = checked(route.query, request.query, 'query');
@@ -214,11 +225,18 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   });
 
   const registered = new Set<string>();
+  const renew = (caller: Caller, reply: FastifyReply): void => {
+    const renewal = caller.kind === 'person' ? options.takeRenewal(caller) : null;
+    if (renewal === null) return;
+    reply.setCookie(sessionCookie.name, renewal.secret, { ...sessionCookie.options, expires: renewal.expiresAt });
+  };
   const add = (route: RouteDefinition, run: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>) => {
     if (registered.has(route.id)) throw new Error(`route ${route.id} is registered twice`);
     registered.add(route.id);
     const bodyLimit = BODY_BYTES_MAX[route.rateClass];
-    server.route({ method: route.method as HTTPMethods, url: route.path, bodyLimit, handler: run });
+    const definition = { method: route.method as HTTPMethods, url: route.path, bodyLimit, handler: run };
+    if (route.protocol === 'oauth') withOAuthProtocol(server, options.log, (scope) => void scope.route(definition));
+    else server.route(definition);
   };
 
   return {
@@ -228,7 +246,10 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
       const checkedRoute = checkRoute(route);
       add(route, async (request, reply) => {
         const prepared = await prepare(checkedRoute, request, reply);
+        if (prepared.caller.kind === 'person') await options.renewIfAsked(prepared.caller);
+        renew(prepared.caller, reply);
         const answer = await handler(present(prepared, request, reply));
+        renew(prepared.caller, reply);
         // Only failed attempts count against the sign-in limits.
         if (route.rateClass === 'sign-in') await Promise.all(prepared.attempts.map((attempt) => attempt.refund()));
         reply.status(route.status);

@@ -14,7 +14,7 @@ import { type Http, sendProblem } from './server.ts';
 
 const YEAR_SECONDS = 31_536_000;
 /** First parts of paths that never mean a page of the console. */
-const notPages = new Set(['api', 'edge', 'docs', 'assets', 'healthz', 'readyz', 'metrics']);
+const notPages = new Set(['api', 'edge', 'oidc', 'docs', 'assets', 'healthz', 'readyz', 'metrics']);
 
 /** `consoleDir` null (development, or not built): pages answer 404. */
 export async function registerConsole(

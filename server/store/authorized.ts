@@ -31,6 +31,7 @@ import type {
   SnapshotId,
   UserId,
 } from '#domain/ids.ts';
+import { refuseBeyondScopes } from '#domain/scopes.ts';
 import type { Db } from './database.ts';
 import { grantsHeld, rolesHeld } from './held.ts';
 
@@ -177,7 +178,7 @@ const nouns: Record<ResourceKind, string> = {
 
 /**
  * THE door. Resolves `ref` and answers a proof, or throws: unauthenticated (nobody is signed in), not_found (does not
- * exist, is not yours, or your role does not allow it), second_factor_required (allowed, once you have one).
+ * exist, is not yours, or your role does not allow it), forbidden (the token's scopes), second_factor_required (allowed, once you have one).
  */
 export async function authorizeRef<R extends Ref, A extends Action | PlatformAction>(
   db: Db,
@@ -186,6 +187,8 @@ export async function authorizeRef<R extends Ref, A extends Action | PlatformAct
   ref: R,
 ): Promise<Authorized<R['kind'], A>> {
   if (actor.kind === 'anonymous') throw new BerthError('unauthenticated', 'Sign in first.');
+  // Before anything is looked up: what a token lacks says nothing about what exists.
+  if (actor.kind === 'person') refuseBeyondScopes(actor.scopes, action);
   const userId = actor.kind === 'person' ? actor.userId : null;
   const found = await resolve(db, ref, userId);
   if (found === null) throw notFound(nouns[ref.kind]);

@@ -7,7 +7,7 @@ import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transact
 import { Pool, types } from 'pg';
 import type { AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
-import type { ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
+import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
@@ -349,6 +349,7 @@ export type Tables = {
     organization_id: Nullable<OrganizationId>;
     app: Nullable<string>;
     secret_hash: Nullable<Buffer>;
+    auth_method: OidcAuthMethod;
     redirect_uris: string[];
     first_party: boolean;
     created_at: Date;
@@ -361,7 +362,7 @@ export type Tables = {
     consumed_at: Nullable<Date>;
     expires_at: Date;
   };
-  oidc_grant: { grant_hash: string; client_id: OidcClientId; session_id: SessionId; created_at: Date };
+  oidc_grant: { grant_hash: string; client_id: OidcClientId; session_id: SessionId; expires_at: Date };
   invitation: {
     id: InvitationId;
     organization_id: OrganizationId;

@@ -4,6 +4,7 @@
  */
 import type { PersonCaller } from '#domain/caller.ts';
 import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
+import { SESSION_IDLE_MINUTES } from '#domain/sessions.ts';
 import { type Db, json, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
 
@@ -124,6 +125,9 @@ export async function isSetupNeeded(db: Db): Promise<boolean> {
 
 export type Session = {
   id: SessionId;
+  kind: 'browser' | 'client';
+  client: string | null;
+  scopes: string[] | null;
   createdAt: Date;
   lastSeenAt: Date;
   expiresAt: Date;
@@ -141,6 +145,7 @@ export async function insertSession(
     address: string;
     userAgent: string;
     confirmedAt: Date;
+    now: Date;
   },
 ): Promise<void> {
   await trx
@@ -152,6 +157,8 @@ export async function insertSession(
       expires_at: session.expiresAt,
       address: session.address,
       user_agent: session.userAgent,
+      last_seen_at: session.now,
+      idle_expires_at: new Date(session.now.getTime() + SESSION_IDLE_MINUTES * 60_000),
       confirmed_at: session.confirmedAt,
     })
     .execute();
@@ -165,38 +172,66 @@ export type FoundCredential = {
   user: User;
   credential: PersonCaller['credential'];
   expiresAt: Date | null;
+  /** What it may be used for at most; null: everything the person may do. */
+  scopes: string[] | null;
   /** True when "last seen" is older than LAST_SEEN_SECONDS and should be written. */
   stale: boolean;
+  /** True when the person's rights changed: the browser is to get a new secret. */
+  renew: boolean;
 };
 
-/** The living session with this digest, of a person who is not disabled; null otherwise. */
+/** Of `session as s` and `app_user as u`. */
+export const sessionColumns = [
+  's.id as session_id',
+  's.client',
+  's.scopes',
+  's.renew',
+  's.expires_at',
+  's.last_seen_at',
+  'u.id',
+  'u.email',
+  'u.name',
+  'u.platform_admin',
+  'u.created_at',
+  'u.disabled_at',
+] as const;
+type SessionRow = UserRow & {
+  session_id: SessionId;
+  client: string | null;
+  scopes: string[] | null;
+  renew: boolean;
+  expires_at: Date;
+  last_seen_at: Date;
+};
+
+export function sessionRowToFound(row: SessionRow, now: Date): FoundCredential {
+  return {
+    user: rowToUser(row),
+    credential: {
+      via: 'session',
+      sessionId: row.session_id,
+      ...(row.client === null ? {} : { client: row.client }),
+    },
+    scopes: row.scopes,
+    expiresAt: row.expires_at,
+    stale: now.getTime() - row.last_seen_at.getTime() > LAST_SEEN_SECONDS * 1000,
+    renew: row.renew,
+  };
+}
+
+/** The living browser session with this digest, of a person who is not disabled; null otherwise. */
 export async function findSession(db: Db, tokenHash: Buffer, now: Date): Promise<FoundCredential | null> {
   const row = await db
     .selectFrom('session as s')
     .innerJoin('app_user as u', 'u.id', 's.user_id')
-    .select([
-      's.id as session_id',
-      's.expires_at',
-      's.last_seen_at',
-      'u.id',
-      'u.email',
-      'u.name',
-      'u.platform_admin',
-      'u.created_at',
-      'u.disabled_at',
-    ])
+    .select(sessionColumns)
     .where('s.token_hash', '=', tokenHash)
     .where('s.revoked_at', 'is', null)
     .where('s.expires_at', '>', now)
+    .where((eb) => eb.or([eb('s.idle_expires_at', 'is', null), eb('s.idle_expires_at', '>', now)]))
     .where('u.disabled_at', 'is', null)
     .executeTakeFirst();
-  if (row === undefined) return null;
-  return {
-    user: rowToUser(row),
-    credential: { via: 'session', sessionId: row.session_id },
-    expiresAt: row.expires_at,
-    stale: now.getTime() - row.last_seen_at.getTime() > LAST_SEEN_SECONDS * 1000,
-  };
+  return row === undefined ? null : sessionRowToFound(row, now);
 }
 
 /** The living API token with this digest, of a person who is not disabled; null otherwise. */
@@ -207,6 +242,7 @@ export async function findToken(db: Db, tokenHash: Buffer, now: Date): Promise<F
     .select([
       't.id as token_id',
       't.name as token_name',
+      't.scopes',
       't.expires_at',
       't.last_used_at',
       'u.id',
@@ -225,6 +261,8 @@ export async function findToken(db: Db, tokenHash: Buffer, now: Date): Promise<F
   return {
     user: rowToUser(row),
     credential: { via: 'token', tokenId: row.token_id, tokenName: row.token_name },
+    scopes: row.scopes,
+    renew: false,
     expiresAt: row.expires_at,
     stale: row.last_used_at === null || now.getTime() - row.last_used_at.getTime() > LAST_SEEN_SECONDS * 1000,
   };
@@ -233,7 +271,13 @@ export async function findToken(db: Db, tokenHash: Buffer, now: Date): Promise<F
 /** Writes "last seen" of the credential. */
 export async function touchCredential(db: Db, credential: PersonCaller['credential'], now: Date): Promise<void> {
   if (credential.via === 'session') {
-    await db.updateTable('session').set({ last_seen_at: now }).where('id', '=', credential.sessionId).execute();
+    const idle = new Date(now.getTime() + SESSION_IDLE_MINUTES * 60_000);
+    await db
+      .updateTable('session')
+      // Programs go idle by their refresh tokens.
+      .set({ last_seen_at: now, ...(credential.client === undefined ? { idle_expires_at: idle } : {}) })
+      .where('id', '=', credential.sessionId)
+      .execute();
   } else {
     await db.updateTable('api_token').set({ last_used_at: now }).where('id', '=', credential.tokenId).execute();
   }
@@ -242,15 +286,19 @@ export async function touchCredential(db: Db, credential: PersonCaller['credenti
 export async function listOwnSessions(db: Db, person: PersonCaller, now: Date): Promise<Session[]> {
   const rows = await db
     .selectFrom('session')
-    .select(['id', 'created_at', 'last_seen_at', 'expires_at', 'address', 'user_agent'])
+    .select(['id', 'kind', 'client', 'scopes', 'created_at', 'last_seen_at', 'expires_at', 'address', 'user_agent'])
     .where('user_id', '=', person.userId)
     .where('revoked_at', 'is', null)
     .where('expires_at', '>', now)
+    .where((eb) => eb.or([eb('idle_expires_at', 'is', null), eb('idle_expires_at', '>', now)]))
     .orderBy('created_at', 'desc')
     .limit(200)
     .execute();
   return rows.map((row) => ({
     id: row.id,
+    kind: row.kind,
+    client: row.client,
+    scopes: row.scopes,
     createdAt: row.created_at,
     lastSeenAt: row.last_seen_at,
     expiresAt: row.expires_at,
@@ -276,16 +324,18 @@ export async function revokeOwnSession(trx: Trx, person: PersonCaller, id: Sessi
 export type ApiToken = {
   id: TokenId;
   name: string;
+  scopes: string[] | null;
   prefix: string;
   createdAt: Date;
   expiresAt: Date | null;
   lastUsedAt: Date | null;
 };
 
-const tokenColumns = ['id', 'name', 'prefix', 'created_at', 'expires_at', 'last_used_at'] as const;
+const tokenColumns = ['id', 'name', 'scopes', 'prefix', 'created_at', 'expires_at', 'last_used_at'] as const;
 type TokenRow = {
   id: TokenId;
   name: string;
+  scopes: string[] | null;
   prefix: string;
   created_at: Date;
   expires_at: Date | null;
@@ -296,6 +346,7 @@ function rowToToken(row: TokenRow): ApiToken {
   return {
     id: row.id,
     name: row.name,
+    scopes: row.scopes,
     prefix: row.prefix,
     createdAt: row.created_at,
     expiresAt: row.expires_at,
@@ -325,6 +376,7 @@ export async function insertOwnToken(
   token: {
     id: TokenId;
     name: string;
+    scopes: string[] | null;
     prefix: string;
     tokenHash: Buffer;
     expiresAt: Date | null;
@@ -346,6 +398,7 @@ export async function insertOwnToken(
       id: token.id,
       user_id: person.userId,
       name: token.name,
+      scopes: token.scopes,
       prefix: token.prefix,
       token_hash: token.tokenHash,
       expires_at: token.expiresAt,
@@ -389,6 +442,7 @@ export async function isCredentialAlive(db: Db, credential: PersonCaller['creden
           .where('s.id', '=', credential.sessionId)
           .where('s.revoked_at', 'is', null)
           .where('s.expires_at', '>', now)
+          .where((eb) => eb.or([eb('s.idle_expires_at', 'is', null), eb('s.idle_expires_at', '>', now)]))
           .where('u.disabled_at', 'is', null)
           .executeTakeFirst()
       : await db

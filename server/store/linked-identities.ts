@@ -142,17 +142,6 @@ export async function findVerifiedOwner(trx: Trx, email: string): Promise<{ id: 
   return row === undefined ? null : { id: row.id, disabled: row.disabled_at !== null };
 }
 
-/** The provider vouches for the address the account has. */
-export async function markEmailVerified(trx: Trx, userId: UserId, email: string, now: Date): Promise<void> {
-  await trx
-    .updateTable('app_user')
-    .set({ email_verified_at: now })
-    .where('id', '=', userId)
-    .where('email', '=', email)
-    .where('email_verified_at', 'is', null)
-    .execute();
-}
-
 export type KeptToken = { kind: 'refresh' | 'access'; sealed: string; expiresAt: Date | null };
 
 export async function insertOutsideSession(

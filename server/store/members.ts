@@ -7,6 +7,7 @@ import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 export type Membership = {
   organization: { id: OrganizationId; name: string; title: string };
@@ -134,6 +135,7 @@ export async function updateMemberRole(trx: Trx, proof: MemberProof<'member.upda
     .where('organization_id', '=', proof.organization)
     .where('user_id', '=', proof.id)
     .execute();
+  await askToRenewSessions(trx, [proof.id]);
   await emit(trx, { kind: 'member', ref: proof.id, organizationId: proof.organization });
 }
 

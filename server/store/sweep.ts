@@ -3,13 +3,16 @@
 import { rateLimitNames, rateLimits } from '#domain/rate-limits.ts';
 import { sweepAccountLinks } from './account.ts';
 import type { Db } from './database.ts';
+import { sweepDeviceLogins } from './device-logins.ts';
 import { sweepSessions } from './identity.ts';
 import { sweepKnownAddresses } from './known-addresses.ts';
 import { sweepMails } from './mail.ts';
+import { sweepOidcRecords } from './oidc-records.ts';
 import { sweepOutbox } from './outbox.ts';
 import { sweepOutsideSignIns } from './outside-sign-ins.ts';
 import { sweepRateWindows } from './rate-windows.ts';
 import { sweepRegistrations } from './registration.ts';
+import { sweepRefreshTokens } from './sessions.ts';
 import { sweepSignIns } from './sign-ins.ts';
 
 const HOUR_MS = 3600 * 1000;
@@ -33,10 +36,13 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepRateWindows(db, ago(RATE_WINDOW_HOURS * HOUR_MS), shortClasses, ago(SHORT_WINDOW_MINUTES * 60_000));
   await sweepKnownAddresses(db, ago(KNOWN_ADDRESS_DAYS * 24 * HOUR_MS));
   await sweepSignIns(db, ago(HOUR_MS));
+  await sweepDeviceLogins(db, ago(HOUR_MS));
+  await sweepRefreshTokens(db, now);
   await sweepAccountLinks(db, ago(HOUR_MS));
   await sweepRegistrations(db, now);
   await sweepMails(db, ago(MAIL_DAYS * 24 * HOUR_MS));
   await sweepOutsideSignIns(db, ago(HOUR_MS));
+  await sweepOidcRecords(db, now);
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db
     .deleteFrom('idempotency')

@@ -3,6 +3,7 @@ import { KeyRound, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { z } from 'zod';
+import { READ_SCOPE } from '#domain/scopes.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
@@ -16,8 +17,10 @@ import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
+import { Segmented } from '../../ui/segmented.tsx';
 import { Select } from '../../ui/select.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
+import { ScopeList, ScopePicker } from './scopes.tsx';
 
 type Token = OutputOf<'tokensList'>['items'][number];
 const lives = [
@@ -26,6 +29,24 @@ const lives = [
   { value: '365', label: 'A year' },
   { value: 'never', label: 'No end' },
 ] as const;
+
+type May = 'all' | 'read' | 'chosen';
+const mayOptions = [
+  { value: 'all', label: 'Everything I may' },
+  { value: 'read', label: 'Read' },
+  { value: 'chosen', label: 'Chosen actions' },
+] as const;
+const mayHints: Record<May, string> = {
+  all: 'Also what you will be allowed later, and what changes your account.',
+  read: 'See everything you see; open, change and delete nothing.',
+  chosen: 'Exactly these, and only as long as you may do them yourself.',
+};
+
+/** What the API takes: null is everything. */
+function scopesOf(may: May, chosen: readonly string[]): string[] | null {
+  if (may === 'all') return null;
+  return may === 'read' ? [READ_SCOPE] : [...chosen];
+}
 
 function CreateToken({ onClose }: { onClose: () => void }) {
   const [secret, setSecret] = useState<string | null>(null);
@@ -36,12 +57,14 @@ function CreateToken({ onClose }: { onClose: () => void }) {
     }),
     { name: '', life: '90' },
   );
+  const [may, setMay] = useState<May>('all');
+  const [chosen, setChosen] = useState<readonly string[]>([]);
   return (
     <SidePanel
       open
       onClose={onClose}
       title="New API token"
-      description="For the command line and scripts. It may do what you may do."
+      description="For scripts and other programs. It never may do more than you."
       footer={
         secret === null ? (
           <>
@@ -64,7 +87,7 @@ function CreateToken({ onClose }: { onClose: () => void }) {
           className="flex flex-col gap-4"
           onSubmit={form.submit(async ({ name, life }) => {
             const token = await call('tokensCreate', {
-              body: { name, expiresInDays: life === 'never' ? null : Number(life) },
+              body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes: scopesOf(may, chosen) },
             });
             setSecret(token.secret);
             await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
@@ -83,6 +106,12 @@ function CreateToken({ onClose }: { onClose: () => void }) {
               />
             )}
           </Field>
+          <div className="flex flex-col gap-2">
+            <span className="font-medium text-sm">It may</span>
+            <Segmented label="It may" value={may} onChange={setMay} options={mayOptions} className="w-fit" />
+            <p className="text-faint text-xs">{mayHints[may]}</p>
+            {may === 'chosen' ? <ScopePicker value={chosen} onChange={setChosen} /> : null}
+          </div>
           <FormError error={form.failure} />
         </form>
       ) : (
@@ -128,7 +157,7 @@ export function TokensTab() {
           <>
             {items.length === 0 ? null : (
               <div className="mb-3 flex items-center justify-between gap-3">
-                <p className="text-sm text-soft">For the command line and scripts.</p>
+                <p className="text-sm text-soft">For scripts and other programs; shown once, when they are made.</p>
                 {create}
               </div>
             )}
@@ -139,7 +168,7 @@ export function TokensTab() {
               rowName={(row) => row.name}
               empty={
                 <EmptyState icon={<KeyRound />} title="No API tokens" action={create}>
-                  <code>berth login</code> makes one for the command line, too.
+                  For scripts and other programs. <code>berth login</code> needs none.
                 </EmptyState>
               }
               columns={[
@@ -152,6 +181,12 @@ export function TokensTab() {
                       <p className="mono text-faint text-xs">{row.prefix}…</p>
                     </div>
                   ),
+                },
+                {
+                  id: 'may',
+                  header: 'May',
+                  from: 'md',
+                  cell: (row) => <ScopeList scopes={row.scopes} />,
                 },
                 {
                   id: 'used',

@@ -1,5 +1,6 @@
 import type { AuditEntry } from '#contract/audit.ts';
-import { describeUserAgent, humanize } from '../../lib/format.ts';
+import { describeUserAgent } from '#domain/sessions.ts';
+import { humanize } from '../../lib/format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
 import { cx } from '../../ui/cx.ts';

@@ -41,8 +41,8 @@ export function SecurityTab() {
               <Standing security={security} enrolled={enrolled} />
               <Totp security={security} onCodes={setFresh} />
               <Passkeys security={security} onCodes={setFresh} />
-              <Identities />
               {enrolled ? <RecoveryCodes left={security.recoveryCodesLeft} onCodes={setFresh} /> : null}
+              <Identities />
             </div>
           );
         }}
