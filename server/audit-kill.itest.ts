@@ -36,6 +36,8 @@ it('I6: kill -9 in the middle of many changes loses no acknowledged entry and le
         const name = `round ${round} writer ${writer} change ${n}`;
         const answer = await current.raw('PATCH', '/api/v1/account', { name: name }).catch(() => ({ status: 0 }));
         if (answer.status === 200) acknowledged.push(name);
+        // It is gone: without a pause this would keep the event loop from hearing so.
+        else await sleep(20);
       }
     });
     await sleep(700 + round * 300);

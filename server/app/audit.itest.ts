@@ -157,7 +157,7 @@ describe('I6: audit', () => {
     expect(await find(stranger.owner, stranger.organization)).toBe(0);
   });
 
-  it('V12: the activity of an instance has its routes in it, also removed ones, and nobody else\'s', async () => {
+  it("V12: the activity of an instance has its routes in it, also removed ones, and nobody else's", async () => {
     const { db } = server.app;
     const [instance, other] = [await makeInstance(db, place), await makeInstance(db, place)];
     const add = (id: string) =>
@@ -170,8 +170,16 @@ describe('I6: audit', () => {
     await home.owner.call(api.routesUpdate, { params: { route: route.id }, body: { port: 9090 } });
     await home.owner.call(api.routesDelete, { params: { route: route.id } });
     await home.owner.call(api.instancesUpdate, { params: { instance }, body: { description: 'x' } });
-    const { items } = await home.owner.call(api.activityList, { params: { project: home.project }, query: { instance } });
-    expect(items.map((item) => item.action)).toEqual(['instance.update', 'route.delete', 'route.update', 'route.create']);
+    const { items } = await home.owner.call(api.activityList, {
+      params: { project: home.project },
+      query: { instance },
+    });
+    expect(items.map((item) => item.action)).toEqual([
+      'instance.update',
+      'route.delete',
+      'route.update',
+      'route.create',
+    ]);
   });
 
   it('the activity of a project shows neither addresses nor bodies', async () => {
