@@ -215,10 +215,10 @@ it('V5: routes by short name, public and back, deleted by host name', async () =
 });
 
 it('I4: people, projects, quota, audit, tokens, images, hosts, operations', async () => {
-  const invited = await json<{ link: string }>('members', 'invite', 'grace@example.test', '--role', 'viewer');
+  const invited = await json<{ link: string }>('invitations', 'send', 'grace@example.test', '--role', 'viewer');
   expect(invited.link).toContain('/invitations/');
-  expect(await ok('members', 'invitations')).toContain('grace@example.test');
-  await ok('members', 'revoke-invitation', 'grace@example.test');
+  expect(await ok('invitations', 'list')).toContain('grace@example.test');
+  await ok('invitations', 'revoke', 'grace@example.test');
   expect(await ok('members', 'list')).toContain(EMAIL);
   await ok('quotas', 'set', '--instances', '7', '--memory', '64GiB', '--desktops', '5');
   expect(await json<{ limit: { instances: number } }>('quotas', 'show')).toMatchObject({ limit: { instances: 7 } });
@@ -269,6 +269,17 @@ it('I6: the audit log is exported, verified offline, compared with a head, and k
   expect((await berth('audit', 'retention', '7', '--yes')).code).toBe(2);
   expect(await ok('audit', 'list', '--search', 'retention', '--result', 'ok')).toContain('audit.retention');
   expect(await ok('audit', 'list', '--platform')).toContain('audit.export');
+});
+
+it('I7: limits on calls and private addresses that are called', async () => {
+  expect(await ok('rate-limits', 'set', 'mail=77')).toMatch(/mail .*77 +3600 +1000000/);
+  expect(await ok('rate-limits', 'set', 'mail=initial')).not.toMatch(/77 +3600/);
+  expect((await berth('rate-limits', 'set', 'mails=7')).code).toBe(2);
+  expect((await berth('rate-limits', 'set', 'mail=0')).code).toBe(2);
+  expect(await ok('outbound', 'show')).toContain('None');
+  expect(await ok('outbound', 'allow', 'https://idp.corp.example:8443/')).toBe('https://idp.corp.example:8443\n');
+  expect((await berth('outbound', 'allow', 'idp.corp.example')).code).toBe(2);
+  expect(await ok('outbound', 'refuse', 'https://idp.corp.example:8443')).toContain('None');
 });
 
 it('I5: a quota that is used up is exit code 5 with the way out', async () => {

@@ -1,21 +1,27 @@
 /** The whole command tree. Pure wiring: reading it top to bottom is reading the program's table of contents. */
 import { Argument, Command, Help, Option } from 'commander';
+import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addHostCommands } from './commands/hosts.ts';
 import { addIdentityProviderCommands } from './commands/identity-providers.ts';
 import { addImageCommands } from './commands/images.ts';
 import { addInstanceCommands } from './commands/instances.ts';
+import { addInvitationCommands } from './commands/invitations.ts';
 import { addKeyCommands } from './commands/keys.ts';
+import { addLimitCommands } from './commands/limits.ts';
+import { addMailCommands } from './commands/mail.ts';
 import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
+import { addRegistrationCommands } from './commands/registration.ts';
 import { addRouteCommands } from './commands/routes.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
 import { addTokenCommands } from './commands/tokens.ts';
+import { addUserCommands } from './commands/users.ts';
 import { type CompletionShell, candidates, completionScript, completionShells } from './completion.ts';
 import { CliError } from './errors.ts';
 import { type Io, type Runtime, run, VERSION } from './runtime.ts';
@@ -50,6 +56,7 @@ export function buildProgram(io: Io, json = false): Command {
   program.createHelp = () => Object.assign(new Help(), program.configureHelp());
 
   addSessionCommands(program, io);
+  addAccountCommands(program, io);
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
   addRouteCommands(program, io);
@@ -57,10 +64,15 @@ export function buildProgram(io: Io, json = false): Command {
   addHostCommands(program, io);
   addOperationCommands(program, io);
   addOrganizationCommands(program, io);
+  addInvitationCommands(program, io);
   addAuditCommands(program, io);
   addQuotaCommands(program, io);
+  addLimitCommands(program, io);
   addSessionListCommands(program, io);
   addTokenCommands(program, io);
+  addUserCommands(program, io);
+  addRegistrationCommands(program, io);
+  addMailCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);
   addIdentityProviderCommands(program, io);

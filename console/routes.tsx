@@ -69,6 +69,40 @@ const invitation = createRoute({
   component: lazyRouteComponent(() => import('./pages/entry/invitation.tsx'), 'InvitationPage'),
 });
 
+const forgotten = createRoute({
+  getParentRoute: () => root,
+  path: '/forgot-password',
+  staticData: { crumb: 'Forgotten password' },
+  component: lazyRouteComponent(() => import('./pages/entry/forgotten.tsx'), 'ForgottenPage'),
+});
+const reset = createRoute({
+  getParentRoute: () => root,
+  path: '/reset-password/$secret',
+  staticData: { crumb: 'New password' },
+  component: lazyRouteComponent(() => import('./pages/entry/reset.tsx'), 'ResetPage'),
+});
+const confirmEmail = createRoute({
+  getParentRoute: () => root,
+  path: '/confirm-email/$secret',
+  staticData: { crumb: 'Change of address' },
+  component: lazyRouteComponent(() => import('./pages/entry/confirm-email.tsx'), 'ConfirmEmailPage'),
+});
+const register = createRoute({
+  getParentRoute: () => root,
+  path: '/register',
+  staticData: { crumb: 'Register' },
+  validateSearch: (search: Record<string, unknown>): { code?: string | undefined } => ({
+    code: typeof search['code'] === 'string' ? search['code'].slice(0, 64) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/entry/register.tsx'), 'RegisterPage'),
+});
+const registration = createRoute({
+  getParentRoute: () => root,
+  path: '/register/$secret',
+  staticData: { crumb: 'Your account' },
+  component: lazyRouteComponent(() => import('./pages/entry/registration.tsx'), 'RegistrationPage'),
+});
+
 // ---- signed in ---------------------------------------------------------------------------------------------------
 async function signedIn({ location }: { location: { href: string } }): Promise<{ session: Session }> {
   try {
@@ -377,6 +411,29 @@ const organizationSignIn = createRoute({
   component: lazyRouteComponent(() => import('./pages/organization/sign-in.tsx'), 'OrganizationSignInPage'),
 });
 
+const organizationQuotas = createRoute({
+  getParentRoute: () => organization,
+  path: '/quotas',
+  staticData: { crumb: 'Quotas' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('organizationQuotaGet', { params: { organization: context.organizationId } })),
+  component: lazyRouteComponent(() => import('./pages/organization/quotas.tsx'), 'OrganizationQuotasPage'),
+});
+
+const limits = createRoute({
+  getParentRoute: () => shell,
+  path: '/admin/limits',
+  staticData: { crumb: 'Limits' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  loader: () =>
+    Promise.all([
+      queryClient.prefetchQuery(apiQuery('rateLimitsGet', {})),
+      queryClient.prefetchQuery(apiQuery('outboundGet', {})),
+    ]).then(() => undefined),
+  component: lazyRouteComponent(() => import('./pages/admin/limits.tsx'), 'LimitsPage'),
+});
 const platformAudit = createRoute({
   getParentRoute: () => shell,
   path: '/admin/audit',
@@ -410,6 +467,29 @@ const identityProviders = createRoute({
   component: lazyRouteComponent(() => import('./pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
 });
 
+const platformUsers = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/users',
+  staticData: { crumb: 'Users' },
+  validateSearch: (search: Record<string, unknown>): { q?: string | undefined } => ({
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'].slice(0, 100) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/platform/users.tsx'), 'UsersPage'),
+});
+const platformRegistration = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/registration',
+  staticData: { crumb: 'Registration' },
+  loader: () => queryClient.prefetchQuery(apiQuery('registrationCodesList', {})),
+  component: lazyRouteComponent(() => import('./pages/platform/registration.tsx'), 'RegistrationAdminPage'),
+});
+const platformMail = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/mail',
+  staticData: { crumb: 'Mail' },
+  loader: () => queryClient.prefetchQuery(apiQuery('mailSettingsGet', {})),
+  component: lazyRouteComponent(() => import('./pages/platform/mail.tsx'), 'MailPage'),
+});
 const oidcClients = createRoute({
   getParentRoute: () => shell,
   path: '/oidc-clients',
@@ -472,6 +552,11 @@ const tree = root.addChildren([
   signIn,
   outside,
   invitation,
+  forgotten,
+  reset,
+  confirmEmail,
+  register,
+  registration,
   screenWindow,
   appQuestion,
   shell.addChildren([
@@ -497,12 +582,16 @@ const tree = root.addChildren([
     ]),
     operation,
     instanceById,
-    organization.addChildren([members, audit, organizationSignIn]),
+    organization.addChildren([members, organizationQuotas, audit, organizationSignIn]),
+    limits,
     platformAudit,
     images,
     hosts,
     device,
     identityProviders,
+    platformUsers,
+    platformRegistration,
+    platformMail,
     oidcClients,
     account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
   ]),

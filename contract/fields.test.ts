@@ -44,6 +44,8 @@ const requests = allRoutes.flatMap((route) =>
 const opaque = /clientExtensionResults/;
 /** Browsers add keys to what a passkey answers; the schema leaves them out instead of refusing. */
 const strippedAnswer = / body\.passkey(?:\.response)?$/;
+/** RFC 6749, 3.1 and 3.2: unrecognized parameters are ignored. They are left out, never passed on. */
+const ignoring = new Set(allRoutes.filter((route) => route.protocol === 'oauth').map((route) => `${route.id} body`));
 
 function walk(schema: Schema, path: string, visit: (schema: Schema, path: string) => void): void {
   if (opaque.test(path)) return;
@@ -107,6 +109,6 @@ describe('I7: every field of every request is bounded', () => {
       is(schema, 'object') &&
       schema.additionalProperties !== false &&
       !(typeof schema.additionalProperties === 'object' && schema.propertyNames?.maxLength !== undefined);
-    expect(violations(isOpen).filter((path) => !strippedAnswer.test(path))).toEqual([]);
+    expect(violations(isOpen).filter((path) => !strippedAnswer.test(path) && !ignoring.has(path))).toEqual([]);
   });
 });

@@ -19,9 +19,14 @@ export const roleSchema = z.enum(roles);
 
 export const membershipSchema = z.object({
   organization: z.object({ id: idSchema('org'), name: z.string(), title: z.string() }),
+  /** The highest held in the whole organization: own, by groups, by an entry. */
   role: roleSchema,
   /** True: the organization asks for a second factor and you have none. Set one up to enter. */
   needsSecondFactor: z.boolean(),
+  entry: z
+    .object({ id: idSchema('ent'), reason: z.string(), expiresAt: timestamp })
+    .nullable()
+    .meta({ description: 'Not a membership, or more than one: entered as an administrator of the installation' }),
 });
 
 export const userSchema = z.object({

@@ -34,6 +34,7 @@ export const oauthErrorSchema = z.object({ error: z.enum(oauthErrorCodes), error
 
 export const scopeSchema = z
   .string()
+  .max(100)
   .refine(isScope, 'There is no such scope.')
   .meta({ description: 'An action, everything about a resource (`instance.*`), or all reading (`*.read`)' });
 /** Null: whatever the person may do. */

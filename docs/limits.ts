@@ -11,6 +11,15 @@ import {
   AUDIT_RETENTION_DAYS_MIN,
 } from '#domain/audit.ts';
 import { REPAIR_ATTEMPTS_MAX } from '#domain/drift.ts';
+import {
+  CONFIRMATION_MINUTES,
+  PASSKEY_CHALLENGE_MINUTES,
+  PASSKEYS_PER_USER_MAX,
+  RECOVERY_CODES,
+  SIGN_IN_ATTEMPTS_MAX,
+  SIGN_IN_MINUTES,
+  TOTP_ENROL_MINUTES,
+} from '#domain/factors.ts';
 import { ARCHIVE_DAYS, ROUTES_PER_INSTANCE_MAX, SNAPSHOTS_PER_INSTANCE_MAX } from '#domain/instances.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
 import { defaultOrganizationQuota, defaultQuota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
@@ -21,6 +30,7 @@ import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from '#edge/snapshot.ts';
 import { TERMINALS_PER_INSTANCE_MAX, TERMINALS_PER_USER_MAX } from '#edge/terminal.ts';
 import { STREAMS_PER_PERSON_MAX } from '#server/app/events.ts';
+import { TOTP_ATTEMPTS } from '#server/app/factor-proofs.ts';
 import { SESSION_HOURS } from '#server/app/identity.ts';
 import { INVITATION_DAYS } from '#server/app/members.ts';
 import { BODY_BYTES_MAX } from '#server/http/server.ts';
@@ -122,6 +132,18 @@ ${table([
   ['Life of an invitation', `${INVITATION_DAYS} days`, 'INVITATION_DAYS'],
   ['Open invitations of an organization', String(INVITATIONS_OPEN_MAX), 'INVITATIONS_OPEN_MAX'],
   ['API tokens of a person', String(TOKENS_PER_USER_MAX), 'TOKENS_PER_USER_MAX'],
+  ['Time between the two steps of signing in', `${SIGN_IN_MINUTES} minutes`, 'SIGN_IN_MINUTES'],
+  ['Wrong answers to one second step', String(SIGN_IN_ATTEMPTS_MAX), 'SIGN_IN_ATTEMPTS_MAX'],
+  [
+    'Wrong codes of an authenticator app, for an account',
+    `${TOTP_ATTEMPTS.limit} in ${duration(TOTP_ATTEMPTS.windowSeconds)}`,
+    'TOTP_ATTEMPTS',
+  ],
+  ['Time to set up an authenticator app', `${TOTP_ENROL_MINUTES} minutes`, 'TOTP_ENROL_MINUTES'],
+  ['Recovery codes', String(RECOVERY_CODES), 'RECOVERY_CODES'],
+  ['Passkeys of a person', String(PASSKEYS_PER_USER_MAX), 'PASSKEYS_PER_USER_MAX'],
+  ['A challenge of a passkey', `${PASSKEY_CHALLENGE_MINUTES} minutes`, 'PASSKEY_CHALLENGE_MINUTES'],
+  ['A confirmation before something dangerous', `${CONFIRMATION_MINUTES} minutes`, 'CONFIRMATION_MINUTES'],
   ['Projects of an organization', String(PROJECTS_PER_ORGANIZATION_MAX), 'PROJECTS_PER_ORGANIZATION_MAX'],
 ])}
 
@@ -154,7 +176,7 @@ ${table([
 |---|---|---|---|
 ${rateLimitNames.map((name) => `| ${rateLimits[name].title} | ${rateLimits[name].limit} | ${duration(rateLimits[name].windowSeconds)} | \`${name}\` |`).join('\n')}
 
-Administrators of the installation change these while it runs: Administration, Rate limits; \`berth rate-limits set\`; or \`PATCH /api/v1/platform/rate-limits\`. All replicas enforce one limit together.
+Administrators of the installation change these while it runs: Limits in the console; \`berth rate-limits set\`; or \`PATCH /api/v1/platform/rate-limits\`. All replicas enforce one limit together.
 
 - **Reading is counted apart from changing**, because the console reads a lot on its own (a page is about ten calls, and live hints fetch again what changed), while every change is something a person or a program decided to do. A person with the console open in several tabs stays far below the limit for reading.
 - **Per account and per address.** An address is an IPv4 address or the /64 of an IPv6 address. Limits per address are wider: a school or an office has many people behind one. Nobody who is signed in is counted against somebody else's account.

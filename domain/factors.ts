@@ -34,6 +34,7 @@ export const dangerousActions = {
   'device.approve': 'a program is signed in as you',
   'organization.signIn': 'the rules for signing in change',
   'organization.delete': 'the organization is deleted',
+  'organization.enter': 'you enter an organization',
   'account.password': 'your password changes',
   'account.email': 'your e-mail address changes',
   'account.delete': 'your account is deleted',

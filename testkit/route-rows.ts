@@ -5,6 +5,7 @@
  */
 import { createHash, randomBytes } from 'node:crypto';
 import type { RouteName } from '#contract/api.ts';
+import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
 import { makeUserCode } from '#domain/sessions.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
@@ -105,6 +106,93 @@ const member =
       .execute();
     return { params: { organization: place.organization, user: user.id }, ...(body === undefined ? {} : { body }) };
   };
+
+async function makeGroup({ db, place }: RowWorld): Promise<string> {
+  const id = newId('grp');
+  const name = newName('group');
+  await db.insertInto('user_group').values({ id, organization_id: place.organization, name, title: name }).execute();
+  return id;
+}
+
+const group =
+  (body?: unknown): Row =>
+  async (world) => ({
+    params: { organization: world.place.organization, group: await makeGroup(world) },
+    ...(body === undefined ? {} : { body }),
+  });
+
+const groupMember: Row = async (world) => {
+  const params = { ...(await group()(world)).params, ...(await member()(world)).params };
+  return { params };
+};
+
+/** Somebody with a role in the project. */
+const projectRole =
+  (body?: unknown): Row =>
+  async (world) => {
+    const user = ((await member()(world)).params?.user ?? '') as UserId;
+    const { db, place } = world;
+    await db
+      .insertInto('project_role')
+      .values({ project_id: place.project, organization_id: place.organization, user_id: user, role: 'viewer' })
+      .execute();
+    return { params: { project: place.project, subject: user }, ...(body === undefined ? {} : { body }) };
+  };
+
+/** An open entry; of the caller when there is one. */
+async function makeEntry({ db, place, caller }: RowWorld): Promise<string> {
+  const id = newId('ent');
+  await db
+    .insertInto('tenant_entry')
+    .values({
+      id,
+      organization_id: place.organization,
+      user_id: caller ?? place.person,
+      reason: 'somebody asked for help',
+      expires_at: new Date(Date.now() + 3_600_000),
+    })
+    .execute();
+  return id;
+}
+
+/** An organization beside the place's, owned by whom the row's person is in the place: for what ends it. */
+async function makeEmptyOrganization({ db, place, caller }: RowWorld): Promise<OrganizationId> {
+  const id = newId('org');
+  const name = newName('org');
+  await db.insertInto('organization').values({ id, name, title: name }).execute();
+  const held = await db
+    .selectFrom('membership')
+    .select('role')
+    .where('organization_id', '=', place.organization)
+    .where('user_id', '=', caller ?? place.person)
+    .executeTakeFirst();
+  if (held !== undefined && caller !== null) {
+    await db.insertInto('membership').values({ organization_id: id, user_id: caller, role: held.role }).execute();
+  }
+  return id;
+}
+
+/** A project beside the place's. */
+async function makeEmptyProject({ db, place }: RowWorld): Promise<ProjectId> {
+  const id = newId('prj');
+  const name = newName('project');
+  const index = nextNetwork++;
+  await db
+    .insertInto('project')
+    .values({
+      id,
+      organization_id: place.organization,
+      name,
+      title: name,
+      network_index: index,
+      subnet4: `10.${index >> 8}.${index & 255}.0/24`,
+      subnet6: `fd42:7:7:${index.toString(16)}::/64`,
+    })
+    .execute();
+  return id;
+}
+/** Far above those that the server gives out. */
+let nextNetwork = 50_000;
 
 const image =
   (body?: unknown): Row =>
@@ -387,6 +475,43 @@ export const routeRows: Record<RouteName, Row> = {
     body: { title: 'New Title' },
   }),
   organizationsCreate: async () => ({ body: { name: newName('org'), title: 'Another' } }),
+  organizationsList: plain,
+  organizationsDelete: async (world) => ({ params: { organization: await makeEmptyOrganization(world) } }),
+  groupsList: organization,
+  groupsCreate: async ({ place }) => ({
+    params: { organization: place.organization },
+    body: { name: newName('group'), title: 'A group', role: null },
+  }),
+  groupsUpdate: group({ title: 'Another title' }),
+  groupsDelete: group(),
+  groupMembersList: group(),
+  groupMembersAdd: groupMember,
+  groupMembersRemove: groupMember,
+  projectRolesList: project,
+  projectRolesSet: projectRole({ role: 'member' }),
+  projectRolesRemove: projectRole(),
+  ownApps: plain,
+  appsList: organization,
+  grantsList: organization,
+  grantsChange: async (world) => {
+    const app = await makeInstance(world.db, world.place);
+    const subject = (await member()(world)).params?.user;
+    return {
+      params: { organization: world.place.organization },
+      body: { changes: [{ app, subject, permissions: ['open'] }] },
+    };
+  },
+  entriesList: organization,
+  entriesCreate: async (world) => ({
+    params: { organization: await makeEmptyOrganization(world) },
+    body: { reason: 'somebody asked for help', minutes: 5 },
+  }),
+  entriesEnd: async (world) => ({
+    params: { organization: world.place.organization, entry: await makeEntry({ ...world, caller: null }) },
+  }),
+  ownEntriesEnd: async (world) => ({ params: { entry: await makeEntry(world) } }),
+  projectsUpdate: async (world) => ({ params: { project: await makeEmptyProject(world) }, body: { title: 'New' } }),
+  projectsDelete: async (world) => ({ params: { project: await makeEmptyProject(world) } }),
   projectsList: organization,
   projectsCreate: async ({ place }) => ({
     params: { organization: place.organization },

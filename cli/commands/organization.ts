@@ -1,16 +1,11 @@
 /** members, projects: the organization. */
-import { type Command, Option } from 'commander';
-import { type Role, roles } from '#domain/authz.ts';
+import type { Command } from 'commander';
+import { roles } from '#domain/authz.ts';
 import { usageError } from '../errors.ts';
 import { formatRelative, plain } from '../format.ts';
 import { collect, findMember, LIST_ROWS_MAX } from '../refs.ts';
 import { type Io, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
-import { examples } from './session.ts';
-
-function roleOption(): Option {
-  return new Option('-r, --role <role>', 'what they may do').choices([...roles]);
-}
 
 function addMembers(program: Command, io: Io): void {
   const members = program.command('members').alias('member').description('People of the organization');
@@ -37,64 +32,6 @@ function addMembers(program: Command, io: Io): void {
             { paint: berth.paint, empty: 'No members.' },
           ),
         );
-      }),
-    );
-  members
-    .command('invitations')
-    .description('List open invitations')
-    .action(
-      run(io, async (berth) => {
-        const organization = await berth.organization();
-        const page = await (await berth.client()).call('invitationsList', {
-          params: { organization: organization.id },
-        });
-        berth.print(page, () =>
-          renderTable(
-            page.items,
-            [
-              { title: 'E-mail', value: (row) => row.email },
-              { title: 'Role', value: (row) => row.role },
-              { title: 'Invited by', value: (row) => row.invitedBy },
-              { title: 'Ends', value: (row) => formatRelative(row.expiresAt, berth.io.now()) },
-              { title: 'Id', value: (row) => row.id },
-            ],
-            { paint: berth.paint, empty: 'No open invitations.' },
-          ),
-        );
-      }),
-    );
-  members
-    .command('invite <email>')
-    .description('Invite somebody by e-mail; without a mail server it prints the link, once')
-    .addOption(roleOption().default('member'))
-    .addHelpText('after', examples(['berth members invite grace@example.com --role operator']))
-    .action(
-      run<{ role: Role }>(io, async (berth, [email = ''], options) => {
-        const organization = await berth.organization();
-        const invitation = await (await berth.client()).call('invitationsCreate', {
-          params: { organization: organization.id },
-          body: { email, role: options.role },
-        });
-        berth.print(invitation, () =>
-          invitation.link === null
-            ? `An invitation is on its way to ${plain(invitation.email)}; it ends ${formatRelative(invitation.expiresAt, berth.io.now())}.\n`
-            : `Send this link to ${plain(invitation.email)} (it is shown this once and ends ${formatRelative(invitation.expiresAt, berth.io.now())}):\n${invitation.link}\n`,
-        );
-      }),
-    );
-  members
-    .command('revoke-invitation <invitation>')
-    .description('Withdraw an invitation (e-mail or id)')
-    .action(
-      run(io, async (berth, [ref = '']) => {
-        const organization = await berth.organization();
-        const client = await berth.client();
-        const { items } = await client.call('invitationsList', { params: { organization: organization.id } });
-        const found = items.find((item) => item.id === ref || item.email === ref.toLowerCase());
-        if (found === undefined)
-          throw usageError(`There is no open invitation for "${ref}".`, 'See: berth members invitations');
-        await client.call('invitationsRevoke', { params: { organization: organization.id, invitation: found.id } });
-        berth.print({ revoked: found.id }, () => `The invitation of ${plain(found.email)} is withdrawn.\n`);
       }),
     );
   members

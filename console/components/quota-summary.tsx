@@ -1,20 +1,49 @@
 import { useQuery } from '@tanstack/react-query';
-import type { Quota } from '#domain/quotas.ts';
+import { type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
 import { apiQuery } from '../api/queries.ts';
 import { formatBytes } from '../lib/format.ts';
 import { QuotaBar } from '../ui/progress.tsx';
 import { Skeleton } from '../ui/skeleton.tsx';
 
-const lines: readonly [keyof Quota, string, ((value: number) => string)?][] = [
-  ['instances', 'Instances'],
-  ['desktops', 'Desktops'],
-  ['servers', 'Servers'],
-  ['cpus', 'CPUs'],
-  ['memoryBytes', 'Memory', formatBytes],
-  ['diskBytes', 'Disk', formatBytes],
-  ['routes', 'Routes'],
-  ['snapshots', 'Snapshots'],
-];
+export const quotaTitles: Record<QuotaResource, string> = {
+  instances: 'Instances',
+  desktops: 'Desktops',
+  servers: 'Servers',
+  cpus: 'CPUs',
+  memoryBytes: 'Memory',
+  diskBytes: 'Disk',
+  routes: 'Routes',
+  snapshots: 'Snapshots',
+};
+
+export const isBytes = (resource: QuotaResource) => resource === 'memoryBytes' || resource === 'diskBytes';
+
+/** A bar per resource: what is used, and what is planned on top. */
+export function QuotaBars({
+  used,
+  limit,
+  plus,
+  only = quotaResources,
+  hint,
+}: {
+  used: Quota;
+  limit: Quota;
+  plus?: Partial<Quota>;
+  only?: readonly QuotaResource[];
+  hint?: string;
+}) {
+  return only.map((resource) => (
+    <QuotaBar
+      key={resource}
+      label={quotaTitles[resource]}
+      used={used[resource]}
+      limit={limit[resource]}
+      plus={plus?.[resource] ?? 0}
+      {...(isBytes(resource) ? { format: formatBytes } : {})}
+      {...(hint === undefined ? {} : { hint })}
+    />
+  ));
+}
 
 /** What the project uses of its limits, and what is planned on top. */
 export function QuotaSummary({
@@ -24,25 +53,19 @@ export function QuotaSummary({
 }: {
   project: string;
   plus?: Partial<Quota>;
-  only?: readonly (keyof Quota)[];
+  only?: readonly QuotaResource[];
 }) {
   const { data } = useQuery(apiQuery('quotaGet', { params: { project } }));
   if (data === undefined) return <Skeleton className="h-32 w-full" />;
   return (
     <div className="flex flex-col gap-3.5">
-      {lines
-        .filter(([key]) => only === undefined || only.includes(key))
-        .map(([key, label, format]) => (
-          <QuotaBar
-            key={key}
-            label={label}
-            used={data.used[key]}
-            limit={data.limit[key]}
-            plus={plus?.[key] ?? 0}
-            {...(format === undefined ? {} : { format })}
-            hint="More than the project may use. Choose a smaller size, or ask for a larger quota."
-          />
-        ))}
+      <QuotaBars
+        used={data.used}
+        limit={data.limit}
+        {...(plus === undefined ? {} : { plus })}
+        {...(only === undefined ? {} : { only })}
+        hint="More than the project may use. Choose a smaller size, or ask for a larger quota."
+      />
     </div>
   );
 }

@@ -25,6 +25,42 @@ const shots: Shot[] = [
   { name: 'setup', path: '/setup?code=K7QM-2XRD', scenario: 'fresh' },
   { name: 'sign-in', path: '/sign-in', scenario: 'out' },
   { name: 'invitation', path: '/invitations/demo-invitation-secret-0001', scenario: 'out' },
+  { name: 'forgot-password', path: '/forgot-password', scenario: 'out' },
+  { name: 'reset-password', path: '/reset-password/demo-secret-of-a-link-0001', scenario: 'out' },
+  { name: 'confirm-email', path: '/confirm-email/demo-secret-of-a-link-0001', scenario: 'out' },
+  { name: 'register', path: '/register?code=M4WT-9RKP-2XQA-7BHN', scenario: 'out' },
+  { name: 'registration', path: '/register/demo-secret-of-a-link-0001', scenario: 'out' },
+  { name: 'platform-users', path: '/platform/users', scenario: 'seed' },
+  {
+    name: 'platform-users-menu',
+    path: '/platform/users',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of Ada Brandt' }).click();
+    },
+  },
+  { name: 'platform-registration', path: '/platform/registration' },
+  {
+    name: 'platform-registration-new',
+    path: '/platform/registration',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New code' }).first().click();
+    },
+  },
+  { name: 'platform-mail', path: '/platform/mail' },
+  {
+    name: 'platform-mail-form',
+    path: '/platform/mail',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Change', exact: true }).click();
+    },
+  },
+  {
+    name: 'account-delete',
+    path: '/account',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Delete my account…' }).click();
+    },
+  },
   { name: 'home-first', path: p, scenario: 'empty' },
   { name: 'instances-empty', path: `${p}/instances`, scenario: 'empty' },
   { name: 'home', path: p, scenario: 'seed' },
@@ -114,6 +150,16 @@ const shots: Shot[] = [
       await page.getByRole('link', { name: 'Restart fjord' }).click();
     },
   },
+  { name: 'quotas', path: '/o/harbour/quotas' },
+  {
+    name: 'quota-form',
+    path: '/o/harbour/quotas',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Set limits of Main' }).click();
+      await page.getByRole('textbox', { name: 'Instances' }).fill('1');
+    },
+  },
+  { name: 'limits', path: '/admin/limits' },
   { name: 'images', path: '/images', waitMs: 900 },
   {
     name: 'image-import',

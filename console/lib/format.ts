@@ -54,14 +54,28 @@ export function formatRelative(at: number, now: number): string {
   return formatDate(at);
 }
 
+let formats: { language: string; timeZone: string | undefined } = { language: 'en-GB', timeZone: undefined };
+
+/** Dates are written this way from now on; time zone null: that of the browser. */
+export function setFormats({ language, timeZone }: { language: string; timeZone: string | null }): void {
+  formats = { language, timeZone: timeZone ?? undefined };
+}
+
 export function formatDate(at: number): string {
-  return new Date(at).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', year: 'numeric' });
+  const { language, timeZone } = formats;
+  return new Date(at).toLocaleDateString(language, { timeZone, day: 'numeric', month: 'short', year: 'numeric' });
+}
+
+/** Date and time to the second, where and how the person wants it. */
+export function formatMoment(at: number): string {
+  const { language, timeZone } = formats;
+  return new Date(at).toLocaleString(language, { timeZone, dateStyle: 'medium', timeStyle: 'medium' });
 }
 
 /** Local time to the second, then UTC: what a hover shows. */
 export function exactTime(at: number): string {
   const date = new Date(at);
-  const local = date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' });
+  const local = formatMoment(at);
   return `${local} local · ${date.toISOString().replace('T', ' ').slice(0, 19)} UTC`;
 }
 

@@ -7,4 +7,5 @@ export const roleWords: Record<Role, { title: string; hint: string }> = {
   operator: { title: 'Operator', hint: 'Like a member, and sees the audit log' },
   member: { title: 'Member', hint: 'Creates and uses desktops and servers' },
   viewer: { title: 'Viewer', hint: 'Looks, changes nothing' },
+  guest: { title: 'Guest', hint: 'Opens what is shared with them, sees nothing else' },
 };

@@ -12,8 +12,11 @@ import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
+import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
+import { settingsHandlers } from './handlers-settings.ts';
+import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
 import type { MockState } from './state.ts';
@@ -25,6 +28,7 @@ export type Handlers = { readonly [K in RouteName]: (state: MockState, input: In
 function whoami(state: MockState) {
   if (!state.signedIn) throw new BerthError('unauthenticated', 'Sign in first.');
   const { id, name, title } = state.organization;
+  const entries = state.entries.filter((each) => each.endedAt === null && each.expiresAt > iso());
   return {
     user: state.user,
     preferences: state.accounts.preferences,
@@ -36,7 +40,16 @@ function whoami(state: MockState) {
         organization: { id, name, title },
         role: state.role,
         needsSecondFactor: state.factors.required && kindsOf(state).length === 0,
+        entry: null,
       },
+      ...entries
+        .filter((each) => each.user.id === state.user.id && each.organization.id !== id)
+        .map((each) => ({
+          organization: each.organization,
+          role: 'operator' as const,
+          needsSecondFactor: false,
+          entry: { id: each.id, reason: each.reason, expiresAt: each.expiresAt },
+        })),
     ],
     projects: state.projects.map((each) => ({
       id: each.id,
@@ -236,24 +249,10 @@ export const handlers: Handlers = {
     state.signedIn = true;
     return whoami(state);
   },
-  organizationsGet: (state) => state.organization,
-  organizationsUpdate: (state, { body }) => Object.assign(state.organization, body),
-  organizationsCreate: (state) => state.organization,
-  projectsList: (state) => ({ items: state.projects }),
-  projectsCreate: (state, { body, params }) => {
-    const created = {
-      id: newId('prj'),
-      organization: params.organization,
-      name: body.name,
-      title: body.title,
-      createdAt: iso(),
-    };
-    state.projects.push(created);
-    hint('project', created.id, created.id);
-    return created;
-  },
-  projectsGet: (state, { params }) => state.projects.find((each) => each.id === params.project) ?? state.projects[0]!,
+  ...settingsHandlers,
+  ...tenancyHandlers,
   ...quotaHandlers,
+  ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);

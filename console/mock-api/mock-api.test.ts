@@ -37,6 +37,8 @@ describe('the mock', () => {
       'quotaGet',
       'organizationQuotaGet',
       'platformQuotaGet',
+      'rateLimitsGet',
+      'outboundGet',
       'tokensList',
       'sessionsList',
       'signInProviders',

@@ -8,7 +8,7 @@ import type { Instance } from '#contract/instances.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { Route } from '#contract/routes.ts';
 import type { Role } from '#domain/authz.ts';
-import { roleMay } from '#domain/authz.ts';
+import { roleMay, type WorkingRole } from '#domain/authz.ts';
 import type { Id, IdPrefix, OrganizationId, ProjectId } from '#domain/ids.ts';
 import { makeId } from '#domain/ids.ts';
 import type { Ability, InstanceVerb } from '#domain/instances.ts';
@@ -29,8 +29,11 @@ export type SessionRow = OutputOf<'sessionsList'>['items'][number];
 export type Invitation = OutputOf<'invitationsList'>['items'][number] & { secret: string };
 export type Member = { user: { id: Id<'usr'>; email: string; name: string }; role: Role; joinedAt: string };
 export type User = OutputOf<'whoami'>['user'];
-export type Project = OutputOf<'projectsList'>['items'][number];
-export type Organization = OutputOf<'organizationsGet'>;
+export type Project = Omit<OutputOf<'projectsList'>['items'][number], 'can'>;
+export type Organization = Omit<OutputOf<'organizationsGet'>, 'can'>;
+type Group = Omit<OutputOf<'groupsList'>['items'][number], 'can' | 'members'> & { people: Id<'usr'>[] };
+type Entry = Omit<OutputOf<'entriesList'>['items'][number], 'can'>;
+type ProjectRole = { project: Id<'prj'>; subject: Id<'usr'> | Id<'grp'>; role: WorkingRole };
 /** What people may do is worked out when it is asked for. */
 export type InstanceRow = Omit<Instance, 'can' | 'state'>;
 export type RouteRow = Omit<Route, 'can'>;
@@ -49,7 +52,13 @@ export type MockState = {
   role: Role;
   user: User;
   organization: Organization;
+  /** Other organizations of the installation, as its administrator sees them. */
+  tenants: OutputOf<'organizationsList'>['items'];
   projects: Project[];
+  groups: Group[];
+  projectRoles: ProjectRole[];
+  grants: OutputOf<'grantsList'>['items'];
+  entries: Entry[];
   limit: Quota;
   organizationLimit: Quota;
   instances: InstanceRow[];
@@ -191,6 +200,11 @@ export function emptyState(): MockState {
         createdAt: organization.createdAt,
       },
     ],
+    tenants: [],
+    groups: [],
+    projectRoles: [],
+    grants: [],
+    entries: [],
     instances: [],
     snapshots: [],
     routes: [],

@@ -10,6 +10,7 @@ import { startLive } from '../live/connection.ts';
 import { cx } from '../ui/cx.ts';
 import { Logo } from '../ui/logo.tsx';
 import { navGroups } from './nav.ts';
+import { usePreferences } from './preferences.ts';
 import { useScope } from './session.ts';
 import { SideNav } from './side-nav.tsx';
 import { TopBar } from './top-bar.tsx';
@@ -26,6 +27,7 @@ export function AppShell() {
   const client = useQueryClient();
   const navigate = useNavigate();
   const scope = useScope();
+  usePreferences(scope.session.preferences);
   const [drawer, setDrawer] = useState(false);
   const [palette, setPalette] = useState(false);
   const [sheet, setSheet] = useState(false);

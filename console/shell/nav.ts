@@ -4,14 +4,19 @@ import {
   Activity,
   AppWindow,
   Boxes,
+  Gauge,
   Globe,
   House,
   KeyRound,
   Layers,
   LogIn,
+  Mail,
   ScrollText,
   Server,
+  SlidersHorizontal,
+  Ticket,
   Users,
+  UsersRound,
 } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { projectSlug } from '../lib/scope.ts';
@@ -39,6 +44,9 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     const entries: NavEntry[] = [
       { key: 'members', label: 'Members', icon: Users, keys: 'g m', href: `${base}/members` },
     ];
+    if (roleMay(membership.role, 'quota.read')) {
+      entries.push({ key: 'quotas', label: 'Quotas', icon: Gauge, keys: 'g q', href: `${base}/quotas` });
+    }
     if (roleMay(membership.role, 'audit.read')) {
       entries.push({ key: 'audit', label: 'Audit log', icon: ScrollText, keys: 'g a', href: `${base}/audit` });
     }
@@ -52,9 +60,20 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
+      { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/admin/limits' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
       { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });
+  if (session.user.platformAdmin) {
+    groups.push({
+      label: 'Platform',
+      entries: [
+        { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
+        { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
+        { key: 'mail', label: 'Mail', icon: Mail, keys: 'g l', href: '/platform/mail' },
+      ],
+    });
+  }
   return groups;
 }

@@ -18,8 +18,9 @@ import {
 } from 'lucide-react';
 import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
+import { Avatar } from '../components/avatar.tsx';
 import { projectSlug } from '../lib/scope.ts';
-import { setTheme, themeStore } from '../lib/theme.ts';
+import { themeStore } from '../lib/theme.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Kbd, shortcutText } from '../ui/kbd.tsx';
 import { Logo } from '../ui/logo.tsx';
@@ -27,6 +28,7 @@ import type { MenuEntry } from '../ui/menu.tsx';
 import { Menu } from '../ui/menu.tsx';
 import { useCrumbs } from './frames.tsx';
 import { LiveIndicator } from './live-indicator.tsx';
+import { chooseTheme } from './preferences.ts';
 import type { Scope } from './session.ts';
 
 function ProjectSwitcher({ scope }: { scope: Scope }) {
@@ -97,13 +99,7 @@ function openPage(path: string): void {
 function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => void }) {
   const navigate = useNavigate();
   const theme = themeStore.use();
-  const { user } = scope.session;
-  const initials = user.name
-    .split(/\s+/)
-    .map((part) => part.charAt(0))
-    .slice(0, 2)
-    .join('')
-    .toUpperCase();
+  const { user, preferences } = scope.session;
   async function signOut() {
     await call('signOut', {}).catch(() => undefined);
     queryClient.clear();
@@ -139,7 +135,7 @@ function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => 
           label,
           icon,
           checked: theme === value,
-          onSelect: () => setTheme(value),
+          onSelect: () => void chooseTheme(value),
         })),
         { kind: 'separator', key: 'line2' },
         { key: 'docs', label: 'Documentation', icon: <BookOpen />, onSelect: () => openPage('/docs/') },
@@ -148,11 +144,8 @@ function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => 
         { key: 'out', label: 'Sign out', icon: <LogOut />, onSelect: () => void signOut() },
       ]}
       trigger={
-        <button
-          type="button"
-          className="flex size-8 items-center justify-center rounded-full bg-accent-soft font-semibold text-[0.6875rem] text-accent hover:brightness-97"
-        >
-          {initials}
+        <button type="button" className="rounded-full hover:brightness-97">
+          <Avatar name={user.name} src={preferences.avatar} />
           <span className="sr-only">, account of {user.name}</span>
         </button>
       }
@@ -202,7 +195,7 @@ export function TopBar({
         <IconButton
           label={`Theme: ${theme}. Switch to ${next}`}
           className="max-sm:hidden"
-          onClick={() => setTheme(next)}
+          onClick={() => void chooseTheme(next)}
         >
           {theme === 'light' ? <Sun /> : theme === 'dark' ? <Moon /> : <Monitor />}
         </IconButton>

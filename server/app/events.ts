@@ -1,16 +1,16 @@
 /**
- * Live hints for one connection: only what the caller may see, checked against the roles they hold now. A connection
+ * Live hints for one connection: only what the caller may see, checked against what they hold now. A connection
  * ends when its session or token does.
  */
 import type { Event } from '#contract/events.ts';
-import { type Action, platformMay, type Role, roleMay } from '#domain/authz.ts';
+import { type Action, highestRole, holdingMay, platformMay } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
 import { type ScopedAction, scopesAllow } from '#domain/scopes.ts';
 import type { OutboxFeed } from '#server/runtime/outbox-feed.ts';
+import { nothingHeld, type Standing, standingOf } from '#server/store/held.ts';
 import { isCredentialAlive } from '#server/store/identity.ts';
-import { rolesOf } from '#server/store/members.ts';
 import { type HintKind, type OutboxRow, outboxSince } from '#server/store/outbox.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
@@ -54,8 +54,8 @@ function scopeOf(kind: HintKind): ScopedAction {
   return kind === 'key' ? 'platform.key.read' : actionOf[kind];
 }
 
-/** Whether a person with these roles may know of this row. */
-export function maySee(person: PersonCaller, roles: ReadonlyMap<string, Role>, row: OutboxRow): boolean {
+/** Whether a person who holds this may know of this row. */
+export function maySee(person: PersonCaller, held: Standing, row: OutboxRow): boolean {
   if (!scopesAllow(person.scopes, scopeOf(row.kind))) return false;
   if (row.kind === 'session') return row.ref === person.userId;
   if (row.kind === 'member' && row.ref === person.userId) return true;
@@ -67,9 +67,11 @@ export function maySee(person: PersonCaller, roles: ReadonlyMap<string, Role>, r
       return platformMay(person.platformAdmin, 'platform.image.read');
     return person.platformAdmin;
   }
-  const role = roles.get(row.organizationId);
-  if (role === undefined || row.kind === 'image' || row.kind === 'host' || row.kind === 'key') return false;
-  return roleMay(role, actionOf[row.kind]);
+  const inOrganization = held.organizations.get(row.organizationId);
+  if (inOrganization === undefined || row.kind === 'image' || row.kind === 'host' || row.kind === 'key') return false;
+  const inProject = row.projectId === null ? undefined : held.projects.get(row.projectId);
+  const permissions = row.kind === 'instance' ? (held.instances.get(row.ref) ?? []) : [];
+  return holdingMay({ role: highestRole([inOrganization, inProject ?? null]), permissions }, actionOf[row.kind]);
 }
 
 /**
@@ -83,16 +85,16 @@ export async function streamEvents(
   open: () => EventSink,
 ): Promise<void> {
   const { project } = options;
-  if (project !== undefined) await authorize(app, caller, 'project.read', { kind: 'project', id: project });
+  if (project !== undefined) await authorize(app, caller, 'instance.list', { kind: 'project', id: project });
   const release = takeStream(caller.userId);
-  let roles: ReadonlyMap<string, Role> = new Map();
+  let held = nothingHeld;
   /** News that arrive while the past is still being told. */
   let waiting: OutboxRow[] | null = [];
   let sink: EventSink | null = null;
 
   const deliver = (row: OutboxRow): void => {
     if (project !== undefined && row.projectId !== null && row.projectId !== project) return;
-    if (!maySee(caller, roles, row)) return;
+    if (!maySee(caller, held, row)) return;
     sink?.change(row.seq, {
       kind: row.kind,
       id: row.ref,
@@ -107,7 +109,7 @@ export async function streamEvents(
         sink?.end();
         return;
       }
-      roles = await rolesOf(app.db, caller);
+      held = await standingOf(app.db, caller.userId);
     } catch (error) {
       // The database is away: nothing new is read either, so nothing can leak meanwhile.
       app.log.debug({ err: error }, 'could not check an event stream');
@@ -137,7 +139,7 @@ export async function streamEvents(
     release();
   };
   try {
-    roles = await rolesOf(app.db, caller);
+    held = await standingOf(app.db, caller.userId);
     // Another replica, or this one before a restart, told the past: the table knows it, with some rows told again.
     const missed = past ?? (await outboxSince(app.db, options.lastEventId ?? 0, REPLAY_ROWS_MAX));
     sink = open();
@@ -153,7 +155,7 @@ export async function streamEvents(
     for (const row of arrived) if (!told.has(row.seq)) deliver(row);
     sink.heartbeat(app.feed.lastSeq);
     if (options.signal.aborted) finish();
-    // What changed between asking for the roles and listening.
+    // What changed between asking for what is held and listening.
     else if (arrived.length > 0) void check();
   } catch (error) {
     finish();

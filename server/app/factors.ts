@@ -38,6 +38,7 @@ import {
 import { endOtherSessions, ownPasswordHash } from '#server/store/identity.ts';
 import { lockMember } from '#server/store/members.ts';
 import { takeChallenge } from '#server/store/sign-ins.ts';
+import { tooMuch } from './abilities.ts';
 import { authorize, authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import {
@@ -48,7 +49,6 @@ import {
   recoveryHash,
   totpPlace,
 } from './factor-proofs.ts';
-import { tooMuch } from './members.ts';
 import { renewSession } from './renewals.ts';
 import { confirmedUntil, requireConfirmed } from './step-up.ts';
 

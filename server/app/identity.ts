@@ -252,7 +252,7 @@ export async function whoami(app: AppContext, person: PersonCaller): Promise<Who
   const [preferences, memberships, projects] = await Promise.all([
     readPreferences(app.db, person.userId),
     listOwnMemberships(app.db, person.userId),
-    listOwnProjects(app.db, person.userId),
+    listOwnProjects(app.db, person),
   ]);
   return { person, preferences, memberships, projects };
 }

@@ -1,5 +1,5 @@
 /** Members of organizations and the invitations that bring them in. */
-import { mayChangeRole, type Role, roleMay } from '#domain/authz.ts';
+import { highestRole, mayChangeRole, type Role, roleMay } from '#domain/authz.ts';
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
@@ -8,6 +8,7 @@ import { hashPassword, verifyPassword } from '#server/runtime/passwords.ts';
 import { markEmailVerified } from '#server/store/account.ts';
 import { record } from '#server/store/audit.ts';
 import { isUniqueViolation, transact } from '#server/store/database.ts';
+import { rolesAnywhere } from '#server/store/groups.ts';
 import { findAccount, insertUser } from '#server/store/identity.ts';
 import { cancelMails, isLinkPrivate } from '#server/store/mail.ts';
 import {
@@ -28,6 +29,7 @@ import {
   updateMemberRole,
 } from '#server/store/members.ts';
 import { hasSecondFactor } from '#server/store/organization-sign-in.ts';
+import { tooMuch } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { refusedSignIn, refuseWeak, type SignedIn, startSession } from './identity.ts';
@@ -136,7 +138,9 @@ export async function removeMember(
     if (locked === null || locked.actorRole === null) throw notFound('member');
     const { member, actorRole, owners } = locked;
     if (member.role === 'owner' && owners === 1) throw lastOwner();
-    if (ref.user !== caller.userId && !mayChangeRole(actorRole, member.role, null)) throw tooMuch();
+    // What they hold by groups and in projects ends as well.
+    const held = highestRole(await rolesAnywhere(trx, ref.organization, ref.user));
+    if (ref.user !== caller.userId && !mayChangeRole(actorRole, held, null)) throw tooMuch();
     await deleteMember(trx, proof);
     await record(trx, caller, {
       action: 'members.remove',
@@ -151,10 +155,6 @@ export async function removeMember(
 
 function lastOwner(): BerthError {
   return new BerthError('conflict', 'This is the last owner. Make somebody else an owner first.');
-}
-
-export function tooMuch(): BerthError {
-  return new BerthError('state_conflict', 'Your role does not allow handing out or taking away this role.');
 }
 
 export async function listOrganizationInvitations(

@@ -100,7 +100,7 @@ describe('I4: organizations and projects', () => {
 });
 
 describe('I5: quotas', () => {
-  it('only the given limits change; use is never touched; nobody but the platform may', async () => {
+  it('only the given limits change; use is never touched; nobody below an administrator may', async () => {
     const where = { project: home.project };
     const before = await home.owner.call(api.quotaGet, { params: where });
     await server.app.db
@@ -111,8 +111,8 @@ describe('I5: quotas', () => {
     const after = await home.owner.call(api.quotaUpdate, { params: where, body: { instances: 1 } });
     expect(after.limit).toEqual({ ...before.limit, instances: 1 });
     expect(after.used.instances).toBe(3);
-    const admin = await home.owner.addMember(home.organization, 'owner');
-    expect((await admin.try(api.quotaUpdate, { params: where, body: { instances: 1000 } })).statusCode).toBe(404);
+    const operator = await home.owner.addMember(home.organization, 'operator');
+    expect((await operator.try(api.quotaUpdate, { params: where, body: { instances: 1000 } })).statusCode).toBe(404);
     for (const body of [
       { instances: -1 },
       { instances: 1.5 },

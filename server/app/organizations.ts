@@ -1,8 +1,10 @@
 /** Organizations and projects. */
 import { networkInterfaces } from 'node:os';
+import type { Action, Role } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
-import { BerthError } from '#domain/errors.ts';
+import { BerthError, notFound } from '#domain/errors.ts';
 import type { OrganizationId, ProjectId } from '#domain/ids.ts';
+import type { Ability } from '#domain/instances.ts';
 import { record } from '#server/store/audit.ts';
 import { isUniqueViolation, type Trx, transact } from '#server/store/database.ts';
 import { insertMembership } from '#server/store/members.ts';
@@ -12,45 +14,114 @@ import {
   getProject,
   insertOrganization,
   insertProject,
+  listOrganizations,
   listProjects,
+  lockProject,
   type Organization,
+  type OrganizationSummary,
   PROJECTS_PER_ORGANIZATION_MAX,
   type Project,
-  updateOrganizationTitle,
+  deleteOrganization as removeOrganization,
+  deleteProject as removeProject,
+  updateOrganization as storeOrganization,
+  updateProject as storeProject,
 } from '#server/store/organizations.ts';
+import { roleAbility } from './abilities.ts';
 import { authorize, authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
+import { requireConfirmed } from './step-up.ts';
+
+const organizationVerbs = {
+  update: 'organization.update',
+  delete: 'organization.delete',
+  invite: 'member.invite',
+  createProject: 'project.create',
+  createGroup: 'group.create',
+  grant: 'grant.update',
+  readAudit: 'audit.read',
+  seeEntries: 'entry.read',
+} as const satisfies Record<string, Action>;
+const projectVerbs = {
+  update: 'project.update',
+  delete: 'project.delete',
+  share: 'project.share',
+  createInstance: 'instance.create',
+} as const satisfies Record<string, Action>;
+
+type Can<Verbs> = { can: { [K in keyof Verbs]: Ability } };
+export type PresentedOrganization = Organization & Can<typeof organizationVerbs>;
+export type PresentedProject = Project & Can<typeof projectVerbs>;
+
+function abilities<Verbs extends Record<string, Action>>(role: Role | null, verbs: Verbs): Can<Verbs> {
+  const can = Object.fromEntries(Object.entries(verbs).map(([verb, action]) => [verb, roleAbility(role, action)]));
+  return { can: can as { [K in keyof Verbs]: Ability } };
+}
 
 export async function readOrganization(
   app: AppContext,
   caller: PersonCaller,
   id: OrganizationId,
-): Promise<Organization> {
+): Promise<PresentedOrganization> {
   const proof = await authorize(app, caller, 'organization.read', { kind: 'organization', id });
-  return getOrganization(app.db, proof);
+  return { ...(await getOrganization(app.db, proof)), ...abilities(proof.role, organizationVerbs) };
 }
 
+/** Errors: not_found, name_taken. */
 export async function updateOrganization(
   app: AppContext,
   caller: PersonCaller,
   id: OrganizationId,
-  input: { title: string },
-): Promise<Organization> {
+  input: { name?: string | undefined; title?: string | undefined },
+): Promise<PresentedOrganization> {
   const proof = await authorize(app, caller, 'organization.update', { kind: 'organization', id });
   return transact(app.db, async (trx) => {
     const before = await getOrganization(trx, proof);
-    const after = await updateOrganizationTitle(trx, proof, input.title);
+    const change = { name: input.name ?? before.name, title: input.title ?? before.title };
+    const after = await orNameTaken('organization', storeOrganization(trx, proof, change));
     await record(trx, caller, {
       action: 'organizations.update',
       targetKind: 'organization',
       targetId: id,
       target: after.name,
       organizationId: id,
-      before: { title: before.title },
-      after: { title: after.title },
+      before: { name: before.name, title: before.title },
+      after: change,
     });
-    return after;
+    return { ...after, ...abilities(proof.role, organizationVerbs) };
   });
+}
+
+/** Errors: not_found, conflict (it has projects), step_up_required. */
+export async function deleteOrganization(app: AppContext, caller: PersonCaller, id: OrganizationId): Promise<void> {
+  const proof = await authorize(app, caller, 'organization.delete', { kind: 'organization', id });
+  await requireConfirmed(app, caller, 'organization.delete');
+  await transact(app.db, async (trx) => {
+    const projects = await countProjects(trx, id);
+    if (projects > 0) {
+      throw new BerthError(
+        'conflict',
+        `It has ${projects} ${projects === 1 ? 'project' : 'projects'}. Delete them first.`,
+      );
+    }
+    const { name, title } = await getOrganization(trx, proof);
+    await removeOrganization(trx, proof, app.clock.now());
+    await record(trx, caller, {
+      action: 'organizations.delete',
+      targetKind: 'organization',
+      targetId: id,
+      target: name,
+      organizationId: id,
+      before: { name, title },
+    });
+  });
+}
+
+export async function listAllOrganizations(
+  app: AppContext,
+  caller: PersonCaller,
+  page: { cursor?: string | undefined; limit: number; search?: string | undefined },
+): Promise<{ items: OrganizationSummary[]; nextCursor: string | null }> {
+  return listOrganizations(app.db, await authorizePlatform(app, caller, 'platform.organization.read'), page);
 }
 
 /** Errors: not_found, name_taken, unavailable (no free network). */
@@ -58,7 +129,7 @@ export async function createOrganization(
   app: AppContext,
   caller: PersonCaller,
   input: { name: string; title: string },
-): Promise<Organization> {
+): Promise<PresentedOrganization> {
   await authorizePlatform(app, caller, 'platform.organization.create');
   return transact(app.db, async (trx) => {
     const organization = await foundOrganization(app, trx, caller, input);
@@ -70,7 +141,7 @@ export async function createOrganization(
       organizationId: organization.id,
       after: input,
     });
-    return organization;
+    return { ...organization, ...abilities('owner', organizationVerbs) };
   });
 }
 
@@ -78,9 +149,12 @@ export async function listOrganizationProjects(
   app: AppContext,
   caller: PersonCaller,
   id: OrganizationId,
-): Promise<Project[]> {
+): Promise<PresentedProject[]> {
   const proof = await authorize(app, caller, 'organization.read', { kind: 'organization', id });
-  return listProjects(app.db, proof);
+  return (await listProjects(app.db, proof)).map((project) => ({
+    ...project,
+    ...abilities(project.role, projectVerbs),
+  }));
 }
 
 /** Errors: not_found, name_taken, conflict (too many projects), unavailable (no free network). */
@@ -89,7 +163,7 @@ export async function createProject(
   caller: PersonCaller,
   organization: OrganizationId,
   input: { name: string; title: string },
-): Promise<Project> {
+): Promise<PresentedProject> {
   const proof = await authorize(app, caller, 'project.create', { kind: 'organization', id: organization });
   return transact(app.db, async (trx) => {
     if ((await countProjects(trx, proof.id)) >= PROJECTS_PER_ORGANIZATION_MAX) {
@@ -105,7 +179,61 @@ export async function createProject(
       projectId: project.id,
       after: input,
     });
-    return project;
+    return { ...project, ...abilities(proof.role, projectVerbs) };
+  });
+}
+
+/** Host names that exist stay as they are. Errors: not_found, name_taken. */
+export async function updateProject(
+  app: AppContext,
+  caller: PersonCaller,
+  id: ProjectId,
+  input: { name?: string | undefined; title?: string | undefined },
+): Promise<PresentedProject> {
+  const proof = await authorize(app, caller, 'project.update', { kind: 'project', id });
+  return transact(app.db, async (trx) => {
+    const before = await getProject(trx, proof);
+    const change = { name: input.name ?? before.name, title: input.title ?? before.title };
+    const after = await orNameTaken('project', storeProject(trx, proof, change));
+    await record(trx, caller, {
+      action: 'projects.update',
+      targetKind: 'project',
+      targetId: id,
+      target: after.name,
+      organizationId: proof.organization,
+      projectId: id,
+      before: { name: before.name, title: before.title },
+      after: change,
+    });
+    return { ...after, ...abilities(proof.role, projectVerbs) };
+  });
+}
+
+/**
+ * The network goes first, while nothing can be created there: when the host cannot be asked, the project stays. Errors:
+ * not_found, conflict (it has instances), unavailable or upstream_failed (the host).
+ */
+export async function deleteProject(app: AppContext, caller: PersonCaller, id: ProjectId): Promise<void> {
+  const proof = await authorize(app, caller, 'project.delete', { kind: 'project', id });
+  await transact(app.db, async (trx) => {
+    const project = await lockProject(trx, proof);
+    if (project === null) throw notFound('project');
+    const { name, title, instances } = project;
+    if (instances > 0) {
+      const many = `${instances} ${instances === 1 ? 'instance' : 'instances'}`;
+      throw new BerthError('conflict', `It has ${many}. Archived ones count: remove them for good first.`);
+    }
+    await app.services.driver.removeNetwork(id);
+    await removeProject(trx, proof);
+    await record(trx, caller, {
+      action: 'projects.delete',
+      targetKind: 'project',
+      targetId: id,
+      target: name,
+      organizationId: proof.organization,
+      projectId: id,
+      before: { name, title },
+    });
   });
 }
 
@@ -117,13 +245,18 @@ export async function foundOrganization(
   input: { name: string; title: string },
 ): Promise<Organization> {
   const id = app.ids.make('org');
-  const organization = await insertOrganization(trx, { id, ...input }).catch((error: unknown) => {
-    if (isUniqueViolation(error)) throw nameTaken('organization');
-    throw error;
-  });
+  const organization = await orNameTaken('organization', insertOrganization(trx, { id, ...input }));
   await insertMembership(trx, { organizationId: id, userId: person.userId, role: 'owner' });
   await addProject(app, trx, { organizationId: id, name: 'main', title: 'Main' });
   return organization;
+}
+
+/** What `done` answers, or the error that the name is taken. */
+export async function orNameTaken<T>(what: string, done: Promise<T>): Promise<T> {
+  return done.catch((error: unknown) => {
+    if (isUniqueViolation(error)) throw nameTaken(what);
+    throw error;
+  });
 }
 
 function nameTaken(what: string): BerthError {
@@ -172,7 +305,7 @@ function networkOf(cidr: string): string {
   return `${[24, 16, 8, 0].map((shift) => Math.floor(base / 2 ** shift) % 256).join('.')}/${prefix}`;
 }
 
-export async function readProject(app: AppContext, caller: PersonCaller, id: ProjectId): Promise<Project> {
+export async function readProject(app: AppContext, caller: PersonCaller, id: ProjectId): Promise<PresentedProject> {
   const proof = await authorize(app, caller, 'project.read', { kind: 'project', id });
-  return getProject(app.db, proof);
+  return { ...(await getProject(app.db, proof)), ...abilities(proof.role, projectVerbs) };
 }

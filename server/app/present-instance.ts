@@ -1,6 +1,6 @@
 /** An instance as people see it: one word of state, what they may do and why not, its address, what is changing it. */
 import type { Instance } from '#contract/instances.ts';
-import { type Action, type Holding, holdingMay, type Role } from '#domain/authz.ts';
+import { type Action, type Holding, holdingMay } from '#domain/authz.ts';
 import {
   type Ability,
   displayState,
@@ -10,6 +10,7 @@ import {
   instanceVerbs,
 } from '#domain/instances.ts';
 import type { InstanceView } from '#server/store/instances.ts';
+import { roleRefusal } from './abilities.ts';
 import type { AppContext } from './context.ts';
 
 /** The right that each verb needs. */
@@ -50,13 +51,6 @@ export function factsOf(instance: InstanceView): InstanceFacts {
     busyWith: instance.busyWith?.title ?? null,
     protected: instance.protected,
   };
-}
-
-/** A role's refusal in words. */
-export function roleRefusal(role: Role | null): string {
-  return role === null || role === 'guest'
-    ? 'Only opening it was granted to you.'
-    : `Your role (${role}) does not allow this.`;
 }
 
 function abilities(instance: InstanceView, holding: Holding): Record<InstanceVerb, Ability> {

@@ -1,7 +1,6 @@
 /** Routes: plain functions. A committed row is the route; edge reads rows, so it works at once. */
 import type { Route } from '#contract/routes.ts';
 import type { Role } from '#domain/authz.ts';
-import { roleMay } from '#domain/authz.ts';
 import type { Caller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { InstanceId, ProjectId, RouteId } from '#domain/ids.ts';
@@ -13,18 +12,17 @@ import { lockInstance } from '#server/store/instances.ts';
 import { releaseQuota, reserveQuota } from '#server/store/quotas.ts';
 import * as store from '#server/store/routes.ts';
 import { routeHostnameProblem } from '#server/workflows/hostnames.ts';
+import { roleAbility } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { type Page, pageOf } from './operations.ts';
-import { publicUrl, roleRefusal } from './present-instance.ts';
+import { publicUrl } from './present-instance.ts';
 
 export type RouteInput = { hostname: string; port: number; visibility: 'private' | 'public' };
 
 export function presentRoute(app: Pick<AppContext, 'config'>, route: store.RouteRecord, role: Role | null): Route {
-  const may = (action: 'route.update' | 'route.delete') =>
-    role !== null && roleMay(role, action) ? (true as const) : roleRefusal(role);
-  const update = may('route.update');
-  const remove = may('route.delete');
+  const update = roleAbility(role, 'route.update');
+  const remove = roleAbility(role, 'route.delete');
   return {
     id: route.id,
     project: route.project,

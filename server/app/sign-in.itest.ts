@@ -1,4 +1,5 @@
 /** I3: no session before the second factor. Everything here goes through the real HTTP stack and PostgreSQL. */
+import { readdirSync, readFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { SIGN_IN_ATTEMPTS_MAX, SIGN_IN_MINUTES } from '#domain/factors.ts';
@@ -234,6 +235,20 @@ async function freshlySignedIn(person: { email: string; secret: string }): Promi
   clock.advance({ seconds: 31 });
   return browser;
 }
+
+describe('I3: ways to a session', () => {
+  it('I3: sessions are started where accounts are made, and behind the second step: nowhere else', () => {
+    const folder = new URL('.', import.meta.url);
+    const files = readdirSync(folder).filter(
+      (file) =>
+        file.endsWith('.ts') &&
+        !file.endsWith('test.ts') &&
+        /(?<!function )startSession\(/.test(readFileSync(new URL(file, folder), 'utf8')),
+    );
+    // Set-up; an accepted invitation; a first sign-in by a provider; a registration; both steps of signing in.
+    expect(files).toEqual(['identity.ts', 'members.ts', 'outside-sign-in.ts', 'registration.ts', 'sign-in.ts']);
+  });
+});
 
 describe('I3: passkeys', () => {
   async function withPasskey() {

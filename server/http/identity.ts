@@ -50,7 +50,10 @@ export function presentWhoami({ person, preferences, memberships, projects }: Wh
     via: person.credential.via,
     scopes: person.scopes === null ? null : [...person.scopes],
     expiresAt: isoOrNull(person.expiresAt),
-    memberships,
+    memberships: memberships.map(({ entry, ...rest }) => ({
+      ...rest,
+      entry: entry === null ? null : { ...entry, expiresAt: iso(entry.expiresAt) },
+    })),
     projects: projects.map(({ id, name, title, organization }) => ({ id, name, title, organization })),
   };
 }

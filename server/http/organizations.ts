@@ -4,31 +4,25 @@ import type { AppContext } from '#server/app/context.ts';
 import {
   createOrganization,
   createProject,
+  deleteOrganization,
+  deleteProject,
   listOrganizationProjects,
+  type PresentedOrganization,
+  type PresentedProject,
   readOrganization,
   readProject,
   updateOrganization,
+  updateProject,
 } from '#server/app/organizations.ts';
 import { iso } from './present.ts';
 import type { Http } from './server.ts';
 
-function presentOrganization(organization: { id: string; name: string; title: string; createdAt: Date }) {
-  return {
-    id: organization.id,
-    name: organization.name,
-    title: organization.title,
-    createdAt: iso(organization.createdAt),
-  };
+function presentOrganization(organization: PresentedOrganization) {
+  return { ...organization, createdAt: iso(organization.createdAt) };
 }
 
-function presentProject(project: { id: string; organization: string; name: string; title: string; createdAt: Date }) {
-  return {
-    id: project.id,
-    organization: project.organization,
-    name: project.name,
-    title: project.title,
-    createdAt: iso(project.createdAt),
-  };
+function presentProject({ id, organization, name, title, createdAt, can }: PresentedProject) {
+  return { id, organization, name, title, createdAt: iso(createdAt), can };
 }
 
 export function registerOrganizations(http: Http, app: AppContext): void {
@@ -50,4 +44,15 @@ export function registerOrganizations(http: Http, app: AppContext): void {
   http.register(api.projectsGet, async ({ caller, params }) =>
     presentProject(await readProject(app, caller, params.project)),
   );
+  http.register(api.organizationsDelete, async ({ caller, params }) => {
+    await deleteOrganization(app, caller, params.organization);
+    return undefined;
+  });
+  http.register(api.projectsUpdate, async ({ caller, params, body }) =>
+    presentProject(await updateProject(app, caller, params.project, body)),
+  );
+  http.register(api.projectsDelete, async ({ caller, params }) => {
+    await deleteProject(app, caller, params.project);
+    return undefined;
+  });
 }

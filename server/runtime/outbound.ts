@@ -165,7 +165,7 @@ function parseTarget(text: string, allowed: readonly string[]): Target {
   if (url.protocol !== 'https:' || (url.port !== '' && url.port !== PORT)) {
     throw new BerthError(
       'invalid_input',
-      'Only https:// addresses on the usual port are called. An administrator can allow this one (Administration, Outbound).',
+      'Only https:// addresses on the usual port are called. An administrator can allow this one (Limits, Addresses this server calls).',
     );
   }
   return { url, isAllowed };
@@ -175,7 +175,7 @@ function parseTarget(text: string, allowed: readonly string[]): Target {
 function unreachable(hostname: string): BerthError {
   return new BerthError(
     'invalid_input',
-    'This address cannot be called from here: the name does not exist or leads into a private network. An administrator can allow it (Administration, Outbound).',
+    'This address cannot be called from here: the name does not exist or leads into a private network. An administrator can allow it (Limits, Addresses this server calls).',
     { detail: `refused to call ${hostname.slice(0, 253)}` },
   );
 }

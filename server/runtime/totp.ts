@@ -2,8 +2,6 @@
 import { generateSecret, generateURI, verifySync } from 'otplib';
 import { TOTP_PERIOD_SECONDS } from '#domain/factors.ts';
 
-export const TOTP_ISSUER = 'Berth';
-
 /** 160 bits in base 32. */
 export function makeTotpSecret(): string {
   return generateSecret({ length: 20 });

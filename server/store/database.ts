@@ -70,6 +70,7 @@ export type Tables = {
     title: string;
     created_at: Stamp;
     second_factor_required: Generated<boolean>;
+    /** Its row stays, because its audit log does. */
     deleted_at: Nullable<Date>;
   };
   project: {
@@ -751,6 +752,11 @@ export async function transact<T>(db: Db, work: (trx: Trx) => Promise<T>): Promi
 export function databaseErrorCode(error: unknown): string | undefined {
   if (typeof error !== 'object' || error === null || !('code' in error)) return undefined;
   return typeof error.code === 'string' ? error.code : undefined;
+}
+
+/** A row that the statement refers to is not there (any more). */
+export function isForeignKeyViolation(error: unknown): boolean {
+  return databaseErrorCode(error) === '23503';
 }
 
 /** True when `error` is the violation of this unique constraint or index. */

@@ -65,23 +65,10 @@ export async function listEntries(db: Db, proof: OrganizationProof<'entry.read'>
   return rows.map(rowToEntry);
 }
 
-/** Open ones of the person. */
-export async function listOwnEntries(db: Db, user: UserId, now: Date): Promise<Entry[]> {
-  const rows = await entryQuery(db)
-    .where('e.user_id', '=', user)
-    .where('u.platform_admin', '=', true)
-    .where('e.ended_at', 'is', null)
-    .where('e.expires_at', '>', now)
-    .orderBy('e.id')
-    .limit(ENTRIES_SHOWN_MAX)
-    .execute();
-  return rows.map(rowToEntry);
-}
-
 /** Begins an entry; an open one of the same person there ends with it. */
 export async function insertEntry(
   trx: Trx,
-  proof: OrganizationProof<'platform.organization.enter'>,
+  proof: Authorized<'organization', 'platform.organization.enter'>,
   entry: { id: EntryId; reason: string; expiresAt: Date },
   now: Date,
 ): Promise<Entry> {

@@ -15,6 +15,8 @@ export type Group = {
   name: string;
   title: string;
   role: WorkingRole | null;
+  /** What it gives in single projects. */
+  projectRoles: WorkingRole[];
   members: number;
   createdAt: Date;
 };
@@ -31,6 +33,11 @@ function groupQuery(db: Db) {
         .select((inner) => inner.fn.countAll<number>().as('n'))
         .whereRef('m.group_id', '=', 'g.id')
         .as('members'),
+    )
+    .select(
+      sql<WorkingRole[] | null>`(select array_agg(distinct p.role) from project_role p where p.group_id = g.id)`.as(
+        'project_roles',
+      ),
     );
 }
 
@@ -42,6 +49,7 @@ type GroupRow = {
   role: WorkingRole | null;
   created_at: Date;
   members: number | null;
+  project_roles: WorkingRole[] | null;
 };
 
 function rowToGroup(row: GroupRow): Group {
@@ -51,6 +59,7 @@ function rowToGroup(row: GroupRow): Group {
     name: row.name,
     title: row.title,
     role: row.role,
+    projectRoles: row.project_roles ?? [],
     members: row.members ?? 0,
     createdAt: row.created_at,
   };
@@ -62,16 +71,16 @@ export async function listGroups(db: Db, proof: OrganizationProof<'group.read'>)
   return rows.map(rowToGroup);
 }
 
-/** The group; with `lock`, nobody changes it until the transaction ends. Null when it is gone meanwhile. */
-export async function getGroup(
-  db: Db,
-  proof: GroupProof<'group.read' | 'group.update' | 'group.delete'>,
-  lock = false,
+/** The group; nobody changes it until the transaction ends. Null when it is gone meanwhile. */
+export async function lockGroup(
+  trx: Trx,
+  proof: GroupProof<'group.update'> | GroupProof<'group.delete'>,
 ): Promise<Group | null> {
-  const row = await groupQuery(db)
+  // Whose role it has in a project may change meanwhile, so the lock is taken before looking.
+  await trx.selectFrom('user_group').select('id').where('id', '=', proof.id).forUpdate().execute();
+  const row = await groupQuery(trx)
     .where('g.id', '=', proof.id)
     .where('g.organization_id', '=', proof.organization)
-    .$if(lock, (query) => query.forUpdate('g'))
     .executeTakeFirst();
   return row === undefined ? null : rowToGroup(row);
 }
@@ -99,7 +108,7 @@ export async function insertGroup(
     .returning(['id', 'organization_id', 'name', 'title', 'role', 'created_at'])
     .executeTakeFirstOrThrow();
   await emit(trx, { kind: 'member', ref: group.id, organizationId: proof.id });
-  return rowToGroup({ ...row, members: 0 });
+  return rowToGroup({ ...row, members: 0, project_roles: null });
 }
 
 /** Errors: unique violation of (organization, name). */
@@ -178,14 +187,6 @@ export async function deleteGroupMember(trx: Trx, proof: GroupProof<'group.updat
     { kind: 'member', ref: proof.id, organizationId: proof.organization },
   );
   return row !== undefined;
-}
-
-/** The highest that the group gives anywhere: in the organization and in each project. */
-export async function rolesOfGroup(trx: Trx, group: GroupId): Promise<Role[]> {
-  const { rows } = await sql<{ role: Role }>`
-    select role from user_group where id = ${group} and role is not null
-    union select role from project_role where group_id = ${group}`.execute(trx);
-  return rows.map((row) => row.role);
 }
 
 /** Every role that a person holds in an organization or in one of its projects, by themselves and by groups. */

@@ -1,10 +1,10 @@
 /** Memberships and invitations of organizations. */
 import { sql } from 'kysely';
-import type { Role } from '#domain/authz.ts';
-import type { PersonCaller } from '#domain/caller.ts';
-import type { InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
+import { highestRole, type Role } from '#domain/authz.ts';
+import type { EntryId, InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
+import { rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 import { askToRenewSessions } from './sessions.ts';
@@ -14,6 +14,8 @@ export type Membership = {
   role: Role;
   /** The organization asks for a second factor and the person has none. */
   needsSecondFactor: boolean;
+  /** Of an administrator of the installation, while it is open. */
+  entry: { id: EntryId; reason: string; expiresAt: Date } | null;
 };
 export type Member = {
   user: { id: UserId; email: string; name: string };
@@ -22,35 +24,36 @@ export type Member = {
   secondFactor: boolean;
 };
 
-/** What a person belongs to, by name. */
+/** What a person belongs to or has entered, by name, with the highest role they hold in the whole of it. */
 export async function listOwnMemberships(db: Db, userId: UserId): Promise<Membership[]> {
-  const rows = await db
-    .selectFrom('membership as m')
-    .innerJoin('organization as o', 'o.id', 'm.organization_id')
-    .innerJoin('app_user as u', 'u.id', 'm.user_id')
-    .select(['o.id', 'o.name', 'o.title', 'm.role', 'o.second_factor_required', 'u.second_factor'])
-    .where('m.user_id', '=', userId)
-    .orderBy('o.name')
-    .limit(500)
-    .execute();
+  const { rows } = await sql<{
+    id: OrganizationId;
+    name: string;
+    title: string;
+    roles: Role[] | null;
+    factor_missing: boolean;
+    entry: EntryId | null;
+    reason: string | null;
+    expires_at: Date | null;
+  }>`
+    select o.id, o.name, o.title, ${rolesHeld(userId, sql`o.id`, sql`null`)} as roles,
+           o.second_factor_required and not u.second_factor as factor_missing, e.id as entry, e.reason, e.expires_at
+      from organization o
+      join app_user u on u.id = ${userId}
+      left join tenant_entry e on e.organization_id = o.id and e.user_id = u.id and u.platform_admin
+        and e.ended_at is null and e.expires_at > now()
+     where o.deleted_at is null and (e.id is not null
+       or exists (select from membership m where m.organization_id = o.id and m.user_id = u.id))
+     order by o.name limit 500`.execute(db);
   return rows.map((row) => ({
     organization: { id: row.id, name: row.name, title: row.title },
-    role: row.role,
-    needsSecondFactor: row.second_factor_required && !row.second_factor,
+    role: highestRole(row.roles ?? []) ?? 'guest',
+    needsSecondFactor: row.factor_missing,
+    entry:
+      row.entry === null || row.expires_at === null
+        ? null
+        : { id: row.entry, reason: row.reason ?? '', expiresAt: row.expires_at },
   }));
-}
-
-/** Roles by organization, for filters of many rows (event streams). */
-export async function rolesOf(db: Db, person: PersonCaller): Promise<Map<OrganizationId, Role>> {
-  const rows = await db
-    .selectFrom('membership as m')
-    .innerJoin('organization as o', 'o.id', 'm.organization_id')
-    .innerJoin('app_user as u', 'u.id', 'm.user_id')
-    .select(['m.organization_id', 'm.role'])
-    .where('m.user_id', '=', person.userId)
-    .where((eb) => eb.or([eb('u.second_factor', '=', true), eb('o.second_factor_required', '=', false)]))
-    .execute();
-  return new Map(rows.map((row) => [row.organization_id, row.role]));
 }
 
 const memberQuery = (db: Db) =>
@@ -116,16 +119,10 @@ export async function lockMember(
     .where('organization_id', '=', proof.organization)
     .where('role', '=', 'owner')
     .executeTakeFirstOrThrow();
-  const actor =
-    proof.actor.kind === 'person'
-      ? await trx
-          .selectFrom('membership')
-          .select('role')
-          .where('organization_id', '=', proof.organization)
-          .where('user_id', '=', proof.actor.userId)
-          .executeTakeFirst()
-      : undefined;
-  return { member: rowToMember(row), actorRole: actor?.role ?? null, owners };
+  const actor = proof.actor.kind === 'person' ? proof.actor.userId : null;
+  const { rows } = await sql<{ roles: Role[] | null }>`
+    select ${rolesHeld(actor, sql`${proof.organization}`, sql`null`)} as roles`.execute(trx);
+  return { member: rowToMember(row), actorRole: highestRole(rows[0]?.roles ?? []), owners };
 }
 
 export async function updateMemberRole(trx: Trx, proof: MemberProof<'member.update'>, role: Role): Promise<void> {
@@ -337,6 +334,7 @@ export async function findInvitation(
     .where('i.accepted_at', 'is', null)
     .where('i.revoked_at', 'is', null)
     .where('i.expires_at', '>', now)
+    .where('o.deleted_at', 'is', null)
     .$if(lock, (query) => query.forUpdate('i'))
     .executeTakeFirst();
   if (row === undefined) return null;

@@ -1,12 +1,16 @@
 /** Organizations, projects with their networks. */
 import { sql } from 'kysely';
 import { formatCidr4, nextSubnet4, parseCidr4, type Subnet4, subnet6 } from '#domain/addresses.ts';
-import type { Action } from '#domain/authz.ts';
-import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
+import { type Action, type GrantPermission, highestRole, holdingMay, type Role } from '#domain/authz.ts';
+import type { PersonCaller } from '#domain/caller.ts';
+import { notFound } from '#domain/errors.ts';
+import type { OrganizationId, ProjectId } from '#domain/ids.ts';
 import { defaultOrganizationQuota, defaultQuota } from '#domain/quotas.ts';
-import type { OrganizationProof, ProjectProof } from './authorized.ts';
+import type { Authorized, OrganizationProof, ProjectProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
+import { grantsHeld, rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
+import { cutPage, decodeTextCursor } from './page.ts';
 import { insertOrganizationQuota, insertProjectQuota } from './quotas.ts';
 
 export type Organization = { id: OrganizationId; name: string; title: string; createdAt: Date };
@@ -52,14 +56,15 @@ export async function insertOrganization(
   return rowToOrganization(row);
 }
 
-export async function updateOrganizationTitle(
+/** Errors: unique violation of the name. */
+export async function updateOrganization(
   trx: Trx,
   proof: OrganizationProof<'organization.update'>,
-  title: string,
+  change: { name: string; title: string },
 ): Promise<Organization> {
   const row = await trx
     .updateTable('organization')
-    .set({ title })
+    .set(change)
     .where('id', '=', proof.id)
     .returning(['id', 'name', 'title', 'created_at'])
     .executeTakeFirstOrThrow();
@@ -67,31 +72,106 @@ export async function updateOrganizationTitle(
   return rowToOrganization(row);
 }
 
-export const PROJECTS_PER_ORGANIZATION_MAX = 100;
-
-export async function listProjects(db: Db, proof: OrganizationProof<'organization.read'>): Promise<Project[]> {
-  const rows = await db
-    .selectFrom('project')
-    .select(projectColumns)
-    .where('organization_id', '=', proof.id)
-    .orderBy('name')
-    .limit(PROJECTS_PER_ORGANIZATION_MAX)
+/**
+ * Ends everything people hold there and marks the row; name and quota are free again, the audit log stays. The caller has
+ * locked it with `countProjects` and found none.
+ */
+export async function deleteOrganization(
+  trx: Trx,
+  proof: OrganizationProof<'organization.delete'>,
+  now: Date,
+): Promise<void> {
+  const { id } = proof;
+  await trx
+    .updateTable('invitation')
+    .set({ revoked_at: now })
+    .where('organization_id', '=', id)
+    .where('accepted_at', 'is', null)
+    .where('revoked_at', 'is', null)
     .execute();
-  return rows.map(rowToProject);
+  const left = await trx.deleteFrom('membership').where('organization_id', '=', id).returning('user_id').execute();
+  const ended = await trx
+    .updateTable('tenant_entry')
+    .set({ ended_at: now, ended_by: proof.person.userId })
+    .where('organization_id', '=', id)
+    .where('ended_at', 'is', null)
+    .returning('user_id')
+    .execute();
+  await trx.deleteFrom('user_group').where('organization_id', '=', id).execute();
+  await trx.deleteFrom('organization_quota').where('organization_id', '=', id).execute();
+  await trx.updateTable('organization').set({ deleted_at: now }).where('id', '=', id).execute();
+  const people = new Set([...left, ...ended].map((row) => row.user_id));
+  await emit(trx, { kind: 'project', ref: id, organizationId: id });
+  await emit(trx, ...[...people].map((ref) => ({ kind: 'member' as const, ref, organizationId: id })));
 }
 
-/** Projects of everything the person belongs to. */
-export async function listOwnProjects(db: Db, userId: UserId): Promise<Project[]> {
+export type OrganizationSummary = Organization & { members: number; projects: number; instances: number };
+
+/** All of them, by name, with how much is in them and nothing of what. */
+export async function listOrganizations(
+  db: Db,
+  _proof: Authorized<'platform', 'platform.organization.read'>,
+  page: { cursor?: string | undefined; limit: number; search?: string | undefined },
+): Promise<{ items: OrganizationSummary[]; nextCursor: string | null }> {
+  const after = decodeTextCursor(page.cursor, /^[a-z0-9-]{1,100}$/);
+  const pattern = `%${(page.search ?? '').replace(/[\\%_]/g, '\\$&')}%`;
+  const count = (table: 'membership' | 'project' | 'instance') =>
+    sql<number>`(select count(*) from ${sql.table(table)} c where c.organization_id = o.id)`;
+  const rows = await db
+    .selectFrom('organization as o')
+    .select(['o.id', 'o.name', 'o.title', 'o.created_at'])
+    .select([count('membership').as('members'), count('project').as('projects'), count('instance').as('instances')])
+    .where('o.deleted_at', 'is', null)
+    .$if(page.search !== undefined, (query) =>
+      query.where((eb) => eb.or([eb('o.name', 'ilike', pattern), eb('o.title', 'ilike', pattern)])),
+    )
+    .$if(after !== null, (query) => query.where('o.name', '>', after as string))
+    .orderBy('o.name')
+    .limit(page.limit + 1)
+    .execute();
+  const cut = cutPage(rows, page.limit, (row) => row.name);
+  const items = cut.rows.map((row) => ({
+    ...rowToOrganization(row),
+    members: row.members,
+    projects: row.projects,
+    instances: row.instances,
+  }));
+  return { items, nextCursor: cut.nextCursor };
+}
+
+export const PROJECTS_PER_ORGANIZATION_MAX = 100;
+
+/** A project with the role that somebody has in it. */
+export type ProjectWithRole = Project & { role: Role | null };
+
+export async function listProjects(db: Db, proof: OrganizationProof<'organization.read'>): Promise<ProjectWithRole[]> {
   const rows = await db
     .selectFrom('project as p')
-    .innerJoin('membership as m', 'm.organization_id', 'p.organization_id')
     .select(['p.id', 'p.organization_id', 'p.name', 'p.title', 'p.created_at'])
-    .where('m.user_id', '=', userId)
+    .select(rolesHeld(proof.person.userId, sql`p.organization_id`, sql`p.id`).as('roles'))
+    .where('p.organization_id', '=', proof.id)
     .orderBy('p.name')
-    .orderBy('p.id')
-    .limit(1000)
+    .limit(PROJECTS_PER_ORGANIZATION_MAX)
     .execute();
-  return rows.map(rowToProject);
+  return rows.map((row) => ({ ...rowToProject(row), role: highestRole(row.roles ?? []) }));
+}
+
+export const OWN_PROJECTS_MAX = 1_000;
+
+/** Projects that the person may look into, or open something in, wherever they are. */
+export async function listOwnProjects(db: Db, { userId }: Pick<PersonCaller, 'userId'>): Promise<Project[]> {
+  const { rows } = await sql<ProjectRow & { roles: Role[] | null; permissions: GrantPermission[] | null }>`
+    select p.id, p.organization_id, p.name, p.title, p.created_at,
+           ${rolesHeld(userId, sql`p.organization_id`, sql`p.id`)} as roles,
+           ${grantsHeld(userId, sql`a.instance_id in (select i.id from instance i where i.project_id = p.id)`)} as permissions
+      from project p
+     where p.organization_id in (
+       select organization_id from membership where user_id = ${userId}
+       union select organization_id from tenant_entry where user_id = ${userId} and ended_at is null)
+     order by p.name, p.id limit ${OWN_PROJECTS_MAX}`.execute(db);
+  const mayEnter = (row: (typeof rows)[number]) =>
+    row.permissions !== null || holdingMay({ role: highestRole(row.roles ?? []), permissions: [] }, 'project.read');
+  return rows.filter(mayEnter).map(rowToProject);
 }
 
 export async function getProject(db: Db, proof: ProjectProof<Action>): Promise<Project> {
@@ -103,8 +183,57 @@ export async function getProject(db: Db, proof: ProjectProof<Action>): Promise<P
   return rowToProject(row);
 }
 
+/** Errors: unique violation of (organization, name). */
+export async function updateProject(
+  trx: Trx,
+  proof: ProjectProof<'project.update'>,
+  change: { name: string; title: string },
+): Promise<Project> {
+  const row = await trx
+    .updateTable('project')
+    .set(change)
+    .where('id', '=', proof.id)
+    .returning(projectColumns)
+    .executeTakeFirstOrThrow();
+  await emit(trx, { kind: 'project', ref: proof.id, organizationId: proof.organization, projectId: proof.id });
+  return rowToProject(row);
+}
+
+/** Locks the project so that nothing is created in it, and counts its instances; null when it is gone meanwhile. */
+export async function lockProject(
+  trx: Trx,
+  proof: ProjectProof<'project.delete'>,
+): Promise<(Project & { instances: number }) | null> {
+  const row = await trx
+    .selectFrom('project')
+    .select(projectColumns)
+    .where('id', '=', proof.id)
+    .forUpdate()
+    .executeTakeFirst();
+  if (row === undefined) return null;
+  const { count } = await trx
+    .selectFrom('instance')
+    .select((eb) => eb.fn.countAll<number>().as('count'))
+    .where('project_id', '=', proof.id)
+    .executeTakeFirstOrThrow();
+  return { ...rowToProject(row), instances: count };
+}
+
+export async function deleteProject(trx: Trx, proof: ProjectProof<'project.delete'>): Promise<void> {
+  await trx.deleteFrom('project').where('id', '=', proof.id).execute();
+  await emit(trx, { kind: 'project', ref: proof.id, organizationId: proof.organization, projectId: proof.id });
+}
+
+/** Locks the organization. Errors: not_found when it was deleted meanwhile. */
 export async function countProjects(trx: Trx, organizationId: OrganizationId): Promise<number> {
-  await trx.selectFrom('organization').select('id').where('id', '=', organizationId).forUpdate().execute();
+  const organization = await trx
+    .selectFrom('organization')
+    .select('id')
+    .where('id', '=', organizationId)
+    .where('deleted_at', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
+  if (organization === undefined) throw notFound('organization');
   const { count } = await trx
     .selectFrom('project')
     .select((eb) => eb.fn.countAll<number>().as('count'))

@@ -1,6 +1,7 @@
 import { Monitor, Moon, Sun } from 'lucide-react';
 import { setShortcutsEnabled, shortcutsEnabled } from '../../lib/keyboard.ts';
-import { setTheme, themeStore } from '../../lib/theme.ts';
+import { themeStore } from '../../lib/theme.ts';
+import { chooseTheme } from '../../shell/preferences.ts';
 import { Card } from '../../ui/card.tsx';
 import { Segmented } from '../../ui/segmented.tsx';
 import { Switch } from '../../ui/switch.tsx';
@@ -14,7 +15,7 @@ export function AppearanceTab() {
         <Segmented
           label="Theme"
           value={theme}
-          onChange={setTheme}
+          onChange={(theme) => void chooseTheme(theme)}
           options={[
             {
               value: 'light',
@@ -42,7 +43,7 @@ export function AppearanceTab() {
             },
           ]}
         />
-        <p className="mt-2 text-faint text-xs">Kept in this browser.</p>
+        <p className="mt-2 text-faint text-xs">Kept with your account: the same on every device.</p>
       </Card>
       <Card title="Keyboard">
         <Switch

@@ -1,6 +1,6 @@
 import type { AuditEntry } from '#contract/audit.ts';
 import { describeUserAgent } from '#domain/sessions.ts';
-import { humanize } from '../../lib/format.ts';
+import { formatMoment, humanize } from '../../lib/format.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
 import { cx } from '../../ui/cx.ts';
@@ -36,7 +36,7 @@ export function EntryPanel({ entry, onClose }: { entry: AuditEntry | null; onClo
               [
                 'When',
                 <time key="w" dateTime={entry.at}>
-                  {new Date(entry.at).toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'medium' })}
+                  {formatMoment(Date.parse(entry.at))}
                 </time>,
               ],
               ['Who', `${entry.actor} (${actorKinds[entry.actorKind]})`],

@@ -1,4 +1,4 @@
-import { useNavigate, useSearch } from '@tanstack/react-router';
+import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import { Fingerprint } from 'lucide-react';
 import { useEffect, useState } from 'react';
 import { identityRoutes } from '#contract/identity.ts';
@@ -104,7 +104,15 @@ function FirstStep({
     <EntryFrame
       title="Sign in"
       lead={wanted === undefined ? undefined : 'Sign in to go on to where you wanted to be.'}
-      footer="No account? Somebody who manages your organization can send you an invitation link."
+      footer={
+        <>
+          No account? Somebody who manages your organization can invite you, or{' '}
+          <Link to="/register" className="underline">
+            register
+          </Link>
+          .
+        </>
+      }
     >
       <form onSubmit={send} noValidate className="flex flex-col gap-4">
         <FormError error={form.failure === null && passkeyFailure === null ? over : null} />
@@ -120,6 +128,9 @@ function FirstStep({
         <Button type="submit" tone="primary" busy={isSubmitting} className="w-full">
           Sign in
         </Button>
+        <Link to="/forgot-password" className="w-fit text-sm text-soft underline-offset-2 hover:underline">
+          Forgotten the password?
+        </Link>
         {passkeysSupported() ? (
           <Button icon={<Fingerprint />} busy={busy} onClick={() => void press()} className="w-full">
             Sign in with a passkey

@@ -9,6 +9,7 @@ import type { OutputOf } from '../../api/client.ts';
 import { call, newIdempotencyKey, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
+import { formatMoment } from '../../lib/format.ts';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -183,8 +184,8 @@ export function SnapshotsTab() {
             asked.what === 'rollback' ? (
               <p>
                 Everything that changed on its disk since{' '}
-                <strong>{new Date(asked.snapshot.createdAt).toLocaleString('en-GB')}</strong> is lost for good. It
-                restarts on the way. Take a snapshot first if you may want to come back.
+                <strong>{formatMoment(Date.parse(asked.snapshot.createdAt))}</strong> is lost for good. It restarts on
+                the way. Take a snapshot first if you may want to come back.
               </p>
             ) : (
               <p>The instance itself is not touched. This snapshot cannot be brought back.</p>

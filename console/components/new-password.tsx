@@ -1,0 +1,45 @@
+/** A new password, typed twice. */
+import type { UseFormRegister } from 'react-hook-form';
+import { z } from 'zod';
+import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
+import { Field, Input } from '../ui/input.tsx';
+
+export const newPassword = z
+  .object({
+    password: z
+      .string()
+      .min(PASSWORD_LENGTH_MIN, `At least ${PASSWORD_LENGTH_MIN} characters.`)
+      .max(PASSWORD_LENGTH_MAX),
+    again: z.string(),
+  })
+  .refine((value) => value.password === value.again, { path: ['again'], message: 'The two do not match.' });
+
+type Form = {
+  register: UseFormRegister<{ password: string; again: string }>;
+  formState: {
+    errors: {
+      password?: { message?: string | undefined } | undefined;
+      again?: { message?: string | undefined } | undefined;
+    };
+  };
+};
+
+export function NewPasswordFields({ form }: { form: Form }) {
+  const { errors } = form.formState;
+  return (
+    <>
+      <Field
+        label="New password"
+        error={errors.password?.message}
+        hint={`At least ${PASSWORD_LENGTH_MIN} characters. A few words in a row are good.`}
+      >
+        {(aria) => (
+          <Input {...aria} type="password" autoComplete="new-password" autoFocus {...form.register('password')} />
+        )}
+      </Field>
+      <Field label="New password again" error={errors.again?.message}>
+        {(aria) => <Input {...aria} type="password" autoComplete="new-password" {...form.register('again')} />}
+      </Field>
+    </>
+  );
+}

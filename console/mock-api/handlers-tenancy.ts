@@ -1,0 +1,253 @@
+/** Organizations, projects, groups, app permissions and entries of the mock. */
+import { type Action, mayChangeRole, roleMay } from '#domain/authz.ts';
+import { BerthError, notFound } from '#domain/errors.ts';
+import type { Handlers } from './handlers.ts';
+import type { MockState } from './state.ts';
+import { hint, iso, newId, record } from './state.ts';
+
+type TenancyName =
+  | `organizations${'Get' | 'Update' | 'Delete' | 'Create' | 'List'}`
+  | `projects${'List' | 'Create' | 'Get' | 'Update' | 'Delete'}`
+  | `groups${'List' | 'Create' | 'Update' | 'Delete'}`
+  | `groupMembers${'List' | 'Add' | 'Remove'}`
+  | `projectRoles${'List' | 'Set' | 'Remove'}`
+  | 'ownApps'
+  | 'appsList'
+  | 'grantsList'
+  | 'grantsChange'
+  | `entries${'List' | 'Create' | 'End'}`
+  | 'ownEntriesEnd';
+
+const ability = (state: MockState, action: Action) =>
+  roleMay(state.role, action) ? (true as const) : `Your role (${state.role}) does not allow this.`;
+
+const organization = (state: MockState) => ({
+  ...state.organization,
+  can: {
+    update: ability(state, 'organization.update'),
+    delete: ability(state, 'organization.delete'),
+    invite: ability(state, 'member.invite'),
+    createProject: ability(state, 'project.create'),
+    createGroup: ability(state, 'group.create'),
+    grant: ability(state, 'grant.update'),
+    readAudit: ability(state, 'audit.read'),
+    seeEntries: ability(state, 'entry.read'),
+  },
+});
+const project = (state: MockState, each: MockState['projects'][number]) => ({
+  ...each,
+  can: {
+    update: ability(state, 'project.update'),
+    delete: ability(state, 'project.delete'),
+    share: ability(state, 'project.share'),
+    createInstance: ability(state, 'instance.create'),
+  },
+});
+
+function findProject(state: MockState, id: string) {
+  const found = state.projects.find((each) => each.id === id);
+  if (found === undefined) throw notFound('project');
+  return found;
+}
+function findGroup(state: MockState, id: string) {
+  const found = state.groups.find((each) => each.id === id);
+  if (found === undefined) throw notFound('group');
+  return found;
+}
+const group = (state: MockState, { people, ...each }: MockState['groups'][number]) => {
+  const may = mayChangeRole(state.role, each.role, null) ? (true as const) : 'Your role does not allow this.';
+  return { ...each, members: people.length, can: { update: may, delete: may } };
+};
+function subject(state: MockState, id: string) {
+  const person = state.members.find((each) => each.user.id === id)?.user;
+  if (person !== undefined) return { kind: 'person' as const, name: person.name, email: person.email };
+  return { kind: 'group' as const, name: findGroup(state, id).title, email: null };
+}
+const sharedRole = (state: MockState, { project: _, ...each }: MockState['projectRoles'][number]) => {
+  const may = ability(state, 'project.share');
+  return { ...each, ...subject(state, each.subject), can: { update: may, remove: may } };
+};
+const app = (state: MockState, row: MockState['instances'][number]) => ({
+  app: row.id,
+  name: row.name,
+  kind: row.kind,
+  project: { id: row.project, name: findProject(state, row.project).name },
+});
+const entry = (each: MockState['entries'][number]) => ({
+  ...each,
+  can: { end: each.endedAt === null && each.expiresAt > iso() ? (true as const) : 'It is over.' },
+});
+function endEntry(state: MockState, id: string): undefined {
+  const found = state.entries.find((each) => each.id === id);
+  if (found === undefined) throw notFound('entry');
+  found.endedAt = iso();
+  hint('member', id);
+  return undefined;
+}
+
+export const tenancyHandlers: Pick<Handlers, TenancyName> = {
+  organizationsList: (state) => ({
+    items: [
+      {
+        ...state.organization,
+        members: state.members.length,
+        projects: state.projects.length,
+        instances: state.instances.length,
+      },
+      ...state.tenants,
+    ],
+    nextCursor: null,
+  }),
+  organizationsGet: organization,
+  organizationsUpdate: (state, { body }) => {
+    Object.assign(state.organization, body);
+    hint('project', state.organization.id);
+    return organization(state);
+  },
+  organizationsDelete: (state) => {
+    if (state.projects.length > 0) {
+      throw new BerthError('conflict', `It has ${state.projects.length} projects. Delete them first.`);
+    }
+    return undefined;
+  },
+  organizationsCreate: (state, { body }) => {
+    const made = { id: newId('org'), ...body, createdAt: iso() };
+    state.tenants.push({ ...made, members: 1, projects: 1, instances: 0 });
+    return { ...organization(state), ...made };
+  },
+  projectsList: (state) => ({ items: state.projects.map((each) => project(state, each)) }),
+  projectsCreate: (state, { body, params }) => {
+    if (state.projects.some((each) => each.name === body.name)) {
+      throw new BerthError('name_taken', 'There is already a project with this name.', {
+        fields: [{ field: 'name', message: 'This name is taken.' }],
+      });
+    }
+    const created = { id: newId('prj'), organization: params.organization, ...body, createdAt: iso() };
+    state.projects.push(created);
+    hint('project', created.id, created.id);
+    return project(state, created);
+  },
+  projectsGet: (state, { params }) => project(state, findProject(state, params.project)),
+  projectsUpdate: (state, { params, body }) => {
+    const found = Object.assign(findProject(state, params.project), body);
+    hint('project', found.id, found.id);
+    return project(state, found);
+  },
+  projectsDelete: (state, { params }) => {
+    const instances = state.instances.filter((each) => each.project === params.project).length;
+    if (instances > 0) throw new BerthError('conflict', `It has ${instances} instances. Remove them for good first.`);
+    state.projects = state.projects.filter((each) => each.id !== params.project);
+    hint('project', params.project, params.project);
+    return undefined;
+  },
+  groupsList: (state) => ({ items: state.groups.map((each) => group(state, each)) }),
+  groupsCreate: (state, { params, body }) => {
+    const { organization: of } = params;
+    const made = { id: newId('grp'), organization: of, ...body, role: body.role ?? null, createdAt: iso(), people: [] };
+    state.groups.push(made);
+    record(state, 'groups.create', 'group', made.name, made.id);
+    hint('member', made.id);
+    return group(state, made);
+  },
+  groupsUpdate: (state, { params, body }) => {
+    const found = Object.assign(findGroup(state, params.group), body);
+    hint('member', found.id);
+    return group(state, found);
+  },
+  groupsDelete: (state, { params }) => {
+    state.groups = state.groups.filter((each) => each.id !== params.group);
+    state.grants = state.grants.filter((each) => each.subject !== params.group);
+    state.projectRoles = state.projectRoles.filter((each) => each.subject !== params.group);
+    hint('member', params.group);
+    return undefined;
+  },
+  groupMembersList: (state, { params }) => ({
+    items: findGroup(state, params.group).people.flatMap((id) => {
+      const user = state.members.find((each) => each.user.id === id)?.user;
+      return user === undefined ? [] : [{ user, addedAt: iso() }];
+    }),
+  }),
+  groupMembersAdd: (state, { params }) => {
+    const { people } = findGroup(state, params.group);
+    if (!people.includes(params.user)) people.push(params.user);
+    hint('member', params.group);
+    return undefined;
+  },
+  groupMembersRemove: (state, { params }) => {
+    const found = findGroup(state, params.group);
+    found.people = found.people.filter((each) => each !== params.user);
+    hint('member', params.group);
+    return undefined;
+  },
+  projectRolesList: (state, { params }) => ({
+    items: state.projectRoles.filter((each) => each.project === params.project).map((each) => sharedRole(state, each)),
+  }),
+  projectRolesSet: (state, { params, body }) => {
+    state.projectRoles = state.projectRoles.filter(
+      (each) => each.project !== params.project || each.subject !== params.subject,
+    );
+    const made = { ...params, role: body.role };
+    state.projectRoles.push(made);
+    hint('member', params.subject);
+    return sharedRole(state, made);
+  },
+  projectRolesRemove: (state, { params }) => {
+    state.projectRoles = state.projectRoles.filter(
+      (each) => each.project !== params.project || each.subject !== params.subject,
+    );
+    hint('member', params.subject);
+    return undefined;
+  },
+  ownApps: (state) => ({
+    items: state.instances.map((row) => ({
+      ...app(state, row),
+      organization: { id: state.organization.id, title: state.organization.title },
+      observed: row.observed,
+      url: row.url,
+      permissions: ['open' as const, 'terminal' as const],
+    })),
+  }),
+  appsList: (state, { query }) => ({
+    items: state.instances
+      .filter((row) => row.phase === 'ready' && row.name.includes(query.search ?? ''))
+      .map((row) => app(state, row)),
+    nextCursor: null,
+  }),
+  grantsList: (state, { query }) => ({
+    items: state.grants.filter(
+      (each) =>
+        (query.app === undefined || each.app === query.app) &&
+        (query.subject === undefined || each.subject === query.subject),
+    ),
+    nextCursor: null,
+  }),
+  grantsChange: (state, { body }) => {
+    for (const change of body.changes) {
+      state.grants = state.grants.filter((each) => each.app !== change.app || each.subject !== change.subject);
+      if (change.permissions.length > 0) {
+        state.grants.push({ id: newId('grt'), ...change, grantedBy: state.user.email, createdAt: iso() });
+      }
+      hint('member', change.subject);
+    }
+    return { changed: body.changes.length };
+  },
+  entriesList: (state) => ({ items: state.entries.map(entry) }),
+  entriesCreate: (state, { params, body }) => {
+    const tenant = [state.organization, ...state.tenants].find((each) => each.id === params.organization);
+    if (tenant === undefined) throw notFound('organization');
+    const made = {
+      id: newId('ent'),
+      organization: { id: tenant.id, name: tenant.name, title: tenant.title },
+      user: { id: state.user.id, email: state.user.email, name: state.user.name },
+      reason: body.reason,
+      createdAt: iso(),
+      expiresAt: iso(Date.now() + (body.minutes ?? 60) * 60_000),
+      endedAt: null,
+    };
+    state.entries.unshift(made);
+    hint('member', state.user.id);
+    return entry(made);
+  },
+  entriesEnd: (state, { params }) => endEntry(state, params.entry),
+  ownEntriesEnd: (state, { params }) => endEntry(state, params.entry),
+};

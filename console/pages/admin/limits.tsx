@@ -1,0 +1,137 @@
+import { useQuery } from '@tanstack/react-query';
+import { toast } from 'sonner';
+import { z } from 'zod';
+import { RATE_LIMIT_MAX, type RateLimitName } from '#domain/rate-limits.ts';
+import type { OutputOf } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
+import { apiQuery, queryClient } from '../../api/queries.ts';
+import { FormError } from '../../components/error-text.tsx';
+import { QueryView } from '../../components/query-view.tsx';
+import { formatDuration } from '../../lib/format.ts';
+import { useApiForm } from '../../lib/use-form.ts';
+import { Button } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
+import { Field, Input, Textarea } from '../../ui/input.tsx';
+import { PageHeader } from '../../ui/page-header.tsx';
+
+type RateItem = OutputOf<'rateLimitsGet'>['items'][number];
+
+const count = z
+  .string()
+  .trim()
+  .regex(/^[1-9]\d{0,7}$/, `A whole number from 1 to ${RATE_LIMIT_MAX.toLocaleString('en')}.`);
+
+function RateLimits({ items }: { items: RateItem[] }) {
+  const initial = Object.fromEntries(items.map((item) => [item.name, String(item.limit)])) as Record<
+    RateLimitName,
+    string
+  >;
+  const shape = z.object(
+    Object.fromEntries(items.map((item) => [item.name, count])) as Record<RateLimitName, typeof count>,
+  );
+  const form = useApiForm(shape, initial);
+  return (
+    <form
+      noValidate
+      className="flex flex-col gap-4"
+      onSubmit={form.submit(async (typed) => {
+        const changed = items.filter((item) => typed[item.name] !== initial[item.name]);
+        const body = Object.fromEntries(
+          // Back to what the installation started with is no change to keep.
+          changed.map((item) => [
+            item.name,
+            Number(typed[item.name]) === item.initial ? null : Number(typed[item.name]),
+          ]),
+        );
+        const answer = await call('rateLimitsUpdate', { body });
+        queryClient.setQueryData(apiQuery('rateLimitsGet', {}).queryKey, answer);
+        toast.success('The limits are in force, on every replica within seconds');
+      })}
+    >
+      <div className="grid gap-4 sm:grid-cols-2">
+        {items.map((item) => (
+          <Field
+            key={item.name}
+            label={`${item.title}, in ${formatDuration(item.windowSeconds * 1000)}`}
+            error={form.formState.errors[item.name]?.message}
+            hint={item.limit === item.initial ? undefined : `Initially ${item.initial.toLocaleString('en')}`}
+          >
+            {(aria) => <Input {...aria} inputMode="numeric" autoComplete="off" {...form.register(item.name)} />}
+          </Field>
+        ))}
+      </div>
+      <FormError error={form.failure} />
+      <div>
+        <Button type="submit" tone="primary" busy={form.formState.isSubmitting}>
+          Set limits
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+function Outbound({ allowed }: { allowed: string[] }) {
+  const form = useApiForm(z.object({ allowed: z.string().max(30_000) }), { allowed: allowed.join('\n') });
+  const lines = (text: string) =>
+    text
+      .split('\n')
+      .map((line) => line.trim().replace(/\/$/, ''))
+      .filter((line) => line !== '');
+  return (
+    <form
+      noValidate
+      className="flex flex-col gap-4"
+      onSubmit={form.submit(async (typed) => {
+        const answer = await call('outboundUpdate', { body: { allowed: lines(typed.allowed) } });
+        queryClient.setQueryData(apiQuery('outboundGet', {}).queryKey, answer);
+        toast.success('The list is in force');
+      })}
+    >
+      <Field
+        label="Allowed all the same"
+        optional
+        hint="One per line, such as https://idp.corp.example:8443. Metadata services of clouds stay out of reach."
+        error={form.formState.errors.allowed?.message}
+      >
+        {(aria) => <Textarea {...aria} spellCheck={false} className="mono" {...form.register('allowed')} />}
+      </Field>
+      <FormError error={form.failure} />
+      <div>
+        <Button type="submit" tone="primary" busy={form.formState.isSubmitting}>
+          Set the list
+        </Button>
+      </div>
+    </form>
+  );
+}
+
+/** How often somebody may call this installation, and whom it may call itself. */
+export function LimitsPage() {
+  const rates = useQuery(apiQuery('rateLimitsGet', {}));
+  const outbound = useQuery(apiQuery('outboundGet', {}));
+  return (
+    <>
+      <PageHeader title="Limits" />
+      <div className="flex max-w-3xl flex-col gap-5">
+        <Card title="How often somebody may call">
+          <p className="mb-4 text-sm text-soft">
+            Per account, and more widely per address, because a school or an office has many people behind one.
+            Strangers who guess a password never lock its owner out where they have signed in before.
+          </p>
+          <QueryView query={rates} rows={5}>
+            {(data) => <RateLimits items={data.items} />}
+          </QueryView>
+        </Card>
+        <Card title="Addresses this server calls">
+          <p className="mb-4 text-sm text-soft">
+            Where people give a web address (identity providers, for example), only public ones with https:// on the
+            usual port are called, so that nobody looks into your network through Berth.
+          </p>
+          <QueryView query={outbound} rows={2}>
+            {(data) => <Outbound allowed={data.allowed} />}
+          </QueryView>
+        </Card>
+      </div>
+    </>
+  );
+}

@@ -1,0 +1,124 @@
+/** The registry of app permissions: who may use which app. */
+import { type GrantPermission, grantPermissions, highestRole, holdingMay, mayGrant } from '#domain/authz.ts';
+import type { PersonCaller } from '#domain/caller.ts';
+import { BerthError } from '#domain/errors.ts';
+import type { GroupId, InstanceId, OrganizationId, UserId } from '#domain/ids.ts';
+import { record } from '#server/store/audit.ts';
+import { transact } from '#server/store/database.ts';
+import * as store from '#server/store/grants.ts';
+import { tooMuch } from './abilities.ts';
+import { authorize } from './authorize.ts';
+import type { AppContext } from './context.ts';
+import { publicUrl } from './present-instance.ts';
+
+type Page = { cursor?: string | undefined; limit: number };
+export type GrantChange = { app: InstanceId; subject: UserId | GroupId; permissions: readonly GrantPermission[] };
+
+export async function listOrganizationApps(
+  app: AppContext,
+  caller: PersonCaller,
+  organization: OrganizationId,
+  page: Page & { search?: string | undefined },
+): Promise<{ items: store.App[]; nextCursor: string | null }> {
+  return store.listApps(app.db, await authorize(app, caller, 'grant.read', at(organization)), page);
+}
+
+export async function listOrganizationGrants(
+  app: AppContext,
+  caller: PersonCaller,
+  organization: OrganizationId,
+  page: Page & { app?: InstanceId | undefined; subject?: UserId | GroupId | undefined },
+): Promise<{ items: store.Grant[]; nextCursor: string | null }> {
+  return store.listGrants(app.db, await authorize(app, caller, 'grant.read', at(organization)), page);
+}
+
+const at = (id: OrganizationId) => ({ kind: 'organization', id }) as const;
+
+/**
+ * All or nothing; how many rows are different now. Errors: not_found, invalid_input (an app or subject that is not of
+ * this organization, a pair named twice), state_conflict (more than the caller holds), conflict (too many grants).
+ */
+export async function changeGrants(
+  app: AppContext,
+  caller: PersonCaller,
+  organization: OrganizationId,
+  changes: readonly GrantChange[],
+): Promise<number> {
+  const proof = await authorize(app, caller, 'grant.update', at(organization));
+  const given = new Set(changes.flatMap((change) => change.permissions));
+  if (![...given].every((permission) => mayGrant(proof.role ?? 'guest', permission))) throw tooMuch();
+  return transact(app.db, async (trx) => {
+    const { names, count } = await store.lockGrants(
+      trx,
+      proof,
+      changes.map((change) => change.app),
+    );
+    const subjects = await store.subjectNames(
+      trx,
+      organization,
+      changes.map((change) => change.subject),
+    );
+    refuseStrangers(changes, names, subjects);
+    let size = count;
+    let changed = 0;
+    const touched = new Set<UserId | GroupId>();
+    for (const change of changes) {
+      const before = await store.setGrant(trx, proof, { id: app.ids.make('grt'), ...change });
+      if (sameSet(before, change.permissions)) continue;
+      changed++;
+      size += Math.sign(change.permissions.length) - Math.sign(before.length);
+      touched.add(change.subject);
+      await record(trx, caller, {
+        action: change.permissions.length > 0 ? 'grants.set' : 'grants.remove',
+        targetKind: 'instance',
+        targetId: change.app,
+        target: names.get(change.app) ?? change.app,
+        organizationId: organization,
+        before: { subject: subjects.get(change.subject), permissions: before },
+        after: { subject: subjects.get(change.subject), permissions: change.permissions },
+      });
+    }
+    if (size > store.GRANTS_PER_ORGANIZATION_MAX && size > count) {
+      throw new BerthError('conflict', `An organization has at most ${store.GRANTS_PER_ORGANIZATION_MAX} grants.`);
+    }
+    await store.tellSubjects(trx, organization, touched);
+    return changed;
+  });
+}
+
+const sameSet = (one: readonly string[], other: readonly string[]): boolean =>
+  one.length === other.length && one.every((item) => other.includes(item));
+
+/** Foreign ids and ids of nothing look alike. */
+function refuseStrangers(
+  changes: readonly GrantChange[],
+  apps: ReadonlyMap<string, string>,
+  subjects: ReadonlyMap<string, string>,
+): void {
+  const pairs = new Set<string>();
+  const fields = changes.flatMap(({ app, subject }, index) => {
+    const pair = `${app} ${subject}`;
+    const problems = [
+      ...(apps.has(app) ? [] : [{ field: `changes.${index}.app`, message: 'Not an app of this organization.' }]),
+      ...(subjects.has(subject)
+        ? []
+        : [{ field: `changes.${index}.subject`, message: 'Not a member or group of this organization.' }]),
+      ...(pairs.has(pair) ? [{ field: `changes.${index}`, message: 'Named twice.' }] : []),
+    ];
+    pairs.add(pair);
+    return problems;
+  });
+  if (fields.length > 0) throw new BerthError('invalid_input', 'Nothing was changed.', { fields: fields.slice(0, 20) });
+}
+
+export type PresentedOwnApp = Omit<store.OwnApp, 'roles' | 'permissions'> & { permissions: GrantPermission[] };
+
+/** What the person may open anywhere, by role or by grant. */
+export async function listOwnApps(app: AppContext, person: PersonCaller): Promise<PresentedOwnApp[]> {
+  return (await store.listOwnApps(app.db, person)).flatMap(({ roles, permissions: granted, ...rest }) => {
+    const holding = { role: highestRole(roles ?? []), permissions: granted ?? [] };
+    const permissions = grantPermissions.filter((permission) => holdingMay(holding, `instance.${permission}`));
+    if (permissions.length === 0) return [];
+    return [{ ...rest, url: rest.url === null ? null : publicUrl(app.config, rest.url), permissions }];
+  });
+}
