@@ -20,6 +20,14 @@ import {
   SIGN_IN_MINUTES,
   TOTP_ENROL_MINUTES,
 } from '#domain/factors.ts';
+import {
+  GROUPS_MAX,
+  LOGOUT_TOKEN_MINUTES,
+  OIDC_CLIENTS_MAX,
+  OUTSIDE_SIGN_IN_MINUTES,
+  PROVIDERS_MAX,
+  REDIRECT_URIS_MAX,
+} from '#domain/identity-providers.ts';
 import { ARCHIVE_DAYS, ROUTES_PER_INSTANCE_MAX, SNAPSHOTS_PER_INSTANCE_MAX } from '#domain/instances.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
 import { defaultOrganizationQuota, defaultQuota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
@@ -33,6 +41,7 @@ import { STREAMS_PER_PERSON_MAX } from '#server/app/events.ts';
 import { TOTP_ATTEMPTS } from '#server/app/factor-proofs.ts';
 import { SESSION_HOURS } from '#server/app/identity.ts';
 import { INVITATION_DAYS } from '#server/app/members.ts';
+import { TOKEN_SECONDS } from '#server/app/oidc-provider.ts';
 import { BODY_BYTES_MAX } from '#server/http/server.ts';
 import { TOKENS_PER_USER_MAX } from '#server/store/identity.ts';
 import { INVITATIONS_OPEN_MAX } from '#server/store/members.ts';
@@ -129,6 +138,13 @@ ${table([
     'PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX',
   ],
   ['Life of a browser session', `${SESSION_HOURS} hours`, 'SESSION_HOURS'],
+  ['Time at an identity provider', `${OUTSIDE_SIGN_IN_MINUTES} minutes`, 'OUTSIDE_SIGN_IN_MINUTES'],
+  ['Identity providers', String(PROVIDERS_MAX), 'PROVIDERS_MAX'],
+  ['Groups of a person that are looked at', String(GROUPS_MAX), 'GROUPS_MAX'],
+  ['Age of a logout token', `${LOGOUT_TOKEN_MINUTES} minutes`, 'LOGOUT_TOKEN_MINUTES'],
+  ['Apps that sign in with Berth', String(OIDC_CLIENTS_MAX), 'OIDC_CLIENTS_MAX'],
+  ['Redirect addresses of an app', String(REDIRECT_URIS_MAX), 'REDIRECT_URIS_MAX'],
+  ['Life of an access token of an app', `${TOKEN_SECONDS / 60} minutes`, 'TOKEN_SECONDS'],
   ['Life of an invitation', `${INVITATION_DAYS} days`, 'INVITATION_DAYS'],
   ['Open invitations of an organization', String(INVITATIONS_OPEN_MAX), 'INVITATIONS_OPEN_MAX'],
   ['API tokens of a person', String(TOKENS_PER_USER_MAX), 'TOKENS_PER_USER_MAX'],
@@ -181,7 +197,7 @@ Administrators of the installation change these while it runs: Limits in the con
 - **Reading is counted apart from changing**, because the console reads a lot on its own (a page is about ten calls, and live hints fetch again what changed), while every change is something a person or a program decided to do. A person with the console open in several tabs stays far below the limit for reading.
 - **Per account and per address.** An address is an IPv4 address or the /64 of an IPv6 address. Limits per address are wider: a school or an office has many people behind one. Nobody who is signed in is counted against somebody else's account.
 - **Wrong passwords.** After ${SIGN_IN_FREE_ATTEMPTS} wrong answers each further attempt waits: 2, 4, 8 ... at most ${SIGN_IN_WAIT_SECONDS_MAX} seconds. The limit of an account covers all addresses it has not signed in from in the last ${KNOWN_ADDRESS_DAYS} days, together. From an address it has signed in from it has a count of its own, so strangers who guess cannot lock its owner out. What is right does not count. Accounts that do not exist behave alike.
-- **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md#rate_limited).
+- **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md).
 
 ## Screens and terminals
 
