@@ -21,6 +21,14 @@ import {
   SIGN_IN_MINUTES,
   TOTP_ENROL_MINUTES,
 } from '#domain/factors.ts';
+import {
+  GROUPS_MAX,
+  LOGOUT_TOKEN_MINUTES,
+  OIDC_CLIENTS_MAX,
+  OUTSIDE_SIGN_IN_MINUTES,
+  PROVIDERS_MAX,
+  REDIRECT_URIS_MAX,
+} from '#domain/identity-providers.ts';
 import { ARCHIVE_DAYS, ROUTES_PER_INSTANCE_MAX, SNAPSHOTS_PER_INSTANCE_MAX } from '#domain/instances.ts';
 import {
   EMAIL_CHANGE_HOURS,
@@ -42,6 +50,7 @@ import { STREAMS_PER_PERSON_MAX } from '#server/app/events.ts';
 import { TOTP_ATTEMPTS } from '#server/app/factor-proofs.ts';
 import { SESSION_HOURS } from '#server/app/identity.ts';
 import { INVITATION_DAYS } from '#server/app/members.ts';
+import { TOKEN_SECONDS } from '#server/app/oidc-provider.ts';
 import { BODY_BYTES_MAX } from '#server/http/server.ts';
 import { TOKENS_PER_USER_MAX } from '#server/store/identity.ts';
 import { INVITATIONS_OPEN_MAX } from '#server/store/members.ts';
@@ -138,6 +147,13 @@ ${table([
     'PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX',
   ],
   ['Life of a browser session', `${SESSION_HOURS} hours`, 'SESSION_HOURS'],
+  ['Time at an identity provider', `${OUTSIDE_SIGN_IN_MINUTES} minutes`, 'OUTSIDE_SIGN_IN_MINUTES'],
+  ['Identity providers', String(PROVIDERS_MAX), 'PROVIDERS_MAX'],
+  ['Groups of a person that are looked at', String(GROUPS_MAX), 'GROUPS_MAX'],
+  ['Age of a logout token', `${LOGOUT_TOKEN_MINUTES} minutes`, 'LOGOUT_TOKEN_MINUTES'],
+  ['Apps that sign in with Berth', String(OIDC_CLIENTS_MAX), 'OIDC_CLIENTS_MAX'],
+  ['Redirect addresses of an app', String(REDIRECT_URIS_MAX), 'REDIRECT_URIS_MAX'],
+  ['Life of an access token of an app', `${TOKEN_SECONDS / 60} minutes`, 'TOKEN_SECONDS'],
   ['Life of an invitation', `${INVITATION_DAYS} days`, 'INVITATION_DAYS'],
   ['Life of a link to a new password', `${PASSWORD_RESET_MINUTES} minutes`, 'PASSWORD_RESET_MINUTES'],
   ['Such links for one account in that time', String(PASSWORD_RESETS_MAX), 'PASSWORD_RESETS_MAX'],

@@ -20,6 +20,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/protect-accounts-with-a-second-factor.md',
       'docs/how-to/sign-in-with-keycloak-or-google.md',
       'docs/how-to/use-berth-as-openid-provider.md',
+      'docs/how-to/set-quotas-and-limits.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/import-an-image.md',
       'docs/how-to/verify-an-export.md',

@@ -178,6 +178,11 @@ export function permissionMay(permission: GrantPermission, action: Action): bool
   return granted[permission].includes(action);
 }
 
+/** Whether the role alone allows everything that any grant could: then grants add nothing. */
+export function roleCoversGrants(role: Role): boolean {
+  return grantPermissions.every((permission) => granted[permission].every((action) => roleMay(role, action)));
+}
+
 /** What somebody holds on one thing: the effective role, and what is granted on exactly this app. */
 export type Holding = { role: Role | null; permissions: readonly GrantPermission[] };
 

@@ -62,6 +62,11 @@ export function notFound(what: string): BerthError {
   return new BerthError('not_found', `There is no such ${what}, or you may not see it.`);
 }
 
+/** Whether the door refused: nothing there, not theirs, or not within the scopes of their token. */
+export function isRefused(error: unknown): boolean {
+  return error instanceof BerthError && (error.code === 'not_found' || error.code === 'forbidden');
+}
+
 /** Narrow an unknown to BerthError; anything else becomes `internal` with the cause kept for the log. */
 export function toBerthError(error: unknown): BerthError {
   if (error instanceof BerthError) return error;

@@ -325,4 +325,20 @@ describe('authorize', () => {
     }
     expect(headerSafe('a\r\nX: y')).toBe('a%0D%0AX:%20y');
   });
+
+  it('I2: a token opens what its scopes hold, and is nobody to everything else', async () => {
+    const bearing = (scopes: string[] | null) => {
+      state.replace({
+        ...tables,
+        tokens: [{ id: id('tok', 1), userId: user, hash: hashToken(token), expiresAt: null, scopes }],
+      });
+      return authorizer().authorize(request({ authorization: `Bearer ${token}` }));
+    };
+    expect(await bearing(null)).toHaveProperty('upstream');
+    expect(await bearing(['instance.open'])).toHaveProperty('upstream');
+    expect(await bearing(['instance.*'])).toHaveProperty('upstream');
+    for (const scopes of [['*.read'], ['instance.read', 'quota.read']]) {
+      expect(await bearing(scopes)).toMatchObject({ status: 403 });
+    }
+  });
 });

@@ -187,18 +187,19 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       rates,
       feed,
     };
+    const limits = new Limits({
+      clock,
+      rules: () => rates.rules,
+      counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
+      calls,
+      isKnownAddress: (email, block) => isKnownAddress(db, digest(email), digest(block)),
+    });
     const http = await createHttp({
       log,
       clock,
       ...(parts.slow === undefined ? {} : { slow: parts.slow }),
       consoleOrigin: config.consoleOrigin,
-      limits: new Limits({
-        clock,
-        rules: () => rates.rules,
-        counter: { add: (hit) => addHit(db, hit), remove: (hit) => removeHit(db, hit) },
-        calls,
-        isKnownAddress: (email, block) => isKnownAddress(db, digest(email), digest(block)),
-      }),
+      limits,
       findPerson: (credential, origin) => findPerson(app, credential, origin),
       renewIfAsked: (person) => renewIfAsked(app, person),
       takeRenewal,
@@ -212,7 +213,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerIdentityProviders(http, app);
     const oidcProvider = new OidcProvider(app);
     registerOidcClients(http, app, oidcProvider);
-    await registerOidcProvider(http, app, oidcProvider, log);
+    await registerOidcProvider(http, app, oidcProvider, { limits, log });
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerGroups(http, app);

@@ -169,6 +169,35 @@ const shots: Shot[] = [
     },
   },
   { name: 'hosts', path: '/hosts' },
+  { name: 'identity-providers', path: '/identity-providers' },
+  {
+    name: 'identity-providers-new',
+    path: '/identity-providers',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New identity provider' }).click();
+      await page.getByRole('button', { name: 'Add a role' }).click();
+    },
+  },
+  {
+    name: 'identity-providers-remove',
+    path: '/identity-providers',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of Example Inc.' }).click();
+      await page.getByRole('menuitem', { name: 'Remove' }).click();
+    },
+  },
+  { name: 'oidc-clients', path: '/oidc-clients' },
+  {
+    name: 'oidc-clients-new',
+    path: '/oidc-clients',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New app' }).click();
+      await page.getByRole('textbox', { name: 'Name' }).fill('Survey');
+      await page.getByRole('textbox', { name: 'Redirect addresses' }).fill('https://survey.example.com/callback');
+      await page.getByRole('button', { name: 'Register it' }).click();
+    },
+  },
+  { name: 'app-question', path: '/app-sign-in/a-question-of-an-app' },
   { name: 'members', path: '/o/harbour/members' },
   {
     name: 'invite',

@@ -34,9 +34,13 @@ export function defaultProject(session: Session): Project | undefined {
   return session.projects.find((each) => each.id === last) ?? session.projects[0];
 }
 
-/** Only addresses of this console are followed after signing in: nothing may send people elsewhere. */
+const RETURN_LENGTH_MAX = 2_000;
+
+/**
+ * Only addresses of this console are followed after signing in: nothing may send people elsewhere. Browsers leave tabs
+ * and line breaks out of addresses and read '\' as '/', so neither may stand in one.
+ */
 export function safeReturn(target: unknown): string | null {
-  if (typeof target !== 'string' || !target.startsWith('/') || target.startsWith('//') || target.includes('\\'))
-    return null;
-  return target;
+  if (typeof target !== 'string' || target.length > RETURN_LENGTH_MAX) return null;
+  return /^\/(?!\/)[^\\\s\p{Cc}]*$/u.test(target) ? target : null;
 }

@@ -15,7 +15,7 @@ type ClientName =
   | 'oidcQuestionAnswer';
 export type MockClient = OutputOf<'oidcClientsList'>['items'][number];
 
-const issuer = `https://${DOMAIN}:9443/oidc`;
+const issuerOf = () => `https://${DOMAIN}:9443/oidc`;
 const SECRET = 'vH3kqW8rT5mZ1xN7bC2yL9pS4dF6gJ0aQeUiOoPlKjM';
 
 export function someClients(organization: MockClient['organization']): MockClient[] {
@@ -23,7 +23,7 @@ export function someClients(organization: MockClient['organization']): MockClien
     {
       id: newId('ocl'),
       title: 'Wiki',
-      issuer,
+      issuer: issuerOf(),
       organization,
       app: null,
       authMethod: 'client_secret_basic',
@@ -43,7 +43,7 @@ function find({ clients }: MockState, id: string): MockClient {
 export const oidcClientHandlers: Pick<Handlers, ClientName> = {
   oidcClientsList: ({ clients }) => ({ items: clients }),
   oidcClientsCreate: (state, { body }) => {
-    const made: MockClient = { ...body, id: newId('ocl'), issuer, createdAt: iso() };
+    const made: MockClient = { ...body, id: newId('ocl'), issuer: issuerOf(), createdAt: iso() };
     state.clients.push(made);
     record(state, 'oidc-clients.create', 'oidc-client', made.id, made.title);
     return { ...made, secret: body.authMethod === 'none' ? null : SECRET };

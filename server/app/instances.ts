@@ -5,7 +5,7 @@
 import type { Instance } from '#contract/instances.ts';
 import { address4, HOST_NUMBER_MAX, HOST_NUMBER_MIN, parseCidr4 } from '#domain/addresses.ts';
 import type { Caller } from '#domain/caller.ts';
-import { BerthError, notFound } from '#domain/errors.ts';
+import { BerthError, isRefused, notFound } from '#domain/errors.ts';
 import { type InstanceId, isId, type ProjectId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import { NAME_LENGTH_MAX, nameProblem, slug } from '#domain/names.ts';
@@ -178,7 +178,7 @@ export async function answer(app: AppContext, caller: Caller, id: Accepted['oper
   try {
     return { operation, instance: await getInstance(app, caller, operation.instance) };
   } catch (error) {
-    if (error instanceof BerthError && error.code === 'not_found') return { operation, instance: null };
+    if (isRefused(error)) return { operation, instance: null };
     throw error;
   }
 }

@@ -27,7 +27,7 @@ import { digest, sameDigest } from './tokens.ts';
 
 export const OIDC_PATH = '/oidc';
 const CODE_SECONDS = 60;
-const TOKEN_SECONDS = 600;
+export const TOKEN_SECONDS = 600;
 const INTERACTION_SECONDS = 600;
 const GRANT_SECONDS = 3600;
 

@@ -4,7 +4,7 @@
  * (store/quotas.ts), so projects may together be allowed more than the organization: first come, first served.
  */
 import type { PersonCaller } from '#domain/caller.ts';
-import { BerthError } from '#domain/errors.ts';
+import { BerthError, isRefused } from '#domain/errors.ts';
 import type { OrganizationId, ProjectId } from '#domain/ids.ts';
 import { beyond, mapQuota, type Quota } from '#domain/quotas.ts';
 import { record } from '#server/store/audit.ts';
@@ -34,7 +34,7 @@ async function mayUpdate(app: AppContext, caller: PersonCaller, id: Organization
     await authorize(app, caller, 'quota.update', { kind: 'organization', id });
     return true;
   } catch (error) {
-    if (error instanceof BerthError && error.code === 'not_found') return ADMINISTRATORS_ONLY;
+    if (isRefused(error)) return ADMINISTRATORS_ONLY;
     throw error;
   }
 }

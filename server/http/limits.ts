@@ -43,7 +43,7 @@ export class Limits {
   }
 
   /** Counts one call; the answer says how much is left, also when it is refused. Errors: rate_limited. */
-  async call(route: RouteDefinition, caller: Caller, reply: FastifyReply): Promise<void> {
+  async call(route: { method: string }, caller: Caller, reply: FastifyReply): Promise<void> {
     return telling(reply, () => this.#call(route, caller, reply));
   }
 
@@ -52,7 +52,7 @@ export class Limits {
     return telling(reply, () => this.#attempt(route, attempt, reply));
   }
 
-  async #call(route: RouteDefinition, caller: Caller, reply: FastifyReply): Promise<void> {
+  async #call(route: { method: string }, caller: Caller, reply: FastifyReply): Promise<void> {
     const { calls } = this.#o;
     const rules = this.#o.rules();
     const name = route.method === 'GET' ? 'read' : 'api';

@@ -5,11 +5,13 @@
  */
 import type { IncomingMessage } from 'node:http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { Caller } from '#domain/caller.ts';
 import type { AppContext } from '#server/app/context.ts';
 import { findPerson } from '#server/app/identity.ts';
 import { OIDC_PATH, type OidcProvider } from '#server/app/oidc-provider.ts';
 import type { Log } from '#server/runtime/log.ts';
 import { clientAddress, clientUserAgent, readCredential } from './credentials.ts';
+import type { Limits } from './limits.ts';
 import { type Http, sendProblem } from './server.ts';
 
 const BODY_BYTES_MAX = 16 * 1024;
@@ -20,7 +22,7 @@ export async function registerOidcProvider(
   http: Http,
   app: AppContext,
   provider: OidcProvider,
-  log: Log,
+  { limits, log }: { limits: Limits; log: Log },
 ): Promise<void> {
   const { host } = new URL(app.config.consoleOrigin);
 
@@ -30,6 +32,7 @@ export async function registerOidcProvider(
     server.addContentTypeParser('*', { bodyLimit: BODY_BYTES_MAX }, (_request, _body, done) => done(null));
 
     const through = async (request: FastifyRequest, reply: FastifyReply) => {
+      await limits.call(request, nobody(request), reply);
       const { raw } = request;
       const length = Number(raw.headers['content-length'] ?? 0);
       if (length > BODY_BYTES_MAX || raw.headers['transfer-encoding'] !== undefined) {
@@ -46,15 +49,14 @@ export async function registerOidcProvider(
     };
 
     server.get<{ Params: { uid: string } }>(`${OIDC_PATH}/interaction/:uid`, async (request, reply) => {
+      const anonymous = nobody(request);
+      await limits.call(request, anonymous, reply);
       prepare(request.raw, host);
       const credential = readCredential(request);
-      const origin = {
-        address: clientAddress(request),
-        userAgent: clientUserAgent(request),
-        requestId: request.id,
-      };
       const person =
-        credential?.via === 'session' ? await findPerson(app, { ...credential, readsOnly: true }, origin) : null;
+        credential?.via === 'session'
+          ? await findPerson(app, { ...credential, readsOnly: true }, anonymous.origin)
+          : null;
       const step = await provider.interact(request.raw, reply.raw, person);
       reply.header('cache-control', 'no-store');
       if (step.next === 'go') return reply.redirect(step.url, 303);
@@ -66,6 +68,12 @@ export async function registerOidcProvider(
     server.route({ method: ['GET', 'POST', 'OPTIONS'], url: `${OIDC_PATH}/*`, handler: through });
     server.setErrorHandler((error, request, reply) => sendProblem(log, error, request, reply));
   });
+}
+
+/** Apps and browsers on their way are counted by address. */
+function nobody(request: FastifyRequest): Extract<Caller, { kind: 'anonymous' }> {
+  const origin = { address: clientAddress(request), userAgent: clientUserAgent(request), requestId: request.id };
+  return { kind: 'anonymous', origin };
 }
 
 function prepare(request: IncomingMessage & { originalUrl?: string }, host: string): void {

@@ -33,7 +33,7 @@ import type {
 } from '#domain/ids.ts';
 import { refuseBeyondScopes } from '#domain/scopes.ts';
 import type { Db } from './database.ts';
-import { grantsHeld, rolesHeld } from './held.ts';
+import { grantsHeld, rolesHeld, someGrantIn } from './held.ts';
 
 /** What a request names. Parents that stand in the path are part of the reference and must match. */
 export type Ref =
@@ -90,7 +90,7 @@ export class Authorized<K extends ResourceKind, A extends Action | PlatformActio
    * Null for Berth itself, for platform resources and for who only holds grants.
    */
   readonly role: Role | null;
-  /** What is granted to the person on exactly this instance; for a project, on any instance in it. */
+  /** What is granted to the person on exactly this instance; for a project, on one instance in it (is there any?). */
   readonly permissions: readonly GrantPermission[];
   constructor(
     secret: typeof key,
@@ -302,7 +302,7 @@ function doorQuery(ref: Exclude<Ref, { kind: 'platform' }>, user: UserId | null)
     ref.kind === 'instance'
       ? grantsHeld(user, sql`a.instance_id = r.instance_id`)
       : ref.kind === 'project'
-        ? grantsHeld(user, sql`a.instance_id in (select i.id from instance i where i.project_id = r.project_id)`)
+        ? someGrantIn(user, sql`r.project_id`)
         : sql`null::text[]`;
   return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${roles} as roles,
     ${permissions} as permissions,

@@ -8,6 +8,7 @@ import { record } from './audit.ts';
 import { asSystem } from './authorized.ts';
 import type { Trx } from './database.ts';
 import { emit } from './outbox.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 /** `applyClaimRoles`, with a row in the audit log of each organization where something changed. */
 export async function settleClaims(
@@ -19,6 +20,7 @@ export async function settleClaims(
 ): Promise<void> {
   const changes = await applyClaimRoles(trx, userId, identityId, wanted);
   if (changes.length === 0) return;
+  await askToRenewSessions(trx, [userId]);
   const { email } = await trx.selectFrom('app_user').select('email').where('id', '=', userId).executeTakeFirstOrThrow();
   for (const { organizationId, before, after } of changes) {
     await record(trx, asSystem(`identity provider ${provider}`), {

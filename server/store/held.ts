@@ -38,6 +38,12 @@ export function rolesHeld(
     ) held)`;
 }
 
+/** What is granted to a person on some one instance of a project; null when nothing is on any. Stops at the first. */
+export function someGrantIn(user: UserId | null, project: RawBuilder<unknown>): RawBuilder<GrantPermission[] | null> {
+  return sql`(select a.permissions from app_grant a join instance i on i.id = a.instance_id
+      where i.project_id = ${project} and (a.user_id = ${user} or a.group_id in ${groupsOf(user)}) limit 1)`;
+}
+
 /** What is granted to a person on the apps that `which` (a condition on app_grant as `a`) selects; null for nothing. */
 export function grantsHeld(user: UserId | null, which: RawBuilder<unknown>): RawBuilder<GrantPermission[] | null> {
   return sql`(select array_agg(distinct permission) from app_grant a, unnest(a.permissions) permission

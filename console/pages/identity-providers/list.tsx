@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { LogIn, Plus } from 'lucide-react';
+import { LogIn, MoreHorizontal, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { presets } from '#domain/identity-providers.ts';
@@ -8,9 +8,10 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button } from '../../ui/button.tsx';
+import { Button, IconButton } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
+import { Menu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import type { Provider } from './form.ts';
 import { ProviderPanel } from './provider-panel.tsx';
@@ -100,17 +101,19 @@ export function IdentityProvidersPage() {
                 quietHeader: true,
                 align: 'right',
                 cell: (row) => (
-                  <div className="flex justify-end gap-2">
-                    <Button size="sm" busy={busy === row.id} onClick={() => void test(row)}>
-                      Test
-                    </Button>
-                    <Button size="sm" onClick={() => setEditing(row)}>
-                      Edit
-                    </Button>
-                    <Button size="sm" onClick={() => setDeleting(row)}>
-                      Remove
-                    </Button>
-                  </div>
+                  <Menu
+                    label={`Actions of ${row.title}`}
+                    trigger={
+                      <IconButton label={`Actions of ${row.title}`} size="sm" quiet>
+                        <MoreHorizontal />
+                      </IconButton>
+                    }
+                    entries={[
+                      { key: 'test', label: 'Test the connection', onSelect: () => void test(row) },
+                      { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
+                      { key: 'remove', label: 'Remove', danger: true, onSelect: () => setDeleting(row) },
+                    ]}
+                  />
                 ),
               },
             ]}

@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { AppWindow, Plus } from 'lucide-react';
+import { AppWindow, MoreHorizontal, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { call, toApiError } from '../../api/client.ts';
@@ -8,9 +8,10 @@ import { QueryView } from '../../components/query-view.tsx';
 import { useSession } from '../../shell/session.ts';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button } from '../../ui/button.tsx';
+import { Button, IconButton } from '../../ui/button.tsx';
 import { ConfirmDialog, Dialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
+import { Menu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { ClientPanel } from './client-panel.tsx';
 import { Credentials, type Secret } from './credentials.tsx';
@@ -92,19 +93,29 @@ export function OidcClientsPage() {
                 quietHeader: true,
                 align: 'right',
                 cell: (row) => (
-                  <div className="flex justify-end gap-2">
-                    <Button size="sm" onClick={() => setEditing(row)}>
-                      Edit
-                    </Button>
-                    {row.authMethod === 'none' ? null : (
-                      <Button size="sm" onClick={() => setAsking({ what: 'secret', client: row })}>
-                        New secret
-                      </Button>
-                    )}
-                    <Button size="sm" onClick={() => setAsking({ what: 'delete', client: row })}>
-                      Remove
-                    </Button>
-                  </div>
+                  <Menu
+                    label={`Actions of ${row.title}`}
+                    trigger={
+                      <IconButton label={`Actions of ${row.title}`} size="sm" quiet>
+                        <MoreHorizontal />
+                      </IconButton>
+                    }
+                    entries={[
+                      { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
+                      {
+                        key: 'secret',
+                        label: 'New secret',
+                        blocked: row.authMethod === 'none' ? 'A public app has none.' : undefined,
+                        onSelect: () => setAsking({ what: 'secret', client: row }),
+                      },
+                      {
+                        key: 'remove',
+                        label: 'Remove',
+                        danger: true,
+                        onSelect: () => setAsking({ what: 'delete', client: row }),
+                      },
+                    ]}
+                  />
                 ),
               },
             ]}
