@@ -183,3 +183,27 @@ export async function findMember(berth: Runtime, organization: string, ref: stri
     );
   return found;
 }
+
+export type Group = OutputOf<'groupsList'>['items'][number];
+
+/** A group by id or name. */
+export async function findGroup(berth: Runtime, organization: string, ref: string): Promise<Group> {
+  const { items } = await (await berth.client()).call('groupsList', { params: { organization } });
+  const found = items.find((group) => group.id === ref || group.name === ref);
+  if (found !== undefined) return found;
+  throw missing(
+    'group',
+    ref,
+    items.map((group) => group.name),
+  );
+}
+
+/** A person (e-mail or id) or a group (name or id). */
+export async function findSubject(
+  berth: Runtime,
+  organization: string,
+  ref: string,
+): Promise<Member['user']['id'] | Group['id']> {
+  if (ref.includes('@') || isId('usr', ref)) return (await findMember(berth, organization, ref)).user.id;
+  return (await findGroup(berth, organization, ref)).id;
+}

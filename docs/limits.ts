@@ -197,7 +197,7 @@ Administrators of the installation change these while it runs: Limits in the con
 - **Reading is counted apart from changing**, because the console reads a lot on its own (a page is about ten calls, and live hints fetch again what changed), while every change is something a person or a program decided to do. A person with the console open in several tabs stays far below the limit for reading.
 - **Per account and per address.** An address is an IPv4 address or the /64 of an IPv6 address. Limits per address are wider: a school or an office has many people behind one. Nobody who is signed in is counted against somebody else's account.
 - **Wrong passwords.** After ${SIGN_IN_FREE_ATTEMPTS} wrong answers each further attempt waits: 2, 4, 8 ... at most ${SIGN_IN_WAIT_SECONDS_MAX} seconds. The limit of an account covers all addresses it has not signed in from in the last ${KNOWN_ADDRESS_DAYS} days, together. From an address it has signed in from it has a count of its own, so strangers who guess cannot lock its owner out. What is right does not count. Accounts that do not exist behave alike.
-- **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md#rate_limited).
+- **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md).
 
 ## Screens and terminals
 

@@ -233,6 +233,47 @@ describe.skipIf(!canRunVnc)('screens', () => {
     expect((await viewer.closed).code).toBe(4403);
   });
 
+  it('A7: a grant opens the screen for a guest, alone and by a group; taking it away ends the open one within a second', async () => {
+    const [alone, grouped] = [await tenants.person(tenant, 'guest'), await tenants.person(tenant, 'guest')];
+    const group = tenants.newId('grp');
+    await tenants.query(`insert into user_group (id, organization_id, name, title) values ($1, $2, 'g', 'G')`, [
+      group,
+      tenant.organizationId,
+    ]);
+    await tenants.query('insert into user_group_member (organization_id, group_id, user_id) values ($1, $2, $3)', [
+      tenant.organizationId,
+      group,
+      grouped.id,
+    ]);
+    for (const [person, column, subject] of [
+      [alone, 'user_id', alone.id],
+      [grouped, 'group_id', group],
+    ] as const) {
+      const { secret } = await tenants.session(person);
+      const asGuest = () => connect({ cookie: secret, origin: ingress.consoleOrigin });
+      expect((await asGuest().closed).code).toBe(4403);
+      await tenants.query(
+        `insert into app_grant (id, organization_id, app, ${column}, permissions, granted_by) values ($1, $2, $3, $4, '{open}', $5)`,
+        [tenants.newId('grt'), tenant.organizationId, guest.id, subject, member.id],
+      );
+      await tenants.hint('member', person.id, tenant.organizationId);
+      let viewer = asGuest();
+      const opened = async () => {
+        viewer = asGuest();
+        return viewer.open().then(
+          () => true,
+          () => false,
+        );
+      };
+      await until('the grant is felt', opened, 1_000);
+      const started = performance.now();
+      await tenants.query('delete from app_grant where app = $1', [guest.id]);
+      await tenants.hint('member', person.id, tenant.organizationId);
+      expect((await viewer.closed).code).toBe(4403);
+      expect(performance.now() - started).toBeLessThan(1_000);
+    }
+  });
+
   it('V10: stopping the desktop closes its screens with a reason of their own', async () => {
     const viewer = asMember();
     await viewer.open();

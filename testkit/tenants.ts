@@ -35,6 +35,10 @@ export class Tenants {
     await this.#client.end().catch(() => {});
   }
 
+  newId(prefix: Parameters<typeof makeId>[0]): string {
+    return id(prefix);
+  }
+
   async query(text: string, values: unknown[] = []): Promise<void> {
     await this.#client.query(text, values);
   }

@@ -32,13 +32,13 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
   host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
-  member: [{ routes: ['membersList', 'invitationsList', 'whoami'], params: () => ({}) }],
+  member: [{ routes: ['membersList', 'invitationsList', 'organizationSignInGet', 'whoami'], params: () => ({}) }],
   project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
   quota: [
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
   ],
-  session: [{ routes: ['whoami', 'accountGet', 'sessionsList'], params: () => ({}) }],
+  session: [{ routes: ['whoami', 'accountGet', 'securityGet', 'sessionsList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [
     {
