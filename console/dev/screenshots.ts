@@ -217,6 +217,17 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'instance.resize' }).click();
     },
   },
+  {
+    name: 'audit-retention',
+    path: '/o/harbour/audit?result=refused&from=2026-01-01',
+    before: async (page) => {
+      await page.getByText('Signed and verified up to').click();
+      await page.getByRole('combobox', { name: 'How long entries are kept' }).click();
+      await page.getByRole('option', { name: '30 days' }).click();
+      await page.getByRole('button', { name: 'Remove older entries' }).waitFor();
+    },
+  },
+  { name: 'audit-platform', path: '/admin/audit' },
   { name: 'account', path: '/account' },
   { name: 'security-none', path: '/account/security', scenario: 'seed' },
   {
