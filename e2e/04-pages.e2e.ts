@@ -42,8 +42,12 @@ afterAll(async () => {
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/operations'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
-const inOrganization = ['/members', '/audit'];
-const elsewhere = ['/images', '/hosts', '/account', '/account/sessions', '/account/tokens', '/account/appearance'];
+const inOrganization = ['/members', '/sign-in', '/quotas', '/audit'];
+const elsewhere = [
+  ...['/images', '/hosts', '/identity-providers', '/oidc-clients'],
+  ...['/platform/users', '/platform/registration', '/platform/mail', '/admin/limits', '/admin/audit'],
+  ...['', '/security', '/sessions', '/tokens', '/appearance'].map((path) => `/account${path}`),
+];
 
 function pages(): string[] {
   return [
