@@ -6,7 +6,14 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { type AuditActorKind, type AuditContent, type AuditResult, digestText } from '#domain/audit.ts';
-import { type AuditId, makeId, type OrganizationId, type ProjectId, type UserId } from '#domain/ids.ts';
+import {
+  type AuditId,
+  type InstanceId,
+  makeId,
+  type OrganizationId,
+  type ProjectId,
+  type UserId,
+} from '#domain/ids.ts';
 import { redacted, redactedText } from '#domain/redaction.ts';
 import type { Actor, Authorized } from './authorized.ts';
 import { type Db, json, markEmitted, type Trx, transact } from './database.ts';
@@ -256,7 +263,22 @@ export async function listActivity(
     .select(['seq', 'id', 'at', 'actor', 'action', 'target', 'target_id', 'result'])
     .where('project_id', '=', proof.id)
     .$if(before !== null, (query) => query.where('seq', '<', before as number))
-    .$if(filter.instance !== undefined, (query) => query.where('target_id', '=', filter.instance ?? ''))
+    .$if(filter.instance !== undefined, (query) =>
+      query.where((eb) =>
+        eb.or([
+          eb('target_id', '=', filter.instance ?? ''),
+          // What happened to its host names happened to it.
+          eb(
+            'target_id',
+            'in',
+            eb
+              .selectFrom('route')
+              .select('id')
+              .where('instance_id', '=', (filter.instance ?? '') as InstanceId),
+          ),
+        ]),
+      ),
+    )
     .orderBy('seq', 'desc')
     .limit(filter.limit + 1)
     .execute();
