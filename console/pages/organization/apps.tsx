@@ -22,14 +22,38 @@ const words: Record<string, readonly GrantPermission[]> = {
 };
 const said: Record<GrantPermission, string> = { open: 'opens', terminal: 'terminal' };
 
+const PAGE = 200;
+
+/** Every page of a list: what is not shown here would look as if nobody held it. */
+async function everything<T>(read: (query: { limit: number; cursor?: string }) => Promise<Pages<T>>): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Pages<T> = await read({ limit: PAGE, ...(cursor === null ? {} : { cursor }) });
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return items;
+}
+type Pages<T> = { items: T[]; nextCursor: string | null };
+
 /** Who may use which app: choose apps, choose a person or a group, grant or revoke in one go. */
 export function AppsPage() {
   const { organizationId } = useRouteContext({ from: '/shell/o/$organization' });
   const may = useMay('grant.update');
   const params = { organization: organizationId };
-  const apps = useQuery(apiQuery('appsList', { params, query: { limit: 200 } }));
-  const grants = useQuery(apiQuery('grantsList', { params, query: { limit: 200 } }));
-  const people = useQuery(apiQuery('membersList', { params, query: { limit: 200 } }));
+  const apps = useQuery({
+    queryKey: ['appsList', { params }],
+    queryFn: () => everything((query) => call('appsList', { params, query })),
+  });
+  const grants = useQuery({
+    queryKey: ['grantsList', { params }],
+    queryFn: () => everything((query) => call('grantsList', { params, query })),
+  });
+  const people = useQuery({
+    queryKey: ['membersList', { params, all: true }],
+    queryFn: () => everything((query) => call('membersList', { params, query })),
+  });
   const groups = useQuery(apiQuery('groupsList', { params }));
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [subject, setSubject] = useState('');
@@ -40,16 +64,18 @@ export function AppsPage() {
 
   const subjects = [
     ...(groups.data?.items.map((each) => ({ value: each.id as string, label: each.title, hint: 'Group' })) ?? []),
-    ...(people.data?.items.map(({ user }) => ({ value: user.id as string, label: user.name, hint: user.email })) ?? []),
+    ...(people.data?.map(({ user }) => ({ value: user.id as string, label: user.name, hint: user.email })) ?? []),
   ];
   const nameOf = (id: string) => subjects.find((each) => each.value === id)?.label ?? id;
   const blocked = !may
     ? 'Your role does not allow this.'
     : selected.size === 0
       ? 'Choose apps in the list first.'
-      : subject === ''
-        ? 'Choose a person or a group first.'
-        : undefined;
+      : selected.size > PAGE
+        ? `At most ${PAGE} at once.`
+        : subject === ''
+          ? 'Choose a person or a group first.'
+          : undefined;
 
   async function change(permissions: readonly GrantPermission[]) {
     setBusy(true);
@@ -111,7 +137,7 @@ export function AppsPage() {
         <span className="text-faint text-sm">{selected.size} chosen</span>
       </div>
       <QueryView query={apps}>
-        {({ items }) =>
+        {(items) =>
           items.length === 0 ? (
             <p className="text-sm text-soft">There is no desktop or server yet.</p>
           ) : (
@@ -138,7 +164,7 @@ export function AppsPage() {
                   id: 'who',
                   header: 'Granted to',
                   cell: (row) => {
-                    const held = grants.data?.items.filter((each) => each.app === row.app) ?? [];
+                    const held = grants.data?.filter((each) => each.app === row.app) ?? [];
                     return held.length === 0 ? (
                       <span className="text-faint">nobody</span>
                     ) : (
