@@ -9,7 +9,7 @@ import {
   redirect,
 } from '@tanstack/react-router';
 import { toApiError } from './api/client.ts';
-import { apiQuery, queryClient, setSignedOutHandler } from './api/queries.ts';
+import { apiQuery, queryClient, setFactorMissingHandler, setSignedOutHandler } from './api/queries.ts';
 import './lib/outside-return.ts';
 import { resolveInstance } from './lib/resolve-instance.ts';
 import type { Session } from './lib/scope.ts';
@@ -167,6 +167,8 @@ const project = createRoute({
       if (context.session.memberships.some((each) => each.needsSecondFactor)) enrolFirst(location.href);
       throw notFound();
     }
+    const place = context.session.memberships.find((each) => each.organization.id === found.organization);
+    if (place?.needsSecondFactor === true) enrolFirst(location.href);
     rememberProject(found);
     return { project: found };
   },
@@ -635,4 +637,13 @@ setSignedOutHandler(() => {
   const here = router.state.location.href;
   queryClient.removeQueries({ queryKey: ['whoami'] });
   void router.navigate({ to: '/sign-in', search: { return: here } }).then(() => queryClient.clear());
+});
+
+// The rule came while the page was open.
+setFactorMissingHandler(() => {
+  const { pathname, href } = router.state.location;
+  if (pathname.startsWith('/account')) return;
+  void queryClient
+    .invalidateQueries({ queryKey: ['whoami'] })
+    .then(() => router.navigate({ to: '/account/security', search: { return: href } }));
 });

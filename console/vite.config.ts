@@ -68,6 +68,7 @@ export default defineConfig(async () => ({
             // Server and edge take changes and sockets from the console's own origin only: in development that is this one.
             '/api/v1': { target: backend, secure: false, changeOrigin: true, headers: { origin: backend } },
             '/edge/v1': { target: backend, secure: false, changeOrigin: true, ws: true, headers: { origin: backend } },
+            '/oidc': { target: backend, secure: false, changeOrigin: true },
             '/docs': { target: backend, secure: false, changeOrigin: true },
           },
   },

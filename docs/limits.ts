@@ -2,6 +2,7 @@
 import { PAGE_SIZE_DEFAULT, PAGE_SIZE_MAX } from '#contract/common.ts';
 import { TERMINAL_DETACHED_SECONDS_MAX, TERMINAL_SCROLLBACK_BYTES_MAX } from '#contract/edge.ts';
 import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
+import { CODE_USES_MAX } from '#contract/registration.ts';
 import { HOST_NUMBER_MAX, HOST_NUMBER_MIN } from '#domain/addresses.ts';
 import {
   AUDIT_HEAD_ENTRIES,
@@ -29,9 +30,24 @@ import {
   REDIRECT_URIS_MAX,
 } from '#domain/identity-providers.ts';
 import { ARCHIVE_DAYS, ROUTES_PER_INSTANCE_MAX, SNAPSHOTS_PER_INSTANCE_MAX } from '#domain/instances.ts';
+import {
+  EMAIL_CHANGE_HOURS,
+  MAIL_ATTEMPTS_MAX,
+  PASSWORD_RESET_MINUTES,
+  PASSWORD_RESETS_MAX,
+  REGISTRATION_HOURS,
+} from '#domain/mails.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
+import { PICTURE_BYTES_MAX, PICTURE_SIDE_MAX } from '#domain/profiles.ts';
 import { defaultOrganizationQuota, defaultQuota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
 import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
+import {
+  ACCESS_TOKEN_MINUTES,
+  CLIENT_SESSION_DAYS,
+  DEVICE_LOGIN_MINUTES,
+  REFRESH_TOKEN_DAYS,
+  SESSION_IDLE_MINUTES,
+} from '#domain/sessions.ts';
 import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
 import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
@@ -46,7 +62,7 @@ import { BODY_BYTES_MAX } from '#server/http/server.ts';
 import { TOKENS_PER_USER_MAX } from '#server/store/identity.ts';
 import { INVITATIONS_OPEN_MAX } from '#server/store/members.ts';
 import { PROJECTS_PER_ORGANIZATION_MAX } from '#server/store/organizations.ts';
-import { IDEMPOTENCY_HOURS, KNOWN_ADDRESS_DAYS } from '#server/store/sweep.ts';
+import { IDEMPOTENCY_HOURS, KNOWN_ADDRESS_DAYS, MAIL_DAYS } from '#server/store/sweep.ts';
 import { STEP_ATTEMPTS_MAX } from '#server/workflows/engine.ts';
 
 function bytes(value: number): string {
@@ -138,6 +154,11 @@ ${table([
     'PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX',
   ],
   ['Life of a browser session', `${SESSION_HOURS} hours`, 'SESSION_HOURS'],
+  ['The same, without use', `${SESSION_IDLE_MINUTES / 60} hours`, 'SESSION_IDLE_MINUTES'],
+  ['Life of the sign-in of a program', `${CLIENT_SESSION_DAYS} days`, 'CLIENT_SESSION_DAYS'],
+  ['The same, without use', `${REFRESH_TOKEN_DAYS} days`, 'REFRESH_TOKEN_DAYS'],
+  ['Life of an access token', `${ACCESS_TOKEN_MINUTES} minutes`, 'ACCESS_TOKEN_MINUTES'],
+  ['Time to confirm the code of a program', `${DEVICE_LOGIN_MINUTES} minutes`, 'DEVICE_LOGIN_MINUTES'],
   ['Time at an identity provider', `${OUTSIDE_SIGN_IN_MINUTES} minutes`, 'OUTSIDE_SIGN_IN_MINUTES'],
   ['Identity providers', String(PROVIDERS_MAX), 'PROVIDERS_MAX'],
   ['Groups of a person that are looked at', String(GROUPS_MAX), 'GROUPS_MAX'],
@@ -146,6 +167,18 @@ ${table([
   ['Redirect addresses of an app', String(REDIRECT_URIS_MAX), 'REDIRECT_URIS_MAX'],
   ['Life of an access token of an app', `${TOKEN_SECONDS / 60} minutes`, 'TOKEN_SECONDS'],
   ['Life of an invitation', `${INVITATION_DAYS} days`, 'INVITATION_DAYS'],
+  ['Life of a link to a new password', `${PASSWORD_RESET_MINUTES} minutes`, 'PASSWORD_RESET_MINUTES'],
+  ['Such links for one account in that time', String(PASSWORD_RESETS_MAX), 'PASSWORD_RESETS_MAX'],
+  ['Life of a registration link', `${REGISTRATION_HOURS} hours`, 'REGISTRATION_HOURS'],
+  ['Life of a change of address', `${EMAIL_CHANGE_HOURS} hours`, 'EMAIL_CHANGE_HOURS'],
+  ['Uses of a registration code', String(CODE_USES_MAX), 'CODE_USES_MAX'],
+  [
+    'Picture of a person',
+    `${bytes(PICTURE_BYTES_MAX)}, ${PICTURE_SIDE_MAX} by ${PICTURE_SIDE_MAX} pixels`,
+    'PICTURE_BYTES_MAX, PICTURE_SIDE_MAX',
+  ],
+  ['Attempts to send a mail', String(MAIL_ATTEMPTS_MAX), 'MAIL_ATTEMPTS_MAX'],
+  ['How long is shown what became of a mail', `${MAIL_DAYS} days`, 'MAIL_DAYS'],
   ['Open invitations of an organization', String(INVITATIONS_OPEN_MAX), 'INVITATIONS_OPEN_MAX'],
   ['API tokens of a person', String(TOKENS_PER_USER_MAX), 'TOKENS_PER_USER_MAX'],
   ['Time between the two steps of signing in', `${SIGN_IN_MINUTES} minutes`, 'SIGN_IN_MINUTES'],
@@ -197,7 +230,7 @@ Administrators of the installation change these while it runs: Limits in the con
 - **Reading is counted apart from changing**, because the console reads a lot on its own (a page is about ten calls, and live hints fetch again what changed), while every change is something a person or a program decided to do. A person with the console open in several tabs stays far below the limit for reading.
 - **Per account and per address.** An address is an IPv4 address or the /64 of an IPv6 address. Limits per address are wider: a school or an office has many people behind one. Nobody who is signed in is counted against somebody else's account.
 - **Wrong passwords.** After ${SIGN_IN_FREE_ATTEMPTS} wrong answers each further attempt waits: 2, 4, 8 ... at most ${SIGN_IN_WAIT_SECONDS_MAX} seconds. The limit of an account covers all addresses it has not signed in from in the last ${KNOWN_ADDRESS_DAYS} days, together. From an address it has signed in from it has a count of its own, so strangers who guess cannot lock its owner out. What is right does not count. Accounts that do not exist behave alike.
-- **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md#rate_limited).
+- **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md).
 
 ## Screens and terminals
 

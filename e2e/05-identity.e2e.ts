@@ -3,9 +3,11 @@ import { generate } from 'otplib';
 import type { BrowserContext, CDPSession, Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
+import type { Instance } from '#contract/instances.ts';
 import { openBrowser } from '#testkit/browser.ts';
-import type { Client } from '#testkit/client.ts';
-import { ownerClient, sharedStack } from './shared.ts';
+import { type Client, until } from '#testkit/client.ts';
+import { startTestProvider } from '#testkit/identity-provider.ts';
+import { create, ownerClient, purge, sharedStack } from './shared.ts';
 
 const stack = sharedStack();
 const domain = new URL(stack.info.consoleUrl).hostname;
@@ -14,6 +16,7 @@ const person = { email: 'nora@example.test', name: 'Nora Neu', password: 'violet
 
 let owner: Client;
 let organization: string;
+let desktop: Instance;
 let browser: BrowserContext;
 let page: Page;
 
@@ -21,6 +24,7 @@ beforeAll(async () => {
   const signedIn = await ownerClient(stack);
   owner = signedIn.client;
   organization = signedIn.organization;
+  desktop = await create(owner, signedIn.project, 'desktop', 'lent');
   browser = await openBrowser(stack.info.caCertificate, domain);
   page = await browser.newPage();
   page.setDefaultTimeout(30_000);
@@ -28,8 +32,18 @@ beforeAll(async () => {
 
 afterAll(async () => {
   await browser?.close();
+  if (desktop !== undefined) await purge(owner, desktop);
   await owner?.close();
 });
+
+async function invite(email: string, role: 'member' | 'guest'): Promise<string> {
+  return (await owner.call(api.invitationsCreate, { params: { organization }, body: { email, role } })).link ?? '';
+}
+
+async function userOf(email: string): Promise<string> {
+  const { items } = await owner.call(api.membersList, { params: { organization } });
+  return items.find((member) => member.user.email === email)?.user.id ?? '';
+}
 
 async function passwordStep(): Promise<void> {
   await page.goto(at('/sign-in'));
@@ -48,10 +62,7 @@ const home = /\/p\/[^/]+/;
 
 describe('a new person', () => {
   it('I1: opens the link of an invitation, chooses name and password, and is in; the link works once', async () => {
-    const { link } = await owner.call(api.invitationsCreate, {
-      params: { organization },
-      body: { email: person.email, role: 'member' },
-    });
+    const link = await invite(person.email, 'member');
     if (link === null) throw new Error('the invitation went by mail');
     await page.goto(link);
     await page.getByLabel('Your name').fill(person.name);
@@ -138,8 +149,7 @@ describe('second factors', () => {
 
 describe('what is taken away', () => {
   it('I4: a role that changes is felt at once in the page that is open', async () => {
-    const { items } = await owner.call(api.membersList, { params: { organization } });
-    const user = items.find((member) => member.user.email === person.email)?.user.id ?? '';
+    const user = await userOf(person.email);
     await page.goto(at(`${new URL(page.url()).pathname.split('/').slice(0, 3).join('/')}/instances`));
     const start = page.getByRole('link', { name: /new (desktop|instance)/i }).first();
     await start.waitFor();
@@ -147,5 +157,86 @@ describe('what is taken away', () => {
     await start.waitFor({ state: 'detached', timeout: 5_000 });
     await owner.call(api.membersUpdate, { params: { organization, user }, body: { role: 'member' } });
     await start.waitFor({ timeout: 5_000 });
+  });
+
+  it('A7, D7: an app that was granted to a guest opens; revoked, its open screen closes', async () => {
+    const guest = await openBrowser(stack.info.caCertificate, domain);
+    try {
+      const view = await guest.newPage();
+      view.setDefaultTimeout(30_000);
+      const email = 'gus@example.test';
+      await view.goto(await invite(email, 'guest'));
+      await view.getByLabel('Your name').fill('Gus Gast');
+      await view.getByLabel('Password').fill(person.password);
+      await view.getByRole('button', { name: 'Create the account and join' }).click();
+      await view.getByRole('button', { name: /account of Gus/ }).waitFor();
+      const subject = await userOf(email);
+      const grant = (permissions: 'open'[]) =>
+        owner.call(api.grantsChange, {
+          params: { organization },
+          body: { changes: [{ app: desktop.id, subject, permissions }] },
+        });
+      await view.goto(at(`/screen/${desktop.id}`));
+      await view
+        .getByText('There is nothing here, or it is not yours to see')
+        .or(view.getByRole('alert'))
+        .first()
+        .waitFor();
+      expect(await view.locator('canvas').count()).toBe(0);
+      await grant(['open']);
+      await view.goto(at(`/screen/${desktop.id}`));
+      const canvas = view.locator('canvas').first();
+      await canvas.waitFor({ timeout: 60_000 });
+      await until('a picture', async () => (await canvas.screenshot()).length > 20_000, { timeoutMs: 60_000 });
+      await grant([]);
+      await view.locator('canvas').waitFor({ state: 'detached', timeout: 10_000 });
+    } finally {
+      await guest.close();
+    }
+  });
+});
+
+describe('an identity provider outside', () => {
+  it('I3: somebody it vouches for signs in and has the role of a group', async () => {
+    const provider = await startTestProvider({ redirectUris: [at('/sign-in/campus')] });
+    const outside = await openBrowser(stack.info.caCertificate, domain);
+    try {
+      await owner.call(api.outboundUpdate, { body: { allowed: [provider.issuer] } });
+      const { redirectUri } = await owner.call(api.identityProvidersCreate, {
+        body: {
+          name: 'campus',
+          kind: 'oidc',
+          title: 'Campus',
+          issuer: provider.issuer,
+          clientId: provider.clientId,
+          clientSecret: provider.clientSecret,
+          provisioning: 'domains',
+          domains: ['campus.test'],
+          groupsClaim: 'groups',
+          roleMappings: [{ value: 'staff', organization, role: 'viewer' }],
+        },
+      });
+      expect(redirectUri).toBe(at('/sign-in/campus'));
+      const account = {
+        sub: 'c1',
+        email: 'cleo@campus.test',
+        emailVerified: true,
+        name: 'Cleo Campus',
+        groups: ['staff'],
+      };
+      await provider.control({ do: 'account', account });
+      await provider.control({ do: 'signed-in', sub: 'c1' });
+      const view = await outside.newPage();
+      view.setDefaultTimeout(30_000);
+      await view.goto(at('/sign-in'));
+      await view.getByRole('button', { name: 'Sign in with Campus' }).click();
+      await view.waitForURL(home);
+      await view.getByRole('button', { name: 'account of Cleo Campus' }).waitFor();
+      const { items } = await owner.call(api.membersList, { params: { organization } });
+      expect(items.find((member) => member.user.email === account.email)?.role).toBe('viewer');
+    } finally {
+      await outside.close();
+      await provider.stop();
+    }
   });
 });

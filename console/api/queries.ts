@@ -31,11 +31,19 @@ export function setSignedOutHandler(handler: () => void): void {
   onSignedOut = handler;
 }
 
+let onFactorMissing: () => void = () => {};
+/** The shell says what to do when an organization asks for a second factor that the person does not have. */
+export function setFactorMissingHandler(handler: () => void): void {
+  onFactorMissing = handler;
+}
+
 export const queryClient = new QueryClient({
   queryCache: new QueryCache({
     onError: (error, query) => {
       // The session query itself decides where to go; anything else means that the session ended underneath us.
-      if (toApiError(error).code === 'unauthenticated' && query.queryKey[0] !== 'whoami') onSignedOut();
+      const { code } = toApiError(error);
+      if (code === 'unauthenticated' && query.queryKey[0] !== 'whoami') onSignedOut();
+      if (code === 'second_factor_required') onFactorMissing();
     },
   }),
   defaultOptions: {

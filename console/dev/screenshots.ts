@@ -220,6 +220,17 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'instance.resize' }).click();
     },
   },
+  {
+    name: 'audit-retention',
+    path: '/o/harbour/audit?result=refused&from=2026-01-01',
+    before: async (page) => {
+      await page.getByText('Signed and verified up to').click();
+      await page.getByRole('combobox', { name: 'How long entries are kept' }).click();
+      await page.getByRole('option', { name: '30 days' }).click();
+      await page.getByRole('button', { name: 'Remove older entries' }).waitFor();
+    },
+  },
+  { name: 'audit-platform', path: '/admin/audit' },
   { name: 'account', path: '/account' },
   { name: 'security-none', path: '/account/security', scenario: 'seed' },
   {
@@ -291,6 +302,20 @@ const shots: Shot[] = [
   },
   { name: 'account-sessions', scenario: 'seed', path: '/account/sessions' },
   { name: 'account-tokens', path: '/account/tokens' },
+  {
+    name: 'token-scopes',
+    path: '/account/tokens',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New token' }).first().click();
+      await page.getByText('Chosen actions').click();
+      await page.getByRole('checkbox', { name: 'Everything: Instance', exact: true }).check();
+      await page.getByRole('checkbox', { name: 'quota.read', exact: true }).check();
+    },
+  },
+  { name: 'device-code', path: '/device' },
+  { name: 'device-here', path: '/device?code=BCDF-GHJK' },
+  { name: 'device-elsewhere', path: '/device?code=BCDF-GHJL' },
+  { name: 'device-unknown', path: '/device?code=BCDF-GHJM' },
   {
     name: 'token-new',
     path: '/account/tokens',

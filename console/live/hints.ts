@@ -37,6 +37,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
       routes: [
         'membersList',
         'invitationsList',
+        'organizationSignInGet',
         'whoami',
         'groupsList',
         'groupMembersList',
@@ -52,7 +53,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
   ],
-  session: [{ routes: ['whoami', 'accountGet', 'sessionsList'], params: () => ({}) }],
+  session: [{ routes: ['whoami', 'accountGet', 'securityGet', 'sessionsList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [
     {

@@ -1,12 +1,13 @@
 import { Dialog } from '@base-ui/react/dialog';
 import { useQueryClient } from '@tanstack/react-query';
-import { Outlet, useMatches, useNavigate } from '@tanstack/react-router';
+import { Outlet, useMatches, useNavigate, useRouter } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useState } from 'react';
 import { actionRequest } from '../actions/request.ts';
 import { stepUpRequests } from '../api/step-up.ts';
 import { useShortcuts } from '../lib/keyboard.ts';
 import { projectSlug } from '../lib/scope.ts';
 import { startLive } from '../live/connection.ts';
+import { showPresence } from '../live/presence.ts';
 import { cx } from '../ui/cx.ts';
 import { Logo } from '../ui/logo.tsx';
 import { navGroups } from './nav.ts';
@@ -26,6 +27,7 @@ const ActionHost = lazy(() => import('../actions/host.tsx').then((module) => ({ 
 export function AppShell() {
   const client = useQueryClient();
   const navigate = useNavigate();
+  const router = useRouter();
   const scope = useScope();
   usePreferences(scope.session.preferences);
   const [drawer, setDrawer] = useState(false);
@@ -37,6 +39,12 @@ export function AppShell() {
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
 
   useEffect(() => startLive(client), [client]);
+  useEffect(showPresence, []);
+  // A rule that came while a page is open: the routes decide again where the person may be.
+  const shut = scope.session.memberships.filter((each) => each.needsSecondFactor).length;
+  useEffect(() => {
+    if (shut > 0) void router.invalidate();
+  }, [router, shut]);
   useShortcuts([
     { keys: 'mod+k', label: 'Search and commands', group: 'Everywhere', run: () => setPalette(true) },
     { keys: '?', label: 'Keyboard shortcuts', group: 'Everywhere', run: () => setSheet(true) },

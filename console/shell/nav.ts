@@ -82,7 +82,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       entries: [
         { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
         { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
-        { key: 'mail', label: 'Mail', icon: Mail, keys: 'g l', href: '/platform/mail' },
+        { key: 'mail', label: 'Mail', icon: Mail, keys: 'g d', href: '/platform/mail' },
       ],
     });
   }

@@ -328,6 +328,7 @@ export async function resetPassword(
     if (!(await takePasswordReset(trx, tokenHash, known.userId, now))) throw linkOver();
     await setPassword(trx, known.userId, passwordHash, now);
     if (await isLinkPrivate(trx, aboutReset(tokenHash))) await markEmailVerified(trx, known.userId, now);
+    await cancelMails(trx, aboutReset(tokenHash), now);
     await queuePasswordNotice(app, trx, known);
     await recordForMember(trx, caller, known.userId, {
       action: 'account.password.reset',

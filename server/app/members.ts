@@ -310,6 +310,8 @@ export async function acceptInvitation(
     await insertMembership(trx, { organizationId: open.organizationId, userId: user.id, role: open.role });
     await markInvitationAccepted(trx, open, now);
     if (await isLinkPrivate(trx, open.id)) await markEmailVerified(trx, user.id, now);
+    // Followed already: a mail that still waits would only confuse.
+    await cancelMails(trx, open.id, now);
     const signedIn = await startSession(app, trx, user, caller.origin);
     await record(trx, signedIn.person, {
       action: 'invitation.accept',

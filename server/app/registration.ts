@@ -15,7 +15,7 @@ import { markEmailVerified } from '#server/store/account.ts';
 import { record, recordAlone } from '#server/store/audit.ts';
 import { isUniqueViolation, type Trx, transact } from '#server/store/database.ts';
 import { findAccount, insertUser } from '#server/store/identity.ts';
-import { isLinkPrivate } from '#server/store/mail.ts';
+import { cancelMails, isLinkPrivate } from '#server/store/mail.ts';
 import { insertMembership } from '#server/store/members.ts';
 import {
   findRegistration,
@@ -160,6 +160,7 @@ export async function completeRegistration(
       throw error;
     });
     if (await isLinkPrivate(trx, open.id)) await markEmailVerified(trx, user.id, now);
+    await cancelMails(trx, open.id, now);
     const signedIn = await startSession(app, trx, user, caller.origin);
     const organizationId = await settle(app, trx, signedIn.person, open);
     await record(trx, signedIn.person, {

@@ -237,6 +237,26 @@ async function freshlySignedIn(person: { email: string; secret: string }): Promi
 }
 
 describe('I3: ways to a session', () => {
+  it('I3: a forgotten password that is set anew does not go round the second factor; its link works once', async () => {
+    const { email, secret, client } = await withTotp();
+    await server.anonymous.call(api.passwordForgotten, { body: { email } });
+    const { items } = await world.owner.call(api.mailMessagesList, { query: { state: 'queued' } });
+    const mail = items.find((each) => each.kind === 'password-reset' && each.recipient === email);
+    const { link } = await world.owner.call(api.mailMessagesLink, { params: { message: mail?.id ?? '' } });
+    const password = 'another harbour altogether';
+    const body = { token: link.split('/').at(-1) ?? '', password };
+    const browser = new TestClient(server);
+    await browser.call(api.passwordReset, { body });
+    expect(browser.cookie, 'it signs nobody in').toBeNull();
+    expect((await browser.try(api.passwordReset, { body })).statusCode).not.toBe(200);
+    expect((await client.try(api.whoami)).statusCode, 'old sessions end').toBe(401);
+    expect((await browser.try(api.signIn, { body: { email, password: PASSWORD } })).statusCode).toBe(401);
+    const step = await browser.call(api.signIn, { body: { email, password } });
+    expect(step).toMatchObject({ next: 'factor', factors: ['totp', 'recovery'] });
+    expect(browser.cookie).toBeNull();
+    expect((await totp(browser, totpCode(secret, clock.now()))).statusCode).toBe(201);
+  });
+
   it('I3: sessions are started where accounts are made, and behind the second step: nowhere else', () => {
     const folder = new URL('.', import.meta.url);
     const files = readdirSync(folder).filter(

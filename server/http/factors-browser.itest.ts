@@ -6,7 +6,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { CONFIRMATION_MINUTES } from '#domain/factors.ts';
-import { totpCode } from '#testkit/authenticator.ts';
+import { enrolTotp, totpCode } from '#testkit/authenticator.ts';
 import { addAuthenticator, buildConsole, launchChromium } from '#testkit/built-console.ts';
 import { freePort } from '#testkit/ingress.ts';
 import { withDatabase } from '#testkit/postgres.ts';
@@ -178,11 +178,18 @@ describe('I3: passkeys in a browser', () => {
   it('I3: who lacks the factor that the organization asks for sets one up before anything else, and goes on from there', async () => {
     const email = await someone();
     const { owner } = world;
-    await server.app.db
-      .updateTable('organization')
-      .set({ second_factor_required: true })
-      .where('id', '=', world.organization)
-      .execute();
+    await enrolTotp(owner, clock.now());
+    await passwordStep(email);
+    await page.waitForURL(home);
+    await page.goto(`${url}/p/main/instances`);
+    await page.getByRole('heading', { name: 'Instances' }).first().waitFor();
+    await owner.call(api.organizationSignInUpdate, {
+      params: { organization: world.organization },
+      body: { secondFactorRequired: true },
+    });
+    // The rule reaches the page that is open.
+    await page.waitForURL(/\/account\/security/);
+    await signOut();
     await passwordStep(email);
     await page.waitForURL(/\/account\/security/);
     await page.getByText('asks for a second factor').waitFor();

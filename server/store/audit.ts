@@ -244,7 +244,7 @@ export async function listAudit(
 
 export type ActivityRow = Pick<AuditRow, 'id' | 'at' | 'actor' | 'action' | 'target' | 'targetId' | 'result'>;
 
-/** Recent changes in a project, newest first; of one instance when given. */
+/** Recent changes in a project, newest first; of one instance and of its routes, also of removed ones, when given. */
 export async function listActivity(
   db: Db,
   proof: Authorized<'project', 'project.read'>,
@@ -256,7 +256,14 @@ export async function listActivity(
     .select(['seq', 'id', 'at', 'actor', 'action', 'target', 'target_id', 'result'])
     .where('project_id', '=', proof.id)
     .$if(before !== null, (query) => query.where('seq', '<', before as number))
-    .$if(filter.instance !== undefined, (query) => query.where('target_id', '=', filter.instance ?? ''))
+    .$if(filter.instance !== undefined, (query) =>
+      query.where((eb) =>
+        eb.or([
+          eb('target_id', '=', filter.instance ?? ''),
+          eb(sql`coalesce(after, before) ->> 'instanceId'`, '=', filter.instance ?? ''),
+        ]),
+      ),
+    )
     .orderBy('seq', 'desc')
     .limit(filter.limit + 1)
     .execute();

@@ -49,7 +49,13 @@ async function applyClaimRoles(
     .select(['organization_id', 'role'])
     .where('identity_id', '=', identityId)
     .execute();
-  const touched = new Set([...had.map((row) => row.organization_id), ...wanted.keys()]);
+  // A role that could not be taken from the last owner is looked at again each time.
+  const settled = await trx
+    .selectFrom('claimed_membership')
+    .select('organization_id')
+    .where('user_id', '=', userId)
+    .execute();
+  const touched = new Set([...[...had, ...settled].map((row) => row.organization_id), ...wanted.keys()]);
   const changes: RoleChange[] = [];
   // In one order, so that two sign-ins never wait for each other.
   for (const organizationId of [...touched].sort()) {

@@ -38,6 +38,9 @@ export async function hasSecondFactor(db: Db, userId: UserId, lock = false): Pro
   return row?.second_factor ?? false;
 }
 
+/** How many people's consoles hear of a new rule at once; the others notice with their next call. */
+const PEOPLE_TOLD_MAX = 1_000;
+
 /** Answers the rule as it was. */
 export async function updateSignInRule(
   trx: Trx,
@@ -55,6 +58,17 @@ export async function updateSignInRule(
     .set({ second_factor_required: rule.secondFactorRequired })
     .where('id', '=', proof.id)
     .execute();
+  // Those it concerns hear it themselves: they get no more hints of an organization that is shut to them.
+  const concerned = await trx
+    .selectFrom('membership as m')
+    .innerJoin('app_user as u', 'u.id', 'm.user_id')
+    .select('u.id')
+    .where('m.organization_id', '=', proof.id)
+    .where('u.second_factor', '=', false)
+    .orderBy('u.id')
+    .limit(PEOPLE_TOLD_MAX)
+    .execute();
+  await emit(trx, ...concerned.map(({ id }) => ({ kind: 'session' as const, ref: id })));
   // Consoles ask again who they are; edge reads the organization's memberships anew.
   await emit(trx, { kind: 'member', ref: proof.person.userId, organizationId: proof.id });
   return { name: before.name, secondFactorRequired: before.second_factor_required };

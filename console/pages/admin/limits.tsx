@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { toast } from 'sonner';
 import { z } from 'zod';
 import { RATE_LIMIT_MAX, type RateLimitName } from '#domain/rate-limits.ts';
@@ -6,8 +7,10 @@ import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
+import { OrganizationQuotaForm } from '../../components/organization-quota-form.tsx';
 import { QueryView } from '../../components/query-view.tsx';
-import { formatDuration } from '../../lib/format.ts';
+import { formatDuration, plural } from '../../lib/format.ts';
+import { useDebounced } from '../../lib/use-debounced.ts';
 import { useApiForm } from '../../lib/use-form.ts';
 import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
@@ -105,7 +108,52 @@ function Outbound({ allowed }: { allowed: string[] }) {
   );
 }
 
-/** How often somebody may call this installation, and whom it may call itself. */
+const ORGANIZATIONS_SHOWN_MAX = 50;
+
+/** Every organization, whether one belongs to it or not: only its limits, nothing of what is in it. */
+function Organizations() {
+  const [search, setSearch] = useState('');
+  const wanted = useDebounced(search.trim(), 200);
+  const query = useQuery(
+    apiQuery('organizationsList', {
+      query: { limit: ORGANIZATIONS_SHOWN_MAX, ...(wanted === '' ? {} : { search: wanted }) },
+    }),
+  );
+  const [editing, setEditing] = useState<{ id: string; title: string } | null>(null);
+  return (
+    <div className="flex flex-col gap-3">
+      <Input
+        type="search"
+        aria-label="Find an organization"
+        placeholder="Find an organization"
+        value={search}
+        maxLength={100}
+        onChange={(event) => setSearch(event.target.value)}
+      />
+      <QueryView query={query} rows={2}>
+        {({ items }) => (
+          <ul className="divide-y divide-line">
+            {items.map((each) => (
+              <li key={each.id} className="flex items-center gap-3 py-2 text-sm">
+                <span className="min-w-0 flex-1 truncate">{each.title}</span>
+                <span className="text-faint text-xs">{plural(each.instances, 'instance')}</span>
+                <Button size="sm" aria-label={`Set limits of ${each.title}`} onClick={() => setEditing(each)}>
+                  Set limits
+                </Button>
+              </li>
+            ))}
+            {items.length === 0 ? <li className="py-2 text-sm text-soft">No organization is called that.</li> : null}
+          </ul>
+        )}
+      </QueryView>
+      {editing === null ? null : (
+        <OrganizationQuotaForm key={editing.id} organization={editing} onClose={() => setEditing(null)} />
+      )}
+    </div>
+  );
+}
+
+/** How often somebody may call this installation, what organizations may use, and whom Berth calls itself. */
 export function LimitsPage() {
   const rates = useQuery(apiQuery('rateLimitsGet', {}));
   const outbound = useQuery(apiQuery('outboundGet', {}));
@@ -121,6 +169,9 @@ export function LimitsPage() {
           <QueryView query={rates} rows={5}>
             {(data) => <RateLimits items={data.items} />}
           </QueryView>
+        </Card>
+        <Card title="What organizations may use">
+          <Organizations />
         </Card>
         <Card title="Addresses this server calls">
           <p className="mb-4 text-sm text-soft">
