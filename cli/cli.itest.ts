@@ -242,6 +242,35 @@ it('I4: people, projects, quota, audit, tokens, images, hosts, operations', asyn
   expect(revoked.code).toBe(3);
 });
 
+it('I6: the audit log is exported, verified offline, compared with a head, and kept as long as wanted', async () => {
+  const file = join(home, 'audit.jsonl');
+  const older = join(home, 'older.jsonl');
+  expect(await ok('audit', 'export', '-o', older)).toContain('Nothing was changed');
+  await ok('tokens', 'create', 'later');
+  expect(await ok('audit', 'export', '--output', file)).toMatch(/Nothing was changed: \d+ entries \(1 to \d+\)/);
+  expect(statSync(file).mode & 0o777).toBe(0o600);
+  const key = (await json<{ keys: { kid: string }[] }>('audit', 'status')).keys[0]?.kid ?? '';
+  const head = join(home, 'head.json');
+  writeFileSync(head, await ok('audit', 'head'));
+  const offline = (...argv: string[]) => runCli(['audit', 'verify', ...argv], { env: { HOME: '/nonexistent' } });
+  expect((await offline(file, '--key', key, '--head', head)).code).toBe(0);
+  const cut = await offline(older, '--head', head);
+  expect([cut.code, cut.err]).toEqual([1, expect.stringContaining('The end is missing')]);
+  writeFileSync(older, readFileSync(file, 'utf8').replace('"result":"ok"', '"result":"failed"'));
+  expect((await offline(older)).err).toMatch(/older\.jsonl, line \d+: Entry \d+ was changed/);
+  const out = await ok('audit', 'export', '--platform', '--output', '-');
+  expect(out).toContain('"chain":"platform"');
+  expect((await berth('audit', 'export', '-o', '/nonexistent/x')).code).toBe(2);
+  expect(await ok('audit', 'status')).toMatch(/Entries +1 to \d+\nSigned +up to \d+/);
+  expect(await ok('audit', 'retention')).toContain('90 days');
+  expect((await berth('audit', 'retention', '40')).code).toBe(2);
+  expect(await ok('audit', 'retention', '40', '--yes')).toContain('40 days');
+  expect(await ok('audit', 'retention', 'forever')).toContain('for ever');
+  expect((await berth('audit', 'retention', '7', '--yes')).code).toBe(2);
+  expect(await ok('audit', 'list', '--search', 'retention', '--result', 'ok')).toContain('audit.retention');
+  expect(await ok('audit', 'list', '--platform')).toContain('audit.export');
+});
+
 it('I7: limits on calls and private addresses that are called', async () => {
   expect(await ok('rate-limits', 'set', 'mail=77')).toMatch(/mail .*77 +3600 +1000000/);
   expect(await ok('rate-limits', 'set', 'mail=initial')).not.toMatch(/77 +3600/);

@@ -9,7 +9,7 @@ import type { InstanceDriver } from '#drivers/interface.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
-import { findPerson } from './app/identity.ts';
+import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
 import { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
@@ -201,6 +201,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       consoleOrigin: config.consoleOrigin,
       limits,
       findPerson: (credential, origin) => findPerson(app, credential, origin),
+      signInLimited: (caller, call, email) => limitedSignIn(app, caller, call, email),
       renewIfAsked: (person) => renewIfAsked(app, person),
       takeRenewal,
     });

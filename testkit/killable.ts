@@ -91,7 +91,7 @@ export class KillableInstallation {
   }
 }
 
-type Answer = { status: number; body: unknown; cookie: string };
+type Answer = { status: number; body: unknown; cookie: string; text: string };
 
 export class KillableServer {
   readonly #child: ChildProcess;
@@ -159,7 +159,9 @@ export class KillableServer {
     const set = [response.headers['set-cookie'] ?? []].flat()[0] ?? '';
     return {
       status: response.statusCode,
-      body: text === '' ? undefined : JSON.parse(text),
+      // Lines of JSON are no JSON.
+      body: text === '' || String(response.headers['content-type']).includes('ndjson') ? undefined : JSON.parse(text),
+      text,
       cookie: set.split(';')[0] ?? '',
     };
   }

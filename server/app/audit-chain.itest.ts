@@ -400,12 +400,34 @@ describe('I6: reading it', () => {
     for (const q of ['lighthouse', 'harbour blue', 'renam', '4711', 'BLUE-HARBOUR.example', 'light 4711']) {
       expect(await found({ q }), q).toBe(1);
     }
-    for (const q of ['lighthouse nowhere', '!!!', "';drop", 'a:b & | ! ( )']) expect(await found({ q }), q).toBe(0);
+    for (const q of ['lighthouse nowhere', '!!!', "';drop", 'zz:b & | ! ( )']) expect(await found({ q }), q).toBe(0);
     expect(await found({ result: 'failed' })).toBe(1);
     expect(await found({ result: 'ok' })).toBe(0);
     expect(await found({ since: at })).toBe(1);
     expect(await found({ until: at })).toBe(0);
     const page = await owner.call(api.auditList, { params });
     expect(page.items.every((item) => item.position !== null)).toBe(true);
+  });
+});
+
+describe('I6: every sign-in', () => {
+  it('refused by the limits is recorded, once for each network in a quarter of an hour', async () => {
+    const narrow = await startTestServer({
+      database: await withDatabase(),
+      startWork: idleWork,
+      config: { rateLimits: { signIn: 3, signInAddress: 1_000, provisioning: 1_000, api: 1_000_000 } },
+    });
+    const { owner } = await narrow.setUp();
+    const attempt = (email: string) => narrow.anonymous.try(api.signIn, { body: { email, password: 'wrong' } });
+    const statuses: number[] = [];
+    for (let n = 0; n < 8; n++) statuses.push((await attempt('ghost@example.test')).statusCode);
+    expect(statuses).toContain(429);
+    for (let n = 0; n < 8; n++) await attempt('another@example.test');
+    const { items } = await owner.call(api.platformAuditList, { query: { action: 'session.limited' } });
+    expect(items).toHaveLength(1);
+    expect(items[0]).toMatchObject({ result: 'refused', target: 'ghost@example.test', address: '192.0.2.7' });
+    const wrong = await owner.call(api.platformAuditList, { query: { action: 'session.create', result: 'refused' } });
+    expect(wrong.items.length).toBeGreaterThan(0);
+    await narrow.stop();
   });
 });

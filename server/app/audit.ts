@@ -27,7 +27,7 @@ import {
   chainEnd,
   chainOf,
   chainStart,
-  firstReadingThisHour,
+  firstInWindow,
   linkAt,
   positionsBetween,
   readAuditKeys,
@@ -64,7 +64,10 @@ export async function readAudit(
   const { cursor, limit, ...words } = filter;
   // Members: one row an hour. Who comes from outside the organization, and readers of the platform's log: each time.
   const inside = scope !== 'platform' && (await isMember(app.db, scope, caller.userId));
-  if (!inside || (await firstReadingThisHour(app.db, chainOf(proof), caller.userId, app.clock.now()))) {
+  if (
+    !inside ||
+    (await firstInWindow(app.db, 'audit-read', `${chainOf(proof)} ${caller.userId}`, 60, app.clock.now()))
+  ) {
     await recordReading(app, caller, proof, 'audit.read', { ...words, ...(cursor === undefined ? {} : { cursor }) });
   }
   return listAudit(app.db, proof, filter);

@@ -8,12 +8,14 @@ import { hashPassword, passwordProblem, verifyPassword } from '#server/runtime/p
 import { addressBlock, digest as subjectDigest } from '#server/runtime/rate-limit.ts';
 import { cancelPasswordResets } from '#server/store/account.ts';
 import { record, recordAlone, recordForMember } from '#server/store/audit.ts';
+import { firstInWindow } from '#server/store/audit-chain.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import {
   type ApiToken,
   claimSetup,
   endOtherSessions,
   type FoundCredential,
+  findAccount,
   findSession,
   findToken,
   insertOwnToken,
@@ -214,6 +216,34 @@ export async function refusedSignIn(
   userId: UserId | null,
 ): Promise<void> {
   const input = { action, targetKind: 'user', targetId: userId, target: email, result: 'refused' as const };
+  if (userId === null) await recordAlone(app.db, caller, input);
+  else await transact(app.db, (trx) => recordForMember(trx, caller, userId, input));
+}
+
+const LIMITED_MINUTES = 15;
+
+/**
+ * An attempt that the limits did not let through. One entry for each network and call in LIMITED_MINUTES, whatever
+ * accounts were tried: who is refused must not be able to fill the log.
+ */
+export async function limitedSignIn(
+  app: AppContext,
+  caller: Caller,
+  call: string,
+  email: string | null,
+): Promise<void> {
+  const subject = `${addressBlock(caller.origin.address)} ${call}`;
+  if (!(await firstInWindow(app.db, 'audit-limited', subject, LIMITED_MINUTES, app.clock.now()))) return;
+  const account = email === null ? null : await findAccount(app.db, email);
+  const userId = account?.id ?? (caller.kind === 'person' ? caller.userId : null);
+  const input = {
+    action: 'session.limited',
+    targetKind: 'user',
+    targetId: userId,
+    target: email ?? (caller.kind === 'person' ? caller.email : 'sign-in'),
+    result: 'refused' as const,
+    after: { call },
+  };
   if (userId === null) await recordAlone(app.db, caller, input);
   else await transact(app.db, (trx) => recordForMember(trx, caller, userId, input));
 }

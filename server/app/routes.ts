@@ -104,7 +104,7 @@ export async function createRoute(app: AppContext, caller: Caller, id: InstanceI
       target: input.hostname,
       organizationId: instance.organization,
       projectId: instance.project,
-      after: { ...input, instance: instance.name },
+      after: { ...input, instance: instance.name, instanceId: instance.id },
     });
     return { id: routeId, role: proof.role };
   });
@@ -135,8 +135,8 @@ export async function updateRoute(
       target: route.hostname,
       organizationId: route.organization,
       projectId: route.project,
-      before: { port: route.port, visibility: route.visibility },
-      after: change,
+      before: { port: route.port, visibility: route.visibility, instanceId: route.instance },
+      after: { ...change, instanceId: route.instance },
     });
     return proof.role;
   });
@@ -160,7 +160,12 @@ export async function deleteRoute(app: AppContext, caller: Caller, id: RouteId):
       target: route.hostname,
       organizationId: route.organization,
       projectId: route.project,
-      before: { port: route.port, visibility: route.visibility, instance: route.instanceName },
+      before: {
+        port: route.port,
+        visibility: route.visibility,
+        instance: route.instanceName,
+        instanceId: route.instance,
+      },
     });
   });
 }

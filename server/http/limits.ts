@@ -123,7 +123,8 @@ async function telling<T>(reply: FastifyReply, work: () => Promise<T>): Promise<
 
 const provisioning = ['provisioningAddress', 'provisioning'] as const;
 
-function emailOf(body: unknown): string | null {
+/** The account an attempt is about. */
+export function emailOf(body: unknown): string | null {
   const isEmail = typeof body === 'object' && body !== null && 'email' in body && typeof body.email === 'string';
   return isEmail ? String(body.email).trim().toLowerCase() : null;
 }

@@ -17,10 +17,10 @@ import { BerthError } from '#domain/errors.ts';
 import { refuseBeyondScopes } from '#domain/scopes.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
-import type { Reservation } from '#server/runtime/rate-limit.ts';
+import { RateLimited, type Reservation } from '#server/runtime/rate-limit.ts';
 import { Serialized } from '#server/runtime/serialized.ts';
 import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
-import type { Limits } from './limits.ts';
+import { emailOf, type Limits } from './limits.ts';
 import { withOAuthProtocol } from './oauth-wire.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
 import { checkSameSite } from './same-site.ts';
@@ -50,6 +50,8 @@ export type HttpOptions = {
   slow?: typeof slow;
   /** Resolves a credential; null when it is not (or no longer) valid. */
   findPerson(credential: Credential & { readsOnly: boolean }, origin: Caller['origin']): Promise<PersonCaller | null>;
+  /** Told of every attempt to sign in that the limits refused. */
+  signInLimited(caller: Caller, call: string, email: string | null): Promise<void>;
   /** A new secret for the browser's session when that is due, before the request is handled. */
   renewIfAsked(person: PersonCaller): Promise<void>;
   /** The new secret of the browser's session, when this request made one. */
@@ -180,7 +182,14 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const query = checked(route.query, request.query, 'query');
     const body = checkedBody(route.definition, request);
     const signInHandle = readSignInHandle(request);
-    const attempts = await options.limits.attempt(route.definition, { caller, body, signInHandle }, reply);
+    const attempts = await options.limits
+      .attempt(route.definition, { caller, body, signInHandle }, reply)
+      .catch(async (error: unknown) => {
+        if (route.definition.rateClass === 'sign-in' && error instanceof RateLimited) {
+          await options.signInLimited(caller, route.definition.id, emailOf(body));
+        }
+        throw error;
+      });
     return { caller, params, query, body, attempts };
   };
 

@@ -2,6 +2,7 @@
  * The chains of the audit log: links, heads, tombstones, keys, what was found when checking. Entries get their links from
  * the database itself; nothing here can change or remove one except `removeEntries`, and that only what is old.
  */
+import { createHash } from 'node:crypto';
 import { sql } from 'kysely';
 import {
   AUDIT_RETENTION_DAYS_DEFAULT,
@@ -287,12 +288,24 @@ export async function writeCheck(db: Db, chain: string, check: ChainCheck): Prom
     .execute();
 }
 
-/** True the first time in this hour that this person reads this log. */
-export async function firstReadingThisHour(db: Db, chain: string, reader: string, now: Date): Promise<boolean> {
-  const hour = new Date(Math.floor(now.getTime() / 3_600_000) * 3_600_000);
+/** True the first time in this window of `minutes`; `subject` should name nobody. Safe over replicas. */
+export async function firstInWindow(
+  db: Db,
+  kind: 'audit-read' | 'audit-limited',
+  subject: string,
+  minutes: number,
+  now: Date,
+): Promise<boolean> {
+  const lengthMs = minutes * 60_000;
+  const start = new Date(Math.floor(now.getTime() / lengthMs) * lengthMs);
   const row = await db
     .insertInto('rate_window')
-    .values({ class: 'audit-read', subject: `${chain} ${reader}`, window_start: hour, hits: 1 })
+    .values({
+      class: kind,
+      subject: createHash('sha256').update(subject).digest('base64url'),
+      window_start: start,
+      hits: 1,
+    })
     .onConflict((conflict) => conflict.doNothing())
     .returning('hits')
     .executeTakeFirst();

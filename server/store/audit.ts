@@ -6,14 +6,7 @@
 import { createHash, randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
 import { type AuditActorKind, type AuditContent, type AuditResult, digestText } from '#domain/audit.ts';
-import {
-  type AuditId,
-  type InstanceId,
-  makeId,
-  type OrganizationId,
-  type ProjectId,
-  type UserId,
-} from '#domain/ids.ts';
+import { type AuditId, makeId, type OrganizationId, type ProjectId, type UserId } from '#domain/ids.ts';
 import { redacted, redactedText } from '#domain/redaction.ts';
 import type { Actor, Authorized } from './authorized.ts';
 import { type Db, json, markEmitted, type Trx, transact } from './database.ts';
@@ -251,7 +244,7 @@ export async function listAudit(
 
 export type ActivityRow = Pick<AuditRow, 'id' | 'at' | 'actor' | 'action' | 'target' | 'targetId' | 'result'>;
 
-/** Recent changes in a project, newest first; of one instance when given. */
+/** Recent changes in a project, newest first; of one instance and of its routes, also of removed ones, when given. */
 export async function listActivity(
   db: Db,
   proof: Authorized<'project', 'project.read'>,
@@ -267,15 +260,7 @@ export async function listActivity(
       query.where((eb) =>
         eb.or([
           eb('target_id', '=', filter.instance ?? ''),
-          // What happened to its host names happened to it.
-          eb(
-            'target_id',
-            'in',
-            eb
-              .selectFrom('route')
-              .select('id')
-              .where('instance_id', '=', (filter.instance ?? '') as InstanceId),
-          ),
+          eb(sql`coalesce(after, before) ->> 'instanceId'`, '=', filter.instance ?? ''),
         ]),
       ),
     )

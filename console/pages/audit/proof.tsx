@@ -1,4 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
+import { ChevronRight, ShieldAlert, ShieldCheck } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { AuditState } from '#contract/audit.ts';
@@ -7,7 +8,6 @@ import { call, download, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { Button } from '../../ui/button.tsx';
-import { Card } from '../../ui/card.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { Notice } from '../../ui/notice.tsx';
@@ -26,23 +26,36 @@ const choices = [AUDIT_RETENTION_DAYS_MIN, 90, 180, 365, 730, 3650];
 const say = (days: number | null) =>
   days === null ? 'For ever' : days % 365 === 0 ? (days === 365 ? '1 year' : `${days / 365} years`) : `${days} days`;
 
-/** How far the log is proven, and how long it is kept. */
+/** How far the log is proven, and how long it is kept: one line, and everything behind it. */
 export function ProofCard({ scope }: { scope: LogScope }) {
   const query = useQuery<AuditState>(stateQuery(scope) as never);
   return (
-    <Card title="Proof" flush className="mb-4">
-      <QueryView query={query} rows={3}>
-        {(state) => (
-          <>
-            {state.problem === null ? null : (
-              <div className="p-4 pb-0">
-                <Notice tone="bad" title={`This log was tampered with at entry ${state.problem.position}`}>
-                  {state.problem.message} Nothing is signed from there on. Export it, and compare it with an export or a
-                  signed head from before.
-                </Notice>
-              </div>
-            )}
+    <QueryView query={query} rows={1}>
+      {(state) => (
+        <>
+          {state.problem === null ? null : (
+            <Notice tone="bad" className="mb-3" title={`This log was tampered with at entry ${state.problem.position}`}>
+              {state.problem.message} Nothing is signed from there on. Export it, and compare it with an export or a
+              signed head from before.
+            </Notice>
+          )}
+          <details className="card group mb-4 overflow-hidden">
+            <summary className="flex min-h-11 cursor-pointer list-none items-center gap-2.5 px-4 py-2 text-sm hover:bg-hover [&::-webkit-details-marker]:hidden">
+              {state.problem === null ? (
+                <ShieldCheck className="size-4 shrink-0 text-ok" aria-hidden="true" />
+              ) : (
+                <ShieldAlert className="size-4 shrink-0 text-bad" aria-hidden="true" />
+              )}
+              <span className="min-w-0 flex-1">
+                <Summary state={state} />
+              </span>
+              <ChevronRight
+                className="size-4 shrink-0 text-faint transition-transform group-open:rotate-90"
+                aria-hidden="true"
+              />
+            </summary>
             <Properties
+              className="border-line border-t"
               items={[
                 ['Entries', state.entries === 0 ? 'none yet' : `${state.first} to ${state.entries}`],
                 [
@@ -80,10 +93,22 @@ export function ProofCard({ scope }: { scope: LogScope }) {
                 ],
               ]}
             />
-          </>
-        )}
-      </QueryView>
-    </Card>
+          </details>
+        </>
+      )}
+    </QueryView>
+  );
+}
+
+function Summary({ state }: { state: AuditState }) {
+  const kept = state.retentionDays === null ? 'kept for ever' : `kept for ${say(state.retentionDays)}`;
+  if (state.problem !== null) return `In order up to entry ${state.verifiedTo}; ${kept}`;
+  if (state.head === null) return `Not signed yet; ${kept}`;
+  return (
+    <>
+      Signed and verified up to entry {Math.min(state.head.position, state.verifiedTo)} of {state.entries},{' '}
+      <TimeAgo at={state.head.at} />; {kept}
+    </>
   );
 }
 
