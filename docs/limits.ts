@@ -41,6 +41,13 @@ import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
 import { PICTURE_BYTES_MAX, PICTURE_SIDE_MAX } from '#domain/profiles.ts';
 import { defaultOrganizationQuota, defaultQuota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
 import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
+import {
+  ACCESS_TOKEN_MINUTES,
+  CLIENT_SESSION_DAYS,
+  DEVICE_LOGIN_MINUTES,
+  REFRESH_TOKEN_DAYS,
+  SESSION_IDLE_MINUTES,
+} from '#domain/sessions.ts';
 import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
 import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
@@ -147,6 +154,11 @@ ${table([
     'PASSWORD_LENGTH_MIN, PASSWORD_LENGTH_MAX',
   ],
   ['Life of a browser session', `${SESSION_HOURS} hours`, 'SESSION_HOURS'],
+  ['The same, without use', `${SESSION_IDLE_MINUTES / 60} hours`, 'SESSION_IDLE_MINUTES'],
+  ['Life of the sign-in of a program', `${CLIENT_SESSION_DAYS} days`, 'CLIENT_SESSION_DAYS'],
+  ['The same, without use', `${REFRESH_TOKEN_DAYS} days`, 'REFRESH_TOKEN_DAYS'],
+  ['Life of an access token', `${ACCESS_TOKEN_MINUTES} minutes`, 'ACCESS_TOKEN_MINUTES'],
+  ['Time to confirm the code of a program', `${DEVICE_LOGIN_MINUTES} minutes`, 'DEVICE_LOGIN_MINUTES'],
   ['Time at an identity provider', `${OUTSIDE_SIGN_IN_MINUTES} minutes`, 'OUTSIDE_SIGN_IN_MINUTES'],
   ['Identity providers', String(PROVIDERS_MAX), 'PROVIDERS_MAX'],
   ['Groups of a person that are looked at', String(GROUPS_MAX), 'GROUPS_MAX'],

@@ -30,6 +30,9 @@ const shots: Shot[] = [
   { name: 'confirm-email', path: '/confirm-email/demo-secret-of-a-link-0001', scenario: 'out' },
   { name: 'register', path: '/register?code=M4WT-9RKP-2XQA-7BHN', scenario: 'out' },
   { name: 'registration', path: '/register/demo-secret-of-a-link-0001', scenario: 'out' },
+  { name: 'tenancy-groups', path: '/o/harbour/groups', scenario: 'seed' },
+  { name: 'tenancy-apps', path: '/o/harbour/apps' },
+  { name: 'tenancy-entries', path: '/o/harbour/entries' },
   { name: 'platform-users', path: '/platform/users', scenario: 'seed' },
   {
     name: 'platform-users-menu',
@@ -299,6 +302,20 @@ const shots: Shot[] = [
   },
   { name: 'account-sessions', scenario: 'seed', path: '/account/sessions' },
   { name: 'account-tokens', path: '/account/tokens' },
+  {
+    name: 'token-scopes',
+    path: '/account/tokens',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New token' }).first().click();
+      await page.getByText('Chosen actions').click();
+      await page.getByRole('checkbox', { name: 'Everything: Instance', exact: true }).check();
+      await page.getByRole('checkbox', { name: 'quota.read', exact: true }).check();
+    },
+  },
+  { name: 'device-code', path: '/device' },
+  { name: 'device-here', path: '/device?code=BCDF-GHJK' },
+  { name: 'device-elsewhere', path: '/device?code=BCDF-GHJL' },
+  { name: 'device-unknown', path: '/device?code=BCDF-GHJM' },
   {
     name: 'token-new',
     path: '/account/tokens',

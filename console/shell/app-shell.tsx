@@ -7,6 +7,7 @@ import { stepUpRequests } from '../api/step-up.ts';
 import { useShortcuts } from '../lib/keyboard.ts';
 import { projectSlug } from '../lib/scope.ts';
 import { startLive } from '../live/connection.ts';
+import { showPresence } from '../live/presence.ts';
 import { cx } from '../ui/cx.ts';
 import { Logo } from '../ui/logo.tsx';
 import { navGroups } from './nav.ts';
@@ -38,6 +39,7 @@ export function AppShell() {
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
 
   useEffect(() => startLive(client), [client]);
+  useEffect(showPresence, []);
   // A rule that came while a page is open: the routes decide again where the person may be.
   const shut = scope.session.memberships.filter((each) => each.needsSecondFactor).length;
   useEffect(() => {

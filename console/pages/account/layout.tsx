@@ -22,7 +22,7 @@ export function AccountLayout() {
             <li key={to}>
               <Link
                 to={to}
-                activeOptions={{ exact: true }}
+                activeOptions={{ exact: true, includeSearch: false }}
                 className="inline-flex h-9.5 items-center whitespace-nowrap border-transparent border-b-2 px-2.5 text-sm text-soft hover:text-text"
                 activeProps={{ className: '!border-accent !text-text font-medium', 'aria-current': 'page' }}
               >

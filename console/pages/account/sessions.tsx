@@ -71,7 +71,7 @@ export function SessionsTab() {
                   {each.current ? null : (
                     <Button
                       size="sm"
-                      aria-label={`End the session of ${each.device}`}
+                      aria-label={`End it: the session of ${each.device}`}
                       onClick={() =>
                         void run(
                           () => call('sessionsRevoke', { params: { session: each.id } }),

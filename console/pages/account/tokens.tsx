@@ -94,7 +94,7 @@ function CreateToken({ onClose }: { onClose: () => void }) {
           })}
         >
           <Field label="Name" error={form.formState.errors.name?.message}>
-            {(aria) => <Input {...aria} autoFocus placeholder="laptop" {...form.register('name')} />}
+            {(aria) => <Input {...aria} placeholder="status page" {...form.register('name')} />}
           </Field>
           <Field label="Ends after">
             {(aria) => (
