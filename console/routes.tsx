@@ -362,6 +362,24 @@ const organization = createRoute({
     return { organizationId: found.organization.id };
   },
 });
+const groups = createRoute({
+  getParentRoute: () => organization,
+  path: '/groups',
+  staticData: { crumb: 'Groups' },
+  component: lazyRouteComponent(() => import('./pages/organization/groups.tsx'), 'GroupsPage'),
+});
+const apps = createRoute({
+  getParentRoute: () => organization,
+  path: '/apps',
+  staticData: { crumb: 'App permissions' },
+  component: lazyRouteComponent(() => import('./pages/organization/apps.tsx'), 'AppsPage'),
+});
+const entries = createRoute({
+  getParentRoute: () => organization,
+  path: '/entries',
+  staticData: { crumb: 'Entries' },
+  component: lazyRouteComponent(() => import('./pages/organization/entries.tsx'), 'EntriesPage'),
+});
 const members = createRoute({
   getParentRoute: () => organization,
   path: '/members',
@@ -584,7 +602,7 @@ const tree = root.addChildren([
     ]),
     operation,
     instanceById,
-    organization.addChildren([members, organizationQuotas, audit, organizationSignIn]),
+    organization.addChildren([members, groups, apps, entries, organizationQuotas, audit, organizationSignIn]),
     limits,
     platformAudit,
     images,

@@ -30,6 +30,9 @@ const shots: Shot[] = [
   { name: 'confirm-email', path: '/confirm-email/demo-secret-of-a-link-0001', scenario: 'out' },
   { name: 'register', path: '/register?code=M4WT-9RKP-2XQA-7BHN', scenario: 'out' },
   { name: 'registration', path: '/register/demo-secret-of-a-link-0001', scenario: 'out' },
+  { name: 'tenancy-groups', path: '/o/harbour/groups', scenario: 'seed' },
+  { name: 'tenancy-apps', path: '/o/harbour/apps' },
+  { name: 'tenancy-entries', path: '/o/harbour/entries' },
   { name: 'platform-users', path: '/platform/users', scenario: 'seed' },
   {
     name: 'platform-users-menu',

@@ -32,7 +32,22 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
   host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
-  member: [{ routes: ['membersList', 'invitationsList', 'organizationSignInGet', 'whoami'], params: () => ({}) }],
+  member: [
+    {
+      routes: [
+        'membersList',
+        'invitationsList',
+        'organizationSignInGet',
+        'whoami',
+        'groupsList',
+        'groupMembersList',
+        'grantsList',
+        'entriesList',
+        'projectsList',
+      ],
+      params: () => ({}),
+    },
+  ],
   project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
   quota: [
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },

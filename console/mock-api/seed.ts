@@ -525,5 +525,34 @@ export function seed(): MockState {
       after: action === 'instance.resize' ? { cpus: 4, memoryBytes: 8 * GIB, protected: true } : null,
     });
   }
+  const course = newId('grp');
+  state.groups.push({
+    id: course,
+    organization: state.organization.id,
+    name: 'autumn-course',
+    title: 'Autumn course',
+    role: null,
+    createdAt: iso(now - 9 * DAY),
+    people: state.members.slice(1, 3).map((each) => each.user.id),
+  });
+  for (const row of state.instances.filter((each) => each.phase === 'ready').slice(0, 3)) {
+    state.grants.push({
+      id: newId('grt'),
+      app: row.id,
+      subject: course,
+      permissions: ['open'],
+      grantedBy: state.user.email,
+      createdAt: iso(now - 8 * DAY),
+    });
+  }
+  state.entries.push({
+    id: newId('ent'),
+    organization: { id: state.organization.id, name: state.organization.name, title: state.organization.title },
+    user: { id: newId('usr'), email: 'root@quay.example', name: 'Quay Administration' },
+    reason: 'Asked for help: the desktop quay-paint does not start',
+    createdAt: iso(now - DAY),
+    expiresAt: iso(now - DAY + 3_600_000),
+    endedAt: null,
+  });
   return state;
 }

@@ -4,6 +4,7 @@ import {
   Activity,
   AppWindow,
   Boxes,
+  DoorOpen,
   Gauge,
   Globe,
   House,
@@ -13,6 +14,7 @@ import {
   Mail,
   ScrollText,
   Server,
+  ShieldCheck,
   SlidersHorizontal,
   Ticket,
   Users,
@@ -44,6 +46,15 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     const entries: NavEntry[] = [
       { key: 'members', label: 'Members', icon: Users, keys: 'g m', href: `${base}/members` },
     ];
+    if (roleMay(membership.role, 'group.read')) {
+      entries.push({ key: 'groups', label: 'Groups', icon: UsersRound, keys: 'g c', href: `${base}/groups` });
+    }
+    if (roleMay(membership.role, 'grant.read')) {
+      entries.push({ key: 'grants', label: 'App permissions', icon: ShieldCheck, keys: 'g f', href: `${base}/apps` });
+    }
+    if (roleMay(membership.role, 'entry.read')) {
+      entries.push({ key: 'entries', label: 'Entries', icon: DoorOpen, keys: 'g y', href: `${base}/entries` });
+    }
     if (roleMay(membership.role, 'quota.read')) {
       entries.push({ key: 'quotas', label: 'Quotas', icon: Gauge, keys: 'g q', href: `${base}/quotas` });
     }

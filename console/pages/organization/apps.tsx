@@ -1,0 +1,201 @@
+import { useQuery } from '@tanstack/react-query';
+import { useRouteContext } from '@tanstack/react-router';
+import { ShieldMinus, ShieldPlus } from 'lucide-react';
+import { useState } from 'react';
+import { toast } from 'sonner';
+import type { GrantPermission } from '#domain/authz.ts';
+import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { apiQuery, queryClient } from '../../api/queries.ts';
+import { QueryView } from '../../components/query-view.tsx';
+import { useMay } from '../../shell/session.ts';
+import { DataTable } from '../../table/data-table.tsx';
+import { Badge } from '../../ui/badge.tsx';
+import { Button } from '../../ui/button.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
+import { PageHeader } from '../../ui/page-header.tsx';
+import { Select } from '../../ui/select.tsx';
+
+type App = OutputOf<'appsList'>['items'][number];
+const words: Record<string, readonly GrantPermission[]> = {
+  open: ['open'],
+  both: ['open', 'terminal'],
+};
+const said: Record<GrantPermission, string> = { open: 'opens', terminal: 'terminal' };
+
+const PAGE = 200;
+
+/** Every page of a list: what is not shown here would look as if nobody held it. */
+async function everything<T>(read: (query: { limit: number; cursor?: string }) => Promise<Pages<T>>): Promise<T[]> {
+  const items: T[] = [];
+  let cursor: string | null = null;
+  do {
+    const page: Pages<T> = await read({ limit: PAGE, ...(cursor === null ? {} : { cursor }) });
+    items.push(...page.items);
+    cursor = page.nextCursor;
+  } while (cursor !== null);
+  return items;
+}
+type Pages<T> = { items: T[]; nextCursor: string | null };
+
+/** Who may use which app: choose apps, choose a person or a group, grant or revoke in one go. */
+export function AppsPage() {
+  const { organizationId } = useRouteContext({ from: '/shell/o/$organization' });
+  const may = useMay('grant.update');
+  const params = { organization: organizationId };
+  const apps = useQuery({
+    queryKey: ['appsList', { params }],
+    queryFn: () => everything((query) => call('appsList', { params, query })),
+  });
+  const grants = useQuery({
+    queryKey: ['grantsList', { params }],
+    queryFn: () => everything((query) => call('grantsList', { params, query })),
+  });
+  const people = useQuery({
+    queryKey: ['membersList', { params, all: true }],
+    queryFn: () => everything((query) => call('membersList', { params, query })),
+  });
+  const groups = useQuery(apiQuery('groupsList', { params }));
+  const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
+  const [subject, setSubject] = useState('');
+  const [level, setLevel] = useState('open');
+  const [revoking, setRevoking] = useState(false);
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | undefined>(undefined);
+
+  const subjects = [
+    ...(groups.data?.items.map((each) => ({ value: each.id as string, label: each.title, hint: 'Group' })) ?? []),
+    ...(people.data?.map(({ user }) => ({ value: user.id as string, label: user.name, hint: user.email })) ?? []),
+  ];
+  const nameOf = (id: string) => subjects.find((each) => each.value === id)?.label ?? id;
+  const blocked = !may
+    ? 'Your role does not allow this.'
+    : selected.size === 0
+      ? 'Choose apps in the list first.'
+      : selected.size > PAGE
+        ? `At most ${PAGE} at once.`
+        : subject === ''
+          ? 'Choose a person or a group first.'
+          : undefined;
+
+  async function change(permissions: readonly GrantPermission[]) {
+    setBusy(true);
+    setError(undefined);
+    try {
+      const { changed } = await call('grantsChange', {
+        params,
+        body: { changes: [...selected].map((app) => ({ app, subject, permissions: [...permissions] })) as never },
+      });
+      toast.success(changed === 1 ? 'One permission changed' : `${changed} permissions changed`);
+      setRevoking(false);
+      setSelected(new Set());
+    } catch (thrown) {
+      const { message } = toApiError(thrown);
+      if (revoking) setError(message);
+      else toast.error(message);
+    } finally {
+      setBusy(false);
+    }
+    await queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === 'grantsList' });
+  }
+
+  return (
+    <>
+      <PageHeader
+        title="App permissions"
+        description="Who may use single desktops and servers without a role in their project. Roles give more and are not shown here."
+      />
+      <div className="mb-4 flex flex-wrap items-center gap-2">
+        <Select
+          className="!w-60"
+          label="Person or group"
+          value={subject}
+          onChange={setSubject}
+          options={[{ value: '', label: 'Person or group…' }, ...subjects]}
+        />
+        <Select
+          className="!w-52"
+          label="What they may do"
+          value={level}
+          onChange={setLevel}
+          options={[
+            { value: 'open', label: 'May open', hint: 'Screen and private addresses' },
+            { value: 'both', label: 'May open, terminal', hint: 'And a terminal in it' },
+          ]}
+        />
+        <Button
+          tone="primary"
+          icon={<ShieldPlus />}
+          busy={busy && !revoking}
+          blocked={blocked}
+          onClick={() => void change(words[level] ?? [])}
+        >
+          Grant
+        </Button>
+        <Button icon={<ShieldMinus />} blocked={blocked} onClick={() => setRevoking(true)}>
+          Revoke…
+        </Button>
+        <span className="text-faint text-sm">{selected.size} chosen</span>
+      </div>
+      <QueryView query={apps}>
+        {(items) =>
+          items.length === 0 ? (
+            <p className="text-sm text-soft">There is no desktop or server yet.</p>
+          ) : (
+            <DataTable<App>
+              label="Apps"
+              rows={items}
+              rowId={(row) => row.app}
+              rowName={(row) => row.name}
+              {...(may ? { selected, onSelect: setSelected } : {})}
+              columns={[
+                {
+                  id: 'name',
+                  header: 'App',
+                  cell: (row) => (
+                    <div className="min-w-0">
+                      <p className="font-medium">{row.name}</p>
+                      <p className="truncate text-faint text-xs">
+                        {row.kind} in {row.project.name}
+                      </p>
+                    </div>
+                  ),
+                },
+                {
+                  id: 'who',
+                  header: 'Granted to',
+                  cell: (row) => {
+                    const held = grants.data?.filter((each) => each.app === row.app) ?? [];
+                    return held.length === 0 ? (
+                      <span className="text-faint">nobody</span>
+                    ) : (
+                      <span className="flex flex-wrap gap-1">
+                        {held.map((each) => (
+                          <Badge key={each.id}>
+                            {nameOf(each.subject)}: {each.permissions.map((permission) => said[permission]).join(', ')}
+                          </Badge>
+                        ))}
+                      </span>
+                    );
+                  },
+                },
+              ]}
+            />
+          )
+        }
+      </QueryView>
+      {revoking ? (
+        <ConfirmDialog
+          open
+          danger
+          onClose={() => setRevoking(false)}
+          onConfirm={() => void change([])}
+          busy={busy}
+          error={error}
+          title={`Take ${selected.size === 1 ? 'one app' : `${selected.size} apps`} away from ${nameOf(subject)}?`}
+          body="Open screens and terminals close at once. What roles and other groups give them stays."
+          confirmLabel="Revoke"
+        />
+      ) : null}
+    </>
+  );
+}
