@@ -442,7 +442,7 @@ const organizationQuotas = createRoute({
 
 const limits = createRoute({
   getParentRoute: () => shell,
-  path: '/admin/limits',
+  path: '/platform/limits',
   staticData: { crumb: 'Limits' },
   beforeLoad: ({ context }) => {
     if (!context.session.user.platformAdmin) throw notFound();
@@ -452,11 +452,11 @@ const limits = createRoute({
       queryClient.prefetchQuery(apiQuery('rateLimitsGet', {})),
       queryClient.prefetchQuery(apiQuery('outboundGet', {})),
     ]).then(() => undefined),
-  component: lazyRouteComponent(() => import('./pages/admin/limits.tsx'), 'LimitsPage'),
+  component: lazyRouteComponent(() => import('./pages/platform/limits.tsx'), 'LimitsPage'),
 });
 const platformAudit = createRoute({
   getParentRoute: () => shell,
-  path: '/admin/audit',
+  path: '/platform/audit',
   staticData: { crumb: 'Audit log of the installation' },
   beforeLoad: ({ context }) => {
     if (!context.session.user.platformAdmin) throw notFound();

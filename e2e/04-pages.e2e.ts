@@ -45,7 +45,7 @@ const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activit
 const inOrganization = ['/members', '/sign-in', '/quotas', '/audit'];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients'],
-  ...['/platform/users', '/platform/registration', '/platform/mail', '/admin/limits', '/admin/audit'],
+  ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
   ...['', '/security', '/sessions', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];
 

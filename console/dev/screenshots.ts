@@ -162,7 +162,7 @@ const shots: Shot[] = [
       await page.getByRole('textbox', { name: 'Instances' }).fill('1');
     },
   },
-  { name: 'limits', path: '/admin/limits' },
+  { name: 'limits', path: '/platform/limits' },
   { name: 'images', path: '/images', waitMs: 900 },
   {
     name: 'image-import',
@@ -230,7 +230,7 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'Remove older entries' }).waitFor();
     },
   },
-  { name: 'audit-platform', path: '/admin/audit' },
+  { name: 'audit-platform', path: '/platform/audit' },
   { name: 'account', path: '/account' },
   { name: 'security-none', path: '/account/security', scenario: 'seed' },
   {

@@ -70,21 +70,14 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   if (session.user.platformAdmin)
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
+      { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
+      { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
+      { key: 'mail', label: 'Mail', icon: Mail, keys: 'g d', href: '/platform/mail' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
-      { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/admin/limits' },
+      { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/platform/limits' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
-      { key: 'admin-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/admin/audit' },
+      { key: 'platform-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/platform/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });
-  if (session.user.platformAdmin) {
-    groups.push({
-      label: 'Platform',
-      entries: [
-        { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
-        { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
-        { key: 'mail', label: 'Mail', icon: Mail, keys: 'g d', href: '/platform/mail' },
-      ],
-    });
-  }
   return groups;
 }

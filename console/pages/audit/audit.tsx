@@ -36,8 +36,8 @@ export function AuditPage() {
 }
 
 export function PlatformAuditPage() {
-  const search = useSearch({ from: '/shell/admin/audit' });
-  const navigate = useNavigate({ from: '/admin/audit' });
+  const search = useSearch({ from: '/shell/platform/audit' });
+  const navigate = useNavigate({ from: '/platform/audit' });
   return (
     <AuditLog
       scope={null}
