@@ -270,11 +270,14 @@ export const routeRows: Record<RouteName, Row> = {
     return { params: { user } };
   },
   emailChangeCreate: async () => ({ body: { email: `${newName('new')}@example.test` } }),
-  emailChangeDelete: plain,
+  emailChangeDelete: async ({ db, place, caller }) => {
+    await addEmailChange(db, caller ?? place.person);
+    return {};
+  },
   emailChangeConfirm: async ({ db, place, caller }) => ({
     body: { token: await addEmailChange(db, caller ?? place.person) },
   }),
-  passwordForgotten: async () => ({ body: { email: `${newName('nobody')}@example.test` } }),
+  passwordForgotten: async ({ db }) => ({ body: { email: (await makeUser(db)).email } }),
   passwordReset: async ({ db }) => ({
     body: { token: await addPasswordReset(db, (await makeUser(db)).id), password: `${PASSWORD} and more` },
   }),

@@ -8,7 +8,7 @@ import type { OrganizationId } from '#domain/ids.ts';
 import { insertContent, record } from '#server/store/audit.ts';
 import { asSystem } from '#server/store/authorized.ts';
 import { openDatabase, openPool, transact } from '#server/store/database.ts';
-import { buryOld, checkChain, keepHead } from '#server/workflows/audit-proof.ts';
+import { buryOld, checkChain, isHeadDue, keepHead } from '#server/workflows/audit-proof.ts';
 import { exportAuditText, verifyAuditText } from '#testkit/audit.ts';
 import type { TestDatabase } from '#testkit/databases.ts';
 import { newId } from '#testkit/factories.ts';
@@ -190,6 +190,20 @@ describe('I6: the chain', () => {
     const { rows } = await sql<{ target: string }>`select a.target from audit a join audit_link l on l.seq = a.seq
       where a.target in ('slow', 'not held up') order by l.position`.execute(server.app.db);
     expect(rows.map((row) => row.target)).toEqual(['not held up', 'slow']);
+  });
+});
+
+describe('I6: signed heads', () => {
+  it('are due an hour after the last when anything is new, and not before', async () => {
+    await change();
+    const head = await keepHead(parts(), home.organization);
+    expect(head).not.toBeNull();
+    const inMinutes = (minutes: number) => ({ ...parts(), now: () => new Date(Date.now() + minutes * 60_000) });
+    expect(await isHeadDue(inMinutes(120), home.organization)).toBe(false);
+    await change();
+    expect(await isHeadDue(inMinutes(59), home.organization)).toBe(false);
+    expect(await isHeadDue(inMinutes(61), home.organization)).toBe(true);
+    expect(await keepHead(parts(), home.organization)).toMatchObject({ position: (head?.position ?? 0) + 1 });
   });
 });
 

@@ -237,6 +237,26 @@ async function freshlySignedIn(person: { email: string; secret: string }): Promi
 }
 
 describe('I3: ways to a session', () => {
+  it('I2: signed out by an administrator, disabled or deleted: every session and token ends at once', async () => {
+    await refresh();
+    const { owner, organization } = world;
+    const ways: ((user: string) => Promise<unknown>)[] = [
+      (user) => owner.call(api.usersSignOut, { params: { user } }),
+      (user) => owner.call(api.usersUpdate, { params: { user }, body: { disabled: true } }),
+      (user) => owner.call(api.usersDelete, { params: { user }, body: { handOver: [] } }),
+    ];
+    for (const [index, end] of ways.entries()) {
+      const email = `ended-${index}@example.test`;
+      const client = await owner.addMember(organization, 'member', email);
+      const clients = [client, await client.again(email), await client.program()];
+      for (const each of clients) expect((await each.try(api.whoami)).statusCode).toBe(200);
+      await end(client.userId ?? '');
+      for (const each of clients) expect((await each.try(api.whoami)).statusCode, `way ${index}`).toBe(401);
+      const again = await client.try(api.signIn, { body: { email, password: PASSWORD } });
+      expect(again.statusCode).toBe(index === 0 ? 201 : 401);
+    }
+  });
+
   it('I3: a forgotten password that is set anew does not go round the second factor; its link works once', async () => {
     const { email, secret, client } = await withTotp();
     await server.anonymous.call(api.passwordForgotten, { body: { email } });
