@@ -47,7 +47,6 @@ export const actions = [
   'instance.rollback',
   'instance.archive',
   'instance.purge',
-  'instance.transfer',
   'instance.open',
   'instance.terminal',
   'instance.logs',
@@ -142,7 +141,6 @@ const admin: readonly Action[] = [
   'project.share',
   'quota.update',
   'instance.purge',
-  'instance.transfer',
 ];
 
 export const permissionTable: Record<Role, readonly Action[]> = {
