@@ -81,6 +81,8 @@ export type ServerConfig = z.output<typeof serverConfigSchema>;
 export const edgeConfigSchema = z.strictObject({
   ...installation,
   socket: path,
+  /** Where Caddy brings the connections of private routes that stay open. */
+  bridgeSocket: path,
   database: databaseSchema,
   agent: agentCallerSchema,
   secrets: z.strictObject({ edgeKeyFile: path }),

@@ -4,6 +4,7 @@ import { type GrantPermission, type Role, roles } from '#domain/authz.ts';
 import type { DesiredState, InstancePhase, ObservedState } from '#domain/instances.ts';
 import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import { type Allowed, Authorizer, headerSafe, hostnameOf, type UserRequest } from './authorize.ts';
+import type { Ticket } from './bridge.ts';
 import type { Lookup } from './feed.ts';
 import type { Answer } from './pages.ts';
 import { addressGuard } from './pools.ts';
@@ -36,6 +37,7 @@ let tables: EdgeTables;
 let state: EdgeState;
 let asked: Lookup[];
 let answers: Map<string, () => void>;
+let tickets: Ticket[];
 const passes = new RoutePasses(Buffer.alloc(32, 7));
 
 function authorizer(at = now): Authorizer {
@@ -54,6 +56,10 @@ function authorizer(at = now): Authorizer {
   return new Authorizer({
     knowledge,
     passes,
+    bridge: (ticket) => {
+      tickets.push(ticket);
+      return `pass-${tickets.length}`;
+    },
     site,
     mayDial: addressGuard({ pool4: '10.64.0.0/16', prefix6: 'fd42:1:2' }),
     signIn: new SignIn({ knowledge, passes, codes: new SignInCodes(random), site, random }),
@@ -85,6 +91,7 @@ const page = { accept: 'text/html' };
 beforeEach(() => {
   asked = [];
   answers = new Map();
+  tickets = [];
   tables = {
     routes: [
       {
@@ -148,6 +155,7 @@ describe('authorize', () => {
   it('I2: lets a member in and says everything the instance may know', async () => {
     expect(await ask({ cookie: `a=1; ${pass()}` })).toEqual({
       upstream: '10.64.0.10:8080',
+      bridge: '',
       user,
       email: 'p%C3%A4t@example.test',
       role: 'member',
@@ -157,11 +165,44 @@ describe('authorize', () => {
   });
 
   it('I2: a public route stays anonymous for strangers and names members', async () => {
-    const nobody = { upstream: '10.64.0.10:80', user: '', email: '', role: '', cookie: '' };
+    const nobody = { upstream: '10.64.0.10:80', bridge: '', user: '', email: '', role: '', cookie: '' };
     expect(await ask({ host: 'open.berth.localhost:8443' })).toEqual(nobody);
     expect(await ask({ host: 'open.berth.localhost', authorization: `Bearer ${token}` })).toMatchObject({ user });
     state.replace({ ...tables, access: [holds('owner', { organizationId: other })] });
     expect(await ask({ host: 'open.berth.localhost', authorization: `Bearer ${token}` })).toEqual(nobody);
+  });
+
+  it('I4: what stays open on a private route gets a pass for the bridge and no address; everything else none', async () => {
+    const own = { cookie: pass(), origin: 'https://app.berth.localhost' };
+    for (const more of [
+      { upgrade: 'websocket' },
+      { upgrade: ',websocket' },
+      { upgrade: 'something-new' },
+      { accept: 'text/event-stream' },
+      { accept: 'application/json, Text/Event-Stream;q=0.5' },
+      { method: 'CONNECT' },
+    ]) {
+      tickets = [];
+      expect(await ask({ ...own, ...more })).toMatchObject({ upstream: '', bridge: 'pass-1', user, role: 'member' });
+      expect(tickets).toEqual([
+        {
+          caller: { kind: 'session', id: session, userId: user, scopes: null },
+          role: 'member',
+          hostname: 'app.berth.localhost',
+          routeId: id('rte', 1),
+          instanceId: id('ins', 1),
+          address: '10.64.0.10',
+          port: 8080,
+        },
+      ]);
+    }
+    tickets = [];
+    expect(await ask(own)).toMatchObject({ bridge: '' });
+    expect(await ask({ host: 'open.berth.localhost', upgrade: 'websocket' })).toMatchObject({ bridge: '' });
+    expect(await ask({ host: 'open.berth.localhost', accept: 'text/event-stream' })).toMatchObject({ bridge: '' });
+    expect(await status({ upgrade: 'websocket' })).toBe(401);
+    expect(await status({ cookie: pass(), origin: 'https://evil.example', upgrade: 'websocket' })).toBe(403);
+    expect(tickets).toEqual([]);
   });
 
   it.each(roles)(

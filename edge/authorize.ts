@@ -5,14 +5,16 @@
 import { CONSOLE_SCREEN_PATH, ROUTE_COOKIE } from '#contract/edge.ts';
 import { type Holding, holdingMay } from '#domain/authz.ts';
 import { scopesAllow } from '#domain/scopes.ts';
+import type { Ticket } from './bridge.ts';
 import { bearerToken, isCaller, type Knowledge, knownBearer } from './callers.ts';
 import { cookieValue, withoutBerthCookies } from './cookies.ts';
+import { isRunning } from './doors.ts';
 import type { Lookup } from './feed.ts';
 import { type Answer, redirect, wantsPage } from './pages.ts';
 import * as refusals from './refusals.ts';
 import type { RoutePasses } from './route-pass.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from './snapshot.ts';
-import type { Caller, EdgeInstance, EdgeRoute } from './state.ts';
+import type { Caller, EdgeInstance, EdgeRoute, EdgeState } from './state.ts';
 
 /** What Caddy tells about a client's request; absent headers are empty strings. */
 export type UserRequest = {
@@ -29,8 +31,13 @@ export type UserRequest = {
   upgrade: string;
 };
 
-/** Let through: where to, who it is (empty for nobody) and which cookies the instance may see. */
-export type Allowed = { upstream: string; user: string; email: string; role: string; cookie: string };
+/** Who a request is from, as an instance is told; empty for nobody. */
+export type Told = { user: string; email: string; role: string };
+/**
+ * Let through: to `upstream` directly, or with the pass `bridge` to edge's own bridge (the other one is empty); who it
+ * is and which cookies the instance may see.
+ */
+export type Allowed = Told & { upstream: string; bridge: string; cookie: string };
 type Need = { need: Lookup; missMs?: number };
 type Decision = Allowed | Answer | Need;
 
@@ -65,9 +72,25 @@ function fromOwnPages(request: UserRequest, hostname: string, site: Site): boole
   return request.origin === '' || request.origin === originOf(hostname, site);
 }
 
+/** Whether the answer may go on after the decision: a WebSocket or other new protocol, or events. */
+function staysOpen(request: UserRequest): boolean {
+  return (
+    request.upgrade !== '' || request.method === 'CONNECT' || request.accept.toLowerCase().includes('text/event-stream')
+  );
+}
+
+/** What an instance is told of a caller. Only who holds something there is named; on a public route everybody else stays anonymous. */
+export function toldOf(state: EdgeState, caller: Caller | undefined, holding: Holding): Told {
+  const user = caller === undefined || !holdingMay(holding, 'instance.read') ? undefined : state.user(caller.userId);
+  if (user === undefined) return { user: '', email: '', role: '' };
+  return { user: user.id, email: headerSafe(user.email), role: holding.role ?? 'guest' };
+}
+
 export type AuthorizerOptions = {
   knowledge: Knowledge;
   passes: RoutePasses;
+  /** Makes the pass with which Caddy brings a connection that stays open to the bridge. */
+  bridge(ticket: Ticket): string;
   /** May this address be dialled at all? See pools.ts. */
   mayDial(address: string): boolean;
   site: Site;
@@ -183,10 +206,7 @@ export class Authorizer {
   ): Decision {
     const { state } = this.#o.knowledge;
     const instance = state.instance(route.instanceId);
-    const runs =
-      instance !== undefined &&
-      instance.phase === 'ready' &&
-      (instance.observed === 'running' || (instance.observed === 'unknown' && instance.desired === 'running'));
+    const runs = instance !== undefined && isRunning(instance);
     if (!runs && !asked.has('instance')) {
       return { need: { by: 'instance', key: route.instanceId }, missMs: INSTANCE_MISS_MS };
     }
@@ -196,16 +216,13 @@ export class Authorizer {
       this.#o.onBadAddress(instance);
       return refusals.noAddress(request.accept, instance);
     }
-    // Only who holds something here is named to an instance; on a public route everybody else stays anonymous.
-    const named = holdingMay(holding, 'instance.read');
-    const user = caller === undefined || !named ? undefined : state.user(caller.userId);
-    return {
-      upstream: `${instance.address4}:${route.port}`,
-      user: user?.id ?? '',
-      email: user === undefined ? '' : headerSafe(user.email),
-      role: user === undefined ? '' : (holding.role ?? 'guest'),
-      cookie: withoutBerthCookies(request.cookie),
-    };
+    const told = { ...toldOf(state, caller, holding), cookie: withoutBerthCookies(request.cookie) };
+    if (route.visibility !== 'public' && caller !== undefined && staysOpen(request)) {
+      const { hostname, id: routeId, instanceId, port } = route;
+      const ticket = { caller, role: told.role, hostname, routeId, instanceId, address: instance.address4, port };
+      return { ...told, upstream: '', bridge: this.#o.bridge(ticket) };
+    }
+    return { ...told, upstream: `${instance.address4}:${route.port}`, bridge: '' };
   }
 }
 

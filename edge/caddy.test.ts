@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { type CaddyJson, caddyConfig, httpsOrigin, isLocalName, parseCaddyVersion } from './caddy.ts';
+import { caddyConfig } from './caddy.ts';
+import { type CaddyJson, httpsOrigin, isLocalName, parseCaddyVersion } from './caddy-parts.ts';
 
 const input = {
   version: '2.11.2',
@@ -7,7 +8,12 @@ const input = {
   controlPort: 9443,
   httpsPort: 443,
   httpPort: 80,
-  sockets: { server: '/run/b/server.sock', edge: '/run/b/edge.sock', admin: '/run/b/admin.sock' },
+  sockets: {
+    server: '/run/b/server.sock',
+    edge: '/run/b/edge.sock',
+    bridge: '/run/b/bridge.sock',
+    admin: '/run/b/admin.sock',
+  },
   storageDirectory: '/var/lib/b/caddy',
 };
 
@@ -44,6 +50,7 @@ describe('caddyConfig', () => {
 
   it('I6: nothing is dialled but the own sockets and what edge named', () => {
     expect([...new Set(all(caddyConfig(input), 'dial'))].sort()).toEqual([
+      'unix//run/b/bridge.sock',
       'unix//run/b/edge.sock',
       'unix//run/b/server.sock',
       '{http.vars.berth_upstream}',

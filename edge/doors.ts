@@ -9,15 +9,13 @@ import { type Action, type Holding, holdingMay } from '#domain/authz.ts';
 import { scopesAllow } from '#domain/scopes.ts';
 import type { Knowledge } from './callers.ts';
 import type { Caller, EdgeInstance } from './state.ts';
+import { type Refusal, Watch, type Watched } from './watch.ts';
 
-export const RECHECK_MS = 500;
 export const CONNECTIONS_MAX = 1_000;
 export const CONNECTIONS_PER_USER_MAX = 32;
 export const CONNECTIONS_PER_INSTANCE_MAX = 24;
 const PING_MS = 25_000;
 const INSTANCE_MISS_MS = 200;
-
-export type Refusal = { code: number; reason: string };
 
 /** True when there is (or may be) something to connect to. */
 export function isRunning(instance: EdgeInstance): boolean {
@@ -30,19 +28,21 @@ export function holdingOf({ state, now }: Knowledge, userId: string, instance: E
   return state.holding(userId, { organizationId: instance.organizationId, instanceId: instance.id }, now());
 }
 
-type Open = { socket: WebSocket; caller: Caller; instanceId: string; action: Action; alive: boolean };
+type Open = Watched & { socket: WebSocket; alive: boolean };
 
 export class Doors {
   readonly #knowledge: Knowledge;
-  readonly #open = new Set<Open>();
-  readonly #timers: NodeJS.Timeout[];
-  readonly #forget: () => void;
+  readonly #watch: Watch<Open>;
+  readonly #timer: NodeJS.Timeout;
 
   constructor(knowledge: Knowledge) {
     this.#knowledge = knowledge;
-    this.#forget = knowledge.state.onChange(() => this.#recheck());
-    this.#timers = [setInterval(() => this.#recheck(), RECHECK_MS), setInterval(() => this.#ping(), PING_MS)];
-    for (const timer of this.#timers) timer.unref();
+    this.#watch = new Watch(knowledge, {
+      whole: CONNECTIONS_MAX,
+      perUser: CONNECTIONS_PER_USER_MAX,
+      perInstance: CONNECTIONS_PER_INSTANCE_MAX,
+    });
+    this.#timer = setInterval(() => this.#ping(), PING_MS).unref();
   }
 
   /** Whether `caller` may do `action` to the instance now; null when they may. */
@@ -72,42 +72,31 @@ export class Doors {
 
   /** Lets the socket in and watches it until it closes; closes it at once when a bound is reached. */
   enter(socket: WebSocket, caller: Caller, action: Action, instanceId: string): boolean {
-    let ofUser = 0;
-    let ofInstance = 0;
-    for (const open of this.#open) {
-      if (open.caller.userId === caller.userId) ofUser++;
-      if (open.instanceId === instanceId) ofInstance++;
-    }
-    if (
-      this.#open.size >= CONNECTIONS_MAX ||
-      ofUser >= CONNECTIONS_PER_USER_MAX ||
-      ofInstance >= CONNECTIONS_PER_INSTANCE_MAX
-    ) {
+    const entry: Open = {
+      socket,
+      caller,
+      instanceId,
+      alive: true,
+      refusal: () => this.refusal(caller, action, instanceId),
+      cut: ({ code, reason }) => shut(socket, code, reason),
+    };
+    if (!this.#watch.enter(entry)) {
       socket.close(closeCodes.tooMany, 'Too many open screens, terminals and logs. Close some.');
       return false;
     }
-    const entry: Open = { socket, caller, instanceId, action, alive: true };
-    this.#open.add(entry);
     socket.on('pong', () => {
       entry.alive = true;
     });
-    socket.on('close', () => this.#open.delete(entry));
+    socket.on('close', () => this.#watch.leave(entry));
     return true;
   }
 
   get size(): number {
-    return this.#open.size;
-  }
-
-  #recheck(): void {
-    for (const { socket, caller, action, instanceId } of this.#open) {
-      const refusal = this.refusal(caller, action, instanceId);
-      if (refusal !== null) shut(socket, refusal.code, refusal.reason);
-    }
+    return this.#watch.size;
   }
 
   #ping(): void {
-    for (const entry of this.#open) {
+    for (const entry of this.#watch.entries()) {
       if (!entry.alive) entry.socket.terminate();
       entry.alive = false;
       if (entry.socket.readyState === entry.socket.OPEN) entry.socket.ping();
@@ -115,9 +104,8 @@ export class Doors {
   }
 
   stop(): void {
-    this.#forget();
-    for (const timer of this.#timers) clearInterval(timer);
-    for (const { socket } of this.#open) shut(socket, 1001, 'Berth is restarting.');
+    clearInterval(this.#timer);
+    this.#watch.stop({ code: 1001, reason: 'Berth is restarting.' });
   }
 }
 

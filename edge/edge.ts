@@ -4,6 +4,7 @@ import type { EdgeConfig } from '#contract/config.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { AgentClient } from './agent.ts';
 import { Authorizer, type Site } from './authorize.ts';
+import { Bridge } from './bridge.ts';
 import type { Knowledge } from './callers.ts';
 import { Feed } from './feed.ts';
 import { edgeServer } from './http.ts';
@@ -22,7 +23,10 @@ type LogFunction = (fields: object, message: string) => void;
 export type EdgeLog = { info: LogFunction; warn: LogFunction; error: LogFunction };
 
 export type EdgeOptions = {
-  config: Pick<EdgeConfig, 'domain' | 'ports' | 'consoleOrigin' | 'socket' | 'database' | 'snapshotDir' | 'network'> & {
+  config: Pick<
+    EdgeConfig,
+    'domain' | 'ports' | 'consoleOrigin' | 'socket' | 'bridgeSocket' | 'database' | 'snapshotDir' | 'network'
+  > & {
     agent: { socket: string };
   };
   /** The installation's key that edge signs its cookies with. */
@@ -74,9 +78,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const passes = new RoutePasses(options.edgeKey);
   const signIn = new SignIn({ knowledge, passes, codes: new SignInCodes(random), site, random });
   const sockets = new Sockets({ knowledge, agent, screens, consoleOrigin: config.consoleOrigin });
+  const bridge = new Bridge({ knowledge, doors: sockets.doors, random });
   const authorizer = new Authorizer({
     knowledge,
     passes,
+    bridge: (ticket) => bridge.admit(ticket),
     mayDial,
     site,
     signIn,
@@ -95,13 +101,20 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       knowledge: feed.live ? 'live' : state.confirmedAt === 0 ? 'none' : 'remembered',
       ...state.counts(),
       ...sockets.counts(),
+      bridged: bridge.size,
     }),
     log,
   });
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(config.socket, resolve);
-  });
+  // The bridge first: whoever is told to use it finds it.
+  for (const [listener, socket] of [
+    [bridge.server, config.bridgeSocket],
+    [server, config.socket],
+  ] as const) {
+    await new Promise<void>((resolve, reject) => {
+      listener.once('error', reject);
+      listener.listen(socket, resolve);
+    });
+  }
   return {
     server,
     state,
@@ -109,11 +122,12 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       sockets.stop();
+      const bridgeClosed = bridge.stop();
       server.closeIdleConnections();
       await keeper.stop();
       await feed.stop();
       setTimeout(() => server.closeAllConnections(), 1_000).unref();
-      await closed;
+      await Promise.all([closed, bridgeClosed]);
     },
   };
 }

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { closeCodes, edgePaths } from '#contract/edge.ts';
 import { mayHaveCertificate } from './ask.ts';
 import { type Authorizer, hostnameOf, type Site, type UserRequest } from './authorize.ts';
-import { INTERNAL_ASK, INTERNAL_AUTHORIZE, INTERNAL_UNREACHABLE, UPSTREAM_HEADERS } from './caddy.ts';
+import { INTERNAL_ASK, INTERNAL_AUTHORIZE, INTERNAL_UNREACHABLE, UPSTREAM_HEADERS } from './caddy-parts.ts';
 import { identify, type Knowledge } from './callers.ts';
 import { type Answer, problem } from './pages.ts';
 import * as refusals from './refusals.ts';
@@ -63,6 +63,8 @@ export function edgeServer(options: HttpOptions): Server {
     response.writeHead(200, [
       UPSTREAM_HEADERS.upstream,
       verdict.upstream,
+      UPSTREAM_HEADERS.bridge,
+      verdict.bridge,
       UPSTREAM_HEADERS.user,
       verdict.user,
       UPSTREAM_HEADERS.email,

@@ -47,7 +47,7 @@ const log = pino({
   ],
 });
 
-rmSync(config.socket, { force: true });
+for (const socket of [config.socket, config.bridgeSocket]) rmSync(socket, { force: true });
 const edge = await startEdge({
   config,
   edgeKey,

@@ -34,6 +34,27 @@ export function otherSite(accept: string): Answer {
   return refusal(accept, 'forbidden_origin', { title: 'Stopped', text }, id());
 }
 
+/** At the bridge: nothing that Caddy would bring. */
+export function noPass(accept: string): Answer {
+  const text = 'This connection has no valid pass. Open it again.';
+  return refusal(accept, 'forbidden', { title: 'Stopped', text }, id());
+}
+
+/** At the bridge: allowed a moment ago, no longer. */
+export function ended(accept: string, reason: string): Answer {
+  return refusal(accept, 'forbidden', { title: 'You may not stay', text: reason }, id());
+}
+
+export function tooManyOpen(accept: string): Answer {
+  const text = 'Too many connections are open to it, or by you. Close some.';
+  return refusal(accept, 'rate_limited', { title: 'Too many connections', text }, id());
+}
+
+export function bodyOfUpgrade(accept: string): Answer {
+  const text = 'A request that changes the protocol may not have a body.';
+  return refusal(accept, 'invalid_input', { title: 'Stopped', text }, id());
+}
+
 export function switchedOff(accept: string): Answer {
   const text = 'Its owner has switched this address off.';
   return refusal(accept, 'not_found', { title: 'Switched off', text }, id());

@@ -50,35 +50,57 @@ export class RoutePasses {
 export const CODE_SECONDS_MAX = 60;
 const CODES_MAX = 10_000;
 
-export type LentSignIn = { sessionId: string; hostname: string; state: string; path: string };
-
-/** Single-use codes that carry a sign-in from the console to a route's host name; they live in memory only. */
-export class SignInCodes {
-  readonly #codes = new Map<string, LentSignIn & { expiresAt: number }>();
+/** Things that can be fetched once, for a while, by an unguessable code; they live in memory only, the oldest go first. */
+export class OneTimeCodes<T> {
+  readonly #codes = new Map<string, { value: T; expiresAt: number }>();
   readonly #random: () => string;
+  readonly #ms: number;
 
   /** `random` makes an unguessable string of URL-safe characters. */
-  constructor(random: () => string) {
+  constructor(random: () => string, seconds: number) {
     this.#random = random;
+    this.#ms = seconds * 1000;
   }
 
-  issue(lent: LentSignIn, now: number): string {
+  issue(value: T, now: number): string {
     for (const [code, { expiresAt }] of this.#codes) {
       // Insertion order is age order: the first live one ends the sweep.
       if (expiresAt > now && this.#codes.size < CODES_MAX) break;
       this.#codes.delete(code);
     }
     const code = this.#random();
-    this.#codes.set(code, { ...lent, expiresAt: now + CODE_SECONDS_MAX * 1000 });
+    this.#codes.set(code, { value, expiresAt: now + this.#ms });
     return code;
+  }
+
+  /** Right or too late, it is gone afterwards. */
+  take(code: string, now: number): T | undefined {
+    const found = this.#codes.get(code);
+    if (found === undefined) return undefined;
+    this.#codes.delete(code);
+    return found.expiresAt <= now ? undefined : found.value;
+  }
+}
+
+export type LentSignIn = { sessionId: string; hostname: string; state: string; path: string };
+
+/** Single-use codes that carry a sign-in from the console to a route's host name. */
+export class SignInCodes {
+  readonly #codes: OneTimeCodes<LentSignIn>;
+
+  /** `random` makes an unguessable string of URL-safe characters. */
+  constructor(random: () => string) {
+    this.#codes = new OneTimeCodes(random, CODE_SECONDS_MAX);
+  }
+
+  issue(lent: LentSignIn, now: number): string {
+    return this.#codes.issue(lent, now);
   }
 
   /** Takes the code: right or wrong host name, it is gone afterwards. */
   take(code: string, hostname: string, state: string | undefined, now: number): LentSignIn | undefined {
-    const lent = this.#codes.get(code);
-    if (lent === undefined) return undefined;
-    this.#codes.delete(code);
-    if (lent.expiresAt <= now || lent.hostname !== hostname || state === undefined || lent.state !== state)
+    const lent = this.#codes.take(code, now);
+    if (lent === undefined || lent.hostname !== hostname || state === undefined || lent.state !== state)
       return undefined;
     return lent;
   }

@@ -61,6 +61,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
       postgres: join(runDir, 'postgres'),
       server: join(runDir, 'server/http.sock'),
       edge: join(runDir, 'edge/http.sock'),
+      edgeBridge: join(runDir, 'edge/bridge.sock'),
       agent: join(runDir, 'agent/agent.sock'),
       caddyAdmin: join(runDir, 'caddy/admin.sock'),
       supervisor: join(runDir, 'supervisor/control.sock'),

@@ -276,6 +276,7 @@ function edge(input: ProcessInput): ProcessSpec {
   const configuration: EdgeConfig = {
     ...shared(input),
     socket: layout.sockets.edge,
+    bridgeSocket: layout.sockets.edgeBridge,
     database: { url: input.edgeDatabaseUrl ?? input.databaseUrl ?? postgresUrl(layout.sockets.postgres, 'berth_edge') },
     agent: { socket: layout.sockets.agent, tokenFile: copySecretFor(layout, 'edge', 'agent-token-edge', user) },
     secrets: { edgeKeyFile: copySecretFor(layout, 'edge', 'edge.key', user) },
@@ -301,7 +302,12 @@ function caddy(input: ProcessInput): ProcessSpec {
     controlPort: config.ports.control,
     httpsPort: config.ports.https,
     httpPort: config.ports.http,
-    sockets: { server: layout.sockets.server, edge: layout.sockets.edge, admin: layout.sockets.caddyAdmin },
+    sockets: {
+      server: layout.sockets.server,
+      edge: layout.sockets.edge,
+      bridge: layout.sockets.edgeBridge,
+      admin: layout.sockets.caddyAdmin,
+    },
     storageDirectory: caddyStorage(layout),
   });
   const text = `${JSON.stringify(configuration, null, 2)}\n`;

@@ -114,7 +114,7 @@ export class Ingress {
     return `https://${hostname}:${this.ports.https}${path}`;
   }
 
-  socket(name: 'edge' | 'server' | 'admin'): string {
+  socket(name: 'edge' | 'bridge' | 'server' | 'admin'): string {
     return join(this.dir, `${name}.sock`);
   }
 
@@ -134,6 +134,7 @@ export class Ingress {
       consoleOrigin: this.consoleOrigin,
       logLevel: 'info',
       socket: this.socket('edge'),
+      bridgeSocket: this.socket('bridge'),
       database: { url: this.#o.databaseUrl },
       agent: { socket: this.#o.agentSocket ?? join(this.dir, 'nobody.sock'), tokenFile: join(this.dir, 'agent.token') },
       secrets: { edgeKeyFile: join(this.dir, 'edge.key') },
@@ -149,7 +150,7 @@ export class Ingress {
   }
 
   /** Answer of edge's own /healthz; null when it does not answer. */
-  edgeHealth(): Promise<{ knowledge: string; connections: number; terminals: number } | null> {
+  edgeHealth(): Promise<{ knowledge: string; connections: number; terminals: number; bridged: number } | null> {
     return new Promise((resolve) => {
       const call = plainRequest({ socketPath: this.socket('edge'), path: '/healthz', timeout: 1000 }, (response) => {
         let text = '';
@@ -179,7 +180,12 @@ export class Ingress {
       controlPort: this.ports.control,
       httpsPort: this.ports.https,
       httpPort: this.ports.http,
-      sockets: { server: this.socket('server'), edge: this.socket('edge'), admin: this.socket('admin') },
+      sockets: {
+        server: this.socket('server'),
+        edge: this.socket('edge'),
+        bridge: this.socket('bridge'),
+        admin: this.socket('admin'),
+      },
       storageDirectory: join(this.dir, 'caddy'),
     });
     const file = join(this.dir, 'caddy.json');

@@ -1,0 +1,138 @@
+/** What Caddy's configuration is made of: names, limits and handlers that both planes share. */
+export const CADDY_HEADER_BYTES_MAX = 64 * 1024;
+/** How long a request waits for edge or server to come back from a restart before it fails closed. */
+const RESTART_WAIT_NS = 5_000_000_000;
+const RETRY_EVERY_NS = 50_000_000;
+export const DIAL_UPSTREAM_NS = 4_000_000_000;
+const EDGE_IDLE_CONNECTIONS_MAX = 256;
+/** Detaches nothing, only flushes: old versions read -1 as "never cancel the upstream", so they get 10 ms. */
+export const FLUSH_SOON_NS = 10_000_000;
+
+/** Paths on edge.sock that only Caddy asks for; the control plane forwards none of them. */
+export const INTERNAL_AUTHORIZE = '/internal/authorize';
+export const INTERNAL_ASK = '/internal/ask';
+export const INTERNAL_UNREACHABLE = '/internal/unreachable';
+/** Where Caddy asks itself for certificate permission on the plain HTTP port (its client cannot dial unix sockets). */
+export const ASK_PATH = '/.berth/ask';
+
+/**
+ * What edge answers with on success; every one is always present, so nothing of the client's can shine through. Either
+ * `upstream` (an address to dial) or `bridge` (a pass for edge's own bridge) has a value, the other is empty.
+ */
+export const UPSTREAM_HEADERS = {
+  upstream: 'X-Berth-Upstream',
+  bridge: 'X-Berth-Bridge',
+  user: 'X-Berth-User',
+  email: 'X-Berth-Email',
+  role: 'X-Berth-Role',
+  cookie: 'X-Berth-Cookie',
+} as const;
+
+export type CaddyInput = {
+  /** `caddy version`, such as '2.11.2' or 'v2.6.2 h1:...'. */
+  version: string;
+  /** Console domain, such as 'berth.localhost'. */
+  domain: string;
+  controlPort: number;
+  httpsPort: number;
+  httpPort: number;
+  sockets: { server: string; edge: string; bridge: string; admin: string };
+  /** Directory of certificates and of the internal CA. */
+  storageDirectory: string;
+};
+
+export type CaddyJson = null | boolean | number | string | CaddyJson[] | { [key: string]: CaddyJson };
+
+/** [major, minor, patch] of a `caddy version` line. Errors: RangeError when it is none. */
+export function parseCaddyVersion(text: string): [number, number, number] {
+  const match = /(\d+)\.(\d+)\.(\d+)/.exec(text);
+  if (match === null) throw new RangeError(`not a Caddy version: ${text}`);
+  return [Number(match[1]), Number(match[2]), Number(match[3])];
+}
+
+export function atLeast(version: [number, number, number], minor: number, patch = 0): boolean {
+  if (version[0] !== 2) return version[0] > 2;
+  return version[1] > minor || (version[1] === minor && version[2] >= patch);
+}
+
+/** True for names that only ever mean this machine: no HSTS there, it would outlive the installation. */
+export function isLocalName(domain: string): boolean {
+  return domain === 'localhost' || domain.endsWith('.localhost');
+}
+
+/** `https://name` with the port only when it is not 443. */
+export function httpsOrigin(name: string, port: number): string {
+  return port === 443 ? `https://${name}` : `https://${name}:${port}`;
+}
+
+/** What clients may never send past Caddy: Berth's own headers and every forwarding header, in all spellings. */
+export const clientHeadersRemoved: CaddyJson = {
+  handler: 'headers',
+  request: {
+    delete: [
+      'X-Berth*',
+      'X_Berth*',
+      'X-Forwarded*',
+      'X_Forwarded*',
+      'Forwarded',
+      'X-Real-Ip',
+      'X_Real_Ip',
+      'X-Real_Ip',
+      'X_Real-Ip',
+    ],
+  },
+};
+
+export const waitForRestart: CaddyJson = { try_duration: RESTART_WAIT_NS, try_interval: RETRY_EVERY_NS };
+export const unixTransport: CaddyJson = {
+  protocol: 'http',
+  keep_alive: { enabled: true, max_idle_conns_per_host: EDGE_IDLE_CONNECTIONS_MAX },
+};
+export const toUnix = (path: string): CaddyJson => [{ dial: `unix/${path}` }];
+export const fromClient = (name: string): CaddyJson => [`{http.request.header.${name}}`];
+export const fromEdge = (name: string): string => `{http.reverse_proxy.header.${name}}`;
+
+/** Asks edge with a request that carries only what edge reads: fast, and nothing else can matter. */
+export function askEdge(
+  input: CaddyInput,
+  path: string,
+  more: { [header: string]: CaddyJson },
+): { [key: string]: CaddyJson } {
+  return {
+    handler: 'reverse_proxy',
+    upstreams: toUnix(input.sockets.edge),
+    transport: unixTransport,
+    load_balancing: waitForRestart,
+    rewrite: { method: 'GET', uri: path },
+    headers: {
+      request: {
+        // Old versions crash on '*': there the client's other headers travel along, unread.
+        delete: atLeast(parseCaddyVersion(input.version), 8) ? ['*'] : ['Connection', 'Upgrade'],
+        set: {
+          Host: ['{http.request.hostport}'],
+          Accept: fromClient('Accept'),
+          'X-Forwarded-Method': ['{http.request.method}'],
+          'X-Forwarded-Uri': ['{http.request.orig_uri}'],
+          ...more,
+        },
+      },
+    },
+  };
+}
+
+function page(title: string, text: string, refreshSeconds: number): string {
+  return `<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width"><meta http-equiv="refresh" content="${refreshSeconds}"><title>${title}</title><style>:root{color-scheme:light dark}body{font:16px/1.5 system-ui,sans-serif;max-width:34rem;margin:18vh auto;padding:0 1.25rem}h1{font-size:1.35rem}</style><h1>${title}</h1><p>${text}</p></html>`;
+}
+
+export function staticPage(status: number, title: string, text: string): CaddyJson {
+  return {
+    handler: 'static_response',
+    status_code: status,
+    headers: {
+      'Content-Type': ['text/html; charset=utf-8'],
+      'Cache-Control': ['no-store'],
+      'Retry-After': ['3'],
+    },
+    body: page(title, text, 3),
+  };
+}

@@ -1,0 +1,137 @@
+/** Caddy's user plane: every route's host name, one static configuration for all of them. See caddy.ts. */
+import {
+  askEdge,
+  atLeast,
+  CADDY_HEADER_BYTES_MAX,
+  type CaddyInput,
+  type CaddyJson,
+  clientHeadersRemoved,
+  DIAL_UPSTREAM_NS,
+  FLUSH_SOON_NS,
+  fromClient,
+  fromEdge,
+  INTERNAL_AUTHORIZE,
+  INTERNAL_UNREACHABLE,
+  staticPage,
+  toUnix,
+  UPSTREAM_HEADERS,
+} from './caddy-parts.ts';
+
+export function userPlane(input: CaddyInput, version: [number, number, number]): CaddyJson {
+  const { upstream, bridge, user, email, role, cookie } = UPSTREAM_HEADERS;
+  const proxyTo = (more: { [key: string]: CaddyJson }, headers: { [name: string]: CaddyJson }): CaddyJson => ({
+    handler: 'reverse_proxy',
+    ...more,
+    flush_interval: atLeast(version, 7) ? -1 : FLUSH_SOON_NS,
+    // Set here and not before: the proxy first drops what the client's `Connection` header names.
+    headers: {
+      request: {
+        set: {
+          [user]: ['{http.vars.berth_user}'],
+          [email]: ['{http.vars.berth_email}'],
+          [role]: ['{http.vars.berth_role}'],
+          ...headers,
+        },
+      },
+    },
+  });
+  const toInstance = proxyTo(
+    {
+      upstreams: [{ dial: '{http.vars.berth_upstream}' }],
+      transport: { protocol: 'http', dial_timeout: DIAL_UPSTREAM_NS, versions: ['1.1'] },
+    },
+    {},
+  );
+  // No second try and no connection kept: a pass is good once, and each bridged request is cut by itself.
+  const toBridge = proxyTo(
+    {
+      upstreams: toUnix(input.sockets.bridge),
+      transport: { protocol: 'http', keep_alive: { enabled: false }, versions: ['1.1'] },
+    },
+    { [bridge]: ['{http.vars.berth_bridge}'] },
+  );
+  const authorize: CaddyJson = {
+    ...askEdge(input, INTERNAL_AUTHORIZE, {
+      Cookie: fromClient('Cookie'),
+      Authorization: fromClient('Authorization'),
+      Origin: fromClient('Origin'),
+      'Sec-Fetch-Site': fromClient('Sec-Fetch-Site'),
+      'X-Forwarded-Upgrade': fromClient('Upgrade'),
+    }),
+    handle_response: [
+      {
+        match: { status_code: [2] },
+        routes: [
+          {
+            handle: [
+              {
+                handler: 'vars',
+                berth_upstream: fromEdge(upstream),
+                berth_bridge: fromEdge(bridge),
+                berth_user: fromEdge(user),
+                berth_email: fromEdge(email),
+                berth_role: fromEdge(role),
+                berth_cookie: fromEdge(cookie),
+              },
+              { handler: 'headers', request: { delete: ['Cookie'] } },
+            ],
+          },
+          {
+            match: [{ not: [{ vars: { '{http.vars.berth_cookie}': [''] } }] }],
+            handle: [{ handler: 'headers', request: { set: { Cookie: ['{http.vars.berth_cookie}'] } } }],
+          },
+          {
+            // API tokens of Berth are for Berth: an instance never sees one.
+            match: [{ header_regexp: { Authorization: { pattern: 'brt_' } } }],
+            handle: [{ handler: 'headers', request: { delete: ['Authorization'] } }],
+          },
+          {
+            match: [{ not: [{ vars: { '{http.vars.berth_bridge}': [''] } }] }],
+            handle: [toBridge],
+            terminal: true,
+          },
+          {
+            match: [{ vars: { '{http.vars.berth_upstream}': [''] } }],
+            handle: [{ handler: 'error', status_code: '503', error: 'no upstream' }],
+            terminal: true,
+          },
+          { handle: [toInstance] },
+        ],
+      },
+    ],
+  };
+  return {
+    listen: [`:${input.httpsPort}`],
+    protocols: ['h1', 'h2'],
+    max_header_bytes: CADDY_HEADER_BYTES_MAX,
+    read_header_timeout: 15_000_000_000,
+    idle_timeout: 300_000_000_000,
+    automatic_https: { disable: true },
+    tls_connection_policies: [{}],
+    // The variables exist from the start: old versions take an unset one for something.
+    routes: [{ handle: [{ handler: 'vars', berth_upstream: '', berth_bridge: '' }, clientHeadersRemoved, authorize] }],
+    errors: {
+      routes: [
+        {
+          match: [{ not: [{ vars: { '{http.vars.berth_upstream}': [''] } }] }],
+          handle: [
+            askEdge(input, INTERNAL_UNREACHABLE, {
+              'X-Berth-Error': ['{http.error.message}'],
+              'X-Berth-Tried': ['{http.vars.berth_upstream}'],
+            }),
+          ],
+          terminal: true,
+        },
+        {
+          handle: [
+            staticPage(
+              503,
+              'One moment',
+              'The part of Berth that checks who may enter is not answering. It is restarted by itself; this page tries again in a few seconds.',
+            ),
+          ],
+        },
+      ],
+    },
+  };
+}
