@@ -1,7 +1,7 @@
 /**
  * `node bench/ingress.ts`: what edge's authorization costs. The same Caddy binary, TLS settings, guest and load
  * generator twice: once with a plain static route, once through the sub-request to edge. Then the time from a committed
- * route row to the first 200 over HTTPS under its name, certificate included. One JSON object on stdout.
+ * route row to the first 200 over HTTPS under its name, certificate included; and WebSocket messages through the bridge. One JSON object on stdout.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -16,6 +16,8 @@ import { createDatabase } from '#testkit/databases.ts';
 import { freePort, Ingress, until } from '#testkit/ingress.ts';
 import { startOwnPostgres } from '#testkit/own-postgres.ts';
 import { Tenants } from '#testkit/tenants.ts';
+import { measureSockets } from './ingress-sockets.ts';
+import { cpuUsed, median, percentile } from './measure.ts';
 
 const CONNECTIONS = 16;
 const ROUND_MS = 4_000;
@@ -27,27 +29,8 @@ const GOAL_FIRST_MS = 50;
 /** `cpuUs`: processor time per request of the proxy (and edge), in microseconds: what the machine's other work cannot blur. */
 type Round = { perSecond: number; p50: number; p95: number; p99: number; cpuUs: number };
 
-const TICK_US = 10_000;
-
-/** Processor time a process has used so far, in microseconds. */
-function cpuUsed(pid: number): number {
-  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
-  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
-}
-
 const children: ChildProcess[] = [];
 const { folder, socketDir, stop } = await startOwnPostgres('berth-bench-');
-
-function percentile(sorted: number[], share: number): number {
-  return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
-}
-
-function median(values: number[]): number {
-  return percentile(
-    values.toSorted((a, b) => a - b),
-    0.5,
-  );
-}
 
 /** A Caddy with a configuration of its own: the guest's program, and the plain route to compare with. */
 async function caddyWith(caddy: CaddyProgram, name: string, apps: object): Promise<number> {
@@ -161,14 +144,15 @@ async function main(): Promise<object> {
     });
     const ca = readFileSync(ingress.caFile, 'utf8');
     const key = Buffer.from(readFileSync(join(ingress.dir, 'edge.key'), 'utf8'), 'base64');
-    const pass = new RoutePasses(key).issue(session.id, 'closed.berth.localhost', Date.now() + 3_000_000);
+    const cookieOf = (hostname: string): string =>
+      `${ROUTE_COOKIE}=${new RoutePasses(key).issue(session.id, hostname, Date.now() + 3_000_000)}`;
     const pids = [ingress.caddyPid, ingress.edgePid];
     const targets = {
       plain: { pool: plain! as Pool, headers: {} as Record<string, string>, pids: [plainPid] },
       public: { pool: poolOf(ingress.url('open.berth.localhost').slice(0, -1), ca), headers: {}, pids },
       private: {
         pool: poolOf(ingress.url('closed.berth.localhost').slice(0, -1), ca),
-        headers: { cookie: `${ROUTE_COOKIE}=${pass}; theme=dark` },
+        headers: { cookie: `${cookieOf('closed.berth.localhost')}; theme=dark` },
         pids,
       },
     };
@@ -181,6 +165,7 @@ async function main(): Promise<object> {
       }
     }
     for (const { pool } of Object.values(targets)) await pool.close();
+    const sockets = await measureSockets(ingress, tenants, guest, cookieOf);
 
     const first: number[] = [];
     for (let n = 0; n < ROUTES; n++) {
@@ -210,6 +195,7 @@ async function main(): Promise<object> {
       plain: middle('plain'),
       public: { ...middle('public'), ofPlain: ratio('public') },
       private: { ...middle('private'), ofPlain: ratio('private') },
+      sockets,
       routeToFirst200Ms: { p50: routeMs, p95: Math.round(percentile(first, 0.95) * 10) / 10, routes: ROUTES },
       goals: { ofPlain: GOAL_RATIO, routeToFirst200Ms: GOAL_FIRST_MS },
       met: {

@@ -30,6 +30,14 @@ export function percentile(values: readonly number[], share: number): number {
 export const median = (values: readonly number[]): number => percentile(values, 0.5);
 export const round = (value: number, digits = 1): number => Number(value.toFixed(digits));
 
+const TICK_US = 10_000;
+
+/** Processor time a process has used so far, in microseconds. */
+export function cpuUsed(pid: number): number {
+  const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return (Number(fields[11]) + Number(fields[12])) * TICK_US;
+}
+
 /** Where the figures were taken. */
 export function machine(): Record<string, string | number> {
   const os = /PRETTY_NAME="([^"]+)"/.exec(readFileSync('/etc/os-release', 'utf8'))?.[1] ?? 'unknown';

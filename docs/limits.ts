@@ -56,6 +56,7 @@ import {
   SESSION_IDLE_MINUTES,
 } from '#domain/sessions.ts';
 import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
+import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
 import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from '#edge/snapshot.ts';
@@ -247,6 +248,17 @@ ${table([
   ],
   ['Clipboard text', bytes(CUT_TEXT_BYTES_MAX), 'CUT_TEXT_BYTES_MAX'],
   ['How long edge goes on without a database', `${KNOWLEDGE_AGE_MS_MAX / 3_600_000} hours`, 'KNOWLEDGE_AGE_MS_MAX'],
+])}
+
+## Connections through private addresses
+
+WebSockets and event streams of apps that are open at the same time. Through public addresses they are not counted.
+
+${table([
+  ['To one instance', String(BRIDGED_PER_INSTANCE_MAX), 'BRIDGED_PER_INSTANCE_MAX'],
+  ['Of one person', String(BRIDGED_PER_USER_MAX), 'BRIDGED_PER_USER_MAX'],
+  ['Of all together', String(BRIDGED_MAX), 'BRIDGED_MAX'],
+  ['Until one ends on which nothing happens', `${BRIDGED_IDLE_MINUTES} minutes`, 'BRIDGED_IDLE_MINUTES'],
 ])}
 `;
 }

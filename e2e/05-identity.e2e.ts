@@ -7,7 +7,8 @@ import type { Instance } from '#contract/instances.ts';
 import { openBrowser } from '#testkit/browser.ts';
 import { type Client, until } from '#testkit/client.ts';
 import { startTestProvider } from '#testkit/identity-provider.ts';
-import { create, ownerClient, purge, sharedStack } from './shared.ts';
+import { run } from '#testkit/stack.ts';
+import { create, engineGuests, installationOf, ownerClient, purge, sharedStack } from './shared.ts';
 
 const stack = sharedStack();
 const domain = new URL(stack.info.consoleUrl).hostname;
@@ -43,6 +44,52 @@ async function invite(email: string, role: 'member' | 'guest'): Promise<string> 
 async function userOf(email: string): Promise<string> {
   const { items } = await owner.call(api.membersList, { params: { organization } });
   return items.find((member) => member.user.email === email)?.user.id ?? '';
+}
+
+const LIVE_PORT = 8123;
+/** An app of a tenant: a page that counts what its WebSocket brings and says when that has ended. */
+const LIVE_APP = `
+import base64, hashlib, http.server, time
+PAGE = b"""<!doctype html><h1>Live</h1><p id=s>waiting</p><script>
+const s = document.getElementById('s'), w = new WebSocket('wss://' + location.host + '/live')
+w.onmessage = (m) => { s.textContent = 'count ' + m.data }
+w.onclose = () => { s.textContent = 'the connection ended' }
+</script>"""
+class App(http.server.BaseHTTPRequestHandler):
+    protocol_version = 'HTTP/1.1'
+    def do_GET(self):
+        key = self.headers.get('Sec-WebSocket-Key')
+        if key is None:
+            self.send_response(200)
+            self.send_header('Content-Type', 'text/html')
+            self.send_header('Content-Length', str(len(PAGE)))
+            self.end_headers()
+            self.wfile.write(PAGE)
+            return
+        digest = hashlib.sha1((key + '258EAFA5-E914-47DA-95CA-C5AB0DC85B11').encode()).digest()
+        self.send_response(101)
+        self.send_header('Upgrade', 'websocket')
+        self.send_header('Connection', 'Upgrade')
+        self.send_header('Sec-WebSocket-Accept', base64.b64encode(digest).decode())
+        self.end_headers()
+        for n in range(10000):
+            text = str(n).encode()
+            self.wfile.write(bytes([0x81, len(text)]) + text)
+            time.sleep(0.1)
+http.server.ThreadingHTTPServer(('0.0.0.0', ${LIVE_PORT}), App).serve_forever()
+`;
+
+/** Starts a program inside the desktop that stays, past Berth, as its own person. */
+async function startInside(python: string): Promise<void> {
+  const guest = (await engineGuests(installationOf(stack))).find((each) => each.instance === desktop.id);
+  if (guest === undefined) throw new Error('the engine has no such guest');
+  const where = ['exec', '--project', guest.project, guest.name, '--user', '1000', '--group', '1000', '--'];
+  const result = await run(
+    'incus',
+    [...where, 'sh', '-c', 'setsid python3 -c "$0" >/dev/null 2>&1 </dev/null &', python],
+    { timeoutMs: 20_000 },
+  );
+  if (result.code !== 0) throw new Error(result.stderr);
 }
 
 async function passwordStep(): Promise<void> {
@@ -190,6 +237,44 @@ describe('what is taken away', () => {
       await until('a picture', async () => (await canvas.screenshot()).length > 20_000, { timeoutMs: 60_000 });
       await grant([]);
       await view.locator('canvas').waitFor({ state: 'detached', timeout: 10_000 });
+    } finally {
+      await guest.close();
+    }
+  });
+});
+
+describe('an app permission', () => {
+  it('A7, I4: an app permission revoked closes the open app: the WebSocket of its page ends, and the page with it', async () => {
+    await startInside(LIVE_APP);
+    const hostname = `live.${domain}`;
+    await owner.call(api.routesCreate, {
+      params: { instance: desktop.id },
+      body: { hostname, port: LIVE_PORT, visibility: 'private' },
+    });
+    const guest = await openBrowser(stack.info.caCertificate, domain);
+    try {
+      const view = await guest.newPage();
+      view.setDefaultTimeout(30_000);
+      const email = 'gil@example.test';
+      await view.goto(await invite(email, 'guest'));
+      await view.getByLabel('Your name').fill('Gil Gast');
+      await view.getByLabel('Password').fill(person.password);
+      await view.getByRole('button', { name: 'Create the account and join' }).click();
+      await view.getByRole('button', { name: /account of Gil/ }).waitFor();
+      const subject = await userOf(email);
+      const grant = (permissions: 'open'[]) =>
+        owner.call(api.grantsChange, {
+          params: { organization },
+          body: { changes: [{ app: desktop.id, subject, permissions }] },
+        });
+      await grant(['open']);
+      // Programs take a moment to listen; until then there is a page that says so and tries again.
+      await view.goto(stack.url(hostname));
+      await view.getByText(/^count [1-9]/).waitFor({ timeout: 60_000 });
+      await grant([]);
+      await view.getByText('the connection ended').waitFor({ timeout: 5_000 });
+      await view.reload();
+      await view.getByRole('heading', { name: 'You may not enter here' }).waitFor();
     } finally {
       await guest.close();
     }

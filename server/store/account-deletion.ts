@@ -8,6 +8,7 @@ import type { OrganizationId, UserId } from '#domain/ids.ts';
 import { emitPerson, endSessions, revokeTokens } from './account.ts';
 import type { Db, Tables, Trx } from './database.ts';
 import { emit } from './outbox.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 /** Everything with `on delete cascade` on the person; a test compares it with the catalogue. */
 export const personalTables = [
@@ -106,8 +107,10 @@ export async function handOver(trx: Trx, organization: OrganizationId, to: UserI
     )
     .returning('user_id')
     .executeTakeFirst();
-  if (row !== undefined) await emit(trx, { kind: 'member', ref: to, organizationId: organization });
-  return row !== undefined;
+  if (row === undefined) return false;
+  await askToRenewSessions(trx, [to]);
+  await emit(trx, { kind: 'member', ref: to, organizationId: organization });
+  return true;
 }
 
 /** `passwordHash`: of something nobody knows. False: there is no such account any more. */

@@ -7,6 +7,7 @@ import type { EntryId, OrganizationId, UserId } from '#domain/ids.ts';
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 export const ENTRIES_SHOWN_MAX = 100;
 
@@ -90,6 +91,7 @@ export async function insertEntry(
       expires_at: entry.expiresAt,
     })
     .execute();
+  await askToRenewSessions(trx, [userId]);
   await emit(trx, { kind: 'member', ref: userId, organizationId: proof.id });
   return rowToEntry(await entryQuery(trx).where('e.id', '=', entry.id).executeTakeFirstOrThrow());
 }
@@ -122,6 +124,7 @@ async function end(
     .returning(['organization_id', 'user_id'])
     .executeTakeFirst();
   if (row === undefined) return null;
+  await askToRenewSessions(trx, [row.user_id]);
   await emit(trx, { kind: 'member', ref: row.user_id, organizationId: row.organization_id });
   return rowToEntry(await entryQuery(trx).where('e.id', '=', which.id).executeTakeFirstOrThrow());
 }

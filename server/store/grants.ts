@@ -10,6 +10,7 @@ import { tellMembers } from './groups.ts';
 import { grantsHeld, rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 export const GRANTS_PER_ORGANIZATION_MAX = 20_000;
 export const OWN_APPS_MAX = 1_000;
@@ -163,8 +164,12 @@ export async function tellSubjects(
   subjects: ReadonlySet<UserId | GroupId>,
 ): Promise<void> {
   for (const subject of subjects) {
-    if (subject.startsWith('grp_')) await tellMembers(trx, organizationId, subject as GroupId);
-    else await emit(trx, { kind: 'member', ref: subject, organizationId });
+    if (subject.startsWith('grp_')) {
+      await tellMembers(trx, organizationId, subject as GroupId);
+      continue;
+    }
+    await askToRenewSessions(trx, [subject as UserId]);
+    await emit(trx, { kind: 'member', ref: subject, organizationId });
   }
 }
 

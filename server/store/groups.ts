@@ -5,6 +5,7 @@ import type { GroupId, OrganizationId, ProjectId, UserId } from '#domain/ids.ts'
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 export const GROUPS_PER_ORGANIZATION_MAX = 200;
 export const GROUP_MEMBERS_MAX = 500;
@@ -117,8 +118,14 @@ export async function updateGroup(
   proof: GroupProof<'group.update'>,
   change: { name: string; title: string; role: WorkingRole | null },
 ): Promise<void> {
+  const before = await trx
+    .selectFrom('user_group')
+    .select('role')
+    .where('id', '=', proof.id)
+    .forUpdate()
+    .executeTakeFirstOrThrow();
   await trx.updateTable('user_group').set(change).where('id', '=', proof.id).execute();
-  await tellMembers(trx, proof.organization, proof.id);
+  await tellMembers(trx, proof.organization, proof.id, before.role !== change.role);
 }
 
 export async function deleteGroup(trx: Trx, proof: GroupProof<'group.delete'>): Promise<void> {
@@ -126,11 +133,17 @@ export async function deleteGroup(trx: Trx, proof: GroupProof<'group.delete'>): 
   await trx.deleteFrom('user_group').where('id', '=', proof.id).execute();
 }
 
-/** One hint for the group and one for everybody in it: their rights have changed. */
-export async function tellMembers(trx: Trx, organizationId: OrganizationId, group: GroupId): Promise<void> {
-  const people = await trx.selectFrom('user_group_member').select('user_id').where('group_id', '=', group).execute();
-  const refs = [group, ...people.map((row) => row.user_id)];
-  await emit(trx, ...refs.map((ref) => ({ kind: 'member' as const, ref, organizationId })));
+/** One hint for the group and one for everybody in it; `rights`: what they may do has changed. */
+export async function tellMembers(
+  trx: Trx,
+  organizationId: OrganizationId,
+  group: GroupId,
+  rights = true,
+): Promise<void> {
+  const rows = await trx.selectFrom('user_group_member').select('user_id').where('group_id', '=', group).execute();
+  const people = rows.map((row) => row.user_id);
+  if (rights) await askToRenewSessions(trx, people);
+  await emit(trx, ...[group, ...people].map((ref) => ({ kind: 'member' as const, ref, organizationId })));
 }
 
 export async function listGroupMembers(db: Db, proof: GroupProof<'group.read'>): Promise<GroupMember[]> {
@@ -165,6 +178,7 @@ export async function insertGroupMember(trx: Trx, proof: GroupProof<'group.updat
     .onConflict((conflict) => conflict.doNothing())
     .returning('user_id')
     .executeTakeFirst();
+  if (row !== undefined) await askToRenewSessions(trx, [user]);
   await emit(
     trx,
     { kind: 'member', ref: user, organizationId: proof.organization },
@@ -181,6 +195,7 @@ export async function deleteGroupMember(trx: Trx, proof: GroupProof<'group.updat
     .where('user_id', '=', user)
     .returning('user_id')
     .executeTakeFirst();
+  if (row !== undefined) await askToRenewSessions(trx, [user]);
   await emit(
     trx,
     { kind: 'member', ref: user, organizationId: proof.organization },
@@ -272,15 +287,22 @@ export async function setProjectRole(
 ): Promise<ProjectRole | null> {
   const user = subject.startsWith('usr_') ? (subject as UserId) : null;
   const group = user === null ? (subject as GroupId) : null;
-  await trx.deleteFrom('project_role').where('project_id', '=', proof.id).where('subject', '=', subject).execute();
+  const before = await trx
+    .deleteFrom('project_role')
+    .where('project_id', '=', proof.id)
+    .where('subject', '=', subject)
+    .returning('role')
+    .executeTakeFirst();
+  const rights = (before?.role ?? null) !== role;
   if (role !== null) {
     await trx
       .insertInto('project_role')
       .values({ project_id: proof.id, organization_id: proof.organization, user_id: user, group_id: group, role })
       .execute();
   }
+  if (user !== null && rights) await askToRenewSessions(trx, [user]);
   if (group === null) await emit(trx, { kind: 'member', ref: subject, organizationId: proof.organization });
-  else await tellMembers(trx, proof.organization, group);
+  else await tellMembers(trx, proof.organization, group, rights);
   const row = await projectRoleQuery(trx, proof.id).where('r.subject', '=', subject).executeTakeFirst();
   return row === undefined ? null : rowToProjectRole(row);
 }

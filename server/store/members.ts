@@ -142,6 +142,7 @@ export async function deleteMember(trx: Trx, proof: MemberProof<'member.remove'>
     .where('organization_id', '=', proof.organization)
     .where('user_id', '=', proof.id)
     .execute();
+  await askToRenewSessions(trx, [proof.id]);
   await emit(trx, { kind: 'member', ref: proof.id, organizationId: proof.organization });
 }
 
@@ -167,6 +168,7 @@ export async function insertMembership(
     .onConflict((conflict) => conflict.doNothing())
     .returning('user_id')
     .executeTakeFirst();
+  if (row !== undefined) await askToRenewSessions(trx, [membership.userId]);
   await emit(trx, { kind: 'member', ref: membership.userId, organizationId: membership.organizationId });
   return row !== undefined;
 }

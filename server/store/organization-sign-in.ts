@@ -1,8 +1,10 @@
 /** An organization's rule about second factors. */
+import { sql } from 'kysely';
 import type { UserId } from '#domain/ids.ts';
 import type { OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 export async function readSignInRule(
   db: Db,
@@ -58,6 +60,13 @@ export async function updateSignInRule(
     .set({ second_factor_required: rule.secondFactorRequired })
     .where('id', '=', proof.id)
     .execute();
+  if (before.second_factor_required !== rule.secondFactorRequired) {
+    await askToRenewSessions(
+      trx,
+      sql<UserId>`(select m.user_id from membership m join app_user u on u.id = m.user_id
+        where m.organization_id = ${proof.id} and not u.second_factor)`,
+    );
+  }
   // Those it concerns hear it themselves: they get no more hints of an organization that is shut to them.
   const concerned = await trx
     .selectFrom('membership as m')

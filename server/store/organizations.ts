@@ -12,6 +12,7 @@ import { grantsHeld, rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 import { insertOrganizationQuota, insertProjectQuota } from './quotas.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 export type Organization = { id: OrganizationId; name: string; title: string; createdAt: Date };
 export type Project = { id: ProjectId; organization: OrganizationId; name: string; title: string; createdAt: Date };
@@ -101,6 +102,7 @@ export async function deleteOrganization(
   await trx.deleteFrom('organization_quota').where('organization_id', '=', id).execute();
   await trx.updateTable('organization').set({ deleted_at: now }).where('id', '=', id).execute();
   const people = new Set([...left, ...ended].map((row) => row.user_id));
+  await askToRenewSessions(trx, [...people]);
   await emit(trx, { kind: 'project', ref: id, organizationId: id });
   await emit(trx, ...[...people].map((ref) => ({ kind: 'member' as const, ref, organizationId: id })));
 }

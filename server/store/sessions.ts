@@ -1,4 +1,5 @@
 /** Sessions beyond their beginning and end: renewing the secret, and sessions of programs with their refresh tokens. */
+import type { RawBuilder } from 'kysely';
 import type { PersonCaller } from '#domain/caller.ts';
 import type { SessionId, UserId } from '#domain/ids.ts';
 import type { Db, Trx } from './database.ts';
@@ -36,15 +37,19 @@ export async function renewOwnSession(
   return row !== undefined;
 }
 
-/** What these people may do has changed: their browsers get a new secret with their next request. */
-export async function askToRenewSessions(trx: Trx, userIds: readonly UserId[]): Promise<void> {
-  if (userIds.length === 0) return;
+/**
+ * What these people may do has changed, by whatever way (role, group, grant, entry, rule): their browsers get a new
+ * secret with their next request. Belongs into the transaction of the change, beside its hint.
+ */
+export async function askToRenewSessions(trx: Trx, people: readonly UserId[] | RawBuilder<UserId>): Promise<void> {
+  if ('length' in people && people.length === 0) return;
   await trx
     .updateTable('session')
     .set({ renew: true })
-    .where('user_id', 'in', [...userIds])
+    .where('user_id', 'in', people)
     .where('kind', '=', 'browser')
     .where('revoked_at', 'is', null)
+    .where('renew', '=', false)
     .execute();
 }
 

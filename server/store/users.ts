@@ -6,6 +6,7 @@ import type { Authorized } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
+import { askToRenewSessions } from './sessions.ts';
 
 export type PlatformUser = {
   id: UserId;
@@ -103,6 +104,7 @@ export async function updateUser(
     .set({ disabled_at: change.disabledAt, platform_admin: change.platformAdmin })
     .where('id', '=', id)
     .execute();
+  await askToRenewSessions(trx, [id]);
   await emit(trx, { kind: 'user', ref: id }, { kind: 'session', ref: id });
   const user = await readUser(trx, id);
   if (user === null) throw new Error('a locked account is gone');
