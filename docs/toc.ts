@@ -92,6 +92,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0010-docs-are-static-pages.md',
       'docs/adr/0011-what-an-archived-instance-keeps.md',
       'docs/adr/0012-audit-entries-are-linked-at-commit.md',
+      'docs/adr/0013-open-connections-of-private-routes-go-through-edge.md',
     ],
   },
 ];

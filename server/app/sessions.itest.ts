@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
+import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateSync } from 'otplib';
@@ -19,6 +20,7 @@ import {
   TestClock,
   type TestServer,
 } from '#testkit/server.ts';
+import { Tenants } from '#testkit/tenants.ts';
 
 const clock = new TestClock();
 let server: TestServer;
@@ -155,7 +157,7 @@ describe('I2: two replicas and edge on one database', () => {
         bridgeSocket: join(folder, 'bridge.sock'),
         database: { url: database.edgeUrl },
         snapshotDir: join(folder, 'state'),
-        network: { pool4: '10.64.0.0/12', prefix6: 'fd42:1:2' },
+        network: { pool4: '127.0.0.0/24', prefix6: 'fd42:1:2' },
         agent: { socket: join(folder, 'no-agent.sock') },
       },
       edgeKey: randomBytes(32),
@@ -215,6 +217,82 @@ describe('I2: two replicas and edge on one database', () => {
     expect(await alive(client)).toBe(false);
     await elsewhere.call(api.tokensRevoke, { params: { token: made.id } });
     await within(1_000, 'the token at edge', async () => (await atEdge(waysIn.token)) === 401);
+  });
+
+  /** An event stream of a private route, as Caddy brings it: asked for with a bearer token, then through the bridge. */
+  async function openStream(hostname: string, token: string): Promise<{ ended: boolean }> {
+    const ask = (socket: string, headers: Record<string, string>) =>
+      new Promise<IncomingMessage>((resolve, reject) => {
+        const accept = 'text/event-stream';
+        const call = httpRequest({
+          socketPath: join(folder, socket),
+          path: '/internal/authorize',
+          agent: false,
+          headers: { host: hostname, accept, ...headers },
+        });
+        call.on('response', resolve).on('error', reject).end();
+      });
+    const verdict = await ask('edge.sock', {
+      ...bearerOf(token),
+      'x-forwarded-uri': '/',
+      'x-forwarded-method': 'GET',
+    });
+    verdict.resume();
+    const answer = await ask('bridge.sock', { 'x-berth-bridge': String(verdict.headers['x-berth-bridge']) });
+    if (answer.statusCode !== 200) throw new Error(`${verdict.statusCode}, then ${answer.statusCode}`);
+    const stream = { ended: false };
+    const end = (): void => {
+      stream.ended = true;
+    };
+    answer.on('error', end).on('close', end).resume();
+    return stream;
+  }
+
+  it('what is revoked at either replica cuts what an access token and an API token hold open, and nothing else', async () => {
+    const tenants = await Tenants.connect(database.url);
+    const place = { organizationId: home.organization, projectId: home.project };
+    const guest = await tenants.guest(place, { id: home.owner.userId ?? '', email: 'owner@example.test' });
+    const app = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write('data: hello\n\n');
+    });
+    await new Promise<void>((resolve) => app.listen(0, guest.address, resolve));
+    const hostname = 'streams.berth.localhost';
+    try {
+      await tenants.route(guest, hostname, (app.address() as AddressInfo).port, 'private');
+      const email = 'streams@example.test';
+      const person = await home.owner.addMember(home.organization, 'member', email);
+      const { client, tokens } = await signInProgram(server, await person.again(email));
+      const made = await (await person.again(email)).call(api.tokensCreate, { body: { name: 'x' } });
+      const other = await home.owner.addMember(home.organization, 'member');
+      const others = await signInProgram(second, other);
+      let known: { ended: boolean } | null = null;
+      await within(2_000, 'the route', async () => {
+        known = await openStream(hostname, others.tokens.access_token).catch(() => null);
+        return known !== null;
+      });
+      const stays = known as unknown as { ended: boolean };
+      const byAccessToken = await openStream(hostname, tokens.access_token);
+      const byToken = await openStream(hostname, made.secret);
+
+      const there = copyOf(person, second);
+      await there.call(api.sessionsRevokeOthers);
+      await within(1_000, 'the access token is cut', async () => byAccessToken.ended);
+      expect(await alive(client)).toBe(false);
+      expect([byToken.ended, stays.ended]).toEqual([false, false]);
+      await expect(openStream(hostname, tokens.access_token)).rejects.toThrow('401');
+
+      const owner = copyOf(home.owner, second);
+      const user = person.userId ?? '';
+      await owner.call(api.membersRemove, { params: { organization: home.organization, user } });
+      await within(1_000, 'the API token is cut', async () => byToken.ended);
+      await expect(openStream(hostname, made.secret)).rejects.toThrow('403');
+      expect(stays.ended).toBe(false);
+    } finally {
+      app.closeAllConnections();
+      app.close();
+      await tenants.end();
+    }
   });
 
   it('edge checks access tokens itself: the signature, for whom, until when; and forgets keys that ended', async () => {
