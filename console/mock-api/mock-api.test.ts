@@ -34,6 +34,8 @@ describe('the mock', () => {
       'auditState',
       'platformAuditList',
       'platformAuditState',
+      'platformAuditDeletedList',
+      'keysList',
       'activityList',
       'quotaGet',
       'organizationQuotaGet',
