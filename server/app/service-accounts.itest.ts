@@ -411,6 +411,7 @@ describe('I2: the end of a service account', () => {
         ports: { control: 9443, https: 443, http: 80 },
         consoleOrigin: 'https://berth.localhost:9443',
         socket: join(folder, 'edge.sock'),
+        bridgeSocket: join(folder, 'bridge.sock'),
         database: { url: database.edgeUrl },
         snapshotDir: join(folder, 'state'),
         network: { pool4: '10.64.0.0/12', prefix6: 'fd42:1:2' },
