@@ -210,7 +210,7 @@ describe('a program', () => {
     let said = '';
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk: Buffer) => (said += chunk.toString()));
     const ended = new Promise<number | null>((resolve) => child.once('exit', resolve));
-    const withCode = await until('an address', () => /https:\/\/\S+\/device\?code=\S+/.exec(said)?.[0] ?? null, {
+    const withCode = await until('an address', async () => /https:\/\/\S+\/device\?code=\S+/.exec(said)?.[0] ?? null, {
       timeoutMs: 30_000,
     });
     const code = new URL(withCode).searchParams.get('code') ?? '';
