@@ -30,6 +30,42 @@ export type Place = { organization: OrganizationId; project: ProjectId; person: 
 /** Far above those the allocator gives out, so that real instances may live beside these. */
 let nextHostNumber = 1000;
 
+/** A wide project of the organization for things to move to; always the same one. */
+export async function otherProject(db: Db, organization: OrganizationId): Promise<ProjectId> {
+  const found = await db
+    .selectFrom('project')
+    .select('id')
+    .where('organization_id', '=', organization)
+    .where('name', '=', 'moved-to')
+    .executeTakeFirst();
+  if (found !== undefined) return found.id;
+  const id = newId('prj');
+  const number = nextHostNumber++;
+  await db
+    .insertInto('project')
+    .values({
+      id,
+      organization_id: organization,
+      name: 'moved-to',
+      title: 'Moved to',
+      network_index: 20_000 + number,
+      subnet4: `10.98.${number % 250}.0/24`,
+      subnet6: `fd42:8:8:${number.toString(16)}::/64`,
+    })
+    .execute();
+  const limits = Object.fromEntries(
+    ['instances', 'desktops', 'servers', 'cpus', 'memory_bytes', 'disk_bytes', 'routes', 'snapshots'].map((name) => [
+      `limit_${name}`,
+      Number.MAX_SAFE_INTEGER,
+    ]),
+  );
+  await db
+    .insertInto('quota')
+    .values({ project_id: id, ...limits } as never)
+    .execute();
+  return id;
+}
+
 export async function makeImage(db: Db, changes: { name?: string; state?: 'absent' | 'ready' } = {}): Promise<ImageId> {
   const id = newId('img');
   await db
