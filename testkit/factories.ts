@@ -14,6 +14,7 @@ import {
   type SnapshotId,
   type UserId,
 } from '#domain/ids.ts';
+import { defaultOrganizationQuota } from '#domain/quotas.ts';
 import { GIB } from '#domain/sizes.ts';
 import { type Db, json } from '#server/store/database.ts';
 
@@ -53,10 +54,11 @@ export async function otherProject(db: Db, organization: OrganizationId): Promis
       subnet6: `fd42:8:8:${number.toString(16)}::/64`,
     })
     .execute();
+  const { memoryBytes, diskBytes, ...counts } = defaultOrganizationQuota;
   const limits = Object.fromEntries(
-    ['instances', 'desktops', 'servers', 'cpus', 'memory_bytes', 'disk_bytes', 'routes', 'snapshots'].map((name) => [
+    Object.entries({ ...counts, memory_bytes: memoryBytes, disk_bytes: diskBytes }).map(([name, limit]) => [
       `limit_${name}`,
-      Number.MAX_SAFE_INTEGER,
+      limit,
     ]),
   );
   await db
