@@ -51,6 +51,7 @@ export const sections: readonly Section[] = [
       'docs/explanation/audit-log.md',
       'SECURITY.md',
       'docs/security/asvs.md',
+      'docs/security/peers-mistakes.md',
     ],
   },
   {
