@@ -42,6 +42,8 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'groupsList',
         'groupMembersList',
         'grantsList',
+        'serviceAccountsList',
+        'serviceTokensList',
         'entriesList',
         'projectsList',
       ],

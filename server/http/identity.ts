@@ -58,7 +58,7 @@ export function presentWhoami({ person, preferences, memberships, projects }: Wh
   };
 }
 
-function presentToken(token: {
+export function presentToken(token: {
   id: string;
   name: string;
   scopes: string[] | null;
@@ -66,6 +66,7 @@ function presentToken(token: {
   createdAt: Date;
   expiresAt: Date | null;
   lastUsedAt: Date | null;
+  lastUsedAddress: string | null;
 }) {
   return {
     id: token.id,
@@ -75,6 +76,7 @@ function presentToken(token: {
     createdAt: iso(token.createdAt),
     expiresAt: isoOrNull(token.expiresAt),
     lastUsedAt: isoOrNull(token.lastUsedAt),
+    lastUsedAddress: token.lastUsedAddress,
   };
 }
 
