@@ -23,6 +23,7 @@ import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { absorbAccepted } from './host.tsx';
 import type { InstanceActionId, PlannedCall } from './instances.ts';
+import { ShareDialog } from './share.tsx';
 
 type Props = { instance: Instance; onClose: () => void };
 const nameShape = z.string().superRefine((value, context) => {
@@ -88,6 +89,7 @@ export function ActionForm({ action, instance, onClose }: Props & { action: Inst
   if (action === 'clone') return <CloneForm instance={instance} onClose={onClose} />;
   if (action === 'rename') return <RenameForm instance={instance} onClose={onClose} />;
   if (action === 'resize') return <ResizeForm instance={instance} onClose={onClose} />;
+  if (action === 'share') return <ShareDialog instance={instance} onClose={onClose} />;
   return null;
 }
 

@@ -27,6 +27,7 @@ it('offers what makes sense in each state', () => {
     'clone',
     'rename',
     'resize',
+    'share',
     'archive',
   ]);
   expect(ids('beacon')).not.toContain('screen');

@@ -16,6 +16,7 @@ import {
   RotateCw,
   Scaling,
   ScrollText,
+  Share2,
   Square,
   SquareTerminal,
   Trash2,
@@ -40,6 +41,7 @@ export type InstanceActionId =
   | 'clone'
   | 'rename'
   | 'resize'
+  | 'share'
   | 'restore'
   | 'archive'
   | 'purge';
@@ -253,6 +255,15 @@ export const instanceActionList: readonly InstanceAction[] = [
     icon: Scaling,
     group: 'change',
     verb: 'resize',
+    kind: 'form',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
+    id: 'share',
+    label: 'Share',
+    icon: Share2,
+    group: 'change',
+    verb: 'share',
     kind: 'form',
     applies: (it) => it.phase === 'ready',
   },

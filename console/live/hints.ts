@@ -13,6 +13,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   instance: [
     { routes: ['instancesGet', 'instancesContainers'], params: (hint) => ({ instance: hint.id }) },
     { routes: ['instancesList', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+    { routes: ['ownApps'], params: () => ({}) },
   ],
   operation: [
     { routes: ['operationsGet'], params: (hint) => ({ operation: hint.id }) },
@@ -42,13 +43,16 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'groupsList',
         'groupMembersList',
         'grantsList',
+        'instanceAccessGet',
+        'ownApps',
         'entriesList',
+        'organizationsList',
         'projectsList',
       ],
       params: () => ({}),
     },
   ],
-  project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
+  project: [{ routes: ['projectsList', 'projectsGet', 'whoami', 'organizationsList'], params: () => ({}) }],
   quota: [
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },

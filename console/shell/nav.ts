@@ -4,12 +4,15 @@ import {
   Activity,
   AppWindow,
   Boxes,
+  Building2,
   DoorOpen,
   Gauge,
   Globe,
   House,
   KeyRound,
+  KeySquare,
   Layers,
+  LayoutGrid,
   LogIn,
   Mail,
   ScrollText,
@@ -21,7 +24,7 @@ import {
   UsersRound,
 } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
-import { projectSlug } from '../lib/scope.ts';
+import { isOnlyGuest, isSomewhereGuest, projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
 
 export type NavEntry = { key: string; label: string; icon: LucideIcon; keys: string; href: string; exact?: boolean };
@@ -29,7 +32,14 @@ export type NavGroup = { label: string; entries: NavEntry[] };
 
 export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   const groups: NavGroup[] = [];
-  if (project !== undefined) {
+  if (isSomewhereGuest(session)) {
+    groups.push({
+      label: 'Shared with you',
+      entries: [{ key: 'own-apps', label: 'Apps', icon: LayoutGrid, keys: 'g v', href: '/apps' }],
+    });
+  }
+  if (isOnlyGuest(session)) return groups;
+  if (project !== undefined && project.role !== 'guest') {
     const base = `/p/${projectSlug(session, project)}`;
     groups.push({
       label: 'Project',
@@ -41,7 +51,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       ],
     });
   }
-  if (membership !== undefined) {
+  if (membership !== undefined && roleMay(membership.role, 'member.read')) {
     const base = `/o/${membership.organization.name}`;
     const entries: NavEntry[] = [
       { key: 'members', label: 'Members', icon: Users, keys: 'g m', href: `${base}/members` },
@@ -70,12 +80,14 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   if (session.user.platformAdmin)
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
+      { key: 'organizations', label: 'Organizations', icon: Building2, keys: 'g z', href: '/platform/organizations' },
       { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
       { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
       { key: 'mail', label: 'Mail', icon: Mail, keys: 'g d', href: '/platform/mail' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
       { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/platform/limits' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
+      { key: 'keys', label: 'Keys', icon: KeySquare, keys: 'g j', href: '/platform/keys' },
       { key: 'platform-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/platform/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });

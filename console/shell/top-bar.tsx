@@ -19,7 +19,7 @@ import {
 import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { Avatar } from '../components/avatar.tsx';
-import { projectSlug } from '../lib/scope.ts';
+import { isOnlyGuest, projectSlug } from '../lib/scope.ts';
 import { themeStore } from '../lib/theme.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Kbd, shortcutText } from '../ui/kbd.tsx';
@@ -179,7 +179,7 @@ export function TopBar({
         <Logo className="size-6.5" />
         <span className="max-sm:sr-only">Berth</span>
       </Link>
-      <ProjectSwitcher scope={scope} />
+      {isOnlyGuest(scope.session) ? null : <ProjectSwitcher scope={scope} />}
       <Breadcrumbs />
       <div className="ml-auto flex items-center gap-1">
         <button

@@ -33,9 +33,13 @@ const tabs = [
   ['settings', 'Settings'],
 ] as const;
 
+/** What is shared with a guest: the rest answers them nothing. */
+const guestTabs: readonly string[] = ['', 'screen', 'terminal'];
+
 function Tabs({ instance }: { instance: Instance }) {
   const session = useSession();
-  const base = `/p/${projectSlug(session, useProject())}/instances/${instanceSlug(instance)}`;
+  const project = useProject();
+  const base = `/p/${projectSlug(session, project)}/instances/${instanceSlug(instance)}`;
   return (
     <nav
       aria-label={`Parts of ${instance.name}`}
@@ -44,6 +48,7 @@ function Tabs({ instance }: { instance: Instance }) {
       <ul className="flex gap-1">
         {tabs
           .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
+          .filter(([path]) => project.role !== 'guest' || guestTabs.includes(path))
           .map(([path, label]) => (
             <li key={path}>
               <Link
@@ -70,6 +75,7 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
     .filter((action, index) => index < 2 || action.group === 'power')
     // No button for where one is already.
     .filter((action) => action.kind !== 'tab' || action.tab !== tab);
+  const share = useProject().role === 'guest' ? undefined : all.find((action) => action.id === 'share');
   const first = primary.find((action) => blockedReason(action, instance) === undefined);
   useShortcuts(
     all.flatMap((action) =>
@@ -129,11 +135,21 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
             {action.label}
           </Button>
         ))}
+        {share === undefined ? null : (
+          <Button
+            size={compact ? 'sm' : 'md'}
+            icon={<share.icon />}
+            blocked={blockedReason(share, instance)}
+            onClick={() => perform(share, instance)}
+          >
+            {share.label}
+          </Button>
+        )}
         <Menu
           label={`Actions of ${instance.name}`}
           entries={entries(
             instance,
-            primary.map((action) => action.id),
+            [...primary, ...(share === undefined ? [] : [share])].map((action) => action.id),
           )}
           trigger={
             <IconButton label="More actions" tone="secondary" size={compact ? 'sm' : 'md'} quiet>
