@@ -44,7 +44,8 @@ const inProject = ['', '/instances', '/instances/new', '/routes', '/operations']
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = ['/members', '/groups', '/apps', '/entries', '/sign-in', '/quotas', '/audit'];
 const elsewhere = [
-  ...['/images', '/hosts', '/identity-providers', '/oidc-clients'],
+  ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
+  ...['/platform/organizations', '/platform/keys'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
   ...['', '/security', '/sessions', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];

@@ -348,7 +348,8 @@ const shots: Shot[] = [
     before: async (page) => {
       await page.getByRole('button', { name: 'New token' }).first().click();
       await page.getByText('Chosen actions').click();
-      await page.getByRole('checkbox', { name: 'Everything: Instance', exact: true }).check();
+      await page.getByRole('checkbox', { name: 'Everything: Instances', exact: true }).check();
+      await page.getByText('Organization and projects').click();
       await page.getByRole('checkbox', { name: 'quota.read', exact: true }).check();
     },
   },

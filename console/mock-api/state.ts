@@ -8,7 +8,7 @@ import type { Instance } from '#contract/instances.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { Route } from '#contract/routes.ts';
 import type { Action, Role } from '#domain/authz.ts';
-import { type GrantPermission, holdingMay, type WorkingRole } from '#domain/authz.ts';
+import { type GrantPermission, holdingMay, NOT_GRANTED, type WorkingRole } from '#domain/authz.ts';
 import type { Id, IdPrefix, OrganizationId, ProjectId } from '#domain/ids.ts';
 import { makeId } from '#domain/ids.ts';
 import type { Ability, InstanceVerb } from '#domain/instances.ts';
@@ -164,12 +164,7 @@ export function present(state: MockState, row: InstanceRow): Instance {
   const can = Object.fromEntries(
     instanceVerbs.map((verb): [InstanceVerb, Ability] => {
       if (!holdingMay({ role: state.role, permissions: grantedTo(state, row.id) }, needs[verb] ?? 'instance.power'))
-        return [
-          verb,
-          state.role === 'guest'
-            ? 'Only opening it was granted to you.'
-            : `Your role (${state.role}) does not allow this.`,
-        ];
+        return [verb, state.role === 'guest' ? NOT_GRANTED : `Your role (${state.role}) does not allow this.`];
       return [verb, instanceAbility(verb, row.kind, facts)];
     }),
   ) as Instance['can'];

@@ -2,6 +2,7 @@ import { Link, Outlet, useLocation, useMatches } from '@tanstack/react-router';
 import { Ellipsis, ExternalLink, Lock } from 'lucide-react';
 import { useEffect } from 'react';
 import type { Instance } from '#contract/instances.ts';
+import { NOT_GRANTED } from '#domain/authz.ts';
 import { actionsFor, blockedReason } from '../../actions/instances.ts';
 import { instanceSlug, useActionEntries, usePerform } from '../../actions/use-actions.tsx';
 import { OperationProgress } from '../../components/operation-progress.tsx';
@@ -33,8 +34,11 @@ const tabs = [
   ['settings', 'Settings'],
 ] as const;
 
-/** What is shared with a guest: the rest answers them nothing. */
-const guestTabs: readonly string[] = ['', 'screen', 'terminal'];
+/** Whether a guest may ever open this tab; whether it can be opened now is said there. */
+function isGranted(instance: Instance, tab: string): boolean {
+  if (tab !== 'screen' && tab !== 'terminal') return false;
+  return instance.can[tab] !== NOT_GRANTED;
+}
 
 function Tabs({ instance }: { instance: Instance }) {
   const session = useSession();
@@ -48,7 +52,7 @@ function Tabs({ instance }: { instance: Instance }) {
       <ul className="flex gap-1">
         {tabs
           .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
-          .filter(([path]) => project.role !== 'guest' || guestTabs.includes(path))
+          .filter(([path]) => project.role !== 'guest' || path === '' || isGranted(instance, path))
           .map(([path, label]) => (
             <li key={path}>
               <Link
@@ -70,12 +74,14 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
   const entries = useActionEntries();
   const perform = usePerform();
   const all = actionsFor(instance);
+  const guest = useProject().role === 'guest';
   const primary = ['screen', 'terminal', 'start', 'resume', 'restore']
     .flatMap((id) => all.find((action) => action.id === id) ?? [])
     .filter((action, index) => index < 2 || action.group === 'power')
     // No button for where one is already.
-    .filter((action) => action.kind !== 'tab' || action.tab !== tab);
-  const share = useProject().role === 'guest' ? undefined : all.find((action) => action.id === 'share');
+    .filter((action) => action.kind !== 'tab' || action.tab !== tab)
+    .filter((action) => !guest || blockedReason(action, instance) === undefined);
+  const share = guest ? undefined : all.find((action) => action.id === 'share');
   const first = primary.find((action) => blockedReason(action, instance) === undefined);
   useShortcuts(
     all.flatMap((action) =>
@@ -145,18 +151,20 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
             {share.label}
           </Button>
         )}
-        <Menu
-          label={`Actions of ${instance.name}`}
-          entries={entries(
-            instance,
-            [...primary, ...(share === undefined ? [] : [share])].map((action) => action.id),
-          )}
-          trigger={
-            <IconButton label="More actions" tone="secondary" size={compact ? 'sm' : 'md'} quiet>
-              <Ellipsis />
-            </IconButton>
-          }
-        />
+        {guest ? null : (
+          <Menu
+            label={`Actions of ${instance.name}`}
+            entries={entries(
+              instance,
+              [...primary, ...(share === undefined ? [] : [share])].map((action) => action.id),
+            )}
+            trigger={
+              <IconButton label="More actions" tone="secondary" size={compact ? 'sm' : 'md'} quiet>
+                <Ellipsis />
+              </IconButton>
+            }
+          />
+        )}
       </div>
     </header>
   );
