@@ -10,7 +10,6 @@ import { startLive } from '../live/connection.ts';
 import { showPresence } from '../live/presence.ts';
 import { cx } from '../ui/cx.ts';
 import { Logo } from '../ui/logo.tsx';
-import { EntryBanner } from './entry-banner.tsx';
 import { navGroups } from './nav.ts';
 import { usePreferences } from './preferences.ts';
 import { useEntered, useScope } from './session.ts';
@@ -22,6 +21,7 @@ const ShortcutSheet = lazy(() => import('./shortcut-sheet.tsx').then((module) =>
 const StepUpDialog = lazy(() =>
   import('../components/step-up-dialog.tsx').then((module) => ({ default: module.StepUpDialog })),
 );
+const EntryBanner = lazy(() => import('./entry-banner.tsx').then((module) => ({ default: module.EntryBanner })));
 const ActionHost = lazy(() => import('../actions/host.tsx').then((module) => ({ default: module.ActionHost })));
 
 /** Top bar, navigation and the page. Also where live hints, the palette and action dialogs live. */
@@ -93,7 +93,7 @@ export function AppShell() {
           <SideNav groups={groups} />
         </div>
         <div className={cx('flex min-w-0 flex-1 flex-col', wide && 'lg:h-[calc(100dvh-3rem)]')}>
-          {entered === undefined ? null : <EntryBanner membership={entered} />}
+          <Suspense>{entered === undefined ? null : <EntryBanner membership={entered} />}</Suspense>
           <main
             id="main"
             tabIndex={-1}

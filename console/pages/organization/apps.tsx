@@ -57,7 +57,7 @@ export function AppsPage() {
     ? 'Your role does not allow this.'
     : selected.size === 0
       ? 'Choose apps in the list first.'
-      : selected.size > PAGE_MAX_MAX
+      : selected.size > PAGE_MAX
         ? `At most ${PAGE_MAX} at once.`
         : subject === ''
           ? 'Choose a person or a group first.'
