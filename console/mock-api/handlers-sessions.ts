@@ -15,6 +15,7 @@ type Mine =
   | 'deviceLoginDecide'
   | 'keysList'
   | 'keysRotate'
+  | 'keysRotateAudit'
   | 'jwks';
 
 const madeAt = iso(Date.now() - 40 * 86_400_000);
@@ -48,6 +49,15 @@ const keys = {
   sealing: [
     { id: '5f0c93d1', state: 'current' as const, createdAt: madeAt, secrets: 7 },
     { id: '0b77e41c', state: 'old' as const, createdAt: iso(Date.now() - 100 * 86_400_000), secrets: 2 },
+  ],
+  audit: [
+    {
+      id: 'q8Xv3mJtS2kLw0pYhN5cRzT1uGdEbFaI7oQxWyVs9Kc',
+      state: 'signing' as const,
+      createdAt: madeAt,
+      retiredAt: null,
+      follows: null,
+    },
   ],
 };
 
@@ -88,5 +98,6 @@ export const sessionHandlers: Pick<Handlers, Extract<RouteName, Mine>> = {
   },
   keysList: () => keys,
   keysRotate: () => keys,
+  keysRotateAudit: () => keys,
   jwks: () => ({ keys: [] }),
 };

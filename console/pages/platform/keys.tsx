@@ -18,6 +18,7 @@ import { TimeAgo } from '../../ui/time.tsx';
 type Keys = OutputOf<'keysList'>;
 type Signing = Keys['signing'][number];
 type Sealing = Keys['sealing'][number];
+type Audit = Keys['audit'][number];
 
 const purposes: Record<Signing['purpose'], string> = {
   access: 'Access tokens of the API',
@@ -37,20 +38,20 @@ const sealingStates: Record<Sealing['state'], { tone: Tone; word: string }> = {
 /** Keys that sign tokens and keys that seal secrets; neither is ever shown, only that it is there. */
 export function KeysPage() {
   const query = useQuery(apiQuery('keysList', {}));
-  const [asking, setAsking] = useState(false);
+  const [asking, setAsking] = useState<'keys' | 'audit' | null>(null);
   return (
     <>
       <PageHeader
         title="Keys"
         description="What signs tokens and what seals the secrets in the database. The keys themselves are never shown."
         actions={
-          <Button tone="primary" icon={<RotateCw />} onClick={() => setAsking(true)}>
+          <Button tone="primary" icon={<RotateCw />} onClick={() => setAsking('keys')}>
             Rotate…
           </Button>
         }
       />
       <QueryView query={query}>
-        {({ signing, sealing }) => (
+        {({ signing, sealing, audit }) => (
           <div className="flex flex-col gap-6">
             <section aria-labelledby="signing">
               <h2 id="signing" className="mb-2 text-sm">
@@ -143,23 +144,86 @@ export function KeysPage() {
                 ]}
               />
             </section>
+            <section aria-labelledby="audit-keys">
+              <div className="mb-2 flex items-center justify-between gap-3">
+                <h2 id="audit-keys" className="text-sm">
+                  Keys of the audit log
+                </h2>
+                <Button size="sm" icon={<RotateCw />} onClick={() => setAsking('audit')}>
+                  Another audit key…
+                </Button>
+              </div>
+              <AuditKeys keys={audit} />
+            </section>
           </div>
         )}
       </QueryView>
-      {asking ? <Rotate onClose={() => setAsking(false)} /> : null}
+      {asking === 'keys' ? <Rotate onClose={() => setAsking(null)} /> : null}
+      {asking === 'audit' ? <RotateAudit onClose={() => setAsking(null)} /> : null}
     </>
   );
 }
 
-function Rotate({ onClose }: { onClose: () => void }) {
-  const [atOnce, setAtOnce] = useState(false);
+function AuditKeys({ keys }: { keys: Audit[] }) {
+  return (
+    <DataTable<Audit>
+      label="Keys of the audit log"
+      rows={keys}
+      rowId={(row) => row.id}
+      rowName={(row) => row.id}
+      columns={[
+        {
+          id: 'id',
+          header: 'Thumbprint',
+          cell: (row) => (
+            <div className="min-w-0">
+              <p className="mono break-all text-xs">{row.id}</p>
+              {row.follows === null ? null : (
+                <p className="break-all text-faint text-xs">named by {row.follows.slice(0, 12)}…</p>
+              )}
+            </div>
+          ),
+        },
+        {
+          id: 'state',
+          header: 'State',
+          cell: (row) => (
+            <Badge tone={row.state === 'signing' ? 'ok' : 'idle'} dot>
+              {row.state === 'signing' ? 'signs' : 'retired, still checked'}
+            </Badge>
+          ),
+        },
+        {
+          id: 'created',
+          header: 'Made',
+          from: 'sm',
+          cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
+        },
+        {
+          id: 'retired',
+          header: 'Retired',
+          from: 'md',
+          cell: (row) =>
+            row.retiredAt === null ? (
+              <span className="text-faint">no</span>
+            ) : (
+              <TimeAgo at={row.retiredAt} className="whitespace-nowrap text-soft" />
+            ),
+        },
+      ]}
+    />
+  );
+}
+
+/** Asks, makes the new keys by `make`, and shows them. */
+function useRotation(make: () => Promise<Keys>, onClose: () => void) {
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | undefined>(undefined);
   async function rotate() {
     setBusy(true);
     setError(undefined);
     try {
-      queryClient.setQueryData(['keysList', {}], await call('keysRotate', { body: { atOnce } }));
+      queryClient.setQueryData(['keysList', {}], await make());
       toast.success('New keys are made');
       onClose();
     } catch (thrown) {
@@ -167,14 +231,47 @@ function Rotate({ onClose }: { onClose: () => void }) {
     }
     setBusy(false);
   }
+  return { busy, error, onConfirm: () => void rotate() };
+}
+
+function RotateAudit({ onClose }: { onClose: () => void }) {
+  const [leaked, setLeaked] = useState(false);
+  const rotation = useRotation(() => call('keysRotateAudit', { body: { leaked } }), onClose);
+  return (
+    <ConfirmDialog
+      open
+      danger={leaked}
+      onClose={onClose}
+      {...rotation}
+      title="Sign the audit logs with a new key?"
+      body={
+        <div className="flex flex-col gap-3">
+          <p>
+            The old key names the new one with its signature and can sign nothing more. What it signed is still checked:
+            exports that you hold stay provable, and who trusts the old key trusts the new one.
+          </p>
+          <Switch
+            checked={leaked}
+            onChange={setLeaked}
+            label="The old key may be known to somebody"
+            hint="Then it names nobody: everybody who checks exports has to be told the new thumbprint anew, on a way they trust."
+          />
+        </div>
+      }
+      confirmLabel={leaked ? 'Begin anew with another key' : 'Another key'}
+    />
+  );
+}
+
+function Rotate({ onClose }: { onClose: () => void }) {
+  const [atOnce, setAtOnce] = useState(false);
+  const rotation = useRotation(() => call('keysRotate', { body: { atOnce } }), onClose);
   return (
     <ConfirmDialog
       open
       danger={atOnce}
       onClose={onClose}
-      onConfirm={() => void rotate()}
-      busy={busy}
-      error={error}
+      {...rotation}
       title="Make new keys?"
       body={
         <div className="flex flex-col gap-3">
