@@ -388,6 +388,12 @@ const groups = createRoute({
   staticData: { crumb: 'Groups' },
   component: lazyRouteComponent(() => import('./pages/organization/groups.tsx'), 'GroupsPage'),
 });
+const serviceAccounts = createRoute({
+  getParentRoute: () => organization,
+  path: '/service-accounts',
+  staticData: { crumb: 'Service accounts' },
+  component: lazyRouteComponent(() => import('./pages/organization/service-accounts.tsx'), 'ServiceAccountsPage'),
+});
 const apps = createRoute({
   getParentRoute: () => organization,
   path: '/apps',
@@ -642,7 +648,16 @@ const tree = root.addChildren([
     ]),
     operation,
     instanceById,
-    organization.addChildren([members, groups, apps, entries, organizationQuotas, audit, organizationSignIn]),
+    organization.addChildren([
+      members,
+      groups,
+      serviceAccounts,
+      apps,
+      entries,
+      organizationQuotas,
+      audit,
+      organizationSignIn,
+    ]),
     limits,
     platformAudit,
     images,

@@ -42,7 +42,16 @@ afterAll(async () => {
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/operations'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
-const inOrganization = ['/members', '/groups', '/apps', '/entries', '/sign-in', '/quotas', '/audit'];
+const inOrganization = [
+  '/members',
+  '/groups',
+  '/service-accounts',
+  '/apps',
+  '/entries',
+  '/sign-in',
+  '/quotas',
+  '/audit',
+];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
   ...['/platform/organizations', '/platform/keys'],

@@ -45,6 +45,8 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'grantsList',
         'instanceAccessGet',
         'ownApps',
+        'serviceAccountsList',
+        'serviceTokensList',
         'entriesList',
         'organizationsList',
         'projectsList',
