@@ -28,6 +28,7 @@ it('offers what makes sense in each state', () => {
     'rename',
     'resize',
     'share',
+    'transfer',
     'archive',
   ]);
   expect(ids('beacon')).not.toContain('screen');

@@ -10,6 +10,7 @@ import {
   CirclePlay,
   CopyPlus,
   ExternalLink,
+  FolderOutput,
   Monitor,
   Pencil,
   Play,
@@ -42,6 +43,7 @@ export type InstanceActionId =
   | 'rename'
   | 'resize'
   | 'share'
+  | 'transfer'
   | 'restore'
   | 'archive'
   | 'purge';
@@ -264,6 +266,15 @@ export const instanceActionList: readonly InstanceAction[] = [
     icon: Share2,
     group: 'change',
     verb: 'share',
+    kind: 'form',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
+    id: 'transfer',
+    label: 'Move to another project',
+    icon: FolderOutput,
+    group: 'change',
+    verb: 'transfer',
     kind: 'form',
     applies: (it) => it.phase === 'ready',
   },

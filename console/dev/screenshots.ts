@@ -218,6 +218,15 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'Resize' }).click();
     },
   },
+  {
+    name: 'move',
+    path: `${p}/instances/cove/settings`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Move to another project' }).click();
+      await page.getByRole('combobox', { name: 'To' }).click();
+      await page.getByRole('option', { name: /Teaching/ }).click();
+    },
+  },
   { name: 'routes', path: `${p}/routes` },
   { name: 'operations', path: `${p}/operations` },
   {

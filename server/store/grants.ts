@@ -91,6 +91,11 @@ export async function listApps(
 /** May change every grant of an organization, or those on one instance. */
 type GrantProof = OrganizationProof<'grant.update'> | InstanceProof<'grant.update'>;
 
+/** Nobody else changes grants of the organization until the transaction ends. */
+export async function lockRegistry(trx: Trx, organization: OrganizationId): Promise<void> {
+  await trx.selectFrom('organization').select('id').where('id', '=', organization).forUpdate().execute();
+}
+
 /** Locks the organization's registry against other changes; those of `apps` that belong to it, and the registry's size. */
 export async function lockGrants(
   trx: Trx,
@@ -98,7 +103,7 @@ export async function lockGrants(
   apps: readonly InstanceId[],
 ): Promise<{ known: Map<InstanceId, { name: string; project: ProjectId }>; count: number }> {
   const { organization } = proof;
-  await trx.selectFrom('organization').select('id').where('id', '=', organization).forUpdate().execute();
+  await lockRegistry(trx, organization);
   const rows = await trx
     .selectFrom('instance')
     .select(['id', 'name', 'project_id'])
