@@ -422,6 +422,23 @@ const audit = createRoute({
   validateSearch: auditSearch,
   component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'AuditPage'),
 });
+const organizationRoles = createRoute({
+  getParentRoute: () => organization,
+  path: '/roles',
+  staticData: { crumb: 'Roles' },
+  component: lazyRouteComponent(() => import('./pages/organization/roles.tsx'), 'RolesPage'),
+});
+const organizationSettings = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings',
+  staticData: { crumb: 'Settings' },
+  loader: ({ context }) => {
+    const params = { organization: context.organizationId };
+    void queryClient.prefetchQuery(apiQuery('organizationsGet', { params }));
+    void queryClient.prefetchQuery(apiQuery('projectsList', { params }));
+  },
+  component: lazyRouteComponent(() => import('./pages/organization/settings.tsx'), 'OrganizationSettingsPage'),
+});
 const organizationSignIn = createRoute({
   getParentRoute: () => organization,
   path: '/sign-in',
@@ -602,7 +619,17 @@ const tree = root.addChildren([
     ]),
     operation,
     instanceById,
-    organization.addChildren([members, groups, apps, entries, organizationQuotas, audit, organizationSignIn]),
+    organization.addChildren([
+      members,
+      groups,
+      organizationRoles,
+      apps,
+      entries,
+      organizationQuotas,
+      audit,
+      organizationSignIn,
+      organizationSettings,
+    ]),
     limits,
     platformAudit,
     images,

@@ -42,7 +42,7 @@ afterAll(async () => {
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/operations'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
-const inOrganization = ['/members', '/sign-in', '/quotas', '/audit'];
+const inOrganization = ['/members', '/roles', '/sign-in', '/quotas', '/audit', '/settings'];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],

@@ -31,6 +31,16 @@ const shots: Shot[] = [
   { name: 'register', path: '/register?code=M4WT-9RKP-2XQA-7BHN', scenario: 'out' },
   { name: 'registration', path: '/register/demo-secret-of-a-link-0001', scenario: 'out' },
   { name: 'tenancy-groups', path: '/o/harbour/groups', scenario: 'seed' },
+  { name: 'tenancy-roles', path: '/o/harbour/roles' },
+  { name: 'tenancy-settings', path: '/o/harbour/settings' },
+  {
+    name: 'tenancy-settings-delete',
+    path: '/o/harbour/settings',
+    before: async (page) => {
+      await page.getByRole('button', { name: /^Delete project/ }).first().click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
   { name: 'tenancy-apps', path: '/o/harbour/apps' },
   { name: 'tenancy-entries', path: '/o/harbour/entries' },
   { name: 'platform-users', path: '/platform/users', scenario: 'seed' },

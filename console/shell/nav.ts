@@ -10,10 +10,12 @@ import {
   House,
   KeyRound,
   Layers,
+  ListChecks,
   LogIn,
   Mail,
   ScrollText,
   Server,
+  Settings,
   ShieldCheck,
   SlidersHorizontal,
   Ticket,
@@ -49,6 +51,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     if (roleMay(membership.role, 'group.read')) {
       entries.push({ key: 'groups', label: 'Groups', icon: UsersRound, keys: 'g c', href: `${base}/groups` });
     }
+    entries.push({ key: 'roles', label: 'Roles', icon: ListChecks, keys: 'g b', href: `${base}/roles` });
     if (roleMay(membership.role, 'grant.read')) {
       entries.push({ key: 'grants', label: 'App permissions', icon: ShieldCheck, keys: 'g f', href: `${base}/apps` });
     }
@@ -63,6 +66,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     }
     if (roleMay(membership.role, 'organization.update')) {
       entries.push({ key: 'sign-in', label: 'Sign-in', icon: KeyRound, keys: 'g n', href: `${base}/sign-in` });
+      entries.push({ key: 'settings', label: 'Settings', icon: Settings, keys: 'g w', href: `${base}/settings` });
     }
     groups.push({ label: membership.organization.title, entries });
   }
