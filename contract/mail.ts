@@ -73,6 +73,7 @@ export const mailRoutes = {
     rateClass: 'api',
     status: 200,
     summary: 'Set the mail server; from then on links go by mail only',
+    severalLines: ['caCertificate'],
     body: z.strictObject({
       host: hostname,
       port: z.number().int().min(1).max(65535),

@@ -33,7 +33,7 @@ export async function signInBrowser(browser: BrowserContext, stack: RunningStack
   await page.goto(stack.info.consoleUrl);
   await page.getByLabel('E-mail').fill(owner.email);
   await page.getByLabel('Password').fill(owner.password);
-  await page.getByRole('button', { name: 'Sign in' }).click();
+  await page.getByRole('button', { name: 'Sign in', exact: true }).click();
   await page.waitForURL(/\/p\/[^/]+/);
   return page;
 }

@@ -184,7 +184,7 @@ describe('create, look, use, delete', () => {
 describe('accepting', () => {
   it('I5: 50 parallel creates against a quota of 10 yield exactly 10', async () => {
     const stranger = await world.owner.addStranger();
-    await world.owner.call(api.quotaUpdate, { params: { project: stranger.project }, body: { instances: 10 } });
+    await stranger.owner.call(api.quotaUpdate, { params: { project: stranger.project }, body: { instances: 10 } });
     const answers = await Promise.all(
       Array.from({ length: 50 }, (_, index) =>
         stranger.owner.try(api.instancesCreate, {

@@ -48,7 +48,8 @@ export async function fakeInternet(): Promise<Internet> {
   const inside = `btn${tag}n`;
   const public4 = `11.${x}.${y}`;
   const public6 = `2600:${x.toString(16)}:${y.toString(16)}`;
-  // The metadata address is one per machine: its route is dropped again with the interface.
+  // The metadata address is one per machine: its route is dropped again with the interface, and taken over from what a
+  // run that was killed has left.
   const forbidden4 = ['169.254.169.254', `172.31.${x}.7`, `192.168.${y}.77`, `100.127.${x}.9`, `198.19.${x}.3`];
   const forbidden6 = [`fd99:${tag.slice(0, 4)}::7`];
   const port = 20_000 + ((x * 256 + y) % 20_000);
@@ -72,7 +73,7 @@ export async function fakeInternet(): Promise<Internet> {
     await within('ip', 'addr', 'add', `${public6}::44/64`, 'dev', inside, 'nodad');
     for (const address of forbidden4) {
       await within('ip', 'addr', 'add', `${address}/32`, 'dev', inside);
-      await ip('route', 'add', `${address}/32`, 'dev', outside, 'via', `${public4}.44`);
+      await ip('route', 'replace', `${address}/32`, 'dev', outside, 'via', `${public4}.44`);
     }
     for (const address of forbidden6) {
       await within('ip', 'addr', 'add', `${address}/128`, 'dev', inside, 'nodad');

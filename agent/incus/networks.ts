@@ -7,6 +7,7 @@ import { configDifferences, type NetworkPlan, planNetwork, sameRules } from './a
 import { type IncusClient, segment } from './client.ts';
 import { askNeighboursOften } from './neighbours.ts';
 import { endOrphanDhcp } from './orphans.ts';
+import { patiently } from './patience.ts';
 import type { IncusAcl, IncusConfig, IncusNetwork, IncusProject } from './types.ts';
 
 /** Bridges and rules live in the engine's default project; guests live in their own. */
@@ -25,18 +26,26 @@ export class IncusNetworks {
 
   /** Makes it as specified and repairs what differs. Returns what was wrong, in words. Errors: conflict. */
   async ensure(spec: NetworkSpec): Promise<string[]> {
-    const acl = this.#names.acl(spec.project);
-    const bridge = this.#names.bridge(spec.project);
-    const plan = planNetwork(spec, { installation: this.#names.installation, acl, bridge }, this.#hostAddresses());
     const found: string[] = [];
-    await this.#ensureAcl(acl, plan, spec.project, found);
-    await this.#ensureBridge(bridge, plan, spec, found);
-    askNeighboursOften(bridge);
-    await this.#ensureProject(this.#names.project(spec.project), plan, spec.project, found);
+    await patiently(() => this.#ensure(spec, found));
     return found;
   }
 
   async remove(project: ProjectId): Promise<void> {
+    await patiently(() => this.#remove(project));
+  }
+
+  async #ensure(spec: NetworkSpec, found: string[]): Promise<void> {
+    const acl = this.#names.acl(spec.project);
+    const bridge = this.#names.bridge(spec.project);
+    const plan = planNetwork(spec, { installation: this.#names.installation, acl, bridge }, this.#hostAddresses());
+    await this.#ensureAcl(acl, plan, spec.project, found);
+    await this.#ensureBridge(bridge, plan, spec, found);
+    askNeighboursOften(bridge);
+    await this.#ensureProject(this.#names.project(spec.project), plan, spec.project, found);
+  }
+
+  async #remove(project: ProjectId): Promise<void> {
     const engineProject = await this.#get<IncusProject>(`/1.0/projects/${segment(this.#names.project(project))}`);
     const bridge = await this.#get<IncusNetwork>(`/1.0/networks/${segment(this.#names.bridge(project))}`);
     const acl = await this.#get<IncusAcl>(`/1.0/network-acls/${segment(this.#names.acl(project))}`);

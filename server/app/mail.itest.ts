@@ -97,7 +97,11 @@ describe('I1: mail', () => {
   it('header injection: names, titles and addresses with line breaks, links and tricks change no header', async () => {
     const title = 'Evil\r\nBcc: victim@example.test\r\n\r\n<b>https://evil.test</b> evil.com \u202Etxt';
     await rename(title);
-    await setServer({ fromName: 'Berth\nReply-To: evil@example.test' });
+    await expect(setServer({ fromName: 'Berth\nReply-To: evil@example.test' })).rejects.toThrow('fromName');
+    // Past the door of the API, as somebody with a hand in the database would.
+    await setServer();
+    const fromName = 'Berth\nReply-To: evil@example.test';
+    await server.app.db.updateTable('mail_server').set({ from_name: fromName }).execute();
     await invite('inject@example.test');
     const delivered = await smtp.awaitMail('inject@example.test');
     expect(delivered.to).toEqual(['inject@example.test']);
