@@ -327,6 +327,14 @@ const operations = createRoute({
   }),
   component: lazyRouteComponent(() => import('./pages/operations/list.tsx'), 'OperationsPage'),
 });
+const projectPeople = createRoute({
+  getParentRoute: () => project,
+  path: '/people',
+  staticData: { crumb: 'People' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('projectRolesList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('./pages/project/people.tsx'), 'ProjectPeoplePage'),
+});
 const operation = createRoute({
   getParentRoute: () => shell,
   path: '/operations/$operation',
@@ -434,8 +442,10 @@ const organizationSettings = createRoute({
   staticData: { crumb: 'Settings' },
   loader: ({ context }) => {
     const params = { organization: context.organizationId };
-    void queryClient.prefetchQuery(apiQuery('organizationsGet', { params }));
-    void queryClient.prefetchQuery(apiQuery('projectsList', { params }));
+    return Promise.all([
+      queryClient.prefetchQuery(apiQuery('organizationsGet', { params })),
+      queryClient.prefetchQuery(apiQuery('projectsList', { params })),
+    ]).then(() => undefined);
   },
   component: lazyRouteComponent(() => import('./pages/organization/settings.tsx'), 'OrganizationSettingsPage'),
 });
@@ -616,6 +626,7 @@ const tree = root.addChildren([
       ]),
       projectRoutes,
       operations,
+      projectPeople,
     ]),
     operation,
     instanceById,

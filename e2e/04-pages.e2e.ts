@@ -40,7 +40,7 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/operations'];
+const inProject = ['', '/instances', '/instances/new', '/routes', '/operations', '/people'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = ['/members', '/roles', '/sign-in', '/quotas', '/audit', '/settings'];
 const elsewhere = [

@@ -37,8 +37,29 @@ const shots: Shot[] = [
     name: 'tenancy-settings-delete',
     path: '/o/harbour/settings',
     before: async (page) => {
-      await page.getByRole('button', { name: /^Delete project/ }).first().click();
+      await page
+        .getByRole('button', { name: /^Actions of/ })
+        .first()
+        .click();
+      await page.getByRole('menuitem', { name: 'Delete…' }).click();
       await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'tenancy-settings-create',
+    path: '/o/harbour/settings',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Create a project' }).click();
+      await page.getByRole('dialog').getByLabel('Title').fill('Dry dock');
+    },
+  },
+  { name: 'tenancy-people', path: `${p}/people` },
+  {
+    name: 'tenancy-people-give',
+    path: `${p}/people`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Give a role' }).click();
+      await page.getByRole('dialog').getByLabel('Who').click();
     },
   },
   { name: 'tenancy-apps', path: '/o/harbour/apps' },

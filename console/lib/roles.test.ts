@@ -5,10 +5,11 @@ import { actionGroups } from './roles.ts';
 describe('the table of roles', () => {
   const rows = actionGroups.flatMap((group) => group.rows);
 
-  it('I2: has every action once, with exactly the roles that allow it', () => {
+  it('I4: has every action once, with exactly the roles that allow it', () => {
     expect(rows.map((row) => row.action).sort()).toEqual([...actions].sort());
     for (const row of rows) {
-      for (const role of roles) expect(row.roles.includes(role), `${role} ${row.action}`).toBe(roleMay(role, row.action));
+      for (const role of roles)
+        expect(row.roles.includes(role), `${role} ${row.action}`).toBe(roleMay(role, row.action));
     }
   });
 

@@ -41,6 +41,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'whoami',
         'groupsList',
         'groupMembersList',
+        'projectRolesList',
         'grantsList',
         'entriesList',
         'projectsList',
@@ -48,7 +49,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
       params: () => ({}),
     },
   ],
-  project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
+  project: [{ routes: ['organizationsGet', 'projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
   quota: [
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },

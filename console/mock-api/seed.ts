@@ -535,6 +535,14 @@ export function seed(): MockState {
     createdAt: iso(now - 9 * DAY),
     people: state.members.slice(1, 3).map((each) => each.user.id),
   });
+  const [first] = state.projects;
+  const someone = state.members.at(-1);
+  if (first !== undefined && someone !== undefined) {
+    state.projectRoles.push(
+      { project: first.id, subject: course, role: 'viewer' },
+      { project: first.id, subject: someone.user.id, role: 'operator' },
+    );
+  }
   for (const row of state.instances.filter((each) => each.phase === 'ready').slice(0, 3)) {
     state.grants.push({
       id: newId('grt'),

@@ -19,6 +19,7 @@ import {
   ShieldCheck,
   SlidersHorizontal,
   Ticket,
+  UserRoundCog,
   Users,
   UsersRound,
 } from 'lucide-react';
@@ -40,6 +41,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
         { key: 'instances', label: 'Instances', icon: Boxes, keys: 'g i', href: `${base}/instances` },
         { key: 'routes', label: 'Routes', icon: Globe, keys: 'g r', href: `${base}/routes` },
         { key: 'operations', label: 'Operations', icon: Activity, keys: 'g o', href: `${base}/operations` },
+        { key: 'people', label: 'People', icon: UserRoundCog, keys: 'g k', href: `${base}/people` },
       ],
     });
   }

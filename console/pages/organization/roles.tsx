@@ -57,7 +57,11 @@ function WideTable({ title, rows, own }: { title: string; rows: readonly ActionR
             Action
           </th>
           {roles.map((role) => (
-            <th key={role} scope="col" className={`w-24 py-2 text-center font-medium ${role === own ? 'text-text' : ''}`}>
+            <th
+              key={role}
+              scope="col"
+              className={`w-24 py-2 text-center font-medium ${role === own ? 'text-text' : ''}`}
+            >
               {roleWords[role].title}
             </th>
           ))}
