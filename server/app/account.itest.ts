@@ -99,7 +99,7 @@ describe('I1: the profile', () => {
     const params = { user: client.userId ?? '' };
     const colleague = (await somebody()).client;
     expect((await colleague.try(api.avatarGet, { params })).statusCode).toBe(200);
-    const { items } = await colleague.call(api.membersList, { params: { organization: world.organization } });
+    const { items } = await colleague.call(api.membersList, { params: { organization: home.organization } });
     const shown = Object.fromEntries(items.map(({ user }) => [user.id, user.avatar]));
     expect(shown[client.userId ?? '']).toBe(preferences.avatar);
     expect(shown[colleague.userId ?? '']).toBeNull();

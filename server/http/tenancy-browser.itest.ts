@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { PIXEL_PNG } from '#testkit/account-rows.ts';
 import { buildConsole, launchChromium } from '#testkit/built-console.ts';
+import { makeInstance } from '#testkit/factories.ts';
 import { freePort } from '#testkit/ingress.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { idleWork, PASSWORD, type SetUp, startTestServer, type TestClient, type TestServer } from '#testkit/server.ts';
@@ -110,7 +111,8 @@ describe('I4: settings of an organization in a browser', () => {
       await dialog.getByText('The name does not match.').waitFor();
       await dialog.getByLabel(/to confirm/).fill(name);
       await dialog.getByRole('button', { name: 'Delete the project' }).click();
-      await page.getByRole('link', { name: title }).waitFor({ state: 'detached' });
+      await dialog.waitFor({ state: 'detached' });
+      await page.getByRole('link', { name: title, exact: true }).waitFor({ state: 'detached' });
     }
     expect((await world.owner.call(api.projectsList, { params: { organization: id } })).items).toEqual([]);
 
@@ -175,10 +177,9 @@ describe('I4: switching the organization in a browser', () => {
     const { items } = await world.owner.call(api.projectsList, { params: { organization: id } });
     const first = items[0]?.id;
     const { name } = await world.owner.call(api.organizationsGet, { params: { organization: world.organization } });
-    await world.owner.call(api.instancesCreate, {
-      params: { project: world.project },
-      body: { kind: 'server', name: 'skiff' },
-    });
+    const { organization, project, owner } = world;
+    const person = owner.userId ?? ('' as never);
+    await makeInstance(server.app.db, { organization, project, person }, { name: 'skiff' });
     await signIn(OWNER);
     await page.goto(`${url}/o/${name}/audit`);
     await choose('The other');
@@ -210,6 +211,8 @@ describe('I1: pictures of members in a browser', () => {
     await page.goto(`${url}/o/${name}/members`);
     const picture = page.getByRole('row').filter({ hasText: 'pictured@example.test' }).locator('img');
     expect(await picture.getAttribute('src')).toBe(preferences.avatar);
-    await expect.poll(() => picture.evaluate((img: HTMLImageElement) => img.naturalWidth)).toBeGreaterThan(0);
+    await expect
+      .poll(() => picture.evaluate((img) => (img as unknown as { naturalWidth: number }).naturalWidth))
+      .toBeGreaterThan(0);
   });
 });

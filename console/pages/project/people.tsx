@@ -159,7 +159,7 @@ function RolesLink() {
     <Link
       to="/o/$organization/roles"
       params={{ organization: membership.organization.name }}
-      className="text-accent underline-offset-2 hover:underline"
+      className="text-accent underline underline-offset-2"
     >
       What each role may do
     </Link>
