@@ -3,22 +3,19 @@
  * unix socket in a process of their own, in alternating rounds.
  */
 import { spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { Pool } from 'undici';
-import { ensureRoles, startPostgres } from '#host/postgres.ts';
-import { createDatabase, migrateTemplate, TEMPLATE_DATABASE } from '#testkit/databases.ts';
+import { createDatabase } from '#testkit/databases.ts';
+import { startOwnPostgres } from '#testkit/own-postgres.ts';
 import { load, median, print, round } from './measure.ts';
 
 const CONNECTIONS = 16;
 const ROUND_MS = 4_000;
 const ROUNDS = 5;
-const NOBODY = 65534;
 const GOAL = 0.5;
 
-const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
-chmodSync(folder, 0o755);
+const { folder, socketDir, stop } = await startOwnPostgres('berth-bench-');
 const children: { kill(): void }[] = [];
 
 async function serve(
@@ -37,19 +34,8 @@ async function serve(
   return { socketPath, ...(JSON.parse(line) as { path: string; token: string }) };
 }
 
-const postgres = await startPostgres({
-  dataDir: join(folder, 'data'),
-  socketDir: join(folder, 's'),
-  copyDir: join(folder, 'bin'),
-  user: process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : null,
-  socketGid: null,
-  peers: {},
-  logFile: join(folder, 'postgres.log'),
-});
 try {
-  await ensureRoles(join(folder, 's'), TEMPLATE_DATABASE);
-  await migrateTemplate(join(folder, 's'));
-  const database = await createDatabase(join(folder, 's'));
+  const database = await createDatabase(socketDir);
   const berth = await serve('berth', database.url);
   const headers = { authorization: `Bearer ${berth.token}` };
   const once = new Pool('http://berth', { socketPath: berth.socketPath, connections: 1 });
@@ -90,6 +76,5 @@ try {
   });
 } finally {
   for (const child of children) child.kill();
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await stop();
 }

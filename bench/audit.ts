@@ -4,22 +4,19 @@
  * 2. Changes per second of 16 writers in one organization, and how long one waits: linked at commit (what Berth does),
  *    linked at once under an advisory lock, and not linked at all.
  */
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { api } from '#contract/api.ts';
 import type { OrganizationId } from '#domain/ids.ts';
-import { asAdmin, ensureRoles, startPostgres } from '#host/postgres.ts';
+import { asAdmin } from '#host/postgres.ts';
 import { record } from '#server/store/audit.ts';
 import { asSystem } from '#server/store/authorized.ts';
 import { type Db, type Trx, transact } from '#server/store/database.ts';
-import { createDatabase, migrateTemplate, TEMPLATE_DATABASE } from '#testkit/databases.ts';
+import { createDatabase } from '#testkit/databases.ts';
 import { makeImage, newName } from '#testkit/factories.ts';
+import { startOwnPostgres } from '#testkit/own-postgres.ts';
 import { idleWork, startTestServer } from '#testkit/server.ts';
 import { median, percentile, print, round } from './measure.ts';
 
-const NOBODY = 65534;
 // A project has addresses for some 250.
 const CREATES = 60;
 const ROUNDS = 3;
@@ -29,23 +26,13 @@ const ROUND_MS = 3_000;
 const LATER_STATEMENTS = 6;
 const GOAL = 0.15;
 
-const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
-chmodSync(folder, 0o755);
-const postgres = await startPostgres({
-  dataDir: join(folder, 'data'),
-  socketDir: join(folder, 's'),
-  copyDir: join(folder, 'bin'),
-  user: process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : null,
-  socketGid: null,
-  peers: {},
-  logFile: join(folder, 'postgres.log'),
-});
+const { socketDir, stop } = await startOwnPostgres('berth-bench-');
 
 type Mode = 'at commit' | 'at once' | 'not linked';
 
 /** How the trigger of the log works; as the administrator, who alone may. */
 async function use(mode: Mode, database: string): Promise<void> {
-  await asAdmin(join(folder, 's'), database, async (client) => {
+  await asAdmin(socketDir, database, async (client) => {
     await client.query('drop trigger if exists audit_append on audit');
     if (mode === 'not linked') return;
     const timing = mode === 'at commit' ? 'deferrable initially deferred' : 'not deferrable';
@@ -74,9 +61,7 @@ async function contend(db: Db, organizationId: OrganizationId): Promise<{ perSec
 }
 
 try {
-  await ensureRoles(join(folder, 's'), TEMPLATE_DATABASE);
-  await migrateTemplate(join(folder, 's'));
-  const database = await createDatabase(join(folder, 's'));
+  const database = await createDatabase(socketDir);
   const server = await startTestServer({ database, startWork: idleWork });
   const { owner, organization, project } = await server.setUp();
   const { db } = server.app;
@@ -149,6 +134,5 @@ try {
   });
   await server.stop();
 } finally {
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await stop();
 }

@@ -6,21 +6,18 @@
  * What the audit row of a change costs is measured by bench/audit.ts.
  */
 import { generateKeyPairSync, randomBytes, sign } from 'node:crypto';
-import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { ACCESS_TOKEN_TYPE, accessTokenParties } from '#contract/access-tokens.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { noOrigin } from '#domain/caller.ts';
 import { AccessTokens } from '#edge/access-tokens.ts';
 import { identify, type Knowledge } from '#edge/callers.ts';
 import { EdgeState, emptyTables, hashToken } from '#edge/state.ts';
-import { ensureRoles, startPostgres } from '#host/postgres.ts';
 import { authorize } from '#server/app/authorize.ts';
 import { asSystem, authorizeRef } from '#server/store/authorized.ts';
 import { listInstances } from '#server/store/instances.ts';
-import { createDatabase, migrateTemplate, TEMPLATE_DATABASE } from '#testkit/databases.ts';
+import { createDatabase } from '#testkit/databases.ts';
 import { makeImage, makeInstance, newId, newName } from '#testkit/factories.ts';
+import { startOwnPostgres } from '#testkit/own-postgres.ts';
 import { idleWork, startTestServer } from '#testkit/server.ts';
 import { median, percentile, print, round } from './measure.ts';
 
@@ -33,7 +30,6 @@ const PAGE = 100;
 const CALLS = 120;
 const ROUNDS = 5;
 const LIST_GOAL = 0.7;
-const NOBODY = 65534;
 const ORIGIN = 'https://berth.localhost:9443';
 
 /** Microseconds of one call, the median of batches: one alone is shorter than the clock is fine. */
@@ -166,22 +162,10 @@ async function listing(url: string) {
   return { perSecond: median(mine), withoutPerSecond: median(limit), ratio: median(mine) / median(limit) };
 }
 
-const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
-chmodSync(folder, 0o755);
-const postgres = await startPostgres({
-  dataDir: join(folder, 'data'),
-  socketDir: join(folder, 's'),
-  copyDir: join(folder, 'bin'),
-  user: process.getuid?.() === 0 ? { uid: NOBODY, gid: NOBODY } : null,
-  socketGid: null,
-  peers: {},
-  logFile: join(folder, 'postgres.log'),
-});
+const { socketDir, stop } = await startOwnPostgres('berth-bench-');
 try {
-  await ensureRoles(join(folder, 's'), TEMPLATE_DATABASE);
-  await migrateTemplate(join(folder, 's'));
   const edge = await checksAtEdge();
-  const list = await listing((await createDatabase(join(folder, 's'))).url);
+  const list = await listing((await createDatabase(socketDir)).url);
   print({
     name: 'auth',
     goal: `a check in edge in at most ${CHECK_GOAL_US} µs; authorize and list at least ${LIST_GOAL * 100} % of the list alone`,
@@ -200,6 +184,5 @@ try {
     },
   });
 } finally {
-  await postgres.stop();
-  rmSync(folder, { recursive: true, force: true });
+  await stop();
 }

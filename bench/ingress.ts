@@ -4,24 +4,23 @@
  * route row to the first 200 over HTTPS under its name, certificate included. One JSON object on stdout.
  */
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { cpus, tmpdir } from 'node:os';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
 import { ROUTE_COOKIE } from '#contract/edge.ts';
 import { RoutePasses } from '#edge/route-pass.ts';
-import { ensureRoles, startPostgres } from '#host/postgres.ts';
 import { type CaddyProgram, testCaddy } from '#testkit/caddy.ts';
 import { loopbackLookup } from '#testkit/client.ts';
-import { createDatabase, migrateTemplate, TEMPLATE_DATABASE } from '#testkit/databases.ts';
+import { createDatabase } from '#testkit/databases.ts';
 import { freePort, Ingress, until } from '#testkit/ingress.ts';
+import { startOwnPostgres } from '#testkit/own-postgres.ts';
 import { Tenants } from '#testkit/tenants.ts';
 
 const CONNECTIONS = 16;
 const ROUND_MS = 4_000;
 const ROUNDS = 5;
 const ROUTES = 30;
-const NOBODY = 65534;
 const GOAL_RATIO = 0.6;
 const GOAL_FIRST_MS = 50;
 
@@ -37,8 +36,7 @@ function cpuUsed(pid: number): number {
 }
 
 const children: ChildProcess[] = [];
-const folder = mkdtempSync(join(tmpdir(), 'berth-bench-'));
-chmodSync(folder, 0o755);
+const { folder, socketDir, stop } = await startOwnPostgres('berth-bench-');
 
 function percentile(sorted: number[], share: number): number {
   return sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? 0;
@@ -102,22 +100,9 @@ function poolOf(origin: string, ca: string): Pool {
 
 async function main(): Promise<object> {
   const caddy = await testCaddy();
-  const root = process.getuid?.() === 0;
-  const socketDir = join(folder, 's');
-  const postgres = await startPostgres({
-    dataDir: join(folder, 'data'),
-    socketDir,
-    copyDir: join(folder, 'bin'),
-    user: root ? { uid: NOBODY, gid: NOBODY } : null,
-    socketGid: null,
-    peers: {},
-    logFile: join(folder, 'postgres.log'),
-  });
   let ingress: Ingress | null = null;
   let tenants: Tenants | null = null;
   try {
-    await ensureRoles(socketDir, TEMPLATE_DATABASE);
-    await migrateTemplate(socketDir);
     const database = await createDatabase(socketDir);
     tenants = await Tenants.connect(database.url);
     const tenant = await tenants.tenant();
@@ -236,8 +221,7 @@ async function main(): Promise<object> {
     await ingress?.stop();
     await tenants?.end();
     for (const child of children) child.kill('SIGKILL');
-    await postgres.stop();
-    rmSync(folder, { recursive: true, force: true });
+    await stop();
   }
 }
 

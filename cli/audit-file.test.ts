@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { AuditProblem } from '#domain/audit-verify.ts';
-import { SAMPLE_LAST, sampleExport, sampleHead, sampleKey } from '#testkit/audit-sample.ts';
+import { makeAuditKey, publicAuditKey } from '#server/runtime/audit-keys.ts';
+import { plainBox, SAMPLE_LAST, sampleExport, sampleHead, sampleKey } from '#testkit/audit-sample.ts';
 import { verifyAudit } from './audit-file.ts';
 import { runCli } from './testing.ts';
 
@@ -46,7 +47,21 @@ describe('I6: berth audit verify', () => {
     const cut = await runCli(['audit', 'verify', file, '--head', head]);
     expect([cut.code, cut.err]).toEqual([1, expect.stringContaining('The end is missing')]);
     expect((await runCli(['audit', 'verify', file, '--key', sampleKey.id])).code).toBe(0);
-    expect((await runCli(['audit', 'verify', file, '--key', 'another'])).err).toContain('not the one you named');
+    const keys = write('keys.json', JSON.stringify({ keys: [publicAuditKey(sampleKey)] }));
+    expect((await runCli(['audit', 'verify', file, '--key', keys])).code).toBe(0);
+    const others = write('others.json', JSON.stringify({ keys: [publicAuditKey(makeAuditKey(plainBox))] }));
+    // Its name says one thing, the key another: the thumbprint is computed, not read.
+    const dressed = write(
+      'dressed.json',
+      JSON.stringify({ keys: [{ ...publicAuditKey(makeAuditKey(plainBox)), kid: sampleKey.id }] }),
+    );
+    for (const key of [others, dressed, 'x'.repeat(43)]) {
+      const ran = await runCli(['audit', 'verify', file, '--key', key]);
+      expect([ran.code, ran.err]).toEqual([1, expect.stringContaining('not the one you named')]);
+    }
+    for (const key of ['another', head, file]) {
+      expect((await runCli(['audit', 'verify', file, '--key', key])).code, key).toBe(2);
+    }
     expect((await runCli(['audit', 'verify', file, '--head', file])).code).toBe(2);
   });
 

@@ -407,6 +407,8 @@ export type AuditSearch = {
   /** Days, as 2026-01-31, in the reader's own time; both belong to it. */
   from?: string | undefined;
   to?: string | undefined;
+  /** Id of a deleted organization: its log, among those of the installation. */
+  deleted?: string | undefined;
 };
 function auditSearch(search: Record<string, unknown>): AuditSearch {
   const text = (key: string) =>
@@ -421,6 +423,7 @@ function auditSearch(search: Record<string, unknown>): AuditSearch {
     result: result === 'ok' || result === 'refused' || result === 'failed' ? result : undefined,
     from: day('from'),
     to: day('to'),
+    deleted: /^org_[0-9a-z]{26}$/.test(text('deleted') ?? '') ? text('deleted') : undefined,
   };
 }
 const audit = createRoute({

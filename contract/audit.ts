@@ -52,10 +52,30 @@ export const auditStateSchema = z.object({
   verifiedAt: timestamp.nullable(),
   problem: z.object({ position: z.number().int(), message: z.string() }).nullable(),
   retentionDays: z.number().int().nullable().meta({ description: 'Null: nothing is ever removed' }),
-  keys: z.array(z.object({ crv: z.literal('Ed25519'), kid: z.string(), kty: z.literal('OKP'), x: z.string() })),
+  keys: z.array(
+    z.object({
+      crv: z.literal('Ed25519'),
+      kid: z.string(),
+      kty: z.literal('OKP'),
+      x: z.string(),
+      retiredAt: timestamp.nullable().meta({ description: 'It signs no more since; what it signed is still checked' }),
+    }),
+  ),
   can: z.object({ setRetention: abilitySchema }),
 });
 export type AuditState = z.output<typeof auditStateSchema>;
+
+export const deletedLogSchema = z.object({
+  organization: idSchema('org'),
+  name: z.string(),
+  title: z.string(),
+  deletedAt: timestamp,
+  entries: z.number().int().meta({ description: 'How many there ever were' }),
+  first: z.number().int().meta({ description: 'Number of the oldest that is still there' }),
+  lastAt: timestamp.nullable().meta({ description: 'When the newest entry was written; null when none is left' }),
+  retentionDays: z.number().int().nullable().meta({ description: 'Null: nothing is ever removed' }),
+});
+export type DeletedLog = z.output<typeof deletedLogSchema>;
 
 const filter = {
   action: z.string().max(60).optional().meta({ description: 'Beginning of the action' }),
@@ -68,6 +88,9 @@ const filter = {
 };
 const listQuery = z.object({ ...pageQuery, ...filter });
 const exportQuery = z.object({ since: timestamp.optional(), until: timestamp.optional() });
+const deleted = {
+  organization: idSchema('org').optional().meta({ description: 'A deleted organization, instead of the installation' }),
+};
 const retentionBody = z
   .object({
     days: z.number().int().min(AUDIT_RETENTION_DAYS_MIN).max(AUDIT_RETENTION_DAYS_MAX).nullable(),
@@ -133,8 +156,9 @@ export const auditRoutes = {
     method: 'GET',
     path: platformPath,
     access: 'platform.audit.read',
-    summary: 'Audit log of the installation: what belongs to no organization',
-    query: listQuery,
+    summary: 'Audit log of the installation, or of a deleted organization',
+    description: 'Reading is recorded every time, in the log of the installation.',
+    query: listQuery.extend(deleted),
     response: pageOf(auditEntrySchema),
   }),
   platformAuditExport: defineRoute({
@@ -143,10 +167,10 @@ export const auditRoutes = {
     method: 'GET',
     path: `${platformPath}/export`,
     access: 'platform.audit.read',
-    summary: 'Export the audit log of the installation',
+    summary: 'Export the audit log of the installation, or of a deleted organization',
     description: exportWords,
     produces: 'lines',
-    query: exportQuery,
+    query: exportQuery.extend(deleted),
     response: z.unknown(),
   }),
   platformAuditState: defineRoute({
@@ -155,8 +179,20 @@ export const auditRoutes = {
     method: 'GET',
     path: `${platformPath}/state`,
     access: 'platform.audit.read',
-    summary: 'How far the audit log of the installation is signed and verified',
+    summary: 'How far the audit log of the installation, or of a deleted organization, is signed and verified',
+    query: z.object(deleted),
     response: auditStateSchema,
+  }),
+  platformAuditDeletedList: defineRoute({
+    ...shared,
+    id: 'platform.audit.deleted',
+    method: 'GET',
+    path: `${platformPath}/deleted`,
+    access: 'platform.audit.read',
+    summary: 'Audit logs of deleted organizations',
+    description: 'They are kept for as long as the organization chose; of what is removed the signed tombstones stay.',
+    query: z.object({ ...pageQuery, search: z.string().max(100).optional() }),
+    response: pageOf(deletedLogSchema),
   }),
   platformAuditRetention: defineRoute({
     ...shared,

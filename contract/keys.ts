@@ -27,6 +27,17 @@ export const keysSchema = z.object({
       secrets: z.number().int().meta({ description: 'Secrets in the database that are sealed with it' }),
     }),
   ),
+  audit: z
+    .array(
+      z.object({
+        id: z.string().meta({ description: 'Thumbprint (RFC 7638)' }),
+        state: z.enum(['signing', 'retired']),
+        createdAt: timestamp,
+        retiredAt: timestamp.nullable(),
+        follows: z.string().nullable().meta({ description: 'The key that named this one with its signature' }),
+      }),
+    )
+    .meta({ description: 'Keys that sign the audit log, oldest first' }),
 });
 
 const tag = 'keys';
@@ -55,6 +66,23 @@ export const keyRoutes = {
     body: z.strictObject({
       atOnce: z.boolean().default(false).meta({
         description: 'A key may be known to somebody: the old signing keys end now',
+      }),
+    }),
+    response: keysSchema,
+  }),
+  keysRotateAudit: defineRoute({
+    id: 'keys.rotate_audit',
+    method: 'POST',
+    path: `${API_PREFIX}/platform/keys/rotate-audit`,
+    tag,
+    access: 'platform.key.rotate',
+    rateClass: 'provisioning',
+    status: 200,
+    summary: 'Sign the audit logs with a new key; what the old one signed is still checked',
+    description: 'The old key names the new one with its signature and loses its private half.',
+    body: z.strictObject({
+      leaked: z.boolean().default(false).meta({
+        description: 'The old key may be known to somebody: it names nobody, and the new one has to be made known anew',
       }),
     }),
     response: keysSchema,

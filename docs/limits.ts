@@ -39,7 +39,14 @@ import {
 } from '#domain/mails.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
 import { PICTURE_BYTES_MAX, PICTURE_SIDE_MAX } from '#domain/profiles.ts';
-import { defaultOrganizationQuota, defaultQuota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
+import {
+  countsBytes,
+  defaultOrganizationQuota,
+  defaultQuota,
+  type QuotaResource,
+  quotaResources,
+  quotaTitles,
+} from '#domain/quotas.ts';
 import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
 import {
   ACCESS_TOKEN_MINUTES,
@@ -84,19 +91,8 @@ function table(rows: readonly Row[]): string {
   return ['| What | Bound | Name in the source |', '|---|---|---|', ...lines].join('\n');
 }
 
-const quotaTitles: Record<QuotaResource, string> = {
-  instances: 'Instances',
-  desktops: 'Desktops',
-  servers: 'Servers',
-  cpus: 'CPUs',
-  memoryBytes: 'Memory',
-  diskBytes: 'Disk',
-  routes: 'Routes',
-  snapshots: 'Snapshots',
-};
-
 function quotaFigure(resource: QuotaResource, value: number): string {
-  return resource.endsWith('Bytes') ? bytes(value) : String(value);
+  return countsBytes(resource) ? bytes(value) : String(value);
 }
 
 function duration(seconds: number): string {

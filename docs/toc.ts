@@ -50,6 +50,7 @@ export const sections: readonly Section[] = [
       'docs/explanation/audit-log.md',
       'SECURITY.md',
       'docs/security/asvs.md',
+      'docs/security/peers-mistakes.md',
     ],
   },
   {

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { auditCrypto, auditSigner, makeAuditKey } from '#server/runtime/audit-keys.ts';
+import { auditCrypto, auditSigner, makeAuditKey, publicAuditKey } from '#server/runtime/audit-keys.ts';
 import {
   SAMPLE_CHAIN as chain,
   sampleExport as exported,
@@ -135,7 +135,31 @@ describe('I6: verifying an export', () => {
 
   it('a statement of one kind is never taken for another', () => {
     const head = headAt(LAST);
-    const text = good.replace(/"signature":"[^"]+","tombstones"/, `"signature":"${head.signature}","tombstones"`);
-    expect(problemOf(text).line).toBe(1);
+    const text = good.replace(/"signature":"[^"]+","successions"/, `"signature":"${head.signature}","successions"`);
+    expect(text).not.toBe(good);
+    expect(problemOf(text).message).toContain('header was changed');
+  });
+
+  it('a word of succession counts from the key that is believed on, in its order, and only when it is signed', () => {
+    const [first, second, third] = [key, makeAuditKey(plainBox), makeAuditKey(plainBox)];
+    const names = (before: typeof key, next: { id: string }) =>
+      auditSigner(plainBox, before).sign('succession', { at: now, next: next.id });
+    const spanning = (successions: unknown[]) => {
+      const { key: _, signature: __, ...rest } = JSON.parse(goodLines[0] ?? '') as AuditHeader;
+      const keys = [first, second, third].map(publicAuditKey);
+      const header = auditSigner(plainBox, third).sign('header', { ...rest, keys, successions });
+      return joined([canonicalJson(header), ...goodLines.slice(1)]);
+    };
+    const whole = spanning([names(first, second), names(second, third)]);
+    for (const each of [first, second, third]) expect(verify(whole, { trusted: [each.id] }).key).toBe(third.id);
+    const refused = (successions: unknown[], trusted = first.id) =>
+      problemOf(spanning(successions), { trusted: [trusted] }).message;
+    expect(refused([names(second, third)])).toContain('did not follow it');
+    expect(refused([names(second, third), names(first, second)])).toContain('did not follow it');
+    expect(refused([names(third, third), names(third, second)])).toContain('did not follow it');
+    expect(refused([])).toContain('did not follow it');
+    expect(refused([{ ...names(third, second), key: first.id, next: third.id }])).toContain('not signed');
+    expect(refused([{ ...names(first, third), at: 'later' }])).toContain('not signed');
+    expect(refused([{ ...names(first, third), more: 1 }])).toContain('of a wrong kind');
   });
 });

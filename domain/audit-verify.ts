@@ -10,6 +10,8 @@ import {
   type AuditHeader,
   type AuditLine,
   type AuditPublicKey,
+  type AuditStatement,
+  type AuditSuccession,
   type AuditTombstone,
   EMPTY_LINK,
   linkOf,
@@ -39,6 +41,8 @@ export type AuditReport = {
   last: number;
   /** Entries removed by retention before the first, with signed words about it. */
   removed: number;
+  /** The key that signed the header. */
+  key: string;
   /** Newest signed head that was met. */
   head: AuditHead | null;
   headsChecked: number;
@@ -61,7 +65,10 @@ export class AuditVerifier {
   /** Position of the last entry that is known to be right by a head. */
   #proven = 0;
 
-  /** `trusted`: thumbprints of the keys that may have signed; null takes those of the file. `kept`: heads from elsewhere. */
+  /**
+   * `trusted`: thumbprints of keys known from elsewhere; one of them, or one that followed it by its own word, must have
+   * signed the header, and the header vouches for all other keys. Null takes the key of the file. `kept`: heads from elsewhere.
+   */
   constructor(crypto: AuditCrypto, options: { trusted?: readonly string[] | null; kept?: readonly AuditHead[] } = {}) {
     this.#crypto = crypto;
     this.#trusted = options.trusted ?? null;
@@ -93,6 +100,7 @@ export class AuditVerifier {
       first: header.first,
       last: header.last,
       removed: header.tombstones.at(-1)?.to ?? 0,
+      key: header.key,
       head: this.#newest,
       headsChecked: this.#headsChecked,
       keys: header.keys.map((key) => key.kid),
@@ -104,6 +112,7 @@ export class AuditVerifier {
     if (header.format !== AUDIT_EXPORT_FORMAT) throw new AuditProblem(1, 'This is not an export of the audit log.');
     if (!isHeader(header)) throw new AuditProblem(1, 'The header lacks something or has something of a wrong kind.');
     const known = { keys: this.#readKeys(header.keys), crypto: this.#crypto };
+    this.#checkSigner(header, known);
     demandSignature(known, 'header', header, 'The header was changed: its signature does not fit.');
     this.#header = header;
     this.#link = header.previous;
@@ -129,12 +138,29 @@ export class AuditVerifier {
     for (const key of keys) {
       const kid = this.#crypto.thumbprint(thumbprintText(key));
       if (kid !== key.kid) throw new AuditProblem(1, 'The name of a key is not its thumbprint.');
-      if (this.#trusted !== null && !this.#trusted.includes(kid)) {
-        throw new AuditProblem(1, `The export was signed with the key ${kid}, which is not the one you named.`);
-      }
       map.set(kid, key);
     }
     return map;
+  }
+
+  /** Whether the key that signed the header is one that was named, or followed one of them by its own word. */
+  #checkSigner(header: AuditHeader, known: Known): void {
+    const believed = new Set(this.#trusted ?? [header.key]);
+    for (const succession of header.successions) {
+      demandSignature(
+        known,
+        'succession',
+        succession,
+        `The word about the next key at ${succession.at} is not signed.`,
+      );
+      if (believed.has(succession.key)) believed.add(succession.next);
+    }
+    if (!believed.has(header.key)) {
+      throw new AuditProblem(
+        1,
+        `The export was signed with the key ${header.key}, which is not the one you named and did not follow it.`,
+      );
+    }
   }
 
   #checkTombstones(header: AuditHeader, known: Known): void {
@@ -213,7 +239,7 @@ export class AuditVerifier {
 
 function demandSignature(
   { keys, crypto }: Known,
-  kind: 'head' | 'tombstone' | 'header',
+  kind: AuditStatement,
   statement: { key: string; signature: string },
   message: string,
 ): void {
@@ -238,7 +264,8 @@ function parseLine<T>(text: string, line: number): T {
 
 const headKeys = 'at,chain,key,link,position,signature';
 const tombstoneKeys = 'chain,count,firstAt,from,key,lastAt,link,removedAt,retentionDays,signature,to';
-const headerKeys = 'chain,exportedAt,first,format,heads,key,keys,last,previous,signature,tombstones';
+const successionKeys = 'at,key,next,signature';
+const headerKeys = 'chain,exportedAt,first,format,heads,key,keys,last,previous,signature,successions,tombstones';
 
 /** The text is canonical: keys come sorted. */
 const hasKeys = (value: unknown, keys: string): boolean =>
@@ -260,7 +287,9 @@ function isHeader(header: AuditHeader): boolean {
     Array.isArray(header.heads) &&
     header.heads.every(isHead) &&
     Array.isArray(header.tombstones) &&
-    header.tombstones.every(isTombstone)
+    header.tombstones.every(isTombstone) &&
+    Array.isArray(header.successions) &&
+    header.successions.every(isSuccession)
   );
 }
 
@@ -268,6 +297,10 @@ function isHeader(header: AuditHeader): boolean {
 export function isHead(head: unknown): head is AuditHead {
   const value = head as AuditHead;
   return hasKeys(sorted(head), headKeys) && isCount(value.position) && isLink(value.link);
+}
+
+function isSuccession(succession: AuditSuccession): boolean {
+  return hasKeys(succession, successionKeys) && Object.values(succession).every((value) => typeof value === 'string');
 }
 
 function isTombstone(tombstone: AuditTombstone): boolean {

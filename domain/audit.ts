@@ -70,6 +70,15 @@ export type AuditTombstone = {
   to: number;
 };
 
+/**
+ * "From `at` on the key `next` signs in the place of `key`": said by the key that goes, so that whoever trusts it may
+ * trust the next. A key that may be known to somebody names nobody.
+ */
+export type AuditSuccession = { at: string; key: string; next: string; signature: string };
+
+export const auditStatements = ['head', 'tombstone', 'header', 'succession'] as const;
+export type AuditStatement = (typeof auditStatements)[number];
+
 export const AUDIT_EXPORT_FORMAT = 'berth-audit-1';
 
 /** First line of an export. */
@@ -81,11 +90,14 @@ export type AuditHeader = {
   format: typeof AUDIT_EXPORT_FORMAT;
   heads: AuditHead[];
   key: string;
+  /** Every key that ever signed here: the header vouches for them. */
   keys: AuditPublicKey[];
   last: number;
   /** Link of the entry before the first. */
   previous: string;
   signature: string;
+  /** Oldest first. */
+  successions: AuditSuccession[];
   tombstones: AuditTombstone[];
 };
 
@@ -122,7 +134,7 @@ export function linkOf(
 }
 
 /** What a signature is made over. The first line keeps one kind of statement from being taken for another. */
-export function signedText(kind: 'head' | 'tombstone' | 'header', statement: object): string {
+export function signedText(kind: AuditStatement, statement: object): string {
   const { signature: _, ...rest } = statement as Record<string, unknown>;
   return `berth-audit-${kind}-1\n${canonicalJson(rest)}`;
 }

@@ -32,6 +32,18 @@ describe('I4: role arithmetic', () => {
       for (const action of permissionTable[role]) expect(actions).toContain(action);
     }
   });
+  it('I4: no action is allowed to everybody and none to nobody', () => {
+    for (const action of actions) {
+      expect(
+        roles.filter((role) => !roleMay(role, action)),
+        action,
+      ).not.toEqual([]);
+      expect(roleMay('owner', action), action).toBe(true);
+    }
+    // Allowed to everybody who is signed in; this list may only shrink.
+    expect(platformActions.filter((action) => platformMay(false, action))).toEqual(['platform.image.read']);
+    for (const action of platformActions) expect(platformMay(true, action), action).toBe(true);
+  });
   it('a viewer changes nothing and sees no screen, terminal or log', () => {
     const looks = ['.read', '.list', '.inspect'];
     expect(permissionTable.viewer.every((action) => looks.some((look) => action.endsWith(look)))).toBe(true);

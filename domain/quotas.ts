@@ -19,6 +19,21 @@ export const quotaResources = [
 export type QuotaResource = (typeof quotaResources)[number];
 export type Quota = Record<QuotaResource, number>;
 
+/** Resources in words for people, the same in console, CLI and docs. */
+export const quotaTitles: Record<QuotaResource, string> = {
+  instances: 'Instances',
+  desktops: 'Desktops',
+  servers: 'Servers',
+  cpus: 'CPUs',
+  memoryBytes: 'Memory',
+  diskBytes: 'Disk',
+  routes: 'Routes',
+  snapshots: 'Snapshots',
+};
+
+/** Whether figures of it are bytes; all others are counts. */
+export const countsBytes = (resource: QuotaResource) => resource === 'memoryBytes' || resource === 'diskBytes';
+
 /** What a new project may use, unless its organization may use less. */
 export const defaultQuota: Quota = {
   instances: 20,

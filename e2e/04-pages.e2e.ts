@@ -42,7 +42,10 @@ afterAll(async () => {
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/operations', '/people'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
-const inOrganization = ['/members', '/roles', '/sign-in', '/quotas', '/audit', '/settings'];
+const inOrganization = [
+  ...['/members', '/groups', '/roles', '/apps', '/entries', '/sign-in'],
+  ...['/quotas', '/audit', '/settings'],
+];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],

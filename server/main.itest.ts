@@ -17,6 +17,10 @@ let database: Awaited<ReturnType<typeof withDatabase>>;
 beforeAll(async () => {
   dir = await mkdtemp(join(tmpdir(), 'berth-server-'));
   database = await withDatabase();
+  // One database, one set of keys: every start here is the same installation.
+  await writeFile(join(dir, 'master.key'), randomBytes(32).toString('base64'));
+  await writeFile(join(dir, 'edge.key'), randomBytes(32).toString('base64'));
+  await writeFile(join(dir, 'token'), 'a-token-for-nobody');
 });
 afterAll(() => rm(dir, { recursive: true, force: true }));
 
@@ -24,17 +28,12 @@ type Ended = { code: number | null; stdout: string; stderr: string };
 
 async function start(changes: Record<string, unknown> = {}): Promise<{ child: ChildProcess; ended: Promise<Ended> }> {
   const name = randomBytes(4).toString('hex');
-  const files = { masterKeyFile: join(dir, `${name}.key`), edgeKeyFile: join(dir, `${name}.edge`) };
-  const tokenFile = join(dir, `${name}.token`);
-  await writeFile(files.masterKeyFile, randomBytes(32).toString('base64'));
-  await writeFile(files.edgeKeyFile, randomBytes(32).toString('base64'));
-  await writeFile(tokenFile, 'a-token-for-nobody');
   const config = {
     ...testConfig(database.url),
     logLevel: 'info',
     socket: join(dir, 'server.sock'),
-    agent: { socket: join(dir, 'agent.sock'), tokenFile },
-    secrets: files,
+    agent: { socket: join(dir, 'agent.sock'), tokenFile: join(dir, 'token') },
+    secrets: { masterKeyFile: join(dir, 'master.key'), edgeKeyFile: join(dir, 'edge.key') },
     ...changes,
   };
   const file = join(dir, `${name}.json`);

@@ -120,6 +120,44 @@ describe('I5: quotas of organization and project', () => {
     await setWhole({ ...defaultOrganizationQuota });
   });
 
+  it('I5: every way to use more is held to the limits: create, resize, clone, restore, start of an archived one', async () => {
+    const params = { project: second };
+    await created(await create(world.owner, second, 'grows'));
+    await created(await create(world.owner, second, 'leaves'));
+    const { items } = await world.owner.call(api.instancesList, { params, query: { limit: 100 } });
+    const idOf = (name: string) => items.find((item) => item.name === name)?.id ?? '';
+    const snapshot = await world.owner.call(api.snapshotsCreate, {
+      params: { instance: idOf('grows') },
+      body: { name: 'before' },
+    });
+    await settled(world.owner, snapshot.operation.id);
+    const archived = await world.owner.call(api.instancesArchive, { params: { instance: idOf('leaves') } });
+    await settled(world.owner, archived.operation.id);
+    const { used } = await world.owner.call(api.quotaGet, { params });
+    await world.owner.call(api.quotaUpdate, {
+      params,
+      body: { instances: used.instances, cpus: used.cpus, memoryBytes: used.memoryBytes, diskBytes: used.diskBytes },
+    });
+    const tries = {
+      create: () => create(world.owner, second, 'one-more'),
+      resize: () =>
+        world.owner.try(api.instancesResize, {
+          params: { instance: idOf('grows') },
+          body: { size: 'large' },
+        }),
+      clone: () => world.owner.try(api.instancesClone, { params: { instance: idOf('grows') }, body: { name: 'twin' } }),
+      restore: () => world.owner.try(api.instancesRestore, { params: { instance: idOf('leaves') }, body: {} }),
+    };
+    for (const [what, attempt] of Object.entries(tries)) {
+      const racing = await Promise.all(Array.from({ length: 5 }, attempt));
+      expect(new Set(racing.map((answer) => `${what} ${answer.json().code}`))).toEqual(
+        new Set([`${what} quota_exceeded`]),
+      );
+    }
+    expect((await world.owner.call(api.quotaGet, { params })).used).toEqual(used);
+    await world.owner.call(api.quotaUpdate, { params, body: defaultQuota });
+  });
+
   it('I5: what a failed create reserved comes back to both', async () => {
     const before = await whole();
     driver.faults.fail({ verb: 'createGuest', times: 99 });

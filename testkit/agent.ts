@@ -99,7 +99,9 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     (octet) => !taken.some((address) => address.startsWith(`10.${octet}.`)),
   );
   const second = free[(randomBytes(1)[0] ?? 0) % free.length] ?? 128;
-  const prefix6 = `fd${randomBytes(1).toString('hex')}:${randomBytes(2).toString('hex')}:${randomBytes(2).toString('hex')}`;
+  // Written as the engine writes it, without leading zeros.
+  const group = (bytes: number) => randomBytes(bytes).readUIntBE(0, bytes).toString(16);
+  const prefix6 = `fd${randomBytes(1).toString('hex')}:${group(2)}:${group(2)}`;
   const config: AgentConfig = {
     installation,
     logLevel: 'debug',

@@ -79,6 +79,7 @@ export function sampleExport(
     keys: [publicAuditKey(sampleKey)],
     last: to,
     previous: sampleLink(from - 1),
+    successions: [],
     tombstones: removed ? [sampleTombstone(1, from - 1)] : [],
     ...options.change,
   });

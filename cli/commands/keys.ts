@@ -33,7 +33,19 @@ function describe(berth: Runtime, keys: Keys): string {
     ],
     { paint: berth.paint, empty: 'No sealing keys.' },
   );
-  return `${signing}\n${sealing}`;
+  const audit = renderTable(
+    keys.audit,
+    [
+      { title: 'Signs', value: () => 'audit log' },
+      { title: 'State', value: (row) => row.state },
+      { title: 'Made', value: (row) => formatRelative(row.createdAt, now) },
+      { title: 'Retired', value: (row) => (row.retiredAt === null ? '-' : formatRelative(row.retiredAt, now)) },
+      { title: 'Named by the key before', value: (row) => (row.follows === null ? 'no' : 'yes') },
+      { title: 'Thumbprint', value: (row) => row.id },
+    ],
+    { paint: berth.paint, empty: 'No key for the audit log yet: it is made with the first signature.' },
+  );
+  return `${signing}\n${sealing}\n${audit}`;
 }
 
 export function addKeyCommands(program: Command, io: Io): void {
@@ -71,6 +83,29 @@ export function addKeyCommands(program: Command, io: Io): void {
         );
         const atOnce = options.atOnce === true;
         const made = await (await berth.client()).call('keysRotate', { body: { atOnce } });
+        berth.print(made, () => describe(berth, made));
+      }),
+    );
+  keys
+    .command('rotate-audit')
+    .summary('Sign the audit logs with a new key')
+    .description(
+      'Sign the audit logs with a new key. The old one names the new one with its signature and loses its private\n' +
+        'half; what it signed is still checked. Who noted the thumbprint of the old key needs to do nothing.',
+    )
+    .option('--leaked', 'the old key may be known to somebody: it names nobody; make the new thumbprint known')
+    .option('-y, --yes', 'do not ask')
+    .addHelpText('after', examples(['berth keys rotate-audit --yes', 'berth audit keys > audit-keys.json']))
+    .action(
+      run<{ leaked?: boolean; yes?: boolean }>(io, async (berth, _args, options) => {
+        const leaked = options.leaked === true;
+        await berth.confirm(
+          leaked
+            ? 'Make a new key for the audit logs? Who verifies exports with the old thumbprint has to be given the new one.'
+            : 'Make a new key for the audit logs?',
+          options.yes,
+        );
+        const made = await (await berth.client()).call('keysRotateAudit', { body: { leaked } });
         berth.print(made, () => describe(berth, made));
       }),
     );

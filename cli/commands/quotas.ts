@@ -1,6 +1,6 @@
 /** quotas: what a project and its organization may use, and what they use. */
 import { Argument, type Command } from 'commander';
-import { type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
+import { countsBytes, type Quota, type QuotaResource, quotaResources, quotaTitles } from '#domain/quotas.ts';
 import type { InputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { formatBytes, parseBytes } from '../format.ts';
@@ -10,26 +10,15 @@ import { examples } from './session.ts';
 
 type State = { limit: Quota; used: Quota };
 
-const titles: Record<QuotaResource, string> = {
-  instances: 'Instances',
-  desktops: 'Desktops',
-  servers: 'Servers',
-  cpus: 'CPUs',
-  memoryBytes: 'Memory',
-  diskBytes: 'Disk',
-  routes: 'Routes',
-  snapshots: 'Snapshots',
-};
-
 function figure(resource: QuotaResource, value: number): string {
-  return resource === 'memoryBytes' || resource === 'diskBytes' ? formatBytes(value) : String(value);
+  return countsBytes(resource) ? formatBytes(value) : String(value);
 }
 
 function quotaTable(berth: Runtime, quota: State): string {
   return renderTable(
     quotaResources.map((resource) => ({ resource, used: quota.used[resource], limit: quota.limit[resource] })),
     [
-      { title: 'Resource', value: (row) => titles[row.resource] },
+      { title: 'Resource', value: (row) => quotaTitles[row.resource] },
       {
         title: 'Used',
         value: (row) => figure(row.resource, row.used),

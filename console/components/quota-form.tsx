@@ -1,7 +1,7 @@
 import { useRef } from 'react';
 import { toast } from 'sonner';
 import { z } from 'zod';
-import { type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
+import { countsBytes, type Quota, type QuotaResource, quotaResources, quotaTitles } from '#domain/quotas.ts';
 import { GIB } from '#domain/sizes.ts';
 import { formatBytes } from '../lib/format.ts';
 import { useApiForm } from '../lib/use-form.ts';
@@ -10,11 +10,11 @@ import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { FormError } from './error-text.tsx';
-import { isBytes, quotaTitles } from './quota-summary.tsx';
 
 /** Sizes are typed in GiB. */
-const unit = (resource: QuotaResource) => (isBytes(resource) ? GIB : 1);
-const written = (resource: QuotaResource, value: number) => (isBytes(resource) ? formatBytes(value) : String(value));
+const unit = (resource: QuotaResource) => (countsBytes(resource) ? GIB : 1);
+const written = (resource: QuotaResource, value: number) =>
+  countsBytes(resource) ? formatBytes(value) : String(value);
 
 const shape = z.object(
   Object.fromEntries(
@@ -23,7 +23,7 @@ const shape = z.object(
       z
         .string()
         .trim()
-        .regex(isBytes(resource) ? /^\d{1,7}(?:\.\d{1,3})?$/ : /^\d{1,6}$/, 'A number.'),
+        .regex(countsBytes(resource) ? /^\d{1,7}(?:\.\d{1,3})?$/ : /^\d{1,6}$/, 'A number.'),
     ]),
   ) as Record<QuotaResource, z.ZodString>,
 );
@@ -91,7 +91,7 @@ export function QuotaForm({
           {quotaResources.map((resource) => (
             <Field
               key={resource}
-              label={isBytes(resource) ? `${quotaTitles[resource]}, GiB` : quotaTitles[resource]}
+              label={countsBytes(resource) ? `${quotaTitles[resource]}, GiB` : quotaTitles[resource]}
               hint={`${written(resource, used[resource])} in use`}
               error={form.formState.errors[resource]?.message}
             >

@@ -1,22 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
-import { type Quota, type QuotaResource, quotaResources } from '#domain/quotas.ts';
+import { countsBytes, type Quota, type QuotaResource, quotaResources, quotaTitles } from '#domain/quotas.ts';
 import { apiQuery } from '../api/queries.ts';
 import { formatBytes } from '../lib/format.ts';
 import { QuotaBar } from '../ui/progress.tsx';
 import { Skeleton } from '../ui/skeleton.tsx';
-
-export const quotaTitles: Record<QuotaResource, string> = {
-  instances: 'Instances',
-  desktops: 'Desktops',
-  servers: 'Servers',
-  cpus: 'CPUs',
-  memoryBytes: 'Memory',
-  diskBytes: 'Disk',
-  routes: 'Routes',
-  snapshots: 'Snapshots',
-};
-
-export const isBytes = (resource: QuotaResource) => resource === 'memoryBytes' || resource === 'diskBytes';
 
 /** A bar per resource: what is used, and what is planned on top. */
 export function QuotaBars({
@@ -39,7 +26,7 @@ export function QuotaBars({
       used={used[resource]}
       limit={limit[resource]}
       plus={plus?.[resource] ?? 0}
-      {...(isBytes(resource) ? { format: formatBytes } : {})}
+      {...(countsBytes(resource) ? { format: formatBytes } : {})}
       {...(hint === undefined ? {} : { hint })}
     />
   ));

@@ -16,6 +16,7 @@ type Mine =
   | 'platformAuditExport'
   | 'platformAuditState'
   | 'platformAuditRetention'
+  | 'platformAuditDeletedList'
   | 'activityList';
 
 const HOUR_MS = 3_600_000;
@@ -59,13 +60,48 @@ function proof(state: MockState, chain: string, may: boolean): AuditState {
     verifiedAt: signed === 0 ? null : iso(Date.now() - HOUR_MS / 2),
     problem: null,
     retentionDays: state.auditRetention,
-    keys: [{ crv: 'Ed25519', kid: 'q8Xv3mJtS2kLw0pYhN5cRzT1uGdEbFaI7oQxWyVs9Kc', kty: 'OKP', x: 'bW9jaw' }],
+    keys: [
+      {
+        crv: 'Ed25519',
+        kid: 'b2Lw0pYhN5cRzT1uGdEbFaI7oQxWyVs9Kcq8Xv3mJtS',
+        kty: 'OKP',
+        x: 'ZWFybGllcg',
+        retiredAt: iso(Date.now() - 400 * HOUR_MS),
+      },
+      {
+        crv: 'Ed25519',
+        kid: 'q8Xv3mJtS2kLw0pYhN5cRzT1uGdEbFaI7oQxWyVs9Kc',
+        kty: 'OKP',
+        x: 'bW9jaw',
+        retiredAt: null,
+      },
+    ],
     can: { setRetention: may ? true : 'Only an owner of the organization may change this.' },
   };
 }
 
 const ofOrganization = (state: MockState) => proof(state, state.organization.id, roleMay(state.role, 'audit.update'));
-const ofPlatform = (state: MockState) => proof(state, 'platform', state.user.platformAdmin);
+const DELETED = 'org_01ja0c9r8e2m4k6t8v0x2z4b6d';
+const ofPlatform = (state: MockState, deleted?: string) =>
+  deleted === undefined
+    ? proof(state, 'platform', state.user.platformAdmin)
+    : {
+        ...proof(state, deleted, false),
+        can: { setRetention: 'The organization was deleted: what its owner chose stays.' },
+      };
+
+const deletedLogs = [
+  {
+    organization: DELETED as never,
+    name: 'old-harbour',
+    title: 'Old Harbour',
+    deletedAt: iso(Date.now() - 90 * HOUR_MS),
+    entries: 1207,
+    first: 412,
+    lastAt: iso(Date.now() - 90 * HOUR_MS),
+    retentionDays: 90,
+  },
+];
 
 function setRetention(state: MockState, days: number | null): void {
   state.auditRetention = days;
@@ -82,7 +118,8 @@ export const auditHandlers: Pick<Handlers, Extract<RouteName, Mine>> = {
   },
   platformAuditList: (state, { query }) => list(state, query),
   platformAuditExport: (state) => ({ format: 'mock', entries: state.audit }),
-  platformAuditState: ofPlatform,
+  platformAuditState: (state, { query }) => ofPlatform(state, query.organization),
+  platformAuditDeletedList: (state) => ({ items: state.user.platformAdmin ? deletedLogs : [], nextCursor: null }),
   platformAuditRetention: (state, { body }) => {
     setRetention(state, body.days);
     return ofPlatform(state);

@@ -15,6 +15,7 @@ type Mine =
   | 'deviceLoginDecide'
   | 'keysList'
   | 'keysRotate'
+  | 'keysRotateAudit'
   | 'jwks';
 
 const madeAt = iso(Date.now() - 40 * 86_400_000);
@@ -30,6 +31,15 @@ const keys = {
     },
   ],
   sealing: [{ id: '5f0c93d1', state: 'current' as const, createdAt: madeAt, secrets: 7 }],
+  audit: [
+    {
+      id: 'q8Xv3mJtS2kLw0pYhN5cRzT1uGdEbFaI7oQxWyVs9Kc',
+      state: 'signing' as const,
+      createdAt: madeAt,
+      retiredAt: null,
+      follows: null,
+    },
+  ],
 };
 
 function notHere(): never {
@@ -69,5 +79,6 @@ export const sessionHandlers: Pick<Handlers, Extract<RouteName, Mine>> = {
   },
   keysList: () => keys,
   keysRotate: () => keys,
+  keysRotateAudit: () => keys,
   jwks: () => ({ keys: [] }),
 };

@@ -33,6 +33,8 @@ describe('the mock', () => {
       'auditState',
       'platformAuditList',
       'platformAuditState',
+      'platformAuditDeletedList',
+      'keysList',
       'activityList',
       'quotaGet',
       'organizationQuotaGet',

@@ -3,15 +3,14 @@ import { sql } from 'kysely';
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
-import { AUDIT_RETENTION_DAYS_DEFAULT, type AuditContent } from '#domain/audit.ts';
+import { AUDIT_RETENTION_DAYS_DEFAULT } from '#domain/audit.ts';
 import type { OrganizationId } from '#domain/ids.ts';
 import { insertContent, record } from '#server/store/audit.ts';
 import { asSystem } from '#server/store/authorized.ts';
 import { openDatabase, openPool, transact } from '#server/store/database.ts';
 import { buryOld, checkChain, isHeadDue, keepHead } from '#server/workflows/audit-proof.ts';
-import { exportAuditText, verifyAuditText } from '#testkit/audit.ts';
+import { agedContent, exportAuditText, verifyAuditText } from '#testkit/audit.ts';
 import type { TestDatabase } from '#testkit/databases.ts';
-import { newId } from '#testkit/factories.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { idleWork, type SetUp, startTestServer, TestClient, type TestServer } from '#testkit/server.ts';
 
@@ -51,26 +50,7 @@ async function tamper(statement: string, values: unknown[]): Promise<void> {
 }
 
 async function aged(organization: OrganizationId, days: number, target: string): Promise<void> {
-  const content: AuditContent = {
-    id: newId('aud'),
-    at: new Date(Date.now() - days * 86_400_000).toISOString(),
-    actorKind: 'system',
-    actorId: null,
-    actor: 'a test',
-    action: 'test.old',
-    targetKind: 'test',
-    targetId: null,
-    target,
-    result: 'ok',
-    organization,
-    project: null,
-    address: null,
-    userAgent: null,
-    requestId: null,
-    before: null,
-    after: null,
-  };
-  await transact(server.app.db, (trx) => insertContent(trx, content));
+  await transact(server.app.db, (trx) => insertContent(trx, agedContent(organization, days, target)));
 }
 
 describe('I6: the chain', () => {

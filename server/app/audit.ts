@@ -27,8 +27,10 @@ import {
   chainEnd,
   chainOf,
   chainStart,
+  type DeletedLog,
   firstInWindow,
   linkAt,
+  listDeletedLogs,
   positionsBetween,
   readAuditKeys,
   readCheck,
@@ -45,10 +47,18 @@ import { authorize, authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { requireConfirmed } from './step-up.ts';
 
-/** An organization's log, or that of the installation. */
-export type AuditScope = OrganizationId | 'platform';
+/** An organization's log, that of the installation, or that of an organization which is no more. */
+export type AuditScope = OrganizationId | 'platform' | { deleted: OrganizationId };
+
+/** Of a query: the log of the installation, or of the deleted organization it names. */
+export function platformScope(deleted: OrganizationId | undefined): 'platform' | { deleted: OrganizationId } {
+  return deleted === undefined ? 'platform' : { deleted };
+}
 
 function authorizeReading(app: AppContext, caller: PersonCaller, scope: AuditScope): Promise<AuditProof> {
+  if (typeof scope === 'object') {
+    return authorize(app, caller, 'platform.audit.read', { kind: 'deleted-organization', id: scope.deleted });
+  }
   return scope === 'platform'
     ? authorizePlatform(app, caller, 'platform.audit.read')
     : authorize(app, caller, 'audit.read', { kind: 'organization', id: scope });
@@ -63,7 +73,7 @@ export async function readAudit(
   const proof = await authorizeReading(app, caller, scope);
   const { cursor, limit, ...words } = filter;
   // Members: one row an hour. Who comes from outside the organization, and readers of the platform's log: each time.
-  const inside = scope !== 'platform' && (await isMember(app.db, scope, caller.userId));
+  const inside = typeof scope === 'string' && scope !== 'platform' && (await isMember(app.db, scope, caller.userId));
   if (
     !inside ||
     (await firstInWindow(app.db, 'audit-read', `${chainOf(proof)} ${caller.userId}`, 60, app.clock.now()))
@@ -80,13 +90,19 @@ async function recordReading(
   action: 'audit.read' | 'audit.export',
   after: object,
 ): Promise<void> {
+  const target = {
+    platform: 'audit log of the installation',
+    organization: 'audit log',
+    'deleted-organization': 'audit log of a deleted organization',
+  }[proof.kind];
   await transact(app.db, (trx) =>
     record(trx, caller, {
       action,
       targetKind: 'audit',
       targetId: proof.organizationId,
-      target: proof.organizationId === null ? 'audit log of the installation' : 'audit log',
-      organizationId: proof.organizationId,
+      target,
+      // The log of a deleted organization is closed: who reads it stands in that of the installation.
+      organizationId: proof.kind === 'organization' ? proof.organizationId : null,
       after,
     }),
   );
@@ -101,7 +117,7 @@ export type AuditStateAnswer = {
   verifiedAt: Date | null;
   problem: { position: number; message: string } | null;
   retentionDays: number | null;
-  keys: AuditPublicKey[];
+  keys: (AuditPublicKey & { retiredAt: Date | null })[];
   can: { setRetention: Ability };
 };
 
@@ -121,9 +137,13 @@ export async function readAuditState(
     readAuditKeys(app.db),
   ]);
   const may =
-    scope === 'platform'
+    proof.kind === 'platform'
       ? platformMay(caller.platformAdmin, 'platform.audit.update')
-      : proof.role !== null && roleMay(proof.role, 'audit.update');
+      : proof.kind === 'organization' && proof.role !== null && roleMay(proof.role, 'audit.update');
+  const mayNot =
+    proof.kind === 'deleted-organization'
+      ? 'The organization was deleted: what its owner chose stays.'
+      : 'Only an owner of the organization may change this.';
   return {
     chain,
     entries: end.position,
@@ -133,8 +153,8 @@ export async function readAuditState(
     verifiedAt: check?.verifiedAt ?? null,
     problem: check?.problem ?? null,
     retentionDays,
-    keys: keys.map(publicAuditKey),
-    can: { setRetention: may ? true : 'Only an owner of the organization may change this.' },
+    keys: keys.map((key) => ({ ...publicAuditKey(key), retiredAt: key.retiredAt })),
+    can: { setRetention: may ? true : mayNot },
   };
 }
 
@@ -142,7 +162,7 @@ export async function readAuditState(
 export async function setAuditRetention(
   app: AppContext,
   caller: PersonCaller,
-  scope: AuditScope,
+  scope: OrganizationId | 'platform',
   days: number | null,
 ): Promise<AuditStateAnswer> {
   const proof =
@@ -165,6 +185,15 @@ export async function setAuditRetention(
   });
   app.services.nudge('audit-keeper');
   return readAuditState(app, caller, scope);
+}
+
+/** Logs that only administrators of the installation can still read. */
+export async function readDeletedLogs(
+  app: AppContext,
+  caller: PersonCaller,
+  page: { cursor?: string | undefined; limit: number; search?: string | undefined },
+): Promise<{ items: DeletedLog[]; nextCursor: string | null }> {
+  return listDeletedLogs(app.db, await authorizePlatform(app, caller, 'platform.audit.read'), page);
 }
 
 export type AuditExport = { chain: string; lines: AsyncGenerator<string, void> };
@@ -203,15 +232,17 @@ export async function exportAudit(
   if (head !== null && lastLink !== null) {
     heads.unshift(signer.sign('head', { at: app.clock.now().toISOString(), chain, link: lastLink, position: last }));
   }
+  const keys = await readAuditKeys(app.db);
   const header = signer.sign('header', {
     chain,
     exportedAt: app.clock.now().toISOString(),
     first,
     format: AUDIT_EXPORT_FORMAT,
     heads: heads.filter((each) => each.position >= first - 1).reverse(),
-    keys: (await readAuditKeys(app.db)).map(publicAuditKey),
+    keys: keys.map(publicAuditKey),
     last,
     previous,
+    successions: keys.flatMap((key) => key.succession ?? []),
     tombstones: await readTombstones(app.db, chain),
   });
   return { chain, lines: exportLines(app, chain, canonicalJson(header), first - 1, last) };

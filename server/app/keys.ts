@@ -1,5 +1,6 @@
 /** Keys of the installation, for its administrators: what there is, and changing them. */
 import type { Caller } from '#domain/caller.ts';
+import { BerthError } from '#domain/errors.ts';
 import {
   SIGNING_KEY_LEAD_MINUTES,
   SIGNING_KEY_OVERLAP_HOURS,
@@ -8,8 +9,10 @@ import {
   signingKeyState,
   signingPurposes,
 } from '#domain/keys.ts';
+import { makeAuditKey } from '#server/runtime/audit-keys.ts';
 import { keyIdOf, makeSealingKey } from '#server/runtime/secrets.ts';
 import { record } from '#server/store/audit.ts';
+import { readAuditKeys, replaceAuditKey } from '#server/store/audit-chain.ts';
 import { transact } from '#server/store/database.ts';
 import {
   insertNextSealingKey,
@@ -20,6 +23,7 @@ import {
   sealingKeyPlace,
 } from '#server/store/sealing-keys.ts';
 import { insertNextSigningKey, listSigningKeys } from '#server/store/signing-keys.ts';
+import { currentSigner } from '#server/workflows/audit-proof.ts';
 import { authorizePlatform, requirePerson } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { makeSigningKey } from './signing-keys.ts';
@@ -33,6 +37,13 @@ export type Keys = {
     createdAt: Date;
     activeFrom: Date;
     expiresAt: Date | null;
+  }[];
+  audit: {
+    id: string;
+    state: 'signing' | 'retired';
+    createdAt: Date;
+    retiredAt: Date | null;
+    follows: string | null;
   }[];
   sealing: { id: string; state: SealingKeyState; createdAt: Date; secrets: number }[];
 };
@@ -63,6 +74,13 @@ export async function listKeys(app: AppContext, caller: Caller): Promise<Keys> {
       state,
       createdAt,
       secrets: counts.get(id) ?? 0,
+    })),
+    audit: (await readAuditKeys(app.db)).map(({ id, createdAt, retiredAt, succession }) => ({
+      id,
+      state: retiredAt === null ? 'signing' : 'retired',
+      createdAt,
+      retiredAt,
+      follows: succession?.key ?? null,
     })),
   };
 }
@@ -100,5 +118,34 @@ export async function rotateKeys(app: AppContext, caller: Caller, input: { atOnc
     });
   });
   app.services.nudge('key-keeper');
+  return listKeys(app, caller);
+}
+
+/**
+ * A new key for the audit logs. The old one says which key follows it, so that whoever noted its thumbprint goes on
+ * believing; then its private half is gone, and its public half checks what it signed for ever. `leaked`: the old key
+ * says nothing, because somebody else could say it too. Errors: not_found, step_up_required, conflict.
+ */
+export async function rotateAuditKey(app: AppContext, caller: Caller, input: { leaked: boolean }): Promise<Keys> {
+  const proof = await authorizePlatform(app, caller, 'platform.key.rotate');
+  const person = requirePerson(caller);
+  await requireConfirmed(app, person, 'keys.rotate');
+  const now = app.clock.now();
+  const before = await currentSigner(app);
+  const key = makeAuditKey(app.secrets);
+  const signed = before.sign('succession', { at: now.toISOString(), next: key.id });
+  await transact(app.db, async (trx) => {
+    const succession = input.leaked ? null : signed;
+    if (!(await replaceAuditKey(trx, proof, before.key, { ...key, succession }, now))) {
+      throw new BerthError('conflict', 'Somebody else changed the key just now.');
+    }
+    await record(trx, person, {
+      action: 'platform.keys.rotate-audit',
+      targetKind: 'installation',
+      target: app.config.domain,
+      before: { signing: before.key },
+      after: { signing: key.id, leaked: input.leaked },
+    });
+  });
   return listKeys(app, caller);
 }

@@ -114,6 +114,7 @@ export async function deleteOrganization(app: AppContext, caller: PersonCaller, 
       before: { name, title },
     });
   });
+  app.services.nudge('audit-keeper');
 }
 
 export async function listAllOrganizations(

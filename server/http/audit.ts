@@ -6,13 +6,15 @@ import {
   type AuditExport,
   type AuditStateAnswer,
   exportAudit,
+  platformScope,
   readActivity,
   readAudit,
   readAuditState,
+  readDeletedLogs,
   setAuditRetention,
 } from '#server/app/audit.ts';
 import type { AppContext } from '#server/app/context.ts';
-import { iso } from './present.ts';
+import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';
 
 function presentPage<Row extends { at: Date }>(page: { items: Row[]; nextCursor: string | null }) {
@@ -20,7 +22,11 @@ function presentPage<Row extends { at: Date }>(page: { items: Row[]; nextCursor:
 }
 
 function presentState(state: AuditStateAnswer) {
-  return { ...state, verifiedAt: state.verifiedAt === null ? null : iso(state.verifiedAt) };
+  return {
+    ...state,
+    verifiedAt: isoOrNull(state.verifiedAt),
+    keys: state.keys.map((key) => ({ ...key, retiredAt: isoOrNull(key.retiredAt) })),
+  };
 }
 
 function sendLines(reply: FastifyReply, { chain, lines }: AuditExport): void {
@@ -46,14 +52,21 @@ export function registerAudit(http: Http, app: AppContext): void {
     presentState(await setAuditRetention(app, caller, params.organization, body.days)),
   );
   http.register(api.platformAuditList, async ({ caller, query }) =>
-    presentPage(await readAudit(app, caller, 'platform', query)),
+    presentPage(await readAudit(app, caller, platformScope(query.organization), query)),
   );
   http.registerStream(api.platformAuditExport, async ({ caller, query }, { reply }) =>
-    sendLines(reply, await exportAudit(app, caller, 'platform', query)),
+    sendLines(reply, await exportAudit(app, caller, platformScope(query.organization), query)),
   );
-  http.register(api.platformAuditState, async ({ caller }) =>
-    presentState(await readAuditState(app, caller, 'platform')),
+  http.register(api.platformAuditState, async ({ caller, query }) =>
+    presentState(await readAuditState(app, caller, platformScope(query.organization))),
   );
+  http.register(api.platformAuditDeletedList, async ({ caller, query }) => {
+    const page = await readDeletedLogs(app, caller, query);
+    return {
+      items: page.items.map((log) => ({ ...log, deletedAt: iso(log.deletedAt), lastAt: isoOrNull(log.lastAt) })),
+      nextCursor: page.nextCursor,
+    };
+  });
   http.register(api.platformAuditRetention, async ({ caller, body }) =>
     presentState(await setAuditRetention(app, caller, 'platform', body.days)),
   );

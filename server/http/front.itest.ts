@@ -216,6 +216,35 @@ describe('U3: the description of the API', () => {
   });
 });
 
+describe('I6: refusals', () => {
+  it('I6: who was refused what is in the log, with address and request id, and no secret of a path', async () => {
+    const stranger = await home.owner.addStranger();
+    const tried = async (client: TestClient, call: Promise<{ headers: Record<string, unknown> }>) => {
+      const id = (await call).headers['x-request-id'];
+      const lines = server.logLines.map((line) => JSON.parse(line)).filter((line) => line.requestId === id);
+      expect(lines.filter((line) => line.msg === 'refused')).toEqual([
+        expect.objectContaining({ level: 'info', address: client.address, user: client.userId }),
+      ]);
+      return lines.find((line) => line.msg === 'refused');
+    };
+    const foreign = { organization: home.organization };
+    expect(await tried(stranger.owner, stranger.owner.try(api.membersList, { params: foreign }))).toMatchObject({
+      status: 404,
+      ids: [home.organization],
+      route: api.membersList.path,
+    });
+    expect(await tried(stranger.owner, stranger.owner.try(api.platformAuditList))).toMatchObject({ status: 404 });
+    const nobody = new TestClient(server);
+    expect(await tried(nobody, nobody.try(api.whoami))).toMatchObject({ status: 401 });
+    const secret = 'a'.repeat(43);
+    const line = await tried(nobody, nobody.try(api.invitationRead, { params: { secret } }));
+    expect(JSON.stringify(line)).not.toContain(secret);
+    const before = server.logLines.length;
+    await home.owner.call(api.whoami);
+    expect(server.logLines.slice(before).some((each) => each.includes('"refused"'))).toBe(false);
+  });
+});
+
 describe('D4: secrets', () => {
   it('no log line, audit row or answer carries a password, cookie, token, code or invitation secret', async () => {
     clock.advance({ minutes: 5 });

@@ -14,6 +14,7 @@ import type { z } from 'zod';
 import type { BodyOf, ParamsOf, QueryOf, RouteDefinition } from '#contract/route.ts';
 import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
+import type { UserId } from '#domain/ids.ts';
 import { refuseBeyondScopes } from '#domain/scopes.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
@@ -23,6 +24,7 @@ import { type Credential, clientAddress, clientUserAgent, readCredential, sessio
 import { emailOf, type Limits } from './limits.ts';
 import { withOAuthProtocol } from './oauth-wire.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
+import { isRefusal, refusalOf } from './refusals.ts';
 import { checkSameSite } from './same-site.ts';
 import { bareHeaders, registerSecurityHeaders } from './security-headers.ts';
 import { outsideCookie, readOutsideSecret, readSignInHandle, signInCookie } from './sign-in-cookie.ts';
@@ -140,6 +142,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   await registerSecurityHeaders(server);
   acceptEmptyJson(server);
 
+  const people = new WeakMap<FastifyRequest, UserId>();
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
   });
@@ -152,6 +155,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
       ms: Math.round(reply.elapsedTime * 10) / 10,
     };
     if (reply.statusCode >= 500) options.log.warn(fields, 'request failed');
+    else if (isRefusal(reply)) options.log.info({ ...fields, ...refusalOf(request, people.get(request)) }, 'refused');
     else options.log.debug(fields, 'request');
   });
   server.setErrorHandler((error, request, reply) => sendProblem(options.log, error, request, reply));
@@ -167,6 +171,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const readsOnly = request.method === 'GET' || request.method === 'HEAD';
     const person = credential === null ? null : await options.findPerson({ ...credential, readsOnly }, origin);
     const caller: Caller = person ?? { kind: 'anonymous', origin };
+    if (person !== null) people.set(request, person.userId);
     await options.limits.call(route.definition, caller, reply);
     if (credential?.via === 'token' && person === null) {
       throw new BerthError('unauthenticated', 'This token is not valid, was revoked or has expired.');

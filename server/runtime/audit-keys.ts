@@ -1,6 +1,12 @@
 /** The cryptography of the audit log: SHA-256 and Ed25519 by Node, the private key sealed while it rests. */
 import { createHash, createPrivateKey, createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto';
-import { type AuditCrypto, type AuditPublicKey, signedText, thumbprintText } from '#domain/audit.ts';
+import {
+  type AuditCrypto,
+  type AuditPublicKey,
+  type AuditStatement,
+  signedText,
+  thumbprintText,
+} from '#domain/audit.ts';
 import type { SecretBox } from './secrets.ts';
 
 export const auditCrypto: AuditCrypto = {
@@ -36,7 +42,7 @@ export function publicAuditKey(key: { id: string; x: string }): AuditPublicKey {
 export type AuditSigner = {
   key: string;
   /** The statement with `key` and `signature`. */
-  sign<S extends object>(kind: 'head' | 'tombstone' | 'header', statement: S): S & { key: string; signature: string };
+  sign<S extends object>(kind: AuditStatement, statement: S): S & { key: string; signature: string };
 };
 
 export function auditSigner(secrets: SecretBox, key: { id: string; sealed: string }): AuditSigner {

@@ -8,6 +8,7 @@ import {
   AUDIT_RETENTION_DAYS_DEFAULT,
   type AuditContent,
   type AuditHead,
+  type AuditSuccession,
   type AuditTombstone,
   EMPTY_LINK,
   PLATFORM_CHAIN,
@@ -15,15 +16,88 @@ import {
 import type { OrganizationId } from '#domain/ids.ts';
 import type { AuditProof } from './audit.ts';
 import type { Authorized } from './authorized.ts';
-import type { Db, Trx } from './database.ts';
+import { type Db, json, type Trx } from './database.ts';
+import { emit } from './outbox.ts';
+import { cutPage, decodeTextCursor } from './page.ts';
 
 /** Name of the chain a proof opens. */
 export function chainOf(proof: Pick<AuditProof, 'organizationId'>): string {
   return proof.organizationId ?? PLATFORM_CHAIN;
 }
 
-export function organizationOf(chain: string): OrganizationId | null {
-  return chain === PLATFORM_CHAIN ? null : (chain as OrganizationId);
+/**
+ * Whose log tells what happens to a chain itself: its own, while there is an organization. A deleted one's chain is
+ * closed: what is done to it is told by the log of the installation.
+ */
+export async function tellerOf(db: Db, chain: string): Promise<OrganizationId | null> {
+  if (chain === PLATFORM_CHAIN) return null;
+  const row = await db
+    .selectFrom('organization')
+    .select('id')
+    .where('id', '=', chain as OrganizationId)
+    .where('deleted_at', 'is', null)
+    .executeTakeFirst();
+  return row?.id ?? null;
+}
+
+export type DeletedLog = {
+  organization: OrganizationId;
+  name: string;
+  title: string;
+  deletedAt: Date;
+  entries: number;
+  first: number;
+  /** Of the newest entry; null when retention has removed them all. */
+  lastAt: Date | null;
+  retentionDays: number | null;
+};
+
+/** Logs of deleted organizations, the newest organization first; also those of which only the tombstones are left. */
+export async function listDeletedLogs(
+  db: Db,
+  _proof: Authorized<'platform', 'platform.audit.read'>,
+  page: { cursor?: string | undefined; limit: number; search?: string | undefined },
+): Promise<{ items: DeletedLog[]; nextCursor: string | null }> {
+  const after = decodeTextCursor(page.cursor, /^org_[0-9a-z]{26}$/);
+  const pattern = `%${(page.search ?? '').replace(/[\\%_]/g, '\\$&')}%`;
+  const rows = await db
+    .selectFrom('organization as o')
+    .innerJoin('audit_chain as c', (join) => join.on(sql`c.chain`, '=', sql`o.id`))
+    .leftJoin('audit_setting as s', 's.chain', 'c.chain')
+    .leftJoin('audit_link as l', (join) => join.onRef('l.chain', '=', 'c.chain').onRef('l.position', '=', 'c.position'))
+    .leftJoin('audit as a', 'a.seq', 'l.seq')
+    .select(['o.id', 'o.name', 'o.title', 'o.deleted_at', 'c.position', 'a.at', 's.chain as set', 's.retention_days'])
+    .select((eb) =>
+      eb
+        .selectFrom('audit_tombstone as t')
+        .select((inner) => inner.fn.max('t.to_position').as('to'))
+        .whereRef('t.chain', '=', 'c.chain')
+        .as('removed'),
+    )
+    .where('o.deleted_at', 'is not', null)
+    .$if(page.search !== undefined, (query) =>
+      query.where((eb) =>
+        eb.or([eb('o.name', 'ilike', pattern), eb('o.title', 'ilike', pattern), eb(sql`o.id`, '=', page.search ?? '')]),
+      ),
+    )
+    .$if(after !== null, (query) => query.where(sql`o.id`, '<', after as string))
+    .orderBy('o.id', 'desc')
+    .limit(page.limit + 1)
+    .execute();
+  const cut = cutPage(rows, page.limit, (row) => row.id);
+  return {
+    items: cut.rows.map((row) => ({
+      organization: row.id,
+      name: row.name,
+      title: row.title,
+      deletedAt: row.deleted_at as Date,
+      entries: row.position,
+      first: (row.removed ?? 0) + 1,
+      lastAt: row.at,
+      retentionDays: row.set === null ? AUDIT_RETENTION_DAYS_DEFAULT : row.retention_days,
+    })),
+    nextCursor: cut.nextCursor,
+  };
 }
 
 export type ChainPoint = { position: number; link: string };
@@ -129,15 +203,63 @@ export async function positionsBetween(
 
 // ---- keys --------------------------------------------------------------------------------------------------------
 
-export type AuditKeyRow = { id: string; x: string; sealed: string; retiredAt: Date | null };
+type NewAuditKey = { id: string; x: string; sealed: string };
+export type AuditKeyRow = Omit<NewAuditKey, 'sealed'> & {
+  createdAt: Date;
+  retiredAt: Date | null;
+  /** The private half; null once the key is retired. */
+  sealed: string | null;
+  /** By which the key before named this one. */
+  succession: AuditSuccession | null;
+};
 
 export async function readAuditKeys(db: Db): Promise<AuditKeyRow[]> {
   const rows = await db.selectFrom('audit_key').selectAll().orderBy('created_at').execute();
-  return rows.map((row) => ({ id: row.id, x: row.public_x, sealed: row.private_sealed, retiredAt: row.retired_at }));
+  return rows.map((row) => ({
+    id: row.id,
+    x: row.public_x,
+    createdAt: row.created_at,
+    retiredAt: row.retired_at,
+    sealed: row.private_sealed,
+    succession: row.succession,
+  }));
+}
+
+/**
+ * `key` signs from now on in the place of `before`, whose private half is gone with this. False: somebody else was
+ * faster and `before` signs no more.
+ */
+export async function replaceAuditKey(
+  trx: Trx,
+  _proof: Authorized<'platform', 'platform.key.rotate'>,
+  before: string,
+  key: NewAuditKey & { succession: AuditSuccession | null },
+  now: Date,
+): Promise<boolean> {
+  const retired = await trx
+    .updateTable('audit_key')
+    .set({ retired_at: now, private_sealed: null })
+    .where('id', '=', before)
+    .where('retired_at', 'is', null)
+    .returning('id')
+    .executeTakeFirst();
+  if (retired === undefined) return false;
+  await trx
+    .insertInto('audit_key')
+    .values({
+      id: key.id,
+      public_x: key.x,
+      private_sealed: key.sealed,
+      created_at: now,
+      succession: key.succession === null ? null : json(key.succession),
+    })
+    .execute();
+  await emit(trx, { kind: 'key', ref: key.id });
+  return true;
 }
 
 /** The active key; `key` becomes it when there is none yet. Safe when replicas start together. */
-export async function keepAuditKey(db: Db, key: Omit<AuditKeyRow, 'retiredAt'>): Promise<AuditKeyRow> {
+export async function keepAuditKey(db: Db, key: NewAuditKey): Promise<AuditKeyRow> {
   await db
     .insertInto('audit_key')
     .values({ id: key.id, public_x: key.x, private_sealed: key.sealed })

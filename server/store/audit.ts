@@ -147,8 +147,11 @@ export function describeActor(actor: Actor): {
   return { kind: 'user', id: actor.userId, name: actor.email };
 }
 
-/** Who may read which log: the members of an organization theirs, administrators of the installation the platform's. */
-export type AuditProof = Authorized<'organization', 'audit.read'> | Authorized<'platform', 'platform.audit.read'>;
+/** Who may read which log: members theirs, administrators of the installation the platform's and those nobody else has. */
+export type AuditProof =
+  | Authorized<'organization', 'audit.read'>
+  | Authorized<'platform', 'platform.audit.read'>
+  | Authorized<'deleted-organization', 'platform.audit.read'>;
 
 export type AuditRow = Omit<AuditContent, 'at' | 'organization' | 'project'> & {
   at: Date;

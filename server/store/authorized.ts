@@ -49,6 +49,7 @@ export type Ref =
   | { kind: 'operation'; id: OperationId }
   | { kind: 'image'; id: ImageId }
   | { kind: 'host'; id: HostId }
+  | { kind: 'deleted-organization'; id: OrganizationId }
   | { kind: 'platform' };
 export type ResourceKind = Ref['kind'];
 type IdOf<K extends ResourceKind> = Extract<Ref, { kind: K }> extends { id: infer I } ? I : null;
@@ -173,6 +174,7 @@ const nouns: Record<ResourceKind, string> = {
   operation: 'operation',
   image: 'image',
   host: 'host',
+  'deleted-organization': 'deleted organization',
   platform: 'page',
 };
 
@@ -263,6 +265,9 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
     case 'organization':
       return sql`select id as organization_id, null::text as project_id, null::text as instance_id
         from organization where id = ${ref.id} and deleted_at is null`;
+    case 'deleted-organization':
+      return sql`select id as organization_id, null::text as project_id, null::text as instance_id
+        from organization where id = ${ref.id} and deleted_at is not null`;
     case 'member':
       return sql`select organization_id, null::text as project_id, null::text as instance_id
         from membership where organization_id = ${ref.organization} and user_id = ${ref.id}`;

@@ -5,7 +5,7 @@
  */
 import { type ColumnType, type Generated, Kysely, PostgresDialect, type Transaction } from 'kysely';
 import { Pool, types } from 'pg';
-import type { AuditTombstone } from '#domain/audit.ts';
+import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
@@ -581,9 +581,11 @@ export type Tables = {
   audit_key: {
     id: string;
     public_x: string;
-    private_sealed: string;
+    /** Gone with its retirement. */
+    private_sealed: Nullable<string>;
     created_at: Stamp;
     retired_at: Nullable<Date>;
+    succession: ColumnType<AuditSuccession | null, string | null | undefined, never>;
   };
   audit_head: { chain: string; position: number; link: string; at: Date; key_id: string; signature: string };
   audit_tombstone: {

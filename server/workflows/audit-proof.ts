@@ -3,7 +3,14 @@
  * old under a signed tombstone. Used by the audit-keeper and by exports. A chain with a problem gets no new head: a
  * signature must never stand under what does not add up.
  */
-import { AUDIT_HEAD_ENTRIES, AUDIT_HEAD_MINUTES, type AuditHead, linkOf, signedText } from '#domain/audit.ts';
+import {
+  AUDIT_HEAD_ENTRIES,
+  AUDIT_HEAD_MINUTES,
+  type AuditHead,
+  linkOf,
+  PLATFORM_CHAIN,
+  signedText,
+} from '#domain/audit.ts';
 import { type AuditSigner, auditCrypto, auditSigner, makeAuditKey, publicAuditKey } from '../runtime/audit-keys.ts';
 import type { SecretBox } from '../runtime/secrets.ts';
 import { record } from '../store/audit.ts';
@@ -15,13 +22,13 @@ import {
   keepAuditKey,
   linkAt,
   oldEntries,
-  organizationOf,
   readAuditKeys,
   readCheck,
   readEntries,
   readHeads,
   readRetention,
   removeEntries,
+  tellerOf,
   writeCheck,
 } from '../store/audit-chain.ts';
 import { asSystem } from '../store/authorized.ts';
@@ -35,8 +42,10 @@ const DAY_MS = 86_400_000;
 
 /** The key that signs now; made when there is none. */
 export async function currentSigner(parts: Pick<AuditParts, 'db' | 'secrets'>): Promise<AuditSigner> {
-  const active = (await readAuditKeys(parts.db)).find((key) => key.retiredAt === null);
-  return auditSigner(parts.secrets, active ?? (await keepAuditKey(parts.db, makeAuditKey(parts.secrets))));
+  const there = (await readAuditKeys(parts.db)).find((key) => key.retiredAt === null);
+  const active = there ?? (await keepAuditKey(parts.db, makeAuditKey(parts.secrets)));
+  if (active.sealed === null) throw new Error(`the audit key ${active.id} has no private half`);
+  return auditSigner(parts.secrets, { id: active.id, sealed: active.sealed });
 }
 
 type Problem = { position: number; message: string };
@@ -100,13 +109,14 @@ export async function checkChain(parts: AuditParts, chain: string, force = false
   await writeCheck(db, chain, check);
   if (found.problem !== null && before?.problem?.position !== found.problem.position) {
     parts.log.error({ chain, ...found.problem }, 'the audit log does not add up');
-    await transact(db, (trx) =>
+    await transact(db, async (trx) =>
       record(trx, asSystem('audit-keeper'), {
         action: 'audit.problem',
         targetKind: 'audit',
+        targetId: chain,
         target: `entry ${found.problem?.position ?? 0}`,
         result: 'failed',
-        organizationId: organizationOf(chain),
+        organizationId: await tellerOf(trx, chain),
         after: found.problem,
       }),
     );
@@ -139,7 +149,10 @@ export async function isHeadDue(parts: AuditParts, chain: string): Promise<boole
   if (newest === undefined) return end.position > 0;
   const waiting = end.position - newest.position;
   if (waiting >= AUDIT_HEAD_ENTRIES) return true;
-  return waiting > 0 && parts.now().getTime() - Date.parse(newest.at) >= AUDIT_HEAD_MINUTES * 60_000;
+  if (waiting <= 0) return false;
+  if (parts.now().getTime() - Date.parse(newest.at) >= AUDIT_HEAD_MINUTES * 60_000) return true;
+  // Nothing comes after the end of a deleted organization's log.
+  return chain !== PLATFORM_CHAIN && (await tellerOf(parts.db, chain)) === null;
 }
 
 /** Removes what is older than the log is kept; answers how many entries. A log with a problem keeps everything. */
@@ -169,8 +182,9 @@ export async function buryOld(parts: AuditParts, chain: string): Promise<number>
       await record(trx, asSystem('audit-keeper'), {
         action: 'audit.remove',
         targetKind: 'audit',
+        targetId: chain,
         target: `entries ${old.from} to ${old.to}`,
-        organizationId: organizationOf(chain),
+        organizationId: await tellerOf(trx, chain),
         after: { from: old.from, to: old.to, count, firstAt: old.firstAt, lastAt: old.lastAt, retentionDays: days },
       });
       return count;

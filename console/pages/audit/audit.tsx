@@ -1,10 +1,11 @@
-import { useInfiniteQuery } from '@tanstack/react-query';
+import { useInfiniteQuery, useQuery } from '@tanstack/react-query';
 import { useNavigate, useRouteContext, useSearch } from '@tanstack/react-router';
 import { ScrollText } from 'lucide-react';
-import { useState } from 'react';
-import type { AuditEntry } from '#contract/audit.ts';
+import { type ReactNode, useState } from 'react';
+import type { AuditEntry, DeletedLog } from '#contract/audit.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
+import { apiQuery } from '../../api/queries.ts';
 import type { AuditSearch } from '../../routes.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
@@ -18,7 +19,7 @@ import { Select } from '../../ui/select.tsx';
 import { SkeletonRows } from '../../ui/skeleton.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 import { actorKinds, EntryPanel, results } from './entry-panel.tsx';
-import { ExportButton, type LogScope, ProofCard } from './proof.tsx';
+import { ExportButton, type LogScope, ProofCard, platformQuery } from './proof.tsx';
 
 export function AuditPage() {
   const { organizationId } = useRouteContext({ from: '/shell/o/$organization' });
@@ -38,14 +39,63 @@ export function AuditPage() {
 export function PlatformAuditPage() {
   const search = useSearch({ from: '/shell/platform/audit' });
   const navigate = useNavigate({ from: '/platform/audit' });
+  const set = (next: Partial<AuditSearch>) =>
+    void navigate({ search: (before) => ({ ...before, ...next }), replace: true });
+  const deleted = search.deleted;
   return (
     <AuditLog
-      scope={null}
-      title="Audit log of the installation"
-      description="What belongs to no organization: images, hosts, sign-ins of unknown accounts. Each look at it is recorded here too."
+      key={deleted ?? 'installation'}
+      scope={deleted === undefined ? null : { deleted }}
+      title={deleted === undefined ? 'Audit log of the installation' : 'Audit log of a deleted organization'}
+      description={
+        deleted === undefined
+          ? 'What belongs to no organization: images, hosts, sign-ins of unknown accounts. Each look at it is recorded here too.'
+          : 'Nothing is added to it any more. It is kept for as long as the organization chose; each look at it is recorded in the log of the installation.'
+      }
       search={search}
-      set={(next) => void navigate({ search: (before) => ({ ...before, ...next }), replace: true })}
+      set={set}
+      choose={<ChooseLog deleted={deleted} onChoose={(next) => set({ deleted: next })} />}
     />
+  );
+}
+
+const INSTALLATION = 'installation';
+
+/** The installation's log, or one of an organization that was deleted; nothing while there is none. */
+function ChooseLog({
+  deleted,
+  onChoose,
+}: {
+  deleted: string | undefined;
+  onChoose: (organization: string | undefined) => void;
+}) {
+  const query = useQuery(apiQuery('platformAuditDeletedList', { query: { limit: 200 } }));
+  const logs = query.data?.items ?? [];
+  if (logs.length === 0 && deleted === undefined) return null;
+  return (
+    <Select
+      label="Which log"
+      className="sm:w-72"
+      value={deleted ?? INSTALLATION}
+      options={[
+        { value: INSTALLATION, label: 'The installation' },
+        ...logs.map((log) => ({
+          value: log.organization,
+          label: `${log.name}, deleted`,
+          hint: <DeletedHint log={log} />,
+        })),
+      ]}
+      onChange={(chosen) => onChoose(chosen === INSTALLATION ? undefined : chosen)}
+    />
+  );
+}
+
+function DeletedHint({ log }: { log: DeletedLog }) {
+  return (
+    <>
+      <TimeAgo at={log.deletedAt} />
+      {log.lastAt === null ? '; entries removed, signed for' : `; entries ${log.first} to ${log.entries}`}
+    </>
   );
 }
 
@@ -55,6 +105,8 @@ type LogProps = {
   description: string;
   search: AuditSearch;
   set: (next: Partial<AuditSearch>) => void;
+  /** Beside the export: another log. */
+  choose?: ReactNode;
 };
 
 /** Midnight at the beginning of a day, in the reader's own time; `add` days later. */
@@ -65,34 +117,42 @@ function dayStart(day: string | undefined, add = 0): string | undefined {
   return Number.isNaN(date.getTime()) ? undefined : date.toISOString();
 }
 
-function AuditLog({ scope, title, description, search, set }: LogProps) {
+function AuditLog({ scope, title, description, search, set, choose }: LogProps) {
   const [shown, setShown] = useState<AuditEntry | null>(null);
-  const { from, to, ...words } = search;
+  const { from, to, deleted: _, ...words } = search;
   const since = dayStart(from);
   const until = dayStart(to, 1);
   const filter = { ...words, since, until };
-  const input = scope === null ? { query: filter } : { params: { organization: scope }, query: filter };
+  const input =
+    typeof scope === 'string'
+      ? { params: { organization: scope }, query: filter }
+      : { query: { ...filter, ...platformQuery(scope) } };
   const query = useInfiniteQuery({
-    queryKey: [scope === null ? 'platformAuditList' : 'auditList', input],
+    queryKey: [typeof scope === 'string' ? 'auditList' : 'platformAuditList', input],
     queryFn: ({ pageParam, signal }): Promise<OutputOf<'auditList'>> => {
       const page = { ...filter, limit: 100, ...(pageParam === null ? {} : { cursor: pageParam }) };
-      return scope === null
-        ? call('platformAuditList', { query: page }, { signal })
-        : call('auditList', { params: { organization: scope }, query: page }, { signal });
+      return typeof scope === 'string'
+        ? call('auditList', { params: { organization: scope }, query: page }, { signal })
+        : call('platformAuditList', { query: { ...page, ...platformQuery(scope) } }, { signal });
     },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.nextCursor,
     // Each reading of the installation's log is recorded: only a person makes one.
-    refetchOnWindowFocus: scope !== null,
+    refetchOnWindowFocus: typeof scope === 'string',
   });
   const rows = query.data?.pages.flatMap((page) => page.items) ?? [];
-  const filtered = Object.values(search).some((value) => value !== undefined);
+  const filtered = Object.values({ ...words, from, to }).some((value) => value !== undefined);
   return (
     <>
       <PageHeader
         title={title}
         description={description}
-        actions={<ExportButton scope={scope} since={since} until={until} />}
+        actions={
+          <>
+            {choose}
+            <ExportButton scope={scope} since={since} until={until} />
+          </>
+        }
       />
       <ProofCard scope={scope} />
       <Filters search={search} set={set} filtered={filtered} />

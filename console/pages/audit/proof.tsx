@@ -15,11 +15,18 @@ import { Properties } from '../../ui/properties.tsx';
 import { Select } from '../../ui/select.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 
-/** An organization's log, or (null) that of the installation. */
-export type LogScope = string | null;
+/** An organization's log, that of the installation (null), or that of a deleted organization. */
+export type LogScope = string | null | { deleted: string };
 
 const stateQuery = (scope: LogScope) =>
-  scope === null ? apiQuery('platformAuditState', {}) : apiQuery('auditState', { params: { organization: scope } });
+  typeof scope === 'string'
+    ? apiQuery('auditState', { params: { organization: scope } })
+    : apiQuery('platformAuditState', { query: platformQuery(scope) });
+
+/** What names the log in calls for the installation's. */
+export function platformQuery(scope: Exclude<LogScope, string>): { organization?: string } {
+  return scope === null ? {} : { organization: scope.deleted };
+}
 
 const FOREVER = 'forever';
 const choices = [AUDIT_RETENTION_DAYS_MIN, 90, 180, 365, 730, 3650];
@@ -86,7 +93,15 @@ export function ProofCard({ scope }: { scope: LogScope }) {
                   ) : (
                     <span key="k" className="min-w-0">
                       {state.keys.map((key) => (
-                        <Copyable key={key.kid} text={key.kid} className="mono text-xs" />
+                        <span key={key.kid} className="block">
+                          <Copyable text={key.kid} className="mono text-xs" />
+                          {key.retiredAt === null ? null : (
+                            <span className="text-faint text-xs">
+                              {' '}
+                              until <TimeAgo at={key.retiredAt} />
+                            </span>
+                          )}
+                        </span>
                       ))}
                     </span>
                   ),
@@ -120,9 +135,9 @@ function Retention({ scope, state }: { scope: LogScope; state: AuditState }) {
     setBusy(true);
     try {
       const after =
-        scope === null
-          ? await call('platformAuditRetention', { body: { days } })
-          : await call('auditRetention', { params: { organization: scope }, body: { days } });
+        typeof scope === 'string'
+          ? await call('auditRetention', { params: { organization: scope }, body: { days } })
+          : await call('platformAuditRetention', { body: { days } });
       queryClient.setQueryData(stateQuery(scope).queryKey as never, after as never);
       toast.success(days === null ? 'Entries are kept for ever' : `Entries are kept for ${say(days)}`);
     } catch (thrown) {
@@ -191,9 +206,9 @@ export function ExportButton({
     try {
       const query = { since, until };
       const file =
-        scope === null
-          ? await download('platformAuditExport', { query })
-          : await download('auditExport', { params: { organization: scope }, query });
+        typeof scope === 'string'
+          ? await download('auditExport', { params: { organization: scope }, query })
+          : await download('platformAuditExport', { query: { ...query, ...platformQuery(scope) } });
       const link = document.createElement('a');
       link.href = URL.createObjectURL(file.blob);
       link.download = file.name;

@@ -51,7 +51,7 @@ export function OrganizationSignInPage() {
                   <p className="text-sm text-soft">
                     {can.update}{' '}
                     {can.update.startsWith('Set up') ? (
-                      <Link to="/account/security" className="text-accent underline-offset-2 hover:underline">
+                      <Link to="/account/security" className="text-accent underline underline-offset-2">
                         To your security page
                       </Link>
                     ) : null}
