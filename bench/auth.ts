@@ -129,6 +129,7 @@ async function listing(url: string) {
   if (project === undefined) throw new Error('no project');
   const caller: PersonCaller = {
     kind: 'person',
+    serviceOf: null,
     userId: person,
     email: 'member@example.test',
     name: 'Member',

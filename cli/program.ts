@@ -19,6 +19,7 @@ import { addOrganizationsCommands } from './commands/organizations.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
 import { addRegistrationCommands } from './commands/registration.ts';
 import { addRouteCommands } from './commands/routes.ts';
+import { addServiceAccountCommands } from './commands/service-accounts.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
@@ -74,6 +75,7 @@ export function buildProgram(io: Io, json = false): Command {
   addLimitCommands(program, io);
   addSessionListCommands(program, io);
   addTokenCommands(program, io);
+  addServiceAccountCommands(program, io);
   addUserCommands(program, io);
   addRegistrationCommands(program, io);
   addMailCommands(program, io);

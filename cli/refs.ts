@@ -1,5 +1,6 @@
 /** From what people type (a name or an id) to one thing of the API. Several hits are an error that lists them. */
 import { isId } from '#domain/ids.ts';
+import { isServiceHandle } from '#domain/service-accounts.ts';
 import type { BerthClient, OutputOf } from './client.ts';
 import { CliError, usageError } from './errors.ts';
 import type { Runtime } from './runtime.ts';
@@ -198,12 +199,46 @@ export async function findGroup(berth: Runtime, organization: string, ref: strin
   );
 }
 
-/** A person (e-mail or id) or a group (name or id). */
+export type ServiceAccount = OutputOf<'serviceAccountsList'>['items'][number];
+
+/** A service account by id, name or handle (service:<name>). */
+export async function findServiceAccount(berth: Runtime, organization: string, ref: string): Promise<ServiceAccount> {
+  const { items } = await (await berth.client()).call('serviceAccountsList', { params: { organization } });
+  const found = items.find((account) => [account.id as string, account.name, account.handle].includes(ref));
+  if (found !== undefined) return found;
+  throw missing(
+    'service account',
+    ref,
+    items.map((account) => account.name),
+  );
+}
+
+/** A person (e-mail or id) or a service account (service:<name>). */
+export async function findPrincipal(
+  berth: Runtime,
+  organization: string,
+  ref: string,
+): Promise<{ id: Member['user']['id']; email: string }> {
+  if (!isServiceHandle(ref) && !isId('usr', ref)) return (await findMember(berth, organization, ref)).user;
+  const { items } = await (await berth.client()).call('serviceAccountsList', { params: { organization } });
+  const found = items.find((account) => account.id === ref || account.handle === ref);
+  if (found !== undefined) return { id: found.id, email: found.handle };
+  if (!isServiceHandle(ref)) return (await findMember(berth, organization, ref)).user;
+  throw missing(
+    'service account',
+    ref,
+    items.map((account) => account.handle),
+  );
+}
+
+/** A person (e-mail or id), a service account (service:<name>) or a group (name or id). */
 export async function findSubject(
   berth: Runtime,
   organization: string,
   ref: string,
 ): Promise<Member['user']['id'] | Group['id']> {
-  if (ref.includes('@') || isId('usr', ref)) return (await findMember(berth, organization, ref)).user.id;
+  if (ref.includes('@') || isServiceHandle(ref) || isId('usr', ref)) {
+    return (await findPrincipal(berth, organization, ref)).id;
+  }
   return (await findGroup(berth, organization, ref)).id;
 }

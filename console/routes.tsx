@@ -376,6 +376,12 @@ const groups = createRoute({
   staticData: { crumb: 'Groups' },
   component: lazyRouteComponent(() => import('./pages/organization/groups.tsx'), 'GroupsPage'),
 });
+const serviceAccounts = createRoute({
+  getParentRoute: () => organization,
+  path: '/service-accounts',
+  staticData: { crumb: 'Service accounts' },
+  component: lazyRouteComponent(() => import('./pages/organization/service-accounts.tsx'), 'ServiceAccountsPage'),
+});
 const apps = createRoute({
   getParentRoute: () => organization,
   path: '/apps',
@@ -637,6 +643,7 @@ const tree = root.addChildren([
       members,
       groups,
       organizationRoles,
+      serviceAccounts,
       apps,
       entries,
       organizationQuotas,

@@ -23,6 +23,7 @@ import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
+import { serviceAccountRoutes } from './service-accounts.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -37,6 +38,7 @@ export const api = {
   ...organizationRoutes,
   ...groupRoutes,
   ...grantRoutes,
+  ...serviceAccountRoutes,
   ...entryRoutes,
   ...quotaRoutes,
   ...instanceRoutes,

@@ -88,6 +88,7 @@ export const tokenSchema = z.object({
   createdAt: timestamp,
   expiresAt: timestamp.nullable(),
   lastUsedAt: timestamp.nullable(),
+  lastUsedAddress: z.string().nullable(),
 });
 
 export const invitationSchema = z.object({

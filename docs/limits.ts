@@ -49,6 +49,11 @@ import {
 } from '#domain/quotas.ts';
 import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
 import {
+  SERVICE_ACCOUNTS_PER_ORGANIZATION_MAX,
+  SERVICE_TOKEN_DAYS_MAX,
+  SERVICE_TOKENS_MAX,
+} from '#domain/service-accounts.ts';
+import {
   ACCESS_TOKEN_MINUTES,
   CLIENT_SESSION_DAYS,
   DEVICE_LOGIN_MINUTES,
@@ -177,6 +182,13 @@ ${table([
   ['How long is shown what became of a mail', `${MAIL_DAYS} days`, 'MAIL_DAYS'],
   ['Open invitations of an organization', String(INVITATIONS_OPEN_MAX), 'INVITATIONS_OPEN_MAX'],
   ['API tokens of a person', String(TOKENS_PER_USER_MAX), 'TOKENS_PER_USER_MAX'],
+  [
+    'Service accounts of an organization',
+    String(SERVICE_ACCOUNTS_PER_ORGANIZATION_MAX),
+    'SERVICE_ACCOUNTS_PER_ORGANIZATION_MAX',
+  ],
+  ['Tokens of a service account', String(SERVICE_TOKENS_MAX), 'SERVICE_TOKENS_MAX'],
+  ['Life of such a token', `up to ${SERVICE_TOKEN_DAYS_MAX} days`, 'SERVICE_TOKEN_DAYS_MAX'],
   ['Time between the two steps of signing in', `${SIGN_IN_MINUTES} minutes`, 'SIGN_IN_MINUTES'],
   ['Wrong answers to one second step', String(SIGN_IN_ATTEMPTS_MAX), 'SIGN_IN_ATTEMPTS_MAX'],
   [

@@ -16,6 +16,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/change-ports-and-domain.md',
       'docs/how-to/invite-people.md',
       'docs/how-to/share-desktops-and-apps.md',
+      'docs/how-to/run-pipelines-with-service-accounts.md',
       'docs/how-to/let-people-register.md',
       'docs/how-to/send-email.md',
       'docs/how-to/protect-accounts-with-a-second-factor.md',

@@ -1,9 +1,9 @@
 /**
- * Who acts: a person (by browser session, program session or API token), nobody known yet, or Berth itself with a reason. Rights are not
+ * Who acts: a person (by browser session, program session or API token), a service account (by token), nobody known yet, or Berth itself with a reason. Rights are not
  * in here: they are looked up at the moment of use, so that a removed member loses them at once.
  */
 
-import type { SessionId, TokenId, UserId } from './ids.ts';
+import type { OrganizationId, SessionId, TokenId, UserId } from './ids.ts';
 import type { Scopes } from './scopes.ts';
 
 /** Where a request came from; all null for work that no request started. */
@@ -20,6 +20,8 @@ export type PersonCaller = {
   email: string;
   name: string;
   platformAdmin: boolean;
+  /** Of a service account, which is no person but holds rights like one: its organization. Null: a person. */
+  serviceOf: OrganizationId | null;
   createdAt: Date;
   credential:
     | { via: 'session'; sessionId: SessionId; client?: string }

@@ -31,6 +31,7 @@ export const dangerousActions = {
   'factors.change': 'your second factors change',
   'factors.reset': "somebody's second factors are removed",
   'tokens.unlimited': 'a token is made that never expires',
+  'tokens.service': 'a token of a service account is made',
   'device.approve': 'a program is signed in as you',
   'organization.signIn': 'the rules for signing in change',
   'organization.delete': 'the organization is deleted',

@@ -43,7 +43,7 @@ afterAll(async () => {
 const inProject = ['', '/instances', '/instances/new', '/routes', '/operations', '/people'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = [
-  ...['/members', '/groups', '/roles', '/apps', '/entries', '/sign-in'],
+  ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
   ...['/quotas', '/audit', '/settings'],
 ];
 const elsewhere = [

@@ -43,6 +43,7 @@ import { registerQuotas } from './http/quotas.ts';
 import { registerRegistration } from './http/registration.ts';
 import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http, type HttpOptions } from './http/server.ts';
+import { registerServiceAccounts } from './http/service-accounts.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
@@ -218,6 +219,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerMembers(http, app);
     registerOrganizations(http, app);
     registerGroups(http, app);
+    registerServiceAccounts(http, app);
     registerGrants(http, app);
     registerEntries(http, app);
     registerQuotas(http, app);

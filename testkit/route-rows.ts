@@ -42,6 +42,7 @@ import {
 import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
+import { addServiceAccount, addServiceToken } from './service-rows.ts';
 
 /** Where the resources are made, and who calls. */
 export type RowWorld = { db: Db; driver: InstanceDriver; place: Place; caller: Place['person'] | null };
@@ -125,6 +126,13 @@ const groupMember: Row = async (world) => {
   const params = { ...(await group()(world)).params, ...(await member()(world)).params };
   return { params };
 };
+
+const serviceAccount =
+  (body?: unknown): Row =>
+  async ({ db, place }) => ({
+    params: { organization: place.organization, account: await addServiceAccount(db, place) },
+    ...(body === undefined ? {} : { body }),
+  });
 
 /** Somebody with a role in the project. */
 const projectRole =
@@ -503,6 +511,20 @@ export const routeRows: Record<RouteName, Row> = {
       params: { organization: world.place.organization },
       body: { changes: [{ app, subject, permissions: ['open'] }] },
     };
+  },
+  serviceAccountsList: organization,
+  serviceAccountsCreate: async ({ place }) => ({
+    params: { organization: place.organization },
+    body: { name: newName('robot'), description: 'Deploys', role: 'viewer' },
+  }),
+  serviceAccountsUpdate: serviceAccount({ description: 'Deploys on Fridays' }),
+  serviceAccountsDelete: serviceAccount(),
+  serviceTokensList: serviceAccount(),
+  serviceTokensCreate: serviceAccount({ name: 'a token' }),
+  serviceTokensRevoke: async (world) => {
+    const row = await serviceAccount()(world);
+    const { token } = await addServiceToken(world.db, row.params?.account as UserId);
+    return { params: { ...row.params, token } };
   },
   entriesList: organization,
   entriesCreate: async (world) => ({

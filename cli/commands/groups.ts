@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { type GrantPermission, grantPermissions, type WorkingRole, workingRoles } from '#domain/authz.ts';
 import { usageError } from '../errors.ts';
 import { formatRelative, plain } from '../format.ts';
-import { collect, findGroup, findInstance, findMember, findSubject, LIST_ROWS_MAX } from '../refs.ts';
+import { collect, findGroup, findInstance, findPrincipal, findSubject, LIST_ROWS_MAX } from '../refs.ts';
 import { type Io, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
 import { examples } from './session.ts';
@@ -126,12 +126,16 @@ function addGroups(program: Command, io: Io): void {
   ] as const) {
     groups
       .command(`${verb} <group> <member>`)
-      .description(verb === 'add' ? 'Add a member of the organization to a group' : 'Take somebody out of a group')
+      .description(
+        verb === 'add'
+          ? 'Add a member of the organization, or service:<name>, to a group'
+          : 'Take somebody out of a group',
+      )
       .action(
         run(io, async (berth, [ref = '', who = '']) => {
           const organization = await berth.organization();
           const group = await findGroup(berth, organization.id, ref);
-          const { user } = await findMember(berth, organization.id, who);
+          const user = await findPrincipal(berth, organization.id, who);
           await (await berth.client()).call(route, {
             params: { organization: organization.id, group: group.id, user: user.id },
           });

@@ -62,6 +62,40 @@ const shots: Shot[] = [
       await page.getByRole('dialog').getByLabel('Who').click();
     },
   },
+  { name: 'tenancy-service-accounts', path: '/o/harbour/service-accounts' },
+  {
+    name: 'tenancy-service-account-new',
+    path: '/o/harbour/service-accounts',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Create a service account' }).click();
+    },
+  },
+  {
+    name: 'tenancy-service-account-tokens',
+    path: '/o/harbour/service-accounts',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'tokens of deploy' }).click();
+    },
+  },
+  {
+    name: 'tenancy-service-account-token-made',
+    path: '/o/harbour/service-accounts',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'tokens of deploy' }).click();
+      await page.getByRole('button', { name: 'New token' }).click();
+      await page.getByLabel('Name').fill('nightly');
+      await page.getByRole('button', { name: 'Create the token' }).click();
+      await page.getByText('Copy it now').waitFor();
+    },
+  },
+  {
+    name: 'tenancy-service-account-delete',
+    path: '/o/harbour/service-accounts',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of deploy' }).click();
+      await page.getByRole('menuitem', { name: 'Delete' }).click();
+    },
+  },
   { name: 'tenancy-apps', path: '/o/harbour/apps' },
   { name: 'tenancy-entries', path: '/o/harbour/entries' },
   { name: 'platform-users', path: '/platform/users', scenario: 'seed' },

@@ -43,6 +43,8 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'groupMembersList',
         'projectRolesList',
         'grantsList',
+        'serviceAccountsList',
+        'serviceTokensList',
         'entriesList',
         'projectsList',
       ],

@@ -1,6 +1,7 @@
 /** Organizations, projects, groups, app permissions and entries of the mock. */
 import { type Action, mayChangeRole, roleMay } from '#domain/authz.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
+import { serviceHandle } from '#domain/service-accounts.ts';
 import type { Handlers } from './handlers.ts';
 import type { MockState } from './state.ts';
 import { hint, iso, newId, record } from './state.ts';
@@ -58,8 +59,14 @@ const group = (state: MockState, { people, ...each }: MockState['groups'][number
   const may = mayChangeRole(state.role, each.role, null) ? (true as const) : 'Your role does not allow this.';
   return { ...each, members: people.length, can: { update: may, delete: may } };
 };
+/** A member or a service account. */
+function principal(state: MockState, id: string) {
+  const account = state.serviceAccounts.find((each) => each.id === id);
+  if (account !== undefined) return { id: account.id, email: serviceHandle(account.name), name: account.name };
+  return state.members.find((each) => each.user.id === id)?.user;
+}
 function subject(state: MockState, id: string) {
-  const person = state.members.find((each) => each.user.id === id)?.user;
+  const person = principal(state, id);
   if (person !== undefined) return { kind: 'person' as const, name: person.name, email: person.email };
   return { kind: 'group' as const, name: findGroup(state, id).title, email: null };
 }
@@ -163,7 +170,7 @@ export const tenancyHandlers: Pick<Handlers, TenancyName> = {
   },
   groupMembersList: (state, { params }) => ({
     items: findGroup(state, params.group).people.flatMap((id) => {
-      const user = state.members.find((each) => each.user.id === id)?.user;
+      const user = principal(state, id);
       return user === undefined ? [] : [{ user, addedAt: iso() }];
     }),
   }),

@@ -14,6 +14,7 @@ import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
+import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
@@ -191,6 +192,7 @@ export const handlers: Handlers = {
       createdAt: iso(),
       expiresAt: body.expiresInDays === null ? null : iso(Date.now() + body.expiresInDays * 86_400_000),
       lastUsedAt: null,
+      lastUsedAddress: null,
     };
     state.tokens.unshift(token);
     return { ...token, secret: 'brt_T7vZq0mW3xkP9dLs5nYhRb2cUeGaJf8tXo4iVz6kQ1' };
@@ -252,6 +254,7 @@ export const handlers: Handlers = {
   },
   ...settingsHandlers,
   ...tenancyHandlers,
+  ...serviceAccountHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),

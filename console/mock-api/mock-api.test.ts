@@ -14,6 +14,7 @@ describe('the mock', () => {
       instance: state.instances[0]?.id,
       operation: state.operations[0]?.id,
       host: state.hosts[0]?.id,
+      account: state.serviceAccounts[0]?.id,
     };
     const names: RouteName[] = [
       'whoami',
@@ -42,6 +43,8 @@ describe('the mock', () => {
       'rateLimitsGet',
       'outboundGet',
       'tokensList',
+      'serviceAccountsList',
+      'serviceTokensList',
       'sessionsList',
       'signInProviders',
       'identitiesList',

@@ -438,6 +438,7 @@ export function seed(): MockState {
       createdAt: iso(now - 20 * DAY),
       expiresAt: iso(now + 70 * DAY),
       lastUsedAt: iso(now - 2 * HOUR),
+      lastUsedAddress: '192.0.2.17',
     },
     {
       id: newId('tok'),
@@ -447,6 +448,7 @@ export function seed(): MockState {
       createdAt: iso(now - 80 * DAY),
       expiresAt: iso(now + 6 * DAY),
       lastUsedAt: null,
+      lastUsedAddress: null,
     },
   );
   state.sessions.push(
@@ -543,6 +545,57 @@ export function seed(): MockState {
       { project: first.id, subject: someone.user.id, role: 'operator' },
     );
   }
+  const deploy = newId('usr');
+  state.serviceAccounts.push(
+    {
+      id: deploy,
+      organization: state.organization.id,
+      name: 'deploy',
+      description: 'Pipeline of the shop: makes a server for every branch',
+      role: 'member',
+      disabled: false,
+      projects: [],
+      lastUsedAt: iso(now - 12 * 60_000),
+      createdAt: iso(now - 40 * DAY),
+      createdBy: state.user.name,
+      living: [
+        {
+          id: newId('tok'),
+          name: 'pipeline',
+          scopes: ['instance.*', 'route.*'],
+          prefix: 'brt_c4Jx',
+          createdAt: iso(now - 40 * DAY),
+          expiresAt: iso(now + 50 * DAY),
+          lastUsedAt: iso(now - 12 * 60_000),
+          lastUsedAddress: '198.51.100.23',
+        },
+        {
+          id: newId('tok'),
+          name: 'pipeline, next',
+          scopes: ['instance.*', 'route.*'],
+          prefix: 'brt_W8pN',
+          createdAt: iso(now - 2 * HOUR),
+          expiresAt: iso(now + 90 * DAY),
+          lastUsedAt: null,
+          lastUsedAddress: null,
+        },
+      ],
+    },
+    {
+      id: newId('usr'),
+      organization: state.organization.id,
+      name: 'status-page',
+      description: '',
+      role: 'guest',
+      disabled: true,
+      projects: state.projects.slice(0, 1).map(({ id, name }) => ({ id, name, role: 'viewer' as const })),
+      lastUsedAt: null,
+      createdAt: iso(now - 3 * DAY),
+      createdBy: 'Deleted account',
+      living: [],
+    },
+  );
+  state.groups.at(-1)?.people.push(deploy);
   for (const row of state.instances.filter((each) => each.phase === 'ready').slice(0, 3)) {
     state.grants.push({
       id: newId('grt'),

@@ -25,6 +25,9 @@ export const DOMAIN = 'berth.localhost';
 
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
 export type Token = OutputOf<'tokensList'>['items'][number];
+type ServiceAccount = Omit<OutputOf<'serviceAccountsList'>['items'][number], 'can' | 'groups' | 'tokens' | 'handle'> & {
+  living: OutputOf<'serviceTokensList'>['items'];
+};
 export type SessionRow = OutputOf<'sessionsList'>['items'][number];
 export type Invitation = OutputOf<'invitationsList'>['items'][number] & { secret: string };
 export type Member = { user: { id: Id<'usr'>; email: string; name: string }; role: Role; joinedAt: string };
@@ -70,6 +73,7 @@ export type MockState = {
   members: Member[];
   invitations: Invitation[];
   tokens: Token[];
+  serviceAccounts: ServiceAccount[];
   sessions: SessionRow[];
   factors: MockFactors;
   accounts: MockAccounts;
@@ -216,6 +220,7 @@ export function emptyState(): MockState {
     ],
     invitations: [],
     tokens: [],
+    serviceAccounts: [],
     sessions: [],
     factors: noFactors(),
     accounts: someAccounts(user, organization),

@@ -3,6 +3,7 @@ import type { LucideIcon } from 'lucide-react';
 import {
   Activity,
   AppWindow,
+  Bot,
   Boxes,
   DoorOpen,
   Gauge,
@@ -54,6 +55,10 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       entries.push({ key: 'groups', label: 'Groups', icon: UsersRound, keys: 'g c', href: `${base}/groups` });
     }
     entries.push({ key: 'roles', label: 'Roles', icon: ListChecks, keys: 'g b', href: `${base}/roles` });
+    if (roleMay(membership.role, 'service-account.read')) {
+      const href = `${base}/service-accounts`;
+      entries.push({ key: 'service-accounts', label: 'Service accounts', icon: Bot, keys: 'g v', href });
+    }
     if (roleMay(membership.role, 'grant.read')) {
       entries.push({ key: 'grants', label: 'App permissions', icon: ShieldCheck, keys: 'g f', href: `${base}/apps` });
     }

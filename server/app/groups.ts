@@ -7,6 +7,7 @@ import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { GroupId, OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
 import type { Ability } from '#domain/instances.ts';
+import { isServiceHandle } from '#domain/service-accounts.ts';
 import { record } from '#server/store/audit.ts';
 import { isForeignKeyViolation, type Trx, transact } from '#server/store/database.ts';
 import * as store from '#server/store/groups.ts';
@@ -159,6 +160,7 @@ async function changeMember(
     const email = await store.memberEmail(trx, proof, ref.user);
     if (email === null) throw notFound('member');
     if (!mayChangeRole(proof.role ?? 'guest', given(group), null)) throw tooMuch();
+    if (action === 'groups.members.add' && given(group) === 'owner') refuseServiceOwner(email);
     const changed = await orNotThere('member', change(trx, proof, group));
     if (!changed) return;
     const who = { user: ref.user, email };
@@ -171,6 +173,12 @@ async function changeMember(
       ...(action === 'groups.members.add' ? { after: who } : { before: who }),
     });
   });
+}
+
+/** What a group gives later counts for them as that of an administrator: the door sees to it. */
+function refuseServiceOwner(email: string | null): void {
+  if (email === null || !isServiceHandle(email)) return;
+  throw new BerthError('conflict', 'A service account cannot be an owner. Give it admin at most.');
 }
 
 const place = (ref: GroupRef) => ({ kind: 'group', id: ref.group, organization: ref.organization }) as const;
@@ -226,6 +234,7 @@ export async function setRoleInProject(
     if (!mayChangeRole(proof.role ?? 'guest', held?.role ?? null, role)) throw tooMuch();
     const set = await orNotThere('member', store.setProjectRole(trx, proof, ref.subject, role));
     if (set === null) throw notFound('member');
+    if (role === 'owner') refuseServiceOwner(set.email);
     await recordSharing(trx, caller, proof, set, { before: held?.role ?? null, after: role });
     return presentedRole(proof.role, set);
   });

@@ -73,7 +73,7 @@ export async function findPerson(
   const found = await findCredential(app, credential, now);
   if (found === null) return null;
   if (found.stale) {
-    touchCredential(app.db, found.credential, now).catch((error: unknown) => {
+    touchCredential(app.db, found.credential, origin.address, now).catch((error: unknown) => {
       app.log.warn({ err: error, requestId: origin.requestId }, 'could not note when a credential was last used');
     });
   }
@@ -106,6 +106,7 @@ function toPerson(found: Omit<FoundCredential, 'stale' | 'renew'>, origin: Origi
     email: found.user.email,
     name: found.user.name,
     platformAdmin: found.user.platformAdmin,
+    serviceOf: found.user.serviceOf,
     createdAt: found.user.createdAt,
     credential: found.credential,
     scopes: found.scopes,

@@ -15,13 +15,22 @@ import { type FactorAnswer, passkeyChallenge, proveFactor } from './factor-proof
 import { refusedSignIn } from './identity.ts';
 import { renewSession } from './renewals.ts';
 
-/** First thing in a dangerous use case, after `authorize`; inside a transaction give it as `db`. Errors: step_up_required. */
+/**
+ * First thing in a dangerous use case, after `authorize`; inside a transaction give it as `db`. Errors: step_up_required;
+ * forbidden for service accounts, which cannot confirm.
+ */
 export async function requireConfirmed(
   app: AppContext,
   caller: PersonCaller,
   action: DangerousAction,
   db: Db = app.db,
 ): Promise<void> {
+  if (caller.serviceOf !== null) {
+    throw new BerthError(
+      'forbidden',
+      `A person has to do this: a service account cannot confirm before ${dangerousActions[action]}.`,
+    );
+  }
   if ((await confirmedUntil(app, caller, db)) !== null) return;
   throw new BerthError('step_up_required', `Confirm that it is you before ${dangerousActions[action]}.`);
 }

@@ -62,7 +62,7 @@ export function presentWhoami({ person, preferences, memberships, projects }: Wh
   };
 }
 
-function presentToken(token: {
+export function presentToken(token: {
   id: string;
   name: string;
   scopes: string[] | null;
@@ -70,6 +70,7 @@ function presentToken(token: {
   createdAt: Date;
   expiresAt: Date | null;
   lastUsedAt: Date | null;
+  lastUsedAddress: string | null;
 }) {
   return {
     id: token.id,
@@ -79,6 +80,7 @@ function presentToken(token: {
     createdAt: iso(token.createdAt),
     expiresAt: isoOrNull(token.expiresAt),
     lastUsedAt: isoOrNull(token.lastUsedAt),
+    lastUsedAddress: token.lastUsedAddress,
   };
 }
 

@@ -181,6 +181,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
       throw new BerthError('unauthenticated', 'Sign in first.');
     }
     if (route.definition.access === 'self' && route.definition.anyScopes !== true && person !== null) {
+      if (person.serviceOf !== null) throw new BerthError('forbidden', 'A service account has no account page.');
       refuseBeyondScopes(person.scopes, readsOnly ? 'account.read' : 'account.update');
     }
     const params = checked(route.params, request.params, 'path');

@@ -66,7 +66,7 @@ export async function deletionFacts(db: Db, userId: UserId, now: Date, lock = fa
       select m.organization_id as organization, u.id, u.email, u.name,
              row_number() over (partition by m.organization_id order by m.role = 'admin' desc, u.email) as place
         from membership m join app_user u on u.id = m.user_id
-       where u.disabled_at is null and u.id <> ${userId}
+       where u.disabled_at is null and u.service_of is null and u.id <> ${userId}
          and m.organization_id in (select organization_id from membership where user_id = ${userId})
     ) people where place <= ${SUCCESSORS_SHOWN_MAX} order by place`.execute(db);
   const { rows } = await sql<Pick<Deletion, 'sessions' | 'tokens' | 'platformAdmin' | 'otherAdmins'>>`
@@ -102,7 +102,14 @@ export async function handOver(trx: Trx, organization: OrganizationId, to: UserI
     .where('organization_id', '=', organization)
     .where('user_id', '=', to)
     .where((eb) =>
-      eb.exists(eb.selectFrom('app_user').select('id').where('id', '=', to).where('disabled_at', 'is', null)),
+      eb.exists(
+        eb
+          .selectFrom('app_user')
+          .select('id')
+          .where('id', '=', to)
+          .where('disabled_at', 'is', null)
+          .where('service_of', 'is', null),
+      ),
     )
     .returning('user_id')
     .executeTakeFirst();

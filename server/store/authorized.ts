@@ -32,6 +32,7 @@ import type {
   UserId,
 } from '#domain/ids.ts';
 import { refuseBeyondScopes } from '#domain/scopes.ts';
+import { serviceRole } from '#domain/service-accounts.ts';
 import type { Db } from './database.ts';
 import { grantsHeld, rolesHeld, someGrantIn } from './held.ts';
 
@@ -41,6 +42,7 @@ export type Ref =
   | { kind: 'member'; id: UserId; organization: OrganizationId }
   | { kind: 'invitation'; id: InvitationId; organization: OrganizationId }
   | { kind: 'group'; id: GroupId; organization: OrganizationId }
+  | { kind: 'service-account'; id: UserId; organization: OrganizationId }
   | { kind: 'entry'; id: EntryId; organization: OrganizationId }
   | { kind: 'project'; id: ProjectId }
   | { kind: 'instance'; id: InstanceId }
@@ -166,6 +168,7 @@ const nouns: Record<ResourceKind, string> = {
   member: 'member',
   invitation: 'invitation',
   group: 'group',
+  'service-account': 'service account',
   entry: 'entry',
   project: 'project',
   instance: 'instance',
@@ -194,7 +197,8 @@ export async function authorizeRef<R extends Ref, A extends Action | PlatformAct
   const userId = actor.kind === 'person' ? actor.userId : null;
   const found = await resolve(db, ref, userId);
   if (found === null) throw notFound(nouns[ref.kind]);
-  const role = highestRole(found.roles ?? []);
+  const isService = actor.kind === 'person' && actor.serviceOf !== null;
+  const role = isService ? serviceRole(found.roles ?? []) : highestRole(found.roles ?? []);
   const permissions = found.permissions ?? [];
   if (actor.kind === 'person' && !personMay(actor, action, ref.kind, found.organization_id, role, permissions)) {
     throw notFound(nouns[ref.kind]);
@@ -270,13 +274,17 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
         from organization where id = ${ref.id} and deleted_at is not null`;
     case 'member':
       return sql`select organization_id, null::text as project_id, null::text as instance_id
-        from membership where organization_id = ${ref.organization} and user_id = ${ref.id}`;
+        from membership join app_user on id = user_id
+        where organization_id = ${ref.organization} and user_id = ${ref.id} and service_of is null`;
     case 'invitation':
       return sql`select organization_id, null::text as project_id, null::text as instance_id
         from invitation where id = ${ref.id} and organization_id = ${ref.organization}`;
     case 'group':
       return sql`select organization_id, null::text as project_id, null::text as instance_id
         from user_group where id = ${ref.id} and organization_id = ${ref.organization}`;
+    case 'service-account':
+      return sql`select service_of as organization_id, null::text as project_id, null::text as instance_id
+        from app_user where id = ${ref.id} and service_of = ${ref.organization} and deleted_at is null`;
     case 'entry':
       return sql`select organization_id, null::text as project_id, null::text as instance_id
         from tenant_entry where id = ${ref.id} and organization_id = ${ref.organization}`;
@@ -312,5 +320,5 @@ function doorQuery(ref: Exclude<Ref, { kind: 'platform' }>, user: UserId | null)
   return sql<Found>`select r.organization_id, r.project_id, r.instance_id, ${roles} as roles,
     ${permissions} as permissions,
     exists (select from organization o, app_user u where o.id = r.organization_id and o.second_factor_required
-      and u.id = ${user} and not u.second_factor) as factor_missing from (${place(ref)}) r`;
+      and u.id = ${user} and not u.second_factor and u.service_of is null) as factor_missing from (${place(ref)}) r`;
 }

@@ -94,6 +94,13 @@ export type Tables = {
     disabled_at: Nullable<Date>;
     second_factor: Generated<boolean>;
     deleted_at: Nullable<Date>;
+    /** The organization of a service account; null for people. */
+    service_of: Nullable<OrganizationId>;
+  };
+  service_account: {
+    user_id: UserId;
+    description: string;
+    created_by: UserId;
   };
   profile: {
     user_id: UserId;
@@ -203,6 +210,7 @@ export type Tables = {
     created_at: Stamp;
     expires_at: Nullable<Date>;
     last_used_at: Nullable<Date>;
+    last_used_address: Nullable<string>;
     revoked_at: Nullable<Date>;
     confirmed_at: Nullable<Date>;
     scopes: Nullable<string[]>;

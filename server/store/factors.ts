@@ -353,7 +353,13 @@ export async function resetFactors(
   userId: UserId,
   now: Date,
 ): Promise<{ email: string; before: { totp: boolean; passkeys: number } } | null> {
-  const user = await trx.selectFrom('app_user').select('email').where('id', '=', userId).forUpdate().executeTakeFirst();
+  const user = await trx
+    .selectFrom('app_user')
+    .select('email')
+    .where('id', '=', userId)
+    .where('service_of', 'is', null)
+    .forUpdate()
+    .executeTakeFirst();
   if (user === undefined) return null;
   const totp = await trx.deleteFrom('totp').where('user_id', '=', userId).executeTakeFirst();
   const passkeys = await trx.deleteFrom('passkey').where('user_id', '=', userId).executeTakeFirst();

@@ -65,7 +65,7 @@ export async function standingOf(db: Db, user: UserId): Promise<Standing> {
   const reach = await sql<{ organization: string; roles: Role[] | null }>`
     select o.id as organization, ${rolesHeld(user, sql`o.id`, sql`null`)} as roles
       from organization o join app_user u on u.id = ${user}
-     where o.deleted_at is null and (u.second_factor or not o.second_factor_required)
+     where o.deleted_at is null and (u.second_factor or u.service_of is not null or not o.second_factor_required)
        and (exists (select from membership m where m.organization_id = o.id and m.user_id = u.id)
          or exists (select from tenant_entry e where e.organization_id = o.id and e.user_id = u.id and e.ended_at is null))`.execute(
     db,

@@ -3,7 +3,7 @@
  * own account take the authenticated person; functions about members and invitations are in store/members.ts.
  */
 import type { PersonCaller } from '#domain/caller.ts';
-import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
+import type { OrganizationId, SessionId, TokenId, UserId } from '#domain/ids.ts';
 import { SESSION_IDLE_MINUTES } from '#domain/sessions.ts';
 import { type Db, json, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
@@ -13,16 +13,19 @@ export type User = {
   email: string;
   name: string;
   platformAdmin: boolean;
+  /** Of a service account: its organization. */
+  serviceOf: OrganizationId | null;
   createdAt: Date;
   disabled: boolean;
 };
 
-const userColumns = ['id', 'email', 'name', 'platform_admin', 'created_at', 'disabled_at'] as const;
+const userColumns = ['id', 'email', 'name', 'platform_admin', 'service_of', 'created_at', 'disabled_at'] as const;
 type UserRow = {
   id: UserId;
   email: string;
   name: string;
   platform_admin: boolean;
+  service_of: OrganizationId | null;
   created_at: Date;
   disabled_at: Date | null;
 };
@@ -33,6 +36,7 @@ function rowToUser(row: UserRow): User {
     email: row.email,
     name: row.name,
     platformAdmin: row.platform_admin,
+    serviceOf: row.service_of,
     createdAt: row.created_at,
     disabled: row.disabled_at !== null,
   };
@@ -44,6 +48,7 @@ export async function findAccount(db: Db, email: string): Promise<(User & { pass
     .selectFrom('app_user')
     .select([...userColumns, 'password_hash'])
     .where('email', '=', email)
+    .where('service_of', 'is', null)
     .executeTakeFirst();
   return row === undefined ? null : { ...rowToUser(row), passwordHash: row.password_hash };
 }
@@ -192,6 +197,7 @@ export const sessionColumns = [
   'u.email',
   'u.name',
   'u.platform_admin',
+  'u.service_of',
   'u.created_at',
   'u.disabled_at',
 ] as const;
@@ -249,6 +255,7 @@ export async function findToken(db: Db, tokenHash: Buffer, now: Date): Promise<F
       'u.email',
       'u.name',
       'u.platform_admin',
+      'u.service_of',
       'u.created_at',
       'u.disabled_at',
     ])
@@ -268,8 +275,13 @@ export async function findToken(db: Db, tokenHash: Buffer, now: Date): Promise<F
   };
 }
 
-/** Writes "last seen" of the credential. */
-export async function touchCredential(db: Db, credential: PersonCaller['credential'], now: Date): Promise<void> {
+/** Writes "last seen" of the credential; of a token also from where. */
+export async function touchCredential(
+  db: Db,
+  credential: PersonCaller['credential'],
+  address: string | null,
+  now: Date,
+): Promise<void> {
   if (credential.via === 'session') {
     const idle = new Date(now.getTime() + SESSION_IDLE_MINUTES * 60_000);
     await db
@@ -279,7 +291,11 @@ export async function touchCredential(db: Db, credential: PersonCaller['credenti
       .where('id', '=', credential.sessionId)
       .execute();
   } else {
-    await db.updateTable('api_token').set({ last_used_at: now }).where('id', '=', credential.tokenId).execute();
+    await db
+      .updateTable('api_token')
+      .set({ last_used_at: now, last_used_address: address })
+      .where('id', '=', credential.tokenId)
+      .execute();
   }
 }
 
@@ -329,9 +345,19 @@ export type ApiToken = {
   createdAt: Date;
   expiresAt: Date | null;
   lastUsedAt: Date | null;
+  lastUsedAddress: string | null;
 };
 
-const tokenColumns = ['id', 'name', 'scopes', 'prefix', 'created_at', 'expires_at', 'last_used_at'] as const;
+export const tokenColumns = [
+  'id',
+  'name',
+  'scopes',
+  'prefix',
+  'created_at',
+  'expires_at',
+  'last_used_at',
+  'last_used_address',
+] as const;
 type TokenRow = {
   id: TokenId;
   name: string;
@@ -340,9 +366,10 @@ type TokenRow = {
   created_at: Date;
   expires_at: Date | null;
   last_used_at: Date | null;
+  last_used_address: string | null;
 };
 
-function rowToToken(row: TokenRow): ApiToken {
+export function rowToToken(row: TokenRow): ApiToken {
   return {
     id: row.id,
     name: row.name,
@@ -351,6 +378,7 @@ function rowToToken(row: TokenRow): ApiToken {
     createdAt: row.created_at,
     expiresAt: row.expires_at,
     lastUsedAt: row.last_used_at,
+    lastUsedAddress: row.last_used_address,
   };
 }
 

@@ -2,6 +2,7 @@
 import { sql } from 'kysely';
 import { highestRole, type Role } from '#domain/authz.ts';
 import type { EntryId, InvitationId, OrganizationId, UserId } from '#domain/ids.ts';
+import { serviceRole } from '#domain/service-accounts.ts';
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { rolesHeld } from './held.ts';
@@ -32,12 +33,14 @@ export async function listOwnMemberships(db: Db, userId: UserId): Promise<Member
     title: string;
     roles: Role[] | null;
     factor_missing: boolean;
+    service: boolean;
     entry: EntryId | null;
     reason: string | null;
     expires_at: Date | null;
   }>`
     select o.id, o.name, o.title, ${rolesHeld(userId, sql`o.id`, sql`null`)} as roles,
-           o.second_factor_required and not u.second_factor as factor_missing, e.id as entry, e.reason, e.expires_at
+           o.second_factor_required and not u.second_factor and u.service_of is null as factor_missing,
+           u.service_of is not null as service, e.id as entry, e.reason, e.expires_at
       from organization o
       join app_user u on u.id = ${userId}
       left join tenant_entry e on e.organization_id = o.id and e.user_id = u.id and u.platform_admin
@@ -47,7 +50,7 @@ export async function listOwnMemberships(db: Db, userId: UserId): Promise<Member
      order by o.name limit 500`.execute(db);
   return rows.map((row) => ({
     organization: { id: row.id, name: row.name, title: row.title },
-    role: highestRole(row.roles ?? []) ?? 'guest',
+    role: (row.service ? serviceRole(row.roles ?? []) : highestRole(row.roles ?? [])) ?? 'guest',
     needsSecondFactor: row.factor_missing,
     entry:
       row.entry === null || row.expires_at === null
@@ -56,12 +59,14 @@ export async function listOwnMemberships(db: Db, userId: UserId): Promise<Member
   }));
 }
 
+/** People only: service accounts are in store/service-accounts.ts. */
 const memberQuery = (db: Db) =>
   db
     .selectFrom('membership as m')
     .innerJoin('app_user as u', 'u.id', 'm.user_id')
     .leftJoin('profile as p', 'p.user_id', 'u.id')
-    .select(['u.id', 'u.email', 'u.name', 'u.second_factor', 'm.role', 'm.joined_at', 'p.avatar_hash']);
+    .select(['u.id', 'u.email', 'u.name', 'u.second_factor', 'm.role', 'm.joined_at', 'p.avatar_hash'])
+    .where('u.service_of', 'is', null);
 
 function rowToMember(row: {
   id: UserId;

@@ -23,6 +23,7 @@ export async function countWithoutSecondFactor(db: Db, proof: OrganizationProof<
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('m.organization_id', '=', proof.id)
     .where('u.second_factor', '=', false)
+    .where('u.service_of', 'is', null)
     .executeTakeFirstOrThrow();
   return row.count;
 }
@@ -65,6 +66,7 @@ export async function updateSignInRule(
     .select('u.id')
     .where('m.organization_id', '=', proof.id)
     .where('u.second_factor', '=', false)
+    .where('u.service_of', 'is', null)
     .orderBy('u.id')
     .limit(PEOPLE_TOLD_MAX)
     .execute();

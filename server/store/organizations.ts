@@ -12,6 +12,7 @@ import { grantsHeld, rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 import { insertOrganizationQuota, insertProjectQuota } from './quotas.ts';
+import { endServiceAccounts } from './service-accounts.ts';
 
 export type Organization = { id: OrganizationId; name: string; title: string; createdAt: Date };
 export type Project = { id: ProjectId; organization: OrganizationId; name: string; title: string; createdAt: Date };
@@ -89,6 +90,7 @@ export async function deleteOrganization(
     .where('accepted_at', 'is', null)
     .where('revoked_at', 'is', null)
     .execute();
+  await endServiceAccounts(trx, id, now);
   const left = await trx.deleteFrom('membership').where('organization_id', '=', id).returning('user_id').execute();
   const ended = await trx
     .updateTable('tenant_entry')
@@ -115,12 +117,14 @@ export async function listOrganizations(
 ): Promise<{ items: OrganizationSummary[]; nextCursor: string | null }> {
   const after = decodeTextCursor(page.cursor, /^[a-z0-9-]{1,100}$/);
   const pattern = `%${(page.search ?? '').replace(/[\\%_]/g, '\\$&')}%`;
-  const count = (table: 'membership' | 'project' | 'instance') =>
+  const people = sql<number>`(select count(*) from membership m join app_user u on u.id = m.user_id
+    where m.organization_id = o.id and u.service_of is null)`;
+  const count = (table: 'project' | 'instance') =>
     sql<number>`(select count(*) from ${sql.table(table)} c where c.organization_id = o.id)`;
   const rows = await db
     .selectFrom('organization as o')
     .select(['o.id', 'o.name', 'o.title', 'o.created_at'])
-    .select([count('membership').as('members'), count('project').as('projects'), count('instance').as('instances')])
+    .select([people.as('members'), count('project').as('projects'), count('instance').as('instances')])
     .where('o.deleted_at', 'is', null)
     .$if(page.search !== undefined, (query) =>
       query.where((eb) => eb.or([eb('o.name', 'ilike', pattern), eb('o.title', 'ilike', pattern)])),

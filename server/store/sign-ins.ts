@@ -97,8 +97,9 @@ export async function useSignIn(trx: Trx, id: SignInId, now: Date): Promise<bool
 export async function findSignInUser(trx: Db, userId: UserId): Promise<User | null> {
   const row = await trx
     .selectFrom('app_user')
-    .select(['id', 'email', 'name', 'platform_admin', 'created_at'])
+    .select(['id', 'email', 'name', 'platform_admin', 'service_of', 'created_at'])
     .where('id', '=', userId)
+    .where('service_of', 'is', null)
     .where('disabled_at', 'is', null)
     .executeTakeFirst();
   if (row === undefined) return null;
@@ -107,6 +108,7 @@ export async function findSignInUser(trx: Db, userId: UserId): Promise<User | nu
     email: row.email,
     name: row.name,
     platformAdmin: row.platform_admin,
+    serviceOf: row.service_of,
     createdAt: row.created_at,
     disabled: false,
   };

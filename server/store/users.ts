@@ -58,7 +58,7 @@ export async function listUsers(
   const search = page.search === undefined || page.search === '' ? null : `%${page.search.replace(/[\\%_]/g, '\\$&')}%`;
   const { rows } = await sql<Row>`
     select ${columns} from app_user u
-     where u.deleted_at is null
+     where u.deleted_at is null and u.service_of is null
        and (${before}::text is null or u.id < ${before})
        and (${search}::text is null or u.email ilike ${search} or u.name ilike ${search})
      order by u.id desc limit ${page.limit + 1}`.execute(db);
@@ -88,7 +88,7 @@ export async function countOtherAdmins(db: Db, id: UserId): Promise<number> {
 
 async function readUser(db: Db, id: UserId): Promise<PlatformUser | null> {
   const { rows } = await sql<Row>`
-    select ${columns} from app_user u where u.id = ${id} and u.deleted_at is null`.execute(db);
+    select ${columns} from app_user u where u.id = ${id} and u.deleted_at is null and u.service_of is null`.execute(db);
   return (await withOrganizations(db, rows))[0] ?? null;
 }
 

@@ -17,8 +17,14 @@ const groups: readonly { resource: string; actions: readonly string[] }[] = [
 const lastPart = (action: string) => humanize(action.slice(action.lastIndexOf('.') + 1)).toLowerCase();
 
 /** In words: 'everything you may do', 'read', or the list. */
-export function ScopeList({ scopes }: { scopes: readonly string[] | null }) {
-  if (scopes === null) return <span>everything you may do</span>;
+export function ScopeList({
+  scopes,
+  everything = 'everything you may do',
+}: {
+  scopes: readonly string[] | null;
+  everything?: string;
+}) {
+  if (scopes === null) return <span>{everything}</span>;
   if (scopes.length === 1 && scopes[0] === READ_SCOPE) return <span>read, and change nothing</span>;
   return (
     <span className="flex flex-wrap gap-1">

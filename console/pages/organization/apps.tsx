@@ -55,6 +55,7 @@ export function AppsPage() {
     queryFn: () => everything((query) => call('membersList', { params, query })),
   });
   const groups = useQuery(apiQuery('groupsList', { params }));
+  const services = useQuery(apiQuery('serviceAccountsList', { params }));
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [subject, setSubject] = useState('');
   const [level, setLevel] = useState('open');
@@ -65,6 +66,8 @@ export function AppsPage() {
   const subjects = [
     ...(groups.data?.items.map((each) => ({ value: each.id as string, label: each.title, hint: 'Group' })) ?? []),
     ...(people.data?.map(({ user }) => ({ value: user.id as string, label: user.name, hint: user.email })) ?? []),
+    ...(services.data?.items.map(({ id, name }) => ({ value: id as string, label: name, hint: 'Service account' })) ??
+      []),
   ];
   const nameOf = (id: string) => subjects.find((each) => each.value === id)?.label ?? id;
   const blocked = !may

@@ -92,9 +92,13 @@ function GroupPanel({ group, onClose }: { group: Group; onClose: () => void }) {
   const people = useQuery(
     apiQuery('membersList', { params: { organization: group.organization }, query: { limit: 200 } }),
   );
+  const services = useQuery(apiQuery('serviceAccountsList', { params: { organization: group.organization } }));
   const may = group.can.update === true;
   const ids = new Set(inside.data?.items.map((each) => each.user.id));
-  const outside = people.data?.items.filter((each) => !ids.has(each.user.id)) ?? [];
+  const outside = [
+    ...(people.data?.items ?? []).map(({ user }) => ({ id: user.id, label: user.name, hint: user.email })),
+    ...(services.data?.items ?? []).map(({ id, name }) => ({ id, label: name, hint: 'Service account' })),
+  ].filter((each) => !ids.has(each.id));
   async function change(route: 'groupMembersAdd' | 'groupMembersRemove', user: string) {
     try {
       await call(route, { params: { ...params, user } });
@@ -118,7 +122,7 @@ function GroupPanel({ group, onClose }: { group: Group; onClose: () => void }) {
             onChange={(user) => void change('groupMembersAdd', user)}
             options={[
               { value: '', label: 'Add a member…' },
-              ...outside.map(({ user }) => ({ value: user.id as string, label: user.name, hint: user.email })),
+              ...outside.map(({ id, label, hint }) => ({ value: id as string, label, hint })),
             ]}
           />
         ) : null}

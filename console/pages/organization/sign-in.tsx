@@ -45,7 +45,7 @@ export function OrganizationSignInPage() {
                   disabled={can.update !== true || busy}
                   onChange={(on) => (on ? setAsking(true) : void set(false))}
                   label="Every member needs a second factor"
-                  hint="Who has none is led to set one up, and enters after that. Tokens of theirs wait as well."
+                  hint="Who has none is led to set one up, and enters after that. Tokens of theirs wait as well. Service accounts never sign in: it does not concern them."
                 />
                 {can.update === true ? null : (
                   <p className="text-sm text-soft">

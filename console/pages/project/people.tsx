@@ -180,6 +180,10 @@ function GiveRole({
   const seesPeople = useMay('member.read');
   const people = useQuery({ ...apiQuery('membersList', { params, query: { limit: 200 } }), enabled: seesPeople });
   const groups = useQuery({ ...apiQuery('groupsList', { params }), enabled: useMay('group.read') });
+  const services = useQuery({
+    ...apiQuery('serviceAccountsList', { params }),
+    enabled: useMay('service-account.read'),
+  });
   const [subject, setSubject] = useState('');
   const [role, setRole] = useState<WorkingRole>('member');
   const [busy, setBusy] = useState(false);
@@ -189,6 +193,11 @@ function GiveRole({
   const choices = [
     ...(groups.data?.items ?? []).map((each) => ({ value: each.id as string, label: each.title, hint: 'Group' })),
     ...(people.data?.items ?? []).map(({ user }) => ({ value: user.id as string, label: user.name, hint: user.email })),
+    ...(services.data?.items ?? []).map(({ id, name }) => ({
+      value: id as string,
+      label: name,
+      hint: 'Service account',
+    })),
   ].filter((each) => !has.has(each.value));
   async function submit() {
     if (subject === '') {
@@ -234,7 +243,7 @@ function GiveRole({
           label="Who"
           hint={
             seesPeople
-              ? 'Somebody of the organization, or a group. Invite others first, as guests for example.'
+              ? 'Somebody of the organization, a group, or a service account. Invite others first, as guests for example.'
               : 'Your role in the organization does not show you its members. Its administrators can add people here.'
           }
           error={missing ? 'Choose somebody.' : undefined}
