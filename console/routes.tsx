@@ -347,6 +347,14 @@ const operations = createRoute({
   }),
   component: lazyRouteComponent(() => import('./pages/operations/list.tsx'), 'OperationsPage'),
 });
+const projectPeople = createRoute({
+  getParentRoute: () => project,
+  path: '/people',
+  staticData: { crumb: 'People' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('projectRolesList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('./pages/project/people.tsx'), 'ProjectPeoplePage'),
+});
 const operation = createRoute({
   getParentRoute: () => shell,
   path: '/operations/$operation',
@@ -450,6 +458,25 @@ const audit = createRoute({
   staticData: { crumb: 'Audit log' },
   validateSearch: auditSearch,
   component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'AuditPage'),
+});
+const organizationRoles = createRoute({
+  getParentRoute: () => organization,
+  path: '/roles',
+  staticData: { crumb: 'Roles' },
+  component: lazyRouteComponent(() => import('./pages/organization/roles.tsx'), 'RolesPage'),
+});
+const organizationSettings = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings',
+  staticData: { crumb: 'Settings' },
+  loader: ({ context }) => {
+    const params = { organization: context.organizationId };
+    return Promise.all([
+      queryClient.prefetchQuery(apiQuery('organizationsGet', { params })),
+      queryClient.prefetchQuery(apiQuery('projectsList', { params })),
+    ]).then(() => undefined);
+  },
+  component: lazyRouteComponent(() => import('./pages/organization/settings.tsx'), 'OrganizationSettingsPage'),
 });
 const organizationSignIn = createRoute({
   getParentRoute: () => organization,
@@ -645,18 +672,21 @@ const tree = root.addChildren([
       ]),
       projectRoutes,
       operations,
+      projectPeople,
     ]),
     operation,
     instanceById,
     organization.addChildren([
       members,
       groups,
+      organizationRoles,
       serviceAccounts,
       apps,
       entries,
       organizationQuotas,
       audit,
       organizationSignIn,
+      organizationSettings,
     ]),
     limits,
     platformAudit,

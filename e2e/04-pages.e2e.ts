@@ -40,17 +40,11 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/operations'];
+const inProject = ['', '/instances', '/instances/new', '/routes', '/operations', '/people'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = [
-  '/members',
-  '/groups',
-  '/service-accounts',
-  '/apps',
-  '/entries',
-  '/sign-in',
-  '/quotas',
-  '/audit',
+  ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
+  ...['/quotas', '/audit', '/settings'],
 ];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],

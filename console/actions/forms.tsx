@@ -21,8 +21,8 @@ import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { absorbAccepted } from './host.tsx';
 import type { InstanceActionId, PlannedCall } from './instances.ts';
-import { ShareDialog } from './share.tsx';
 import { Panel } from './panel.tsx';
+import { ShareDialog } from './share.tsx';
 import { TransferForm } from './transfer-form.tsx';
 
 type Props = { instance: Instance; onClose: () => void };

@@ -31,6 +31,37 @@ const shots: Shot[] = [
   { name: 'register', path: '/register?code=M4WT-9RKP-2XQA-7BHN', scenario: 'out' },
   { name: 'registration', path: '/register/demo-secret-of-a-link-0001', scenario: 'out' },
   { name: 'tenancy-groups', path: '/o/harbour/groups', scenario: 'seed' },
+  { name: 'tenancy-roles', path: '/o/harbour/roles' },
+  { name: 'tenancy-settings', path: '/o/harbour/settings' },
+  {
+    name: 'tenancy-settings-delete',
+    path: '/o/harbour/settings',
+    before: async (page) => {
+      await page
+        .getByRole('button', { name: /^Actions of/ })
+        .first()
+        .click();
+      await page.getByRole('menuitem', { name: 'Delete…' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'tenancy-settings-create',
+    path: '/o/harbour/settings',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Create a project' }).click();
+      await page.getByRole('dialog').getByLabel('Title').fill('Dry dock');
+    },
+  },
+  { name: 'tenancy-people', path: `${p}/people` },
+  {
+    name: 'tenancy-people-give',
+    path: `${p}/people`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Give a role' }).click();
+      await page.getByRole('dialog').getByLabel('Who').click();
+    },
+  },
   { name: 'tenancy-service-accounts', path: '/o/harbour/service-accounts' },
   {
     name: 'tenancy-service-account-new',

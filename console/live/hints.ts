@@ -42,6 +42,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'whoami',
         'groupsList',
         'groupMembersList',
+        'projectRolesList',
         'grantsList',
         'instanceAccessGet',
         'ownApps',
@@ -54,7 +55,12 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
       params: () => ({}),
     },
   ],
-  project: [{ routes: ['projectsList', 'projectsGet', 'whoami', 'organizationsList'], params: () => ({}) }],
+  project: [
+    {
+      routes: ['organizationsGet', 'organizationsList', 'projectsList', 'projectsGet', 'whoami'],
+      params: () => ({}),
+    },
+  ],
   quota: [
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },

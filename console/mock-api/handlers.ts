@@ -65,6 +65,7 @@ function member(state: MockState, each: MockState['members'][number]) {
   const self = each.user.id === state.user.id;
   return {
     ...each,
+    user: { ...each.user, avatar: self ? state.accounts.preferences.avatar : null },
     secondFactor: self ? kindsOf(state).length > 0 : each.role === 'admin',
     can: {
       update: self ? 'The last owner stays owner.' : (true as const),

@@ -537,6 +537,14 @@ export function seed(): MockState {
     createdAt: iso(now - 9 * DAY),
     people: state.members.slice(1, 3).map((each) => each.user.id),
   });
+  const [first] = state.projects;
+  const someone = state.members.at(-1);
+  if (first !== undefined && someone !== undefined) {
+    state.projectRoles.push(
+      { project: first.id, subject: course, role: 'viewer' },
+      { project: first.id, subject: someone.user.id, role: 'operator' },
+    );
+  }
   const deploy = newId('usr');
   state.serviceAccounts.push(
     {

@@ -14,13 +14,16 @@ import {
   KeySquare,
   Layers,
   LayoutGrid,
+  ListChecks,
   LogIn,
   Mail,
   ScrollText,
   Server,
+  Settings,
   ShieldCheck,
   SlidersHorizontal,
   Ticket,
+  UserRoundCog,
   Users,
   UsersRound,
 } from 'lucide-react';
@@ -49,6 +52,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
         { key: 'instances', label: 'Instances', icon: Boxes, keys: 'g i', href: `${base}/instances` },
         { key: 'routes', label: 'Routes', icon: Globe, keys: 'g r', href: `${base}/routes` },
         { key: 'operations', label: 'Operations', icon: Activity, keys: 'g o', href: `${base}/operations` },
+        { key: 'people', label: 'People', icon: UserRoundCog, keys: 'g k', href: `${base}/people` },
       ],
     });
   }
@@ -60,6 +64,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     if (roleMay(membership.role, 'group.read')) {
       entries.push({ key: 'groups', label: 'Groups', icon: UsersRound, keys: 'g c', href: `${base}/groups` });
     }
+    entries.push({ key: 'roles', label: 'Roles', icon: ListChecks, keys: 'g b', href: `${base}/roles` });
     if (roleMay(membership.role, 'service-account.read')) {
       const href = `${base}/service-accounts`;
       entries.push({ key: 'service-accounts', label: 'Service accounts', icon: Bot, keys: 'g v', href });
@@ -78,6 +83,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     }
     if (roleMay(membership.role, 'organization.update')) {
       entries.push({ key: 'sign-in', label: 'Sign-in', icon: KeyRound, keys: 'g n', href: `${base}/sign-in` });
+      entries.push({ key: 'settings', label: 'Settings', icon: Settings, keys: 'g w', href: `${base}/settings` });
     }
     groups.push({ label: membership.organization.title, entries });
   }

@@ -1,6 +1,7 @@
-import { Link, useNavigate } from '@tanstack/react-router';
+import { Link, useNavigate, useRouter } from '@tanstack/react-router';
 import {
   BookOpen,
+  Building2,
   Check,
   ChevronRight,
   ChevronsUpDown,
@@ -19,7 +20,7 @@ import {
 import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { Avatar } from '../components/avatar.tsx';
-import { isOnlyGuest, projectSlug } from '../lib/scope.ts';
+import { isOnlyGuest, type Membership, type Project, rememberProject } from '../lib/scope.ts';
 import { themeStore } from '../lib/theme.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Kbd, shortcutText } from '../ui/kbd.tsx';
@@ -30,23 +31,39 @@ import { useCrumbs } from './frames.tsx';
 import { LiveIndicator } from './live-indicator.tsx';
 import { chooseTheme } from './preferences.ts';
 import type { Scope } from './session.ts';
+import { afterSwitch, firstProject } from './switch.ts';
 
 function ProjectSwitcher({ scope }: { scope: Scope }) {
-  const navigate = useNavigate();
+  const router = useRouter();
   const { session, project, membership } = scope;
-  const entries: MenuEntry[] = session.memberships.flatMap(({ organization }, index) => [
-    ...(index === 0 ? [] : [{ kind: 'separator' as const, key: `line-${organization.id}` }]),
-    { kind: 'label' as const, key: organization.id, label: organization.title },
-    ...session.projects
-      .filter((each) => each.organization === organization.id)
-      .map((each) => ({
-        key: each.id,
-        label: each.title,
-        hint: each.title === each.name ? undefined : each.name,
-        icon: each.id === project?.id ? <Check className="!text-accent" /> : <span className="size-4" />,
-        onSelect: () => void navigate({ to: '/p/$project', params: { project: projectSlug(session, each) } }),
-      })),
-  ]);
+  function switchTo(there: Membership, into: Project | undefined) {
+    if (into !== undefined) rememberProject(into);
+    const { pathname } = router.state.location;
+    void router.navigate({ to: afterSwitch(session, pathname, { membership: there, project: into }) });
+  }
+  const entries: MenuEntry[] = session.memberships.flatMap((there, index) => {
+    const { organization } = there;
+    return [
+      ...(index === 0 ? [] : [{ kind: 'separator' as const, key: `line-${organization.id}` }]),
+      there === membership
+        ? { kind: 'label' as const, key: organization.id, label: organization.title }
+        : {
+            key: organization.id,
+            label: organization.title,
+            icon: <Building2 />,
+            onSelect: () => switchTo(there, firstProject(session, organization.id)),
+          },
+      ...session.projects
+        .filter((each) => each.organization === organization.id)
+        .map((each) => ({
+          key: each.id,
+          label: each.title,
+          hint: each.title === each.name ? undefined : each.name,
+          icon: each.id === project?.id ? <Check className="!text-accent" /> : <span className="size-4" />,
+          onSelect: () => switchTo(there, each),
+        })),
+    ];
+  });
   return (
     <Menu
       align="start"
