@@ -222,7 +222,10 @@ export function TokensTab() {
                     row.lastUsedAt === null ? (
                       <span className="text-faint">never</span>
                     ) : (
-                      <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
+                      <div>
+                        <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
+                        <p className="mono text-faint text-xs">{row.lastUsedAddress}</p>
+                      </div>
                     ),
                 },
                 {
