@@ -39,7 +39,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   if (isSomewhereGuest(session)) {
     groups.push({
       label: 'Shared with you',
-      entries: [{ key: 'own-apps', label: 'Apps', icon: LayoutGrid, keys: 'g v', href: '/apps' }],
+      entries: [{ key: 'own-apps', label: 'Apps', icon: LayoutGrid, keys: 'g 1', href: '/apps' }],
     });
   }
   if (isOnlyGuest(session)) return groups;
