@@ -19,7 +19,7 @@ export type Membership = {
   entry: { id: EntryId; reason: string; expiresAt: Date } | null;
 };
 export type Member = {
-  user: { id: UserId; email: string; name: string };
+  user: { id: UserId; email: string; name: string; avatarHash: string | null };
   role: Role;
   joinedAt: Date;
   secondFactor: boolean;
@@ -64,7 +64,8 @@ const memberQuery = (db: Db) =>
   db
     .selectFrom('membership as m')
     .innerJoin('app_user as u', 'u.id', 'm.user_id')
-    .select(['u.id', 'u.email', 'u.name', 'u.second_factor', 'm.role', 'm.joined_at'])
+    .leftJoin('profile as p', 'p.user_id', 'u.id')
+    .select(['u.id', 'u.email', 'u.name', 'u.second_factor', 'm.role', 'm.joined_at', 'p.avatar_hash'])
     .where('u.service_of', 'is', null);
 
 function rowToMember(row: {
@@ -74,9 +75,10 @@ function rowToMember(row: {
   role: Role;
   joined_at: Date;
   second_factor: boolean;
+  avatar_hash: string | null;
 }): Member {
   return {
-    user: { id: row.id, email: row.email, name: row.name },
+    user: { id: row.id, email: row.email, name: row.name, avatarHash: row.avatar_hash },
     role: row.role,
     joinedAt: row.joined_at,
     secondFactor: row.second_factor,
