@@ -51,6 +51,7 @@ export const actions = [
   'instance.rollback',
   'instance.archive',
   'instance.purge',
+  'instance.transfer',
   'instance.open',
   'instance.terminal',
   'instance.logs',
@@ -149,6 +150,8 @@ const admin: readonly Action[] = [
   'project.share',
   'quota.update',
   'instance.purge',
+  // Giving an instance to another organization. Within one, archiving here and creating there is enough.
+  'instance.transfer',
 ];
 
 export const permissionTable: Record<Role, readonly Action[]> = {

@@ -92,6 +92,7 @@ export const instanceVerbs = [
   'snapshot',
   'rollback',
   'clone',
+  'transfer',
   'archive',
   'restore',
   'purge',
@@ -143,6 +144,11 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
       return facts.observed === 'running' ? true : 'Only a running instance can be paused.';
     case 'resume':
       return facts.observed === 'paused' ? true : 'It is not paused.';
+    case 'transfer':
+      // What it holds in memory cannot move along, and it was paused to keep that.
+      return facts.desired === 'paused' || facts.observed === 'paused'
+        ? 'It is paused: resume or stop it first.'
+        : true;
     case 'rollback':
     case 'resize':
     case 'snapshot':

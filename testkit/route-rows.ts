@@ -37,6 +37,7 @@ import {
   makeSnapshot,
   newId,
   newName,
+  otherProject,
   type Place,
 } from './factories.ts';
 import { makeOidcClient } from './oidc-rows.ts';
@@ -568,6 +569,10 @@ export const routeRows: Record<RouteName, Row> = {
     body: { force: false },
   }),
   instancesClone: async (world) => instance({ name: newName('clone') })(world),
+  instancesTransfer: async ({ db, place }) => ({
+    params: { instance: await makeInstance(db, place) },
+    body: { project: await otherProject(db, place.organization) },
+  }),
   instancesArchive: instance(),
   instancesRestore: instance(undefined, 'archived'),
   instancesPurge: async ({ db, place }) => {

@@ -27,6 +27,7 @@ it('offers what makes sense in each state', () => {
     'clone',
     'rename',
     'resize',
+    'transfer',
     'archive',
   ]);
   expect(ids('beacon')).not.toContain('screen');

@@ -10,6 +10,7 @@ import {
   CirclePlay,
   CopyPlus,
   ExternalLink,
+  FolderOutput,
   Monitor,
   Pencil,
   Play,
@@ -40,6 +41,7 @@ export type InstanceActionId =
   | 'clone'
   | 'rename'
   | 'resize'
+  | 'transfer'
   | 'restore'
   | 'archive'
   | 'purge';
@@ -253,6 +255,15 @@ export const instanceActionList: readonly InstanceAction[] = [
     icon: Scaling,
     group: 'change',
     verb: 'resize',
+    kind: 'form',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
+    id: 'transfer',
+    label: 'Move to another project',
+    icon: FolderOutput,
+    group: 'change',
+    verb: 'transfer',
     kind: 'form',
     applies: (it) => it.phase === 'ready',
   },

@@ -138,6 +138,7 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   instancesResize: 'POST /api/v1/instances/:instance/resize',
   instancesPower: 'POST /api/v1/instances/:instance/actions/:action',
   instancesClone: 'POST /api/v1/instances/:instance/clone',
+  instancesTransfer: 'POST /api/v1/instances/:instance/transfer',
   instancesArchive: 'DELETE /api/v1/instances/:instance',
   instancesRestore: 'POST /api/v1/instances/:instance/restore',
   instancesPurge: 'POST /api/v1/instances/:instance/purge',

@@ -21,6 +21,7 @@ const words: Record<string, string> = {
   'instance.archive': 'deleted',
   'instance.restore': 'restored',
   'instance.purge': 'removed for good',
+  'instance.transfer': 'moved to another project:',
   'instance.update': 'changed',
   'instance.drift': 'noticed a change of',
   'snapshot.create': 'took a snapshot of',

@@ -209,6 +209,15 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'Resize' }).click();
     },
   },
+  {
+    name: 'move',
+    path: `${p}/instances/cove/settings`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Move to another project' }).click();
+      await page.getByRole('combobox', { name: 'To' }).click();
+      await page.getByRole('option', { name: /Teaching/ }).click();
+    },
+  },
   { name: 'routes', path: `${p}/routes` },
   { name: 'operations', path: `${p}/operations` },
   {
@@ -296,6 +305,21 @@ const shots: Shot[] = [
     },
   },
   { name: 'audit-platform', path: '/platform/audit' },
+  {
+    name: 'audit-platform-choose',
+    path: '/platform/audit',
+    before: async (page) => {
+      await page.getByRole('combobox', { name: 'Which log' }).click();
+      await page.getByRole('option', { name: /old-harbour/ }).waitFor();
+    },
+  },
+  {
+    name: 'audit-platform-deleted',
+    path: '/platform/audit?deleted=org_01ja0c9r8e2m4k6t8v0x2z4b6d',
+    before: async (page) => {
+      await page.getByText('Signed and verified up to').click();
+    },
+  },
   { name: 'account', path: '/account' },
   { name: 'security-none', path: '/account/security', scenario: 'seed' },
   {

@@ -145,6 +145,7 @@ export function present(state: MockState, row: InstanceRow): Instance {
     snapshot: 'instance.snapshot',
     rollback: 'instance.rollback',
     clone: 'instance.create',
+    transfer: 'instance.archive',
     archive: 'instance.archive',
     restore: 'instance.archive',
     purge: 'instance.purge',

@@ -25,6 +25,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   snapshot: 'instance.snapshot',
   rollback: 'instance.rollback',
   clone: 'instance.create',
+  transfer: 'instance.archive',
   archive: 'instance.archive',
   restore: 'instance.archive',
   purge: 'instance.purge',

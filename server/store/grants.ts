@@ -88,13 +88,18 @@ export async function listApps(
   return { items, nextCursor: cut.nextCursor };
 }
 
+/** Nobody else changes grants of the organization until the transaction ends. */
+export async function lockRegistry(trx: Trx, organization: OrganizationId): Promise<void> {
+  await trx.selectFrom('organization').select('id').where('id', '=', organization).forUpdate().execute();
+}
+
 /** Locks the organization's registry against other changes; the names of those of `apps` that belong to it, and its size. */
 export async function lockGrants(
   trx: Trx,
   proof: OrganizationProof<'grant.update'>,
   apps: readonly InstanceId[],
 ): Promise<{ names: Map<InstanceId, string>; count: number }> {
-  await trx.selectFrom('organization').select('id').where('id', '=', proof.id).forUpdate().execute();
+  await lockRegistry(trx, proof.id);
   const rows = await trx
     .selectFrom('instance')
     .select(['id', 'name'])

@@ -203,7 +203,7 @@ export async function updateProject(
   return rowToProject(row);
 }
 
-/** Locks the project so that nothing is created in it, and counts its instances; null when it is gone meanwhile. */
+/** Locks the project so that nothing is created in it, and counts its instances, with those on their way there; null when it is gone meanwhile. */
 export async function lockProject(
   trx: Trx,
   proof: ProjectProof<'project.delete'>,
@@ -220,7 +220,12 @@ export async function lockProject(
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('project_id', '=', proof.id)
     .executeTakeFirstOrThrow();
-  return { ...rowToProject(row), instances: count };
+  const { arriving } = await trx
+    .selectFrom('instance_transfer')
+    .select((eb) => eb.fn.countAll<number>().as('arriving'))
+    .where('project_id', '=', proof.id)
+    .executeTakeFirstOrThrow();
+  return { ...rowToProject(row), instances: count + arriving };
 }
 
 export async function deleteProject(trx: Trx, proof: ProjectProof<'project.delete'>): Promise<void> {

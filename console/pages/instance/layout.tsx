@@ -1,6 +1,7 @@
-import { Link, Outlet, useLocation, useMatches } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useMatches, useNavigate } from '@tanstack/react-router';
 import { Ellipsis, ExternalLink, Lock } from 'lucide-react';
 import { useEffect } from 'react';
+import { toast } from 'sonner';
 import type { Instance } from '#contract/instances.ts';
 import { actionsFor, blockedReason } from '../../actions/instances.ts';
 import { instanceSlug, useActionEntries, usePerform } from '../../actions/use-actions.tsx';
@@ -146,8 +147,30 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
   );
 }
 
+/** An instance that moved to another project takes its open pages along. */
+function useFollow(instance: Instance | undefined) {
+  const session = useSession();
+  const here = useProject();
+  const navigate = useNavigate();
+  const tab = useLocation({ select: ({ pathname }) => pathname.split('/')[5] });
+  const moved = instance === undefined || instance.project === here.id ? undefined : instance;
+  const target = session.projects.find((each) => each.id === moved?.project);
+  const slug = moved === undefined || target === undefined ? undefined : instanceSlug(moved);
+  const href =
+    target === undefined || slug === undefined
+      ? undefined
+      : `/p/${projectSlug(session, target)}/instances/${slug}${tab === undefined ? '' : `/${tab}`}`;
+  const title = target?.title;
+  useEffect(() => {
+    if (href === undefined) return;
+    toast.message(`It is in the project ${title} now.`);
+    void navigate({ href, replace: true });
+  }, [href, title, navigate]);
+}
+
 export function InstanceLayout() {
   const query = useInstanceQuery();
+  useFollow(query.data);
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
   const tab = useLocation({ select: ({ pathname }) => pathname.split('/')[5] ?? '' });
   const state = query.data?.state;

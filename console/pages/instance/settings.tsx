@@ -104,6 +104,9 @@ export function SettingsTab() {
           <ActionRow instance={instance} action="clone" title="Clone">
             A new instance with the same disk and its own identity.
           </ActionRow>
+          <ActionRow instance={instance} action="transfer" title="Project">
+            With disk, snapshots and routes into another project. It restarts with a new internal address.
+          </ActionRow>
         </div>
       </Card>
       <Card title="Protection and removal" flush>
