@@ -13,7 +13,15 @@ import { apiQuery, queryClient, setFactorMissingHandler, setSignedOutHandler } f
 import './lib/outside-return.ts';
 import { resolveInstance } from './lib/resolve-instance.ts';
 import type { Session } from './lib/scope.ts';
-import { defaultProject, findMembership, findProject, projectSlug, rememberProject, safeReturn } from './lib/scope.ts';
+import {
+  defaultProject,
+  findMembership,
+  findProject,
+  isSomewhereGuest,
+  projectSlug,
+  rememberProject,
+  safeReturn,
+} from './lib/scope.ts';
 import { AppShell } from './shell/app-shell.tsx';
 import { NotFoundPage, PageError, PagePending, RootFrame, RootNotFound } from './shell/frames.tsx';
 import { sessionQuery } from './shell/session.ts';
@@ -152,8 +160,17 @@ const start = createRoute({
     const project = defaultProject(context.session);
     if (project !== undefined)
       throw redirect({ to: '/p/$project', params: { project: projectSlug(context.session, project) } });
+    if (isSomewhereGuest(context.session)) throw redirect({ to: '/apps' });
   },
   component: lazyRouteComponent(() => import('./pages/home/no-project.tsx'), 'NoProjectPage'),
+});
+/** The home of guests: what is shared with them. */
+const ownApps = createRoute({
+  getParentRoute: () => shell,
+  path: '/apps',
+  staticData: { crumb: 'Apps' },
+  loader: () => queryClient.prefetchQuery(apiQuery('ownApps', {})),
+  component: lazyRouteComponent(() => import('./pages/home/apps.tsx'), 'OwnAppsPage'),
 });
 
 const project = createRoute({
@@ -177,6 +194,9 @@ const home = createRoute({
   getParentRoute: () => project,
   path: '/',
   staticData: { crumb: 'Home' },
+  beforeLoad: ({ context }) => {
+    if (context.project.role === 'guest') throw redirect({ to: '/apps' });
+  },
   loader: async ({ context }) => {
     const params = { project: context.project.id };
     await Promise.all([
@@ -523,6 +543,22 @@ const identityProviders = createRoute({
   component: lazyRouteComponent(() => import('./pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
 });
 
+const platformOrganizations = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/organizations',
+  staticData: { crumb: 'Organizations' },
+  validateSearch: (search: Record<string, unknown>): { q?: string | undefined } => ({
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'].slice(0, 100) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/platform/organizations.tsx'), 'OrganizationsPage'),
+});
+const platformKeys = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/keys',
+  staticData: { crumb: 'Keys' },
+  loader: () => queryClient.prefetchQuery(apiQuery('keysList', {})),
+  component: lazyRouteComponent(() => import('./pages/platform/keys.tsx'), 'KeysPage'),
+});
 const platformUsers = createRoute({
   getParentRoute: () => shell,
   path: '/platform/users',
@@ -617,6 +653,7 @@ const tree = root.addChildren([
   appQuestion,
   shell.addChildren([
     start,
+    ownApps,
     project.addChildren([
       home,
       instances.addChildren([
@@ -657,6 +694,8 @@ const tree = root.addChildren([
     hosts,
     device,
     identityProviders,
+    platformOrganizations,
+    platformKeys,
     platformUsers,
     platformRegistration,
     platformMail,

@@ -55,7 +55,13 @@ export const whoamiSchema = z.object({
   expiresAt: timestamp.nullable(),
   memberships: z.array(membershipSchema),
   projects: z.array(
-    z.object({ id: idSchema('prj'), name: z.string(), title: z.string(), organization: idSchema('org') }),
+    z.object({
+      id: idSchema('prj'),
+      name: z.string(),
+      title: z.string(),
+      organization: idSchema('org'),
+      role: roleSchema.meta({ description: 'The highest held there; guest: only single apps are granted' }),
+    }),
   ),
 });
 

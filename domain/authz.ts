@@ -178,6 +178,9 @@ export function platformMay(platformAdmin: boolean, action: PlatformAction): boo
 export const grantPermissions = ['open', 'terminal'] as const;
 export type GrantPermission = (typeof grantPermissions)[number];
 
+/** Why somebody who only holds a grant may not do the rest. */
+export const NOT_GRANTED = 'Only opening it was granted to you.';
+
 const granted: Record<GrantPermission, readonly Action[]> = {
   open: ['instance.read', 'instance.open'],
   terminal: ['instance.read', 'instance.terminal'],

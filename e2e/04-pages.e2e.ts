@@ -47,7 +47,8 @@ const inOrganization = [
   ...['/quotas', '/audit', '/settings'],
 ];
 const elsewhere = [
-  ...['/images', '/hosts', '/identity-providers', '/oidc-clients'],
+  ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
+  ...['/platform/organizations', '/platform/keys'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
   ...['', '/security', '/sessions', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];

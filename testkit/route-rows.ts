@@ -513,6 +513,12 @@ export const routeRows: Record<RouteName, Row> = {
       body: { changes: [{ app, subject, permissions: ['open'] }] },
     };
   },
+  instanceAccessGet: instance(),
+  instanceAccessSet: async (world) => {
+    const subject = (await member()(world)).params?.user ?? '';
+    const app = await makeInstance(world.db, world.place);
+    return { params: { instance: app, subject }, body: { permissions: ['open'] } };
+  },
   serviceAccountsList: organization,
   serviceAccountsCreate: async ({ place }) => ({
     params: { organization: place.organization },

@@ -22,6 +22,7 @@ import { Notice } from '../ui/notice.tsx';
 import { absorbAccepted } from './host.tsx';
 import type { InstanceActionId, PlannedCall } from './instances.ts';
 import { Panel } from './panel.tsx';
+import { ShareDialog } from './share.tsx';
 import { TransferForm } from './transfer-form.tsx';
 
 type Props = { instance: Instance; onClose: () => void };
@@ -43,6 +44,7 @@ export function ActionForm({ action, instance, onClose }: Props & { action: Inst
   if (action === 'rename') return <RenameForm instance={instance} onClose={onClose} />;
   if (action === 'transfer') return <TransferForm instance={instance} onClose={onClose} />;
   if (action === 'resize') return <ResizeForm instance={instance} onClose={onClose} />;
+  if (action === 'share') return <ShareDialog instance={instance} onClose={onClose} />;
   return null;
 }
 

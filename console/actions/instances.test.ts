@@ -27,6 +27,7 @@ it('offers what makes sense in each state', () => {
     'clone',
     'rename',
     'resize',
+    'share',
     'transfer',
     'archive',
   ]);

@@ -17,6 +17,7 @@ import {
   RotateCw,
   Scaling,
   ScrollText,
+  Share2,
   Square,
   SquareTerminal,
   Trash2,
@@ -41,6 +42,7 @@ export type InstanceActionId =
   | 'clone'
   | 'rename'
   | 'resize'
+  | 'share'
   | 'transfer'
   | 'restore'
   | 'archive'
@@ -255,6 +257,15 @@ export const instanceActionList: readonly InstanceAction[] = [
     icon: Scaling,
     group: 'change',
     verb: 'resize',
+    kind: 'form',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
+    id: 'share',
+    label: 'Share',
+    icon: Share2,
+    group: 'change',
+    verb: 'share',
     kind: 'form',
     applies: (it) => it.phase === 'ready',
   },

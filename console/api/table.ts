@@ -112,6 +112,8 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   appsList: 'GET /api/v1/organizations/:organization/apps',
   grantsList: 'GET /api/v1/organizations/:organization/grants',
   grantsChange: 'POST /api/v1/organizations/:organization/grants',
+  instanceAccessGet: 'GET /api/v1/instances/:instance/access',
+  instanceAccessSet: 'PUT /api/v1/instances/:instance/access/:subject',
   serviceAccountsList: 'GET /api/v1/organizations/:organization/service-accounts',
   serviceAccountsCreate: 'POST /api/v1/organizations/:organization/service-accounts',
   serviceAccountsUpdate: 'PATCH /api/v1/organizations/:organization/service-accounts/:account',

@@ -98,6 +98,46 @@ const shots: Shot[] = [
   },
   { name: 'tenancy-apps', path: '/o/harbour/apps' },
   { name: 'tenancy-entries', path: '/o/harbour/entries' },
+  {
+    name: 'share',
+    path: '/p/main/instances/atlas',
+    scenario: 'seed',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Share', exact: true }).click();
+      await page.getByRole('heading', { name: 'Given to' }).waitFor();
+    },
+  },
+  {
+    name: 'share-take',
+    path: '/p/main/instances/atlas/settings',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Share', exact: true }).last().click();
+      await page.getByRole('button', { name: 'Take it away from Autumn course' }).click();
+    },
+  },
+  { name: 'platform-organizations', path: '/platform/organizations' },
+  {
+    name: 'platform-organizations-enter',
+    path: '/platform/organizations',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Enter Quay Design' }).click();
+      await page.getByRole('button', { name: 'Enter', exact: true }).click();
+    },
+  },
+  { name: 'platform-keys', path: '/platform/keys' },
+  {
+    name: 'platform-keys-rotate',
+    path: '/platform/keys',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Rotate…' }).click();
+      await page.getByRole('switch').click();
+    },
+  },
+  { name: 'entered', path: '/p/main', scenario: 'entered' },
+  { name: 'entered-screen', path: '/p/main/instances/atlas/screen', waitMs: 1800 },
+  { name: 'guest-apps', path: '/', scenario: 'guest', waitMs: 900 },
+  { name: 'guest-app', path: '/p/main/instances/atlas', scenario: 'guest' },
+  { name: 'guest-empty', path: '/', scenario: 'guest-empty' },
   { name: 'platform-users', path: '/platform/users', scenario: 'seed' },
   {
     name: 'platform-users-menu',
@@ -397,7 +437,8 @@ const shots: Shot[] = [
     before: async (page) => {
       await page.getByRole('button', { name: 'New token' }).first().click();
       await page.getByText('Chosen actions').click();
-      await page.getByRole('checkbox', { name: 'Everything: Instance', exact: true }).check();
+      await page.getByRole('checkbox', { name: 'Everything: Instances', exact: true }).check();
+      await page.getByText('Organization and projects').click();
       await page.getByRole('checkbox', { name: 'quota.read', exact: true }).check();
     },
   },

@@ -51,6 +51,7 @@ const actionWords: Record<Action, string> = {
   'instance.rollback': 'Roll back to a snapshot',
   'instance.archive': 'Delete and restore them',
   'instance.purge': 'Remove them for good',
+  'instance.transfer': 'Move them to another project',
   'instance.open': 'Open screens and private addresses',
   'instance.terminal': 'Use terminals',
   'instance.logs': 'Read logs',

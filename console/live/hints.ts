@@ -13,6 +13,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   instance: [
     { routes: ['instancesGet', 'instancesContainers'], params: (hint) => ({ instance: hint.id }) },
     { routes: ['instancesList', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+    { routes: ['ownApps'], params: () => ({}) },
   ],
   operation: [
     { routes: ['operationsGet'], params: (hint) => ({ operation: hint.id }) },
@@ -43,15 +44,23 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'groupMembersList',
         'projectRolesList',
         'grantsList',
+        'instanceAccessGet',
+        'ownApps',
         'serviceAccountsList',
         'serviceTokensList',
         'entriesList',
+        'organizationsList',
         'projectsList',
       ],
       params: () => ({}),
     },
   ],
-  project: [{ routes: ['organizationsGet', 'projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
+  project: [
+    {
+      routes: ['organizationsGet', 'organizationsList', 'projectsList', 'projectsGet', 'whoami'],
+      params: () => ({}),
+    },
+  ],
   quota: [
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },

@@ -11,7 +11,7 @@ import type { Handlers } from './handlers.ts';
 import { createSteps, makeInstance, makeOperation } from './seed.ts';
 import { run } from './simulate.ts';
 import type { InstanceRow, MockState } from './state.ts';
-import { DOMAIN, hint, iso, newId, present, record, touch, usedQuota } from './state.ts';
+import { DOMAIN, grantedTo, hint, iso, newId, present, record, touch, usedQuota } from './state.ts';
 
 const words: Record<keyof Quota, string> = {
   instances: 'instances',
@@ -149,6 +149,7 @@ export const instanceHandlers: Pick<
           (query.kind === undefined || each.kind === query.kind) &&
           (query.search === undefined || each.name.includes(query.search)),
       )
+      .filter((each) => state.role !== 'guest' || grantedTo(state, each.id).length > 0)
       .map((each) => present(state, each)),
     nextCursor: null,
   }),

@@ -41,7 +41,7 @@ function whoami(state: MockState) {
         organization: { id, name, title },
         role: state.role,
         needsSecondFactor: state.factors.required && kindsOf(state).length === 0,
-        entry: null,
+        entry: entries.find((each) => each.user.id === state.user.id && each.organization.id === id) ?? null,
       },
       ...entries
         .filter((each) => each.user.id === state.user.id && each.organization.id !== id)
@@ -57,6 +57,7 @@ function whoami(state: MockState) {
       name: each.name,
       title: each.title,
       organization: each.organization,
+      role: state.role,
     })),
   };
 }

@@ -5,12 +5,15 @@ import {
   AppWindow,
   Bot,
   Boxes,
+  Building2,
   DoorOpen,
   Gauge,
   Globe,
   House,
   KeyRound,
+  KeySquare,
   Layers,
+  LayoutGrid,
   ListChecks,
   LogIn,
   Mail,
@@ -25,7 +28,7 @@ import {
   UsersRound,
 } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
-import { projectSlug } from '../lib/scope.ts';
+import { isOnlyGuest, isSomewhereGuest, projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
 
 export type NavEntry = { key: string; label: string; icon: LucideIcon; keys: string; href: string; exact?: boolean };
@@ -33,7 +36,14 @@ export type NavGroup = { label: string; entries: NavEntry[] };
 
 export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   const groups: NavGroup[] = [];
-  if (project !== undefined) {
+  if (isSomewhereGuest(session)) {
+    groups.push({
+      label: 'Shared with you',
+      entries: [{ key: 'own-apps', label: 'Apps', icon: LayoutGrid, keys: 'g 1', href: '/apps' }],
+    });
+  }
+  if (isOnlyGuest(session)) return groups;
+  if (project !== undefined && project.role !== 'guest') {
     const base = `/p/${projectSlug(session, project)}`;
     groups.push({
       label: 'Project',
@@ -46,7 +56,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       ],
     });
   }
-  if (membership !== undefined) {
+  if (membership !== undefined && roleMay(membership.role, 'member.read')) {
     const base = `/o/${membership.organization.name}`;
     const entries: NavEntry[] = [
       { key: 'members', label: 'Members', icon: Users, keys: 'g m', href: `${base}/members` },
@@ -81,12 +91,14 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   if (session.user.platformAdmin)
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
+      { key: 'organizations', label: 'Organizations', icon: Building2, keys: 'g z', href: '/platform/organizations' },
       { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
       { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
       { key: 'mail', label: 'Mail', icon: Mail, keys: 'g d', href: '/platform/mail' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
       { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/platform/limits' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
+      { key: 'keys', label: 'Keys', icon: KeySquare, keys: 'g j', href: '/platform/keys' },
       { key: 'platform-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/platform/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });

@@ -20,7 +20,7 @@ import {
 import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { Avatar } from '../components/avatar.tsx';
-import { type Membership, type Project, rememberProject } from '../lib/scope.ts';
+import { isOnlyGuest, type Membership, type Project, rememberProject } from '../lib/scope.ts';
 import { themeStore } from '../lib/theme.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Kbd, shortcutText } from '../ui/kbd.tsx';
@@ -84,14 +84,17 @@ function ProjectSwitcher({ scope }: { scope: Scope }) {
   );
 }
 
-function Breadcrumbs() {
+/** `bare`: nothing stands before them. */
+function Breadcrumbs({ bare }: { bare: boolean }) {
   const crumbs = useCrumbs();
   return (
     <nav aria-label="Breadcrumbs" className="hidden min-w-0 items-center text-sm md:flex">
       <ol className="flex min-w-0 items-center gap-1">
         {crumbs.map((crumb, index) => (
           <li key={`${crumb.pathname} ${crumb.text}`} className="flex min-w-0 items-center gap-1">
-            <ChevronRight aria-hidden="true" className="size-3.5 shrink-0 text-line-strong" />
+            {bare && index === 0 ? null : (
+              <ChevronRight aria-hidden="true" className="size-3.5 shrink-0 text-line-strong" />
+            )}
             {index === crumbs.length - 1 ? (
               <span aria-current="page" className="truncate px-1 text-soft">
                 {crumb.text}
@@ -182,6 +185,7 @@ export function TopBar({
   onShortcuts: () => void;
 }) {
   const theme = themeStore.use();
+  const guest = isOnlyGuest(scope.session);
   const next = theme === 'light' ? 'dark' : theme === 'dark' ? 'system' : 'light';
   return (
     <header className="sticky top-0 z-20 flex h-12 items-center gap-1 border-line border-b bg-surface px-3">
@@ -196,8 +200,8 @@ export function TopBar({
         <Logo className="size-6.5" />
         <span className="max-sm:sr-only">Berth</span>
       </Link>
-      <ProjectSwitcher scope={scope} />
-      <Breadcrumbs />
+      {guest ? null : <ProjectSwitcher scope={scope} />}
+      <Breadcrumbs bare={guest} />
       <div className="ml-auto flex items-center gap-1">
         <button
           type="button"

@@ -58,7 +58,13 @@ export function presentWhoami({ person, preferences, memberships, projects }: Wh
       ...rest,
       entry: entry === null ? null : { ...entry, expiresAt: iso(entry.expiresAt) },
     })),
-    projects: projects.map(({ id, name, title, organization }) => ({ id, name, title, organization })),
+    projects: projects.map(({ id, name, title, organization, role }) => ({
+      id,
+      name,
+      title,
+      organization,
+      role: role ?? 'guest',
+    })),
   };
 }
 

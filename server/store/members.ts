@@ -5,7 +5,7 @@ import type { EntryId, InvitationId, OrganizationId, UserId } from '#domain/ids.
 import { serviceRole } from '#domain/service-accounts.ts';
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
-import { rolesHeld } from './held.ts';
+import { roleNow, rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 import { askToRenewSessions } from './sessions.ts';
@@ -126,10 +126,8 @@ export async function lockMember(
     .where('organization_id', '=', proof.organization)
     .where('role', '=', 'owner')
     .executeTakeFirstOrThrow();
-  const actor = proof.actor.kind === 'person' ? proof.actor.userId : null;
-  const { rows } = await sql<{ roles: Role[] | null }>`
-    select ${rolesHeld(actor, sql`${proof.organization}`, sql`null`)} as roles`.execute(trx);
-  return { member: rowToMember(row), actorRole: highestRole(rows[0]?.roles ?? []), owners };
+  const actorRole = proof.actor.kind === 'person' ? await roleNow(trx, proof.actor, proof.organization) : null;
+  return { member: rowToMember(row), actorRole, owners };
 }
 
 export async function updateMemberRole(trx: Trx, proof: MemberProof<'member.update'>, role: Role): Promise<void> {

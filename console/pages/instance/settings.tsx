@@ -109,6 +109,12 @@ export function SettingsTab() {
           </ActionRow>
         </div>
       </Card>
+      <Card title="Sharing" flush>
+        <ActionRow instance={instance} action="share" title="Who may open it">
+          Give it to a person or a group without showing them the rest of the project, and see who opens it by their
+          role.
+        </ActionRow>
+      </Card>
       <Card title="Protection and removal" flush>
         <div className="divide-y divide-line">
           <div className="px-4 py-3.5">
