@@ -155,6 +155,13 @@ function valid(): Partial<Record<AgentVerb, Record<string, unknown>>> {
     power: { instance: guest.instance, action: 'start' },
     resize: { instance: guest.instance, size: { ...guest.size } },
     setHostname: { instance: guest.instance, hostname: 'other' },
+    moveGuest: {
+      instance: guest.instance,
+      project: guest.project,
+      operation: guest.operation,
+      address4: guest.address4,
+      address6: guest.address6,
+    },
     createSnapshot: { instance: guest.instance, snapshot: testId('snp'), operation: testId('opr') },
     restoreSnapshot: { instance: guest.instance, snapshot: testId('snp') },
     importImage: { source: { type: 'file', path: 'x.tar' }, as: { name: 'x', kind: 'server', description: '' } },
@@ -250,6 +257,11 @@ describe('A2: objects that are not ours are left alone', () => {
       await expect(other.driver.power(guest.instance, 'start', {})).rejects.toMatchObject(nothing);
       await expect(other.driver.resize(guest.instance, guest.size)).rejects.toMatchObject(nothing);
       await expect(other.driver.setHostname(guest.instance, 'mine')).rejects.toMatchObject(nothing);
+      const theirs = await other.network();
+      const place = other.spec(theirs, 10, guest.imageFingerprint);
+      const { project, address4, address6 } = place;
+      const move = other.driver.moveGuest(guest.instance, { project, address4, address6 }, testId('opr'));
+      await expect(move).rejects.toMatchObject(nothing);
       await expect(other.driver.createSnapshot(guest.instance, testId('snp'), testId('opr'))).rejects.toMatchObject(
         nothing,
       );

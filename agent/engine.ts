@@ -14,6 +14,8 @@ import type { InstanceKind } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
 
 export type GuestSpec = AgentInput<'createGuest'>;
+/** Where a guest belongs; `operation` is stored on it. */
+export type GuestPlace = AgentInput<'moveGuest'>;
 export type NetworkSpec = AgentInput<'ensureNetwork'>;
 
 /** A guest with what its label says it is, and whether its image writes the host name by itself at first start. */
@@ -72,7 +74,7 @@ export type Engine = {
   /** `allowed` is the fingerprint check's answer: the adapter never decides policy. */
   create(spec: GuestSpec): Promise<Guest>;
   /** True when another guest of the project has one of the addresses. */
-  addressTaken(spec: GuestSpec): Promise<boolean>;
+  addressTaken(place: Omit<GuestPlace, 'operation'>): Promise<boolean>;
   /** Copies a guest or snapshot; the copy is stopped and still has the source's identity files. */
   clone(source: { instance: InstanceId; snapshot: SnapshotId | null }, spec: GuestSpec): Promise<Guest>;
   /** Declares a new guest finished: its files are as they must be and it may start (a half-made copy must not). */
@@ -86,6 +88,8 @@ export type Engine = {
   ): Promise<void>;
   resize(instance: InstanceId, size: Size): Promise<void>;
   setHostnameLabel(instance: InstanceId, hostname: string): Promise<void>;
+  /** Disk and snapshots come along. An adapter that was interrupted goes on where it was. Errors: state_conflict. */
+  move(place: GuestPlace): Promise<void>;
   destroy(instance: InstanceId): Promise<void>;
 
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;

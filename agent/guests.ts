@@ -4,7 +4,7 @@ import type { AgentInput } from '#contract/agent.ts';
 import type { AgentGuestObservation } from '#contract/agent-results.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
-import type { Engine, Guest, GuestSpec, NetworkSpec } from './engine.ts';
+import type { Engine, Guest, GuestPlace, GuestSpec, NetworkSpec } from './engine.ts';
 import { inSubnet4, inSubnet6 } from './incus/acl.ts';
 import type { KeyedLocks } from './locks.ts';
 import type { NetworkGuard } from './network-guard.ts';
@@ -114,6 +114,17 @@ export class Guests {
     return null;
   }
 
+  /** A guest comes under the rules of the project it moves to: they must be in place before its network is. */
+  async move(place: GuestPlace): Promise<AgentGuestObservation> {
+    return this.#locks.run(place.instance, async () => {
+      this.#checkAddress(place);
+      await this.#guard.assertProtected(place.project);
+      await this.#checkAddresses(place);
+      await this.#engine.move(place);
+      return this.#observed(place.instance);
+    });
+  }
+
   async destroy(instance: InstanceId): Promise<null> {
     await this.#locks.run(instance, () => this.#engine.destroy(instance));
     return null;
@@ -144,16 +155,20 @@ export class Guests {
     if (!this.#state.isAllowed(spec.imageFingerprint)) {
       throw new BerthError('invalid_input', 'This image is not on the list of allowed images.');
     }
-    const network = this.#state.network(spec.project);
+    this.#checkAddress(spec);
+  }
+
+  #checkAddress(place: Omit<GuestPlace, 'operation'>): void {
+    const network = this.#state.network(place.project);
     if (network === null) throw new BerthError('conflict', 'The project has no network on this host yet.');
-    if (!inSubnet4(spec.address4, network.subnet4) || !inSubnet6(spec.address6, network.subnet6)) {
+    if (!inSubnet4(place.address4, network.subnet4) || !inSubnet6(place.address6, network.subnet6)) {
       throw new BerthError('invalid_input', "The address is not one of the project's network.");
     }
   }
 
   /** Two guests with one address would let one of them receive what is meant for the other. */
-  async #checkAddresses(spec: GuestSpec): Promise<void> {
-    if (await this.#engine.addressTaken(spec)) {
+  async #checkAddresses(place: Omit<GuestPlace, 'operation'>): Promise<void> {
+    if (await this.#engine.addressTaken(place)) {
       throw new BerthError('conflict', 'Another guest has this address.');
     }
   }

@@ -67,6 +67,7 @@ export function agent(parts: AgentParts): Agent {
     power: (input) => guests.power(input),
     resize: (input) => guests.resize(input),
     setHostname: (input) => guests.setHostname(input),
+    moveGuest: (input) => guests.move(input),
     destroyGuest: ({ instance }) => guests.destroy(instance),
     createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
     restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),

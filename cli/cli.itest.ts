@@ -152,6 +152,39 @@ it('I2: tokens with scopes do that and nothing else', async () => {
   await ok('tokens', 'revoke', 'reader');
 });
 
+it('I2: service accounts: made, given a project, their tokens changed over, disabled, deleted', async () => {
+  expect(await ok('service-accounts', 'list')).toContain('No service accounts');
+  await ok('service-accounts', 'create', 'deploy', '--description', 'CI of the shop');
+  expect((await berth('service-accounts', 'create', 'deploy')).code).toBe(5);
+  const made = await ok('service-accounts', 'tokens', 'create', 'deploy', 'one', '--scope', 'instance.*', '*.read');
+  const as = (token: string, ...argv: string[]) =>
+    runCli(argv, { env: { HOME: '/nonexistent', BERTH_URL: url, BERTH_TOKEN: token.trim() } });
+  expect((await as(made, 'whoami')).out).toContain('service:deploy');
+  expect((await as(made, 'instances', 'list')).code).not.toBe(0);
+  await ok('projects', 'share', 'service:deploy', '--role', 'member');
+  expect((await as(made, 'instances', 'list')).code).toBe(0);
+  expect((await as(made, 'tokens', 'list')).code).toBe(4);
+  expect((await berth('service-accounts', 'tokens', 'create', 'deploy', 'x', '--expires-in-days', '9999')).code).toBe(
+    2,
+  );
+  const { secret } = await json<{ secret: string }>('service-accounts', 'tokens', 'create', 'deploy', 'two');
+  expect(await ok('service-accounts', 'tokens', 'list', 'deploy')).toMatch(/one +instance\.\* \*\.read/);
+  await ok('service-accounts', 'tokens', 'revoke', 'deploy', 'one');
+  expect((await as(made, 'whoami')).code).toBe(3);
+  await ok('groups', 'create', 'builders');
+  await ok('groups', 'add', 'builders', 'service:deploy');
+  expect(await ok('groups', 'members', 'builders')).toContain('service:deploy');
+  expect(await ok('service-accounts', 'list')).toMatch(/deploy +guest +builders, main \(member\) +1/);
+  await ok('service-accounts', 'update', 'deploy', '--disable');
+  expect((await as(secret, 'whoami')).code).toBe(3);
+  await ok('service-accounts', 'update', 'service:deploy', '--enable', '--name', 'ship');
+  expect((await as(secret, 'whoami')).out).toContain('service:ship');
+  expect((await berth('service-accounts', 'delete', 'ship')).code).toBe(2);
+  await ok('service-accounts', 'delete', 'ship', '--yes');
+  expect((await as(secret, 'whoami')).code).toBe(3);
+  await ok('groups', 'delete', 'builders', '--yes');
+});
+
 it('I2: keys are listed and changed', async () => {
   expect(await ok('keys', 'list')).toContain('current');
   expect((await berth('keys', 'rotate')).code).toBe(2);

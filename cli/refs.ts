@@ -3,7 +3,7 @@ import { isId } from '#domain/ids.ts';
 import { isServiceHandle } from '#domain/service-accounts.ts';
 import type { BerthClient, OutputOf } from './client.ts';
 import { CliError, usageError } from './errors.ts';
-import type { Runtime } from './runtime.ts';
+import type { ProjectRef, Runtime } from './runtime.ts';
 
 export type Instance = OutputOf<'instancesGet'>;
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
@@ -106,6 +106,23 @@ export async function findInstance(
       unique.map((instance) => instance.name),
     );
   }
+  return found[0];
+}
+
+/** A project by id, by name, or as ORGANIZATION/PROJECT. */
+export async function findProject(berth: Runtime, ref: string): Promise<ProjectRef> {
+  const { projects, memberships } = await berth.whoami();
+  const ownerOf = (project: ProjectRef): string =>
+    memberships.find((each) => each.organization.id === project.organization)?.organization.name ??
+    project.organization;
+  const found = projects.filter(
+    (project) => project.id === ref || project.name === ref || `${ownerOf(project)}/${project.name}` === ref,
+  );
+  const known = projects.map((project) => `${ownerOf(project)}/${project.name}`);
+  if (found.length > 1) {
+    throw usageError(`Several projects are called "${ref}".`, `Say which: ${known.join(', ')}.`);
+  }
+  if (found[0] === undefined) throw missing('project', ref, known);
   return found[0];
 }
 

@@ -13,7 +13,15 @@ import { apiQuery, queryClient, setFactorMissingHandler, setSignedOutHandler } f
 import './lib/outside-return.ts';
 import { resolveInstance } from './lib/resolve-instance.ts';
 import type { Session } from './lib/scope.ts';
-import { defaultProject, findMembership, findProject, projectSlug, rememberProject, safeReturn } from './lib/scope.ts';
+import {
+  defaultProject,
+  findMembership,
+  findProject,
+  isSomewhereGuest,
+  projectSlug,
+  rememberProject,
+  safeReturn,
+} from './lib/scope.ts';
 import { AppShell } from './shell/app-shell.tsx';
 import { NotFoundPage, PageError, PagePending, RootFrame, RootNotFound } from './shell/frames.tsx';
 import { sessionQuery } from './shell/session.ts';
@@ -152,8 +160,17 @@ const start = createRoute({
     const project = defaultProject(context.session);
     if (project !== undefined)
       throw redirect({ to: '/p/$project', params: { project: projectSlug(context.session, project) } });
+    if (isSomewhereGuest(context.session)) throw redirect({ to: '/apps' });
   },
   component: lazyRouteComponent(() => import('./pages/home/no-project.tsx'), 'NoProjectPage'),
+});
+/** The home of guests: what is shared with them. */
+const ownApps = createRoute({
+  getParentRoute: () => shell,
+  path: '/apps',
+  staticData: { crumb: 'Apps' },
+  loader: () => queryClient.prefetchQuery(apiQuery('ownApps', {})),
+  component: lazyRouteComponent(() => import('./pages/home/apps.tsx'), 'OwnAppsPage'),
 });
 
 const project = createRoute({
@@ -177,6 +194,9 @@ const home = createRoute({
   getParentRoute: () => project,
   path: '/',
   staticData: { crumb: 'Home' },
+  beforeLoad: ({ context }) => {
+    if (context.project.role === 'guest') throw redirect({ to: '/apps' });
+  },
   loader: async ({ context }) => {
     const params = { project: context.project.id };
     await Promise.all([
@@ -327,6 +347,14 @@ const operations = createRoute({
   }),
   component: lazyRouteComponent(() => import('./pages/operations/list.tsx'), 'OperationsPage'),
 });
+const projectPeople = createRoute({
+  getParentRoute: () => project,
+  path: '/people',
+  staticData: { crumb: 'People' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('projectRolesList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('./pages/project/people.tsx'), 'ProjectPeoplePage'),
+});
 const operation = createRoute({
   getParentRoute: () => shell,
   path: '/operations/$operation',
@@ -431,6 +459,25 @@ const audit = createRoute({
   validateSearch: auditSearch,
   component: lazyRouteComponent(() => import('./pages/audit/audit.tsx'), 'AuditPage'),
 });
+const organizationRoles = createRoute({
+  getParentRoute: () => organization,
+  path: '/roles',
+  staticData: { crumb: 'Roles' },
+  component: lazyRouteComponent(() => import('./pages/organization/roles.tsx'), 'RolesPage'),
+});
+const organizationSettings = createRoute({
+  getParentRoute: () => organization,
+  path: '/settings',
+  staticData: { crumb: 'Settings' },
+  loader: ({ context }) => {
+    const params = { organization: context.organizationId };
+    return Promise.all([
+      queryClient.prefetchQuery(apiQuery('organizationsGet', { params })),
+      queryClient.prefetchQuery(apiQuery('projectsList', { params })),
+    ]).then(() => undefined);
+  },
+  component: lazyRouteComponent(() => import('./pages/organization/settings.tsx'), 'OrganizationSettingsPage'),
+});
 const organizationSignIn = createRoute({
   getParentRoute: () => organization,
   path: '/sign-in',
@@ -496,6 +543,22 @@ const identityProviders = createRoute({
   component: lazyRouteComponent(() => import('./pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
 });
 
+const platformOrganizations = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/organizations',
+  staticData: { crumb: 'Organizations' },
+  validateSearch: (search: Record<string, unknown>): { q?: string | undefined } => ({
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'].slice(0, 100) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('./pages/platform/organizations.tsx'), 'OrganizationsPage'),
+});
+const platformKeys = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/keys',
+  staticData: { crumb: 'Keys' },
+  loader: () => queryClient.prefetchQuery(apiQuery('keysList', {})),
+  component: lazyRouteComponent(() => import('./pages/platform/keys.tsx'), 'KeysPage'),
+});
 const platformUsers = createRoute({
   getParentRoute: () => shell,
   path: '/platform/users',
@@ -590,6 +653,7 @@ const tree = root.addChildren([
   appQuestion,
   shell.addChildren([
     start,
+    ownApps,
     project.addChildren([
       home,
       instances.addChildren([
@@ -608,18 +672,21 @@ const tree = root.addChildren([
       ]),
       projectRoutes,
       operations,
+      projectPeople,
     ]),
     operation,
     instanceById,
     organization.addChildren([
       members,
       groups,
+      organizationRoles,
       serviceAccounts,
       apps,
       entries,
       organizationQuotas,
       audit,
       organizationSignIn,
+      organizationSettings,
     ]),
     limits,
     platformAudit,
@@ -627,6 +694,8 @@ const tree = root.addChildren([
     hosts,
     device,
     identityProviders,
+    platformOrganizations,
+    platformKeys,
     platformUsers,
     platformRegistration,
     platformMail,

@@ -124,6 +124,7 @@ export const agentResults = {
   power: guestObservationSchema,
   resize: guestObservationSchema,
   setHostname: z.null(),
+  moveGuest: guestObservationSchema,
   destroyGuest: z.null(),
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),

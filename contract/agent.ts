@@ -104,6 +104,13 @@ export const agentVerbs = {
   }),
   resize: z.strictObject({ instance: idSchema('ins'), size: sizeSchema }),
   setHostname: z.strictObject({ instance: idSchema('ins'), hostname: hostnameLabelSchema }),
+  moveGuest: z.strictObject({
+    instance: idSchema('ins'),
+    project: idSchema('prj'),
+    operation: idSchema('opr'),
+    address4: address4Schema,
+    address6: address6Schema,
+  }),
   destroyGuest: oneInstance,
   createSnapshot: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp'), operation: idSchema('opr') }),
   restoreSnapshot: oneSnapshot,

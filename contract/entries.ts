@@ -38,6 +38,13 @@ export const entryRoutes = {
         members: z.number().int(),
         projects: z.number().int(),
         instances: z.number().int(),
+        use: z.object({ cpus: z.number(), memoryBytes: z.number().int(), diskBytes: z.number().int() }).meta({
+          description: 'Of its quota',
+        }),
+        entry: z
+          .object({ id: idSchema('ent'), reason: z.string(), expiresAt: timestamp })
+          .nullable()
+          .meta({ description: 'The open one of the caller' }),
       }),
     ),
   }),

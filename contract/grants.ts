@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { grantPermissions } from '#domain/authz.ts';
 import { instanceKinds } from '#domain/instances.ts';
-import { API_PREFIX, idSchema, pageOf, pageQuery, timestamp } from './common.ts';
+import { API_PREFIX, abilitySchema, idSchema, pageOf, pageQuery, timestamp } from './common.ts';
 import { subjectSchema } from './groups.ts';
+import { roleSchema } from './identity.ts';
 import { defineRoute } from './route.ts';
 
 /** Changes that one call may make. */
@@ -42,7 +43,41 @@ export const ownAppSchema = appSchema.extend({
 });
 export type OwnApp = z.output<typeof ownAppSchema>;
 
+/** People named for each role that opens an app; the rest are counted. */
+export const ACCESS_PEOPLE_SHOWN_MAX = 20;
+
+/** Who may open one app, and why. */
+export const accessSchema = z.object({
+  grants: z
+    .array(
+      grantSchema
+        .omit({ app: true })
+        .extend({ kind: z.enum(['person', 'group']), name: z.string(), email: z.string().nullable() }),
+    )
+    .meta({ description: 'Granted on exactly this app' }),
+  roles: z
+    .array(
+      z.object({
+        role: roleSchema,
+        place: z.enum(['organization', 'project']),
+        permissions,
+        people: z.number().int(),
+        shown: z
+          .array(z.object({ name: z.string(), email: z.string() }))
+          .max(ACCESS_PEOPLE_SHOWN_MAX)
+          .meta({ description: 'The first of them by name' }),
+      }),
+    )
+    .meta({ description: 'Everybody whose highest role opens it; each person once' }),
+  entries: z
+    .array(z.object({ name: z.string(), email: z.string(), expiresAt: timestamp }))
+    .meta({ description: 'Administrators of the installation who are inside the organization now' }),
+  can: z.object({ share: abilitySchema }),
+});
+export type Access = z.output<typeof accessSchema>;
+
 const params = z.object({ organization: idSchema('org') });
+const appParams = z.object({ instance: appId });
 const shared = { tag: 'apps', rateClass: 'api' } as const;
 
 export const grantRoutes = {
@@ -97,5 +132,28 @@ export const grantRoutes = {
         .max(GRANT_CHANGES_MAX),
     }),
     response: z.object({ changed: z.number().int() }),
+  }),
+  instanceAccessGet: defineRoute({
+    ...shared,
+    id: 'instances.access.get',
+    method: 'GET',
+    path: `${API_PREFIX}/instances/:instance/access`,
+    access: 'grant.read',
+    status: 200,
+    summary: 'Who may open an app: by a grant, by a role, by an entry',
+    params: appParams,
+    response: accessSchema,
+  }),
+  instanceAccessSet: defineRoute({
+    ...shared,
+    id: 'instances.access.set',
+    method: 'PUT',
+    path: `${API_PREFIX}/instances/:instance/access/:subject`,
+    access: 'grant.update',
+    status: 200,
+    summary: 'What one person or group may do with one app from now on; an empty list takes the grant away',
+    params: appParams.extend({ subject: subjectSchema }),
+    body: z.strictObject({ permissions }),
+    response: accessSchema,
   }),
 } as const;

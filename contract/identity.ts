@@ -55,7 +55,13 @@ export const whoamiSchema = z.object({
   expiresAt: timestamp.nullable(),
   memberships: z.array(membershipSchema),
   projects: z.array(
-    z.object({ id: idSchema('prj'), name: z.string(), title: z.string(), organization: idSchema('org') }),
+    z.object({
+      id: idSchema('prj'),
+      name: z.string(),
+      title: z.string(),
+      organization: idSchema('org'),
+      role: roleSchema.meta({ description: 'The highest held there; guest: only single apps are granted' }),
+    }),
   ),
 });
 
@@ -102,7 +108,12 @@ export const invitationSchema = z.object({
 });
 
 export const memberSchema = z.object({
-  user: z.object({ id: idSchema('usr'), email: z.string(), name: z.string() }),
+  user: z.object({
+    id: idSchema('usr'),
+    email: z.string(),
+    name: z.string(),
+    avatar: z.string().nullable().meta({ description: 'Address of the picture; changes with it' }),
+  }),
   role: roleSchema,
   joinedAt: timestamp,
   secondFactor: z.boolean().nullable().meta({ description: 'Null for those who may not reset second factors' }),

@@ -101,6 +101,12 @@ export const snapshotSchema = z.object({
 /** What a 202 answers: the operation, and the instance it is about. */
 export const acceptedSchema = z.object({ operation: operationSchema, instance: instanceSchema.nullable() });
 
+/** What moving to another project answers. */
+export const transferAcceptedSchema = acceptedSchema.extend({
+  /** So many people and groups lose what was granted to them on it; only into another organization. */
+  grantsEnding: z.number().int(),
+});
+
 const tag = 'instances';
 const instanceParams = z.object({ instance: idSchema('ins') });
 const projectParams = z.object({ project: idSchema('prj') });
@@ -245,6 +251,21 @@ export const instanceRoutes = {
     params: instanceParams,
     body: z.strictObject({ name: nameSchema, snapshot: idSchema('snp').nullable().default(null) }),
     response: acceptedSchema,
+  }),
+  instancesTransfer: defineRoute({
+    id: 'instances.transfer',
+    method: 'POST',
+    path: `${API_PREFIX}/instances/:instance/transfer`,
+    tag,
+    access: 'instance.archive',
+    rateClass: 'provisioning',
+    status: 202,
+    summary: 'Move it to another project, with disk, snapshots and routes; it restarts with a new internal address',
+    description:
+      'Needs instance.create there. Into another organization it needs instance.transfer and a fresh confirmation, and ends every grant on it.',
+    params: instanceParams,
+    body: z.strictObject({ project: idSchema('prj') }),
+    response: transferAcceptedSchema,
   }),
   instancesArchive: defineRoute({
     id: 'instances.archive',

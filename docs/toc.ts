@@ -24,6 +24,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/use-berth-as-openid-provider.md',
       'docs/how-to/set-quotas-and-limits.md',
       'docs/how-to/restore-a-deleted-instance.md',
+      'docs/how-to/move-an-instance-to-another-project.md',
       'docs/how-to/import-an-image.md',
       'docs/how-to/verify-an-export.md',
       'docs/how-to/use-the-command-line.md',

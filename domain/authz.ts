@@ -51,6 +51,7 @@ export const actions = [
   'instance.rollback',
   'instance.archive',
   'instance.purge',
+  'instance.transfer',
   'instance.open',
   'instance.terminal',
   'instance.logs',
@@ -149,6 +150,8 @@ const admin: readonly Action[] = [
   'project.share',
   'quota.update',
   'instance.purge',
+  // Giving an instance to another organization. Within one, archiving here and creating there is enough.
+  'instance.transfer',
 ];
 
 export const permissionTable: Record<Role, readonly Action[]> = {
@@ -174,6 +177,9 @@ export function platformMay(platformAdmin: boolean, action: PlatformAction): boo
 /** What a grant to one app may hold: its screen and private addresses, its terminal. */
 export const grantPermissions = ['open', 'terminal'] as const;
 export type GrantPermission = (typeof grantPermissions)[number];
+
+/** Why somebody who only holds a grant may not do the rest. */
+export const NOT_GRANTED = 'Only opening it was granted to you.';
 
 const granted: Record<GrantPermission, readonly Action[]> = {
   open: ['instance.read', 'instance.open'],

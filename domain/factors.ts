@@ -28,6 +28,7 @@ export const CONFIRMATION_MINUTES = 10;
  */
 export const dangerousActions = {
   'instance.purge': 'an instance is removed for good',
+  'instance.transfer': 'an instance goes to another organization',
   'factors.change': 'your second factors change',
   'factors.reset': "somebody's second factors are removed",
   'tokens.unlimited': 'a token is made that never expires',

@@ -92,6 +92,7 @@ export const instanceVerbs = [
   'snapshot',
   'rollback',
   'clone',
+  'transfer',
   'archive',
   'restore',
   'purge',
@@ -99,6 +100,7 @@ export const instanceVerbs = [
   'terminal',
   'logs',
   'route',
+  'share',
 ] as const;
 export type InstanceVerb = (typeof instanceVerbs)[number];
 
@@ -126,7 +128,7 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
     if (verb === 'logs' && facts.observed === 'stopped') return 'Start it first.';
     return facts.observed === 'running' ? true : 'Start it first.';
   }
-  if (verb === 'rename' || verb === 'route') return true;
+  if (verb === 'rename' || verb === 'route' || verb === 'share') return true;
   if (facts.busyWith !== null) return `Wait for: ${facts.busyWith}.`;
   switch (verb) {
     case 'start':
@@ -143,6 +145,11 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
       return facts.observed === 'running' ? true : 'Only a running instance can be paused.';
     case 'resume':
       return facts.observed === 'paused' ? true : 'It is not paused.';
+    case 'transfer':
+      // What it holds in memory cannot move along, and it was paused to keep that.
+      return facts.desired === 'paused' || facts.observed === 'paused'
+        ? 'It is paused: resume or stop it first.'
+        : true;
     case 'rollback':
     case 'resize':
     case 'snapshot':

@@ -17,6 +17,7 @@ export const operationKinds = [
   'instance.archive',
   'instance.restore',
   'instance.purge',
+  'instance.transfer',
   'snapshot.create',
   'snapshot.restore',
   'snapshot.delete',

@@ -34,6 +34,9 @@ export type GuestSpec = {
   address6: string;
 };
 
+/** Where a guest belongs: project and addresses in the project's network. */
+export type GuestPlace = Pick<GuestSpec, 'project' | 'address4' | 'address6'>;
+
 export type PowerAction = 'start' | 'stop' | 'restart' | 'pause' | 'resume';
 
 /** What the engine says about one guest. `limits` are the engine's real figures, so that drift can be seen. */
@@ -146,6 +149,11 @@ export type InstanceDriver = {
   /** Live where the engine can. Errors: unsupported when the disk would shrink below what is used. */
   resize(instance: InstanceId, size: Size): Promise<GuestObservation>;
   setHostname(instance: InstanceId, hostname: string): Promise<void>;
+  /**
+   * Puts a stopped guest, with its disk and snapshots, into this project and network; nothing happens when it is there
+   * (then it may run). Errors: state_conflict while it runs, conflict when an address is taken or there is no network.
+   */
+  moveGuest(instance: InstanceId, to: GuestPlace, operation: OperationId): Promise<GuestObservation>;
   /** Stops (kills) and removes the guest with all its data; fine when it does not exist. */
   destroyGuest(instance: InstanceId): Promise<void>;
 

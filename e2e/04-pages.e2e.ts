@@ -40,20 +40,15 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/operations'];
+const inProject = ['', '/instances', '/instances/new', '/routes', '/operations', '/people'];
 const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = [
-  '/members',
-  '/groups',
-  '/service-accounts',
-  '/apps',
-  '/entries',
-  '/sign-in',
-  '/quotas',
-  '/audit',
+  ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
+  ...['/quotas', '/audit', '/settings'],
 ];
 const elsewhere = [
-  ...['/images', '/hosts', '/identity-providers', '/oidc-clients'],
+  ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
+  ...['/platform/organizations', '/platform/keys'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
   ...['', '/security', '/sessions', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];

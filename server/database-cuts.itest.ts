@@ -8,7 +8,7 @@ import type { OperationId } from '#domain/ids.ts';
 import { SimulatedDriver } from '#drivers/simulated/driver.ts';
 import type { TestDatabase } from '#testkit/databases.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { clearAll, disagreements, type World } from '#testkit/scenarios.ts';
+import { clearAll, disagreements, otherProject, type World } from '#testkit/scenarios.ts';
 import { type SetUp, startTestServer, type TestServer } from '#testkit/server.ts';
 import { fastWork, settled, until } from '#testkit/work.ts';
 
@@ -25,14 +25,16 @@ beforeAll(async () => {
   database = await withDatabase();
   server = await startTestServer({ database, driver, work: fastWork });
   people = await server.setUp();
+  const call: World['call'] = (route, params, body, query) =>
+    people.owner.call(route, {
+      params,
+      ...(body === undefined ? {} : { body }),
+      ...(query === undefined ? {} : { query }),
+    });
   world = {
     project: people.project,
-    call: (route, params, body, query) =>
-      people.owner.call(route, {
-        params,
-        ...(body === undefined ? {} : { body }),
-        ...(query === undefined ? {} : { query }),
-      }),
+    other: await otherProject(call, people.organization),
+    call,
     settled: (operation) => settled(people.owner, operation, 60_000),
     guests: () => driver.behind.guests(),
   };

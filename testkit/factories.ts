@@ -14,6 +14,7 @@ import {
   type SnapshotId,
   type UserId,
 } from '#domain/ids.ts';
+import { defaultOrganizationQuota } from '#domain/quotas.ts';
 import { GIB } from '#domain/sizes.ts';
 import { type Db, json } from '#server/store/database.ts';
 
@@ -29,6 +30,43 @@ export type Place = { organization: OrganizationId; project: ProjectId; person: 
 
 /** Far above those the allocator gives out, so that real instances may live beside these. */
 let nextHostNumber = 1000;
+
+/** A wide project of the organization for things to move to; always the same one. */
+export async function otherProject(db: Db, organization: OrganizationId): Promise<ProjectId> {
+  const found = await db
+    .selectFrom('project')
+    .select('id')
+    .where('organization_id', '=', organization)
+    .where('name', '=', 'moved-to')
+    .executeTakeFirst();
+  if (found !== undefined) return found.id;
+  const id = newId('prj');
+  const number = nextHostNumber++;
+  await db
+    .insertInto('project')
+    .values({
+      id,
+      organization_id: organization,
+      name: 'moved-to',
+      title: 'Moved to',
+      network_index: 20_000 + number,
+      subnet4: `10.98.${number % 250}.0/24`,
+      subnet6: `fd42:8:8:${number.toString(16)}::/64`,
+    })
+    .execute();
+  const { memoryBytes, diskBytes, ...counts } = defaultOrganizationQuota;
+  const limits = Object.fromEntries(
+    Object.entries({ ...counts, memory_bytes: memoryBytes, disk_bytes: diskBytes }).map(([name, limit]) => [
+      `limit_${name}`,
+      limit,
+    ]),
+  );
+  await db
+    .insertInto('quota')
+    .values({ project_id: id, ...limits } as never)
+    .execute();
+  return id;
+}
 
 export async function makeImage(db: Db, changes: { name?: string; state?: 'absent' | 'ready' } = {}): Promise<ImageId> {
   const id = newId('img');

@@ -13,7 +13,7 @@ import { Pool } from 'undici';
 import { api } from '#contract/api.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
-import type { OperationId, ProjectId } from '#domain/ids.ts';
+import type { OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
 import type { SimulatedGuest, SimulatedState } from '#drivers/simulated/state.ts';
 import type { StopAt } from '#server/workflows/stop-point.ts';
 import { PASSWORD, SETUP_CODE, testConfig } from './server.ts';
@@ -32,6 +32,7 @@ export class KillableInstallation {
   readonly #stopFile = join(this.folder, 'stop-at.json');
   #token = '';
   project = '' as ProjectId;
+  organization = '' as OrganizationId;
 
   constructor(databaseUrl: string) {
     this.#databaseUrl = databaseUrl;
@@ -71,8 +72,9 @@ export class KillableInstallation {
       name: 'Olivia Owner',
       password: PASSWORD,
     });
-    const who = answer.body as { projects: { id: ProjectId }[] };
+    const who = answer.body as { projects: { id: ProjectId; organization: OrganizationId }[] };
     this.project = who.projects[0]?.id ?? this.project;
+    this.organization = who.projects[0]?.organization ?? this.organization;
     const token = await server.raw('POST', api.tokensCreate.path, { name: 'killer' }, { cookie: answer.cookie });
     this.#token = (token.body as { secret: string }).secret;
   }

@@ -37,6 +37,7 @@ import {
   makeSnapshot,
   newId,
   newName,
+  otherProject,
   type Place,
 } from './factories.ts';
 import { makeOidcClient } from './oidc-rows.ts';
@@ -512,6 +513,12 @@ export const routeRows: Record<RouteName, Row> = {
       body: { changes: [{ app, subject, permissions: ['open'] }] },
     };
   },
+  instanceAccessGet: instance(),
+  instanceAccessSet: async (world) => {
+    const subject = (await member()(world)).params?.user ?? '';
+    const app = await makeInstance(world.db, world.place);
+    return { params: { instance: app, subject }, body: { permissions: ['open'] } };
+  },
   serviceAccountsList: organization,
   serviceAccountsCreate: async ({ place }) => ({
     params: { organization: place.organization },
@@ -568,6 +575,10 @@ export const routeRows: Record<RouteName, Row> = {
     body: { force: false },
   }),
   instancesClone: async (world) => instance({ name: newName('clone') })(world),
+  instancesTransfer: async ({ db, place }) => ({
+    params: { instance: await makeInstance(db, place) },
+    body: { project: await otherProject(db, place.organization) },
+  }),
   instancesArchive: instance(),
   instancesRestore: instance(undefined, 'archived'),
   instancesPurge: async ({ db, place }) => {

@@ -6,7 +6,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { api } from '#contract/api.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceId, OperationId, OrganizationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceAction } from '#domain/instances.ts';
 import type { OperationKind } from '#domain/operations.ts';
 import type { SimulatedGuest } from '#drivers/simulated/state.ts';
@@ -14,6 +14,8 @@ import type { SimulatedGuest } from '#drivers/simulated/state.ts';
 /** Somebody who may do everything, and a way to see what the engine really has. */
 export type World = {
   project: ProjectId;
+  /** Another project of the same organization: where things are moved to. */
+  other: ProjectId;
   call<R extends RouteDefinition>(
     route: R,
     params: Record<string, string>,
@@ -111,6 +113,10 @@ export const scenarios: Record<InstanceKindOfWork, Scenario> = {
     prepare: archived,
     act: (world, { instance, name }: Named) => world.call(api.instancesPurge, { instance }, { confirmName: name }),
   },
+  'instance.transfer': {
+    prepare: async (world, name) => (await withSnapshot(world, name)).instance,
+    act: (world, instance: InstanceId) => world.call(api.instancesTransfer, { instance }, { project: world.other }),
+  },
   'snapshot.create': {
     prepare: makeInstance,
     act: (world, instance: InstanceId) => world.call(api.snapshotsCreate, { instance }, { name: 'now' }),
@@ -126,10 +132,12 @@ export const scenarios: Record<InstanceKindOfWork, Scenario> = {
 };
 
 async function allInstances(world: World) {
-  const [living, gone] = await Promise.all(
-    ['false', 'true'].map((value) => world.call(api.instancesList, inProject(world), undefined, { archived: value })),
+  const pages = await Promise.all(
+    [world.project, world.other].flatMap((project) =>
+      ['false', 'true'].map((archived) => world.call(api.instancesList, { project }, undefined, { archived })),
+    ),
   );
-  return [...(living?.items ?? []), ...(gone?.items ?? [])];
+  return pages.flatMap((page) => page.items);
 }
 
 /**
@@ -145,7 +153,7 @@ export async function disagreements(world: World): Promise<string[]> {
   const guests = world.guests();
   const kept = rows.filter((row) => row.phase !== 'failed');
   expectEqual('guests', guests.map((guest) => guest.instance).sort(), kept.map((row) => row.id).sort());
-  let snapshots = 0;
+  const snapshots = new Map<string, number>();
   for (const row of rows) {
     expectEqual(`${row.name}: operation`, row.operation, null);
     if (row.phase !== 'ready' && row.phase !== 'archived') continue;
@@ -154,7 +162,8 @@ export async function disagreements(world: World): Promise<string[]> {
     expectEqual(`${row.name}: observed`, row.observed, guest?.state);
     expectEqual(`${row.name}: size`, guest?.size, row.size);
     const taken = (await world.call(api.snapshotsList, { instance: row.id })).items;
-    snapshots += taken.length;
+    snapshots.set(row.project, (snapshots.get(row.project) ?? 0) + taken.length);
+    expectEqual(`${row.name}: project`, guest?.project, row.project);
     const inEngine = guest?.snapshots.map((entry) => entry.snapshot).sort();
     expectEqual(`${row.name}: snapshots`, taken.map((item) => item.id).sort(), inEngine);
     expectEqual(
@@ -166,20 +175,25 @@ export async function disagreements(world: World): Promise<string[]> {
     expectEqual(`${row.name}: host name`, guest?.hostname, row.name);
     expectEqual(`${row.name}: url`, row.url, `https://${row.name}.berth.localhost`);
   }
-  const { used } = await world.call(api.quotaGet, inProject(world));
-  const living = rows.filter((row) => row.phase === 'ready');
-  const sum = (of: typeof rows, key: 'cpus' | 'memoryBytes' | 'diskBytes') =>
-    of.reduce((total, row) => total + row.size[key], 0);
-  expectEqual('quota', used, {
-    instances: living.length,
-    desktops: living.filter((row) => row.kind === 'desktop').length,
-    servers: living.filter((row) => row.kind === 'server').length,
-    cpus: sum(living, 'cpus'),
-    memoryBytes: sum(living, 'memoryBytes'),
-    diskBytes: sum(kept, 'diskBytes'),
-    routes: 0,
-    snapshots,
-  });
+  for (const project of [world.project, world.other]) {
+    const { used } = await world.call(api.quotaGet, { project });
+    const living = rows.filter((row) => row.phase === 'ready' && row.project === project);
+    const sum = (of: typeof rows, key: 'cpus' | 'memoryBytes' | 'diskBytes') =>
+      of.reduce((total, row) => total + row.size[key], 0);
+    expectEqual(`quota of ${project === world.project ? 'the project' : 'the other project'}`, used, {
+      instances: living.length,
+      desktops: living.filter((row) => row.kind === 'desktop').length,
+      servers: living.filter((row) => row.kind === 'server').length,
+      cpus: sum(living, 'cpus'),
+      memoryBytes: sum(living, 'memoryBytes'),
+      diskBytes: sum(
+        kept.filter((row) => row.project === project),
+        'diskBytes',
+      ),
+      routes: 0,
+      snapshots: snapshots.get(project) ?? 0,
+    });
+  }
   return found;
 }
 
@@ -193,4 +207,10 @@ export async function clearAll(world: World): Promise<void> {
     await finished(world, world.call(api.instancesPurge, { instance: row.id }, { confirmName: row.name }));
   }
   if (world.guests().length > 0) throw new Error(`left in the engine: ${JSON.stringify(world.guests())}`);
+}
+
+/** A second project beside the world's own. */
+export async function otherProject(call: World['call'], organization: OrganizationId): Promise<ProjectId> {
+  const made = await call(api.projectsCreate, { organization }, { name: 'other', title: 'Other' });
+  return made.id;
 }

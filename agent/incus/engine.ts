@@ -9,7 +9,9 @@ import { execCollect, execSession } from './exec.ts';
 import { probeNicFilters } from './filters.ts';
 import { IncusGuests, type NicFilters } from './guests.ts';
 import { IncusImages } from './images.ts';
+import { moveGuest } from './moves.ts';
 import { IncusNetworks } from './networks.ts';
+import { IncusSnapshots } from './snapshots.ts';
 import type { IncusPool, IncusPoolResources, IncusServer } from './types.ts';
 
 export type IncusEngineOptions = {
@@ -33,6 +35,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     return probing;
   };
   const guests = new IncusGuests(client, options.names, options.pool, filters);
+  const snapshots = new IncusSnapshots(client, guests);
   const networks = new IncusNetworks(client, options.names, options.hostAddresses);
   const images = new IncusImages(client, options.names);
 
@@ -87,7 +90,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     guardNetwork: (spec) => networks.ensure(spec),
 
     create: (spec) => guests.create(spec),
-    addressTaken: (spec) => guests.addressTaken(spec),
+    addressTaken: (place) => guests.addressTaken(place),
     clone: (source, spec) => guests.clone(source, spec),
     settle: (instance) => guests.settle(instance),
     observe: (instance) => guests.observe(instance),
@@ -95,11 +98,12 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     power: (instance, action, how) => guests.power(instance, action, how),
     resize: (instance, size) => guests.resize(instance, size),
     setHostnameLabel: (instance, hostname) => guests.setLabel(instance, label.hostname, hostname),
+    move: (place) => moveGuest(guests, options.names, place),
     destroy: (instance) => guests.destroy(instance),
 
-    createSnapshot: (instance, snapshot) => guests.createSnapshot(instance, snapshot),
-    restoreSnapshot: (instance, snapshot) => guests.restoreSnapshot(instance, snapshot),
-    deleteSnapshot: (instance, snapshot) => guests.deleteSnapshot(instance, snapshot),
+    createSnapshot: (instance, snapshot) => snapshots.create(instance, snapshot),
+    restoreSnapshot: (instance, snapshot) => snapshots.restore(instance, snapshot),
+    deleteSnapshot: (instance, snapshot) => snapshots.remove(instance, snapshot),
 
     exec: async (instance, argv, how) => execCollect(client, await running(instance), argv, how),
     terminal: async (instance, argv, how) => execSession(client, await running(instance), argv, how, how),

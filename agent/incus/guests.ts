@@ -1,8 +1,8 @@
 /** Guests: system containers. Builds every body itself from Berth's own sizes, ids and addresses. */
 import { BerthError, notFound } from '#domain/errors.ts';
-import type { InstanceId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import { GIB, PROCESSES_MAX, type Size } from '#domain/sizes.ts';
-import type { Guest, GuestSpec } from '../engine.ts';
+import type { Guest, GuestPlace, GuestSpec } from '../engine.ts';
 import { guestName, instanceOfGuest, label, type Names, snapshotName } from '../names.ts';
 import { type IncusClient, segment } from './client.ts';
 import { observedState, toGuest } from './guest-of.ts';
@@ -12,7 +12,6 @@ import type { IncusConfig, IncusDevices, IncusInstance } from './types.ts';
 
 const CREATE_SECONDS_MAX = 300;
 const POWER_MARGIN_SECONDS = 30;
-const SNAPSHOT_SECONDS_MAX = 120;
 const UNPACK_SECONDS_MAX = 600;
 
 export type Located = { name: string; project: string; instance: IncusInstance };
@@ -53,16 +52,32 @@ export class IncusGuests {
     const hint = this.#where.get(instance);
     if (hint !== undefined) {
       const there = await this.#get(name, hint, full);
-      if (there !== null && this.#owned(there, instance)) return { name, project: hint, instance: there };
+      if (there !== null && this.#owned(there, instance) && isWhole(there))
+        return { name, project: hint, instance: there };
       this.#where.delete(instance);
     }
+    const copies = await this.copies(instance, full);
+    // Two only in the middle of a move: the one that is whole counts.
+    const mine = copies.find((copy) => isWhole(copy.instance)) ?? copies[0];
+    if (mine === undefined) return null;
+    this.#where.set(instance, mine.project);
+    return mine;
+  }
+
+  /** The guest in every project that has it: one, or two while it moves. */
+  async copies(instance: InstanceId, full = false): Promise<Located[]> {
+    const name = guestName(instance);
     const all = await this.#client.call<IncusInstance[]>('GET', '/1.0/instances', {
       query: { recursion: full ? 2 : 1, 'all-projects': 'true', filter: `name eq ${name}` },
     });
-    const mine = (all ?? []).find((candidate) => this.#owned(candidate, instance));
-    if (mine === undefined) return null;
-    this.#where.set(instance, mine.project);
-    return { name, project: mine.project, instance: mine };
+    return (all ?? [])
+      .filter((candidate) => this.#owned(candidate, instance))
+      .map((found) => ({ name, project: found.project, instance: found }));
+  }
+
+  /** Where it is from now on. */
+  remember(instance: InstanceId, project: string): void {
+    this.#where.set(instance, project);
   }
 
   async observe(instance: InstanceId): Promise<Guest | null> {
@@ -79,15 +94,16 @@ export class IncusGuests {
         filter: `config.${label.installation} eq ${this.#names.installation}`,
       },
     });
-    const guests: Guest[] = [];
+    const guests = new Map<InstanceId, Guest>();
     for (const candidate of all ?? []) {
       const id = instanceOfGuest(candidate.name);
       if (id === null || !this.#owned(candidate, id)) continue;
+      if (guests.has(id) && !isWhole(candidate)) continue;
       this.#where.set(id, candidate.project);
       const guest = toGuest(candidate);
-      if (guest !== null) guests.push(guest);
+      if (guest !== null) guests.set(id, guest);
     }
-    return guests;
+    return [...guests.values()];
   }
 
   /** Creates a stopped guest from an image that the caller has checked. Returns the one that is there. */
@@ -154,37 +170,37 @@ export class IncusGuests {
       // boot.autostart stays unset: the engine then brings back what ran before a reboot of the host, even while Berth
       // is down, and leaves alone what was stopped on purpose.
       config,
-      devices: { root: this.#root(spec.size), eth0: await this.#nic(spec) },
+      devices: { root: this.#root(spec.size), eth0: await this.nic(spec) },
       source,
     };
+    await this.make(project, body, CREATE_SECONDS_MAX + UNPACK_SECONDS_MAX);
+    const made = await this.#present(spec);
+    if (made === null) throw new BerthError('upstream_failed', 'The engine did not keep the new guest.');
+    return made;
+  }
+
+  async make(project: string, body: unknown, waitSeconds: number): Promise<void> {
     try {
-      await this.#client.operate('POST', '/1.0/instances', {
-        query: { project },
-        body,
-        waitSeconds: CREATE_SECONDS_MAX + UNPACK_SECONDS_MAX,
-      });
+      await this.#client.operate('POST', '/1.0/instances', { query: { project }, body, waitSeconds });
     } catch (error) {
       // A create that raced with this one, or one whose answer was lost.
       if (!(error instanceof BerthError) || error.code !== 'conflict') throw error;
     }
-    const made = await this.#present(spec);
-    if (made === null) throw new BerthError('upstream_failed', 'The engine did not keep the new guest.');
-    return made;
   }
 
   #root(size: Size): Record<string, string> {
     return { type: 'disk', path: '/', pool: this.#pool, size: String(size.diskBytes) };
   }
 
-  async #nic(spec: GuestSpec): Promise<Record<string, string>> {
+  async nic(place: Omit<GuestPlace, 'operation'>): Promise<Record<string, string>> {
     const filters = await this.#filters();
     return {
       type: 'nic',
       name: 'eth0',
-      network: this.#names.bridge(spec.project),
-      hwaddr: this.#names.mac(spec.instance),
-      'ipv4.address': spec.address4,
-      'ipv6.address': spec.address6,
+      network: this.#names.bridge(place.project),
+      hwaddr: this.#names.mac(place.instance),
+      'ipv4.address': place.address4,
+      'ipv6.address': place.address6,
       'security.port_isolation': 'true',
       ...(filters.mac ? { 'security.mac_filtering': 'true' } : {}),
       ...(filters.ip4 ? { 'security.ipv4_filtering': 'true' } : {}),
@@ -193,21 +209,21 @@ export class IncusGuests {
   }
 
   /** True when another guest of the project has one of the addresses. */
-  async addressTaken(spec: GuestSpec): Promise<boolean> {
+  async addressTaken(place: Omit<GuestPlace, 'operation'>): Promise<boolean> {
     const all = await this.#client.call<IncusInstance[]>('GET', '/1.0/instances', {
-      query: { recursion: 1, project: this.#names.project(spec.project) },
+      query: { recursion: 1, project: this.#names.project(place.project) },
     });
     return (all ?? []).some(({ name, devices }) => {
       const nic = devices['eth0'] ?? {};
-      const same = nic['ipv4.address'] === spec.address4 || nic['ipv6.address'] === spec.address6;
-      return same && name !== guestName(spec.instance);
+      const same = nic['ipv4.address'] === place.address4 || nic['ipv6.address'] === place.address6;
+      return same && name !== guestName(place.instance);
     });
   }
 
   async setLabel(instance: InstanceId, key: string, value: string): Promise<void> {
     const found = await this.locate(instance);
     if (found.instance.config[key] === value) return;
-    await this.#patch(found, { config: { [key]: value } });
+    await this.patch(found, { config: { [key]: value } });
   }
 
   /**
@@ -218,11 +234,11 @@ export class IncusGuests {
     const found = await this.locate(instance);
     const wanted: IncusConfig = { [readyLabel]: 'true', 'volatile.apply_template': '' };
     if (Object.entries(wanted).every(([key, value]) => (found.instance.config[key] ?? '') === value)) return;
-    await this.#patch(found, { config: wanted });
+    await this.patch(found, { config: wanted });
   }
 
   isReady(found: Located): boolean {
-    return found.instance.config[readyLabel] !== 'false';
+    return isWhole(found.instance);
   }
 
   /** Looks first: asking for what already is so is fine. Errors: state_conflict. */
@@ -238,45 +254,53 @@ export class IncusGuests {
         if (state === 'running') return;
         if (state === 'paused') throw new BerthError('state_conflict', 'It is paused: resume it.');
         if (!this.isReady(found)) throw new BerthError('state_conflict', 'Its copy is not finished.');
-        return this.#state(found, 'start', false, options.timeoutSeconds);
+        this.#requireHome(found);
+        return this.state(found, 'start', false, options.timeoutSeconds);
       case 'stop':
         if (state === 'stopped') return;
-        return this.#stop(found, options);
+        return this.stop(found, options);
       case 'restart':
         if (state !== 'running') throw new BerthError('state_conflict', 'It does not run.');
-        await this.#stop(found, options);
-        return this.#state(found, 'start', false, options.timeoutSeconds);
+        await this.stop(found, options);
+        return this.state(found, 'start', false, options.timeoutSeconds);
       case 'pause':
         if (state === 'paused') return;
         if (state !== 'running') throw new BerthError('state_conflict', 'Only a running guest can be paused.');
-        return this.#state(found, 'freeze', false, options.timeoutSeconds);
+        return this.state(found, 'freeze', false, options.timeoutSeconds);
       case 'resume':
         if (state === 'running') return;
         if (state !== 'paused') throw new BerthError('state_conflict', 'It is not paused.');
-        return this.#state(found, 'unfreeze', false, options.timeoutSeconds);
+        return this.state(found, 'unfreeze', false, options.timeoutSeconds);
     }
   }
 
-  async #stop(found: Located, options: { force: boolean; timeoutSeconds: number }): Promise<void> {
+  /** After a rollback that broke off, it may still have the network of a project that it has left. */
+  #requireHome(found: Located): void {
+    const project = found.instance.config[label.project];
+    if (project !== undefined && this.#names.project(project as ProjectId) === found.project) return;
+    throw new BerthError('state_conflict', 'It has the network of another project.');
+  }
+
+  async stop(found: Located, options: { force: boolean; timeoutSeconds: number }): Promise<void> {
     if (observedState(found.instance.status) === 'paused')
-      await this.#state(found, 'unfreeze', false, options.timeoutSeconds);
+      await this.state(found, 'unfreeze', false, options.timeoutSeconds);
     if (!options.force) {
       try {
-        return await this.#state(found, 'stop', false, options.timeoutSeconds);
+        return await this.state(found, 'stop', false, options.timeoutSeconds);
       } catch (error) {
         // It did not shut down in time: pull the plug.
         if (error instanceof BerthError && (error.code === 'unavailable' || error.code === 'not_found')) throw error;
       }
     }
     try {
-      await this.#state(found, 'stop', true, options.timeoutSeconds);
+      await this.state(found, 'stop', true, options.timeoutSeconds);
     } catch (error) {
       const now = await this.#get(found.name, found.project, false);
       if (now !== null && observedState(now.status) !== 'stopped') throw error;
     }
   }
 
-  async #state(found: Located, action: string, force: boolean, timeout: number): Promise<void> {
+  async state(found: Located, action: string, force: boolean, timeout: number): Promise<void> {
     await this.#client.operate('PUT', `/1.0/instances/${segment(found.name)}/state`, {
       query: { project: found.project },
       body: { action, timeout, force, stateful: false },
@@ -308,23 +332,28 @@ export class IncusGuests {
       }
     }
     const root = { ...found.instance.devices['root'], ...this.#root(size) };
-    await this.#patch(found, { config: limits(size), devices: { ...found.instance.devices, root } });
+    await this.patch(found, { config: limits(size), devices: { ...found.instance.devices, root } });
     const pid = found.instance.state?.pid ?? 0;
     if (pid <= 0) return;
     await awaitProcessors(pid, size.cpus, async () => {
       const other = size.cpus === 1 ? 2 : size.cpus - 1;
       for (const each of [other, size.cpus]) {
         const now = await this.find(instance, false);
-        if (now !== null) await this.#patch(now, { config: { 'limits.cpu': String(each) } });
+        if (now !== null) await this.patch(now, { config: { 'limits.cpu': String(each) } });
       }
     });
   }
 
   async destroy(instance: InstanceId): Promise<void> {
-    const found = await this.find(instance, false);
-    if (found === null) return;
-    const state = observedState(found.instance.status);
-    if (state !== 'stopped') await this.#stop(found, { force: true, timeoutSeconds: 30 });
+    for (const copy of await this.copies(instance)) {
+      const state = observedState(copy.instance.status);
+      if (state !== 'stopped') await this.stop(copy, { force: true, timeoutSeconds: 30 });
+      await this.remove(copy);
+    }
+    this.#where.delete(instance);
+  }
+
+  async remove(found: Located): Promise<void> {
     try {
       await this.#client.operate('DELETE', `/1.0/instances/${segment(found.name)}`, {
         query: { project: found.project },
@@ -332,56 +361,9 @@ export class IncusGuests {
     } catch (error) {
       if (!(error instanceof BerthError) || error.code !== 'not_found') throw error;
     }
-    this.#where.delete(instance);
   }
 
-  async createSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
-    const found = await this.locate(instance);
-    try {
-      await this.#client.operate('POST', `/1.0/instances/${segment(found.name)}/snapshots`, {
-        query: { project: found.project },
-        body: { name: snapshotName(snapshot), stateful: false },
-        waitSeconds: SNAPSHOT_SECONDS_MAX,
-      });
-    } catch (error) {
-      if (!(error instanceof BerthError) || error.code !== 'conflict') throw error;
-    }
-  }
-
-  /** Rolls back the disk only: limits, addresses and labels stay as they are now. */
-  async restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
-    const before = await this.find(instance, true);
-    if (before === null) throw notFound('instance on this host');
-    const name = snapshotName(snapshot);
-    if (!(before.instance.snapshots ?? []).some((entry) => entry.name === name)) throw notFound('snapshot');
-    if (observedState(before.instance.status) === 'paused') await this.#state(before, 'unfreeze', false, 30);
-    await this.#client.operate('PUT', `/1.0/instances/${segment(before.name)}`, {
-      query: { project: before.project },
-      body: { restore: name },
-      waitSeconds: SNAPSHOT_SECONDS_MAX,
-    });
-    // The engine restores the configuration too; a rollback must not undo a resize or bring back an old address.
-    await this.#patch(before, { config: ownConfig(before.instance.config), devices: before.instance.devices });
-    if (observedState(before.instance.status) === 'paused') await this.#state(before, 'freeze', false, 30);
-  }
-
-  async deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void> {
-    const found = await this.locate(instance);
-    try {
-      await this.#client.operate(
-        'DELETE',
-        `/1.0/instances/${segment(found.name)}/snapshots/${segment(snapshotName(snapshot))}`,
-        {
-          query: { project: found.project },
-          waitSeconds: SNAPSHOT_SECONDS_MAX,
-        },
-      );
-    } catch (error) {
-      if (!(error instanceof BerthError) || error.code !== 'not_found') throw error;
-    }
-  }
-
-  async #patch(found: Located, body: { config?: IncusConfig; devices?: IncusDevices }): Promise<void> {
+  async patch(found: Located, body: { config?: IncusConfig; devices?: IncusDevices }): Promise<void> {
     const started = await this.#client.start('PATCH', `/1.0/instances/${segment(found.name)}`, {
       query: { project: found.project },
       body,
@@ -414,6 +396,11 @@ export class IncusGuests {
 /** `false` while a copy still carries its source's identity. */
 export const readyLabel = 'user.berth.ready';
 
+/** Not a copy that is still being made, nor what is left over from a move. */
+function isWhole(instance: IncusInstance): boolean {
+  return instance.config[readyLabel] !== 'false';
+}
+
 /** A disk may shrink to what is used plus a tenth, never to the brim. */
 const SHRINK_HEADROOM = 1.1;
 
@@ -426,6 +413,6 @@ function limits(size: Size): IncusConfig {
 }
 
 /** Configuration that Berth sets; the engine's own volatile keys are left to it. */
-function ownConfig(config: IncusConfig): IncusConfig {
+export function ownConfig(config: IncusConfig): IncusConfig {
   return Object.fromEntries(Object.entries(config).filter(([key]) => /^(limits\.|security\.|user\.berth\.)/.test(key)));
 }

@@ -1,6 +1,7 @@
 /** groups, grants, apps: who is in which group, and who may use which app. */
 import { type Command, Option } from 'commander';
 import { type GrantPermission, grantPermissions, type WorkingRole, workingRoles } from '#domain/authz.ts';
+import type { OutputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { formatRelative, plain } from '../format.ts';
 import { collect, findGroup, findInstance, findPrincipal, findSubject, LIST_ROWS_MAX } from '../refs.ts';
@@ -209,10 +210,53 @@ function addGrants(program: Command, io: Io): void {
       }),
     );
   grants
+    .command('access <app>')
+    .description('Show who may open an instance: by a grant, by their role, by an entry')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const app = await findInstance(berth, ref);
+        const found = await (await berth.client()).call('instanceAccessGet', { params: { instance: app.id } });
+        const now = berth.io.now();
+        const rows = [
+          ...found.grants.map((each) => ({
+            who: each.email ?? `${each.name} (group)`,
+            may: each.permissions.join(', '),
+            why: `granted by ${each.grantedBy}`,
+          })),
+          ...found.roles.map((each) => ({
+            who: peopleOf(each),
+            may: each.permissions.join(', '),
+            why: `${each.role} ${each.place === 'organization' ? 'of the organization' : 'in the project'}`,
+          })),
+          ...found.entries.map((each) => ({
+            who: each.email,
+            may: grantPermissions.join(', '),
+            why: `administrator inside, ends ${formatRelative(each.expiresAt, now)}`,
+          })),
+        ];
+        berth.print(found, () =>
+          renderTable(
+            rows,
+            [
+              { title: 'Who', value: (row) => row.who },
+              { title: 'May', value: (row) => row.may },
+              { title: 'Why', value: (row) => row.why },
+            ],
+            { paint: berth.paint, empty: 'Nobody.' },
+          ),
+        );
+      }),
+    );
+  grants
     .command('remove <subject> <app...>')
     .alias('rm')
     .description('Take apps away from a person or a group; open screens close')
     .action(run(io, async (berth, [subject = '', ...apps]) => change(berth, subject, apps, [])));
+}
+
+function peopleOf({ people, shown }: OutputOf<'instanceAccessGet'>['roles'][number]): string {
+  const names = shown.map((each) => each.email).join(', ');
+  return people > shown.length ? `${names} and ${people - shown.length} more` : names;
 }
 
 async function change(

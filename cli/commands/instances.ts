@@ -6,7 +6,7 @@ import type { InputOf, OutputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { formatBytes, formatRelative, paintState, parseBytes, plain } from '../format.ts';
 import { newIdempotencyKey } from '../random.ts';
-import { collect, findInstance, findSnapshot, type Instance, LIST_ROWS_MAX } from '../refs.ts';
+import { collect, findInstance, findProject, findSnapshot, type Instance, LIST_ROWS_MAX } from '../refs.ts';
 import { type Io, type Runtime, run } from '../runtime.ts';
 import { renderProperties, renderTable } from '../table.ts';
 import { finishAccepted, type WaitOptions, withWait } from '../wait.ts';
@@ -272,6 +272,32 @@ function addChangeVerbs(instances: Command, io: Io): void {
     );
 }
 
+function addMove(instances: Command, io: Io): void {
+  withWait(
+    instances
+      .command('move <instance>')
+      .description('Move it to another project, with disk, snapshots and routes; it restarts')
+      .requiredOption('--to <project>', 'where to: ORGANIZATION/PROJECT, or the name or id of a project'),
+  )
+    .addHelpText('after', examples(['berth instances move web --to acme/production --wait']))
+    .action(
+      run<WaitOptions & { to: string }>(io, async (berth, [ref = ''], options) => {
+        const instance = await findInstance(berth, ref);
+        const target = await findProject(berth, options.to);
+        const accepted = await (await berth.client()).call(
+          'instancesTransfer',
+          { params: { instance: instance.id }, body: { project: target.id } },
+          { idempotencyKey: newIdempotencyKey() },
+        );
+        const ending = accepted.grantsEnding;
+        if (ending > 0) {
+          berth.note(`${ending} ${ending === 1 ? 'grant' : 'grants'} on it end when it is there.\n`);
+        }
+        await finishAccepted(berth, accepted, options, (after) => stateLine(after, 'Moved'));
+      }),
+    );
+}
+
 function addEndVerbs(instances: Command, io: Io): void {
   withWait(
     instances
@@ -396,6 +422,7 @@ export function addInstanceCommands(program: Command, io: Io): void {
     );
   addPowerVerbs(instances, io);
   addChangeVerbs(instances, io);
+  addMove(instances, io);
   addEndVerbs(instances, io);
   addInstanceLogs(instances, io);
   addInstanceShell(instances, io);

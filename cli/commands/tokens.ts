@@ -32,6 +32,7 @@ export function addTokenCommands(program: Command, io: Io): void {
                 title: 'Last used',
                 value: (row) => (row.lastUsedAt === null ? 'never' : formatRelative(row.lastUsedAt, now)),
               },
+              { title: 'From', value: (row) => row.lastUsedAddress ?? '-' },
               { title: 'Id', value: (row) => row.id },
             ],
             { paint: berth.paint, empty: 'No tokens.' },

@@ -1,4 +1,4 @@
-/** The forms behind "Take a snapshot", "Clone", "Rename" and "Resize". */
+/** The forms behind "Take a snapshot", "Clone", "Rename", "Resize" and "Move to another project". */
 import { useQuery } from '@tanstack/react-query';
 import { useLocation, useNavigate } from '@tanstack/react-router';
 import { useRef, useState } from 'react';
@@ -13,16 +13,17 @@ import { apiQuery, queryClient } from '../api/queries.ts';
 import { FormError } from '../components/error-text.tsx';
 import { NameField } from '../components/name-field.tsx';
 import { QuotaSummary } from '../components/quota-summary.tsx';
-import { ShowAs, shellWord } from '../components/show-as.tsx';
+import { shellWord } from '../components/show-as.tsx';
 import type { SizeChoice } from '../components/size-picker.tsx';
 import { choiceOf, chosenSize, SizePicker, sizeProblem } from '../components/size-picker.tsx';
 import { useApiForm } from '../lib/use-form.ts';
-import { Button } from '../ui/button.tsx';
-import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { absorbAccepted } from './host.tsx';
 import type { InstanceActionId, PlannedCall } from './instances.ts';
+import { Panel } from './panel.tsx';
+import { ShareDialog } from './share.tsx';
+import { TransferForm } from './transfer-form.tsx';
 
 type Props = { instance: Instance; onClose: () => void };
 const nameShape = z.string().superRefine((value, context) => {
@@ -37,57 +38,13 @@ function usePattern(): string {
   );
 }
 
-function Panel({
-  title,
-  description,
-  label,
-  busy,
-  onClose,
-  onSubmit,
-  show,
-  children,
-  danger,
-}: {
-  title: string;
-  description?: string;
-  label: string;
-  busy: boolean;
-  onClose: () => void;
-  onSubmit: (event: React.FormEvent) => void;
-  show: { cli: string; planned: PlannedCall };
-  children: React.ReactNode;
-  danger?: boolean;
-}) {
-  return (
-    <SidePanel
-      open
-      onClose={onClose}
-      title={title}
-      description={description}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="action-form" tone={danger === true ? 'danger' : 'primary'} busy={busy}>
-            {label}
-          </Button>
-        </>
-      }
-    >
-      <form id="action-form" noValidate onSubmit={onSubmit} className="flex flex-col gap-5">
-        {children}
-        <div className="border-line border-t pt-4">
-          <ShowAs {...show} />
-        </div>
-      </form>
-    </SidePanel>
-  );
-}
-
 export function ActionForm({ action, instance, onClose }: Props & { action: InstanceActionId }) {
   if (action === 'snapshot') return <SnapshotForm instance={instance} onClose={onClose} />;
   if (action === 'clone') return <CloneForm instance={instance} onClose={onClose} />;
   if (action === 'rename') return <RenameForm instance={instance} onClose={onClose} />;
+  if (action === 'transfer') return <TransferForm instance={instance} onClose={onClose} />;
   if (action === 'resize') return <ResizeForm instance={instance} onClose={onClose} />;
+  if (action === 'share') return <ShareDialog instance={instance} onClose={onClose} />;
   return null;
 }
 

@@ -27,6 +27,8 @@ it('offers what makes sense in each state', () => {
     'clone',
     'rename',
     'resize',
+    'share',
+    'transfer',
     'archive',
   ]);
   expect(ids('beacon')).not.toContain('screen');

@@ -10,12 +10,14 @@ import {
   CirclePlay,
   CopyPlus,
   ExternalLink,
+  FolderOutput,
   Monitor,
   Pencil,
   Play,
   RotateCw,
   Scaling,
   ScrollText,
+  Share2,
   Square,
   SquareTerminal,
   Trash2,
@@ -40,6 +42,8 @@ export type InstanceActionId =
   | 'clone'
   | 'rename'
   | 'resize'
+  | 'share'
+  | 'transfer'
   | 'restore'
   | 'archive'
   | 'purge';
@@ -253,6 +257,24 @@ export const instanceActionList: readonly InstanceAction[] = [
     icon: Scaling,
     group: 'change',
     verb: 'resize',
+    kind: 'form',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
+    id: 'share',
+    label: 'Share',
+    icon: Share2,
+    group: 'change',
+    verb: 'share',
+    kind: 'form',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
+    id: 'transfer',
+    label: 'Move to another project',
+    icon: FolderOutput,
+    group: 'change',
+    verb: 'transfer',
     kind: 'form',
     applies: (it) => it.phase === 'ready',
   },

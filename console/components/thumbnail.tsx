@@ -7,7 +7,13 @@ import { cx } from '../ui/cx.ts';
 const REFRESH_MS = 20_000;
 
 /** Small live picture of a running desktop; an icon for everything else. */
-export function Thumbnail({ instance, className = 'h-9 w-14' }: { instance: Instance; className?: string }) {
+export function Thumbnail({
+  instance,
+  className = 'h-9 w-14',
+}: {
+  instance: Pick<Instance, 'id' | 'kind' | 'phase'> & { observed: string; can: Pick<Instance['can'], 'screen'> };
+  className?: string;
+}) {
   const holder = useRef<HTMLSpanElement>(null);
   const [tick, setTick] = useState(0);
   const [seen, setSeen] = useState(false);

@@ -31,6 +31,37 @@ const shots: Shot[] = [
   { name: 'register', path: '/register?code=M4WT-9RKP-2XQA-7BHN', scenario: 'out' },
   { name: 'registration', path: '/register/demo-secret-of-a-link-0001', scenario: 'out' },
   { name: 'tenancy-groups', path: '/o/harbour/groups', scenario: 'seed' },
+  { name: 'tenancy-roles', path: '/o/harbour/roles' },
+  { name: 'tenancy-settings', path: '/o/harbour/settings' },
+  {
+    name: 'tenancy-settings-delete',
+    path: '/o/harbour/settings',
+    before: async (page) => {
+      await page
+        .getByRole('button', { name: /^Actions of/ })
+        .first()
+        .click();
+      await page.getByRole('menuitem', { name: 'Delete…' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'tenancy-settings-create',
+    path: '/o/harbour/settings',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Create a project' }).click();
+      await page.getByRole('dialog').getByLabel('Title').fill('Dry dock');
+    },
+  },
+  { name: 'tenancy-people', path: `${p}/people` },
+  {
+    name: 'tenancy-people-give',
+    path: `${p}/people`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Give a role' }).click();
+      await page.getByRole('dialog').getByLabel('Who').click();
+    },
+  },
   { name: 'tenancy-service-accounts', path: '/o/harbour/service-accounts' },
   {
     name: 'tenancy-service-account-new',
@@ -67,6 +98,46 @@ const shots: Shot[] = [
   },
   { name: 'tenancy-apps', path: '/o/harbour/apps' },
   { name: 'tenancy-entries', path: '/o/harbour/entries' },
+  {
+    name: 'share',
+    path: '/p/main/instances/atlas',
+    scenario: 'seed',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Share', exact: true }).click();
+      await page.getByRole('heading', { name: 'Given to' }).waitFor();
+    },
+  },
+  {
+    name: 'share-take',
+    path: '/p/main/instances/atlas/settings',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Share', exact: true }).last().click();
+      await page.getByRole('button', { name: 'Take it away from Autumn course' }).click();
+    },
+  },
+  { name: 'platform-organizations', path: '/platform/organizations' },
+  {
+    name: 'platform-organizations-enter',
+    path: '/platform/organizations',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Enter Quay Design' }).click();
+      await page.getByRole('button', { name: 'Enter', exact: true }).click();
+    },
+  },
+  { name: 'platform-keys', path: '/platform/keys' },
+  {
+    name: 'platform-keys-rotate',
+    path: '/platform/keys',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Rotate…' }).click();
+      await page.getByRole('switch').click();
+    },
+  },
+  { name: 'entered', path: '/p/main', scenario: 'entered' },
+  { name: 'entered-screen', path: '/p/main/instances/atlas/screen', waitMs: 1800 },
+  { name: 'guest-apps', path: '/', scenario: 'guest', waitMs: 900 },
+  { name: 'guest-app', path: '/p/main/instances/atlas', scenario: 'guest' },
+  { name: 'guest-empty', path: '/', scenario: 'guest-empty' },
   { name: 'platform-users', path: '/platform/users', scenario: 'seed' },
   {
     name: 'platform-users-menu',
@@ -176,6 +247,15 @@ const shots: Shot[] = [
     path: `${p}/instances/cove/settings`,
     before: async (page) => {
       await page.getByRole('button', { name: 'Resize' }).click();
+    },
+  },
+  {
+    name: 'move',
+    path: `${p}/instances/cove/settings`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Move to another project' }).click();
+      await page.getByRole('combobox', { name: 'To' }).click();
+      await page.getByRole('option', { name: /Teaching/ }).click();
     },
   },
   { name: 'routes', path: `${p}/routes` },
@@ -357,7 +437,8 @@ const shots: Shot[] = [
     before: async (page) => {
       await page.getByRole('button', { name: 'New token' }).first().click();
       await page.getByText('Chosen actions').click();
-      await page.getByRole('checkbox', { name: 'Everything: Instance', exact: true }).check();
+      await page.getByRole('checkbox', { name: 'Everything: Instances', exact: true }).check();
+      await page.getByText('Organization and projects').click();
       await page.getByRole('checkbox', { name: 'quota.read', exact: true }).check();
     },
   },

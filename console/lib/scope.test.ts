@@ -1,6 +1,14 @@
 import { expect, it } from 'vitest';
 import type { Session } from './scope.ts';
-import { findMembership, findProject, projectSlug, safeReturn } from './scope.ts';
+import {
+  defaultProject,
+  findMembership,
+  findProject,
+  isOnlyGuest,
+  isSomewhereGuest,
+  projectSlug,
+  safeReturn,
+} from './scope.ts';
 
 const session = {
   memberships: [{ organization: { id: 'org_1', name: 'a', title: 'A' }, role: 'owner' }],
@@ -31,4 +39,23 @@ it('uses a project’s name in addresses where it is unique, else its id', () =>
   expect(findProject(session, 'lab')?.id).toBe('prj_3');
   expect(findProject(session, 'none')).toBeUndefined();
   expect(findMembership(session, 'a')?.organization.id).toBe('org_1');
+});
+
+it('I4: a guest has no project to be in, only apps; a role anywhere else changes that', () => {
+  const guest = (role: string, platformAdmin = false) =>
+    ({
+      user: { platformAdmin },
+      memberships: [{ organization: { id: 'org_1', name: 'a', title: 'A' }, role: 'guest' }],
+      projects: [
+        { id: 'prj_1', name: 'main', title: 'Main', organization: 'org_1', role: 'guest' },
+        { id: 'prj_2', name: 'lab', title: 'Lab', organization: 'org_1', role },
+      ],
+    }) as unknown as Session;
+  expect(defaultProject(guest('guest'))).toBeUndefined();
+  expect(isOnlyGuest(guest('guest'))).toBe(true);
+  expect(defaultProject(guest('viewer'))?.id).toBe('prj_2');
+  expect(isOnlyGuest(guest('viewer'))).toBe(false);
+  expect(isSomewhereGuest(guest('viewer'))).toBe(true);
+  expect(isOnlyGuest(guest('guest', true))).toBe(false);
+  expect(isOnlyGuest({ ...guest('guest'), memberships: [], projects: [] })).toBe(false);
 });

@@ -28,10 +28,25 @@ export function rememberProject(project: Project): void {
   storage.set(LAST_PROJECT, project.id);
 }
 
-/** The project to open when the address names none. */
+/** The project to open when the address names none; where only single apps are granted, there is nothing else to see. */
 export function defaultProject(session: Session): Project | undefined {
   const last = storage.get(LAST_PROJECT);
-  return session.projects.find((each) => each.id === last) ?? session.projects[0];
+  const inside = session.projects.filter((each) => each.role !== 'guest');
+  return inside.find((each) => each.id === last) ?? inside[0];
+}
+
+/** Some apps are shared with the person where they are nobody else: they have the page "Apps". */
+export function isSomewhereGuest(session: Session): boolean {
+  return session.memberships.some((each) => each.role === 'guest');
+}
+
+/** The person is nobody but a guest: opens what is shared with them, and sees nothing else. */
+export function isOnlyGuest({ memberships, projects, user }: Session): boolean {
+  return (
+    !user.platformAdmin &&
+    memberships.length > 0 &&
+    [...memberships, ...projects].every((each) => each.role === 'guest')
+  );
 }
 
 const RETURN_LENGTH_MAX = 2_000;

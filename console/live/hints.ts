@@ -13,6 +13,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   instance: [
     { routes: ['instancesGet', 'instancesContainers'], params: (hint) => ({ instance: hint.id }) },
     { routes: ['instancesList', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+    { routes: ['ownApps'], params: () => ({}) },
   ],
   operation: [
     { routes: ['operationsGet'], params: (hint) => ({ operation: hint.id }) },
@@ -41,16 +42,25 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'whoami',
         'groupsList',
         'groupMembersList',
+        'projectRolesList',
         'grantsList',
+        'instanceAccessGet',
+        'ownApps',
         'serviceAccountsList',
         'serviceTokensList',
         'entriesList',
+        'organizationsList',
         'projectsList',
       ],
       params: () => ({}),
     },
   ],
-  project: [{ routes: ['projectsList', 'projectsGet', 'whoami'], params: () => ({}) }],
+  project: [
+    {
+      routes: ['organizationsGet', 'organizationsList', 'projectsList', 'projectsGet', 'whoami'],
+      params: () => ({}),
+    },
+  ],
   quota: [
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },

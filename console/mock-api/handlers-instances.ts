@@ -11,7 +11,7 @@ import type { Handlers } from './handlers.ts';
 import { createSteps, makeInstance, makeOperation } from './seed.ts';
 import { run } from './simulate.ts';
 import type { InstanceRow, MockState } from './state.ts';
-import { DOMAIN, hint, iso, newId, present, record, touch, usedQuota } from './state.ts';
+import { DOMAIN, grantedTo, hint, iso, newId, present, record, touch, usedQuota } from './state.ts';
 
 const words: Record<keyof Quota, string> = {
   instances: 'instances',
@@ -122,6 +122,7 @@ export const instanceHandlers: Pick<
   | 'instancesResize'
   | 'instancesPower'
   | 'instancesClone'
+  | 'instancesTransfer'
   | 'instancesArchive'
   | 'instancesRestore'
   | 'instancesPurge'
@@ -148,6 +149,7 @@ export const instanceHandlers: Pick<
           (query.kind === undefined || each.kind === query.kind) &&
           (query.search === undefined || each.name.includes(query.search)),
       )
+      .filter((each) => state.role !== 'guest' || grantedTo(state, each.id).length > 0)
       .map((each) => present(state, each)),
     nextCursor: null,
   }),
@@ -291,6 +293,55 @@ export const instanceHandlers: Pick<
       createdAt: iso(),
     });
     return create(state, copy);
+  },
+  instancesTransfer: (state, { params, body }) => {
+    const row = find(state, params.instance);
+    need(state, row, 'transfer');
+    const target = state.projects.find((each) => each.id === body.project);
+    if (target === undefined) throw notFound('project');
+    const from = row.project;
+    const taken = state.instances.some(
+      (each) => each.project === target.id && each.name === row.name && each.phase !== 'archived',
+    );
+    if (taken) throw new BerthError('name_taken', `The project ${target.name} has an instance called "${row.name}".`);
+    reserve(state, { project: target.id }, instanceUse(row));
+    const leaves = target.organization !== state.projects.find((each) => each.id === from)?.organization;
+    const grants = state.grants.filter((each) => each.app === row.id);
+    const operation = makeOperation(
+      state,
+      'instance.transfer',
+      `Move ${row.name} to ${target.name}`,
+      row,
+      [
+        'Prepare the network of the other project',
+        'Shut it down',
+        'Move the machine, its disk and its snapshots',
+        'Start it',
+        'Wait until it answers',
+      ],
+      { usualSeconds: 4 },
+    );
+    record(state, 'instance.transfer', 'instance', row.id, row.name);
+    const desired = row.observed;
+    Object.assign(row, { observed: desired === 'running' ? 'stopping' : desired });
+    run(
+      state,
+      operation,
+      row,
+      [
+        { at: 1, after: () => Object.assign(row, { observed: 'stopped' }) },
+        { at: 3, after: () => Object.assign(row, { observed: desired }) },
+      ],
+      () => {
+        row.project = target.id;
+        for (const route of state.routes) if (route.instance === row.id) route.project = target.id;
+        if (leaves) state.grants = state.grants.filter((each) => each.app !== row.id);
+        hint('instance', row.id, from);
+        hint('quota', from, from);
+        hint('quota', target.id, target.id);
+      },
+    );
+    return { ...accepted(state, operation, row), grantsEnding: leaves ? grants.length : 0 };
   },
   instancesArchive: (state, { params }) => {
     const row = find(state, params.instance);

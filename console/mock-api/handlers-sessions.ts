@@ -29,8 +29,27 @@ const keys = {
       activeFrom: madeAt,
       expiresAt: null,
     },
+    {
+      id: 'key_01ja0c9r8e2m4k6t8v0x2z4b6e' as never,
+      purpose: 'identity' as const,
+      state: 'waiting' as const,
+      createdAt: iso(Date.now() - 300_000),
+      activeFrom: iso(Date.now() + 600_000),
+      expiresAt: null,
+    },
+    {
+      id: 'key_01ja0c9r8e2m4k6t8v0x2z4b6f' as never,
+      purpose: 'identity' as const,
+      state: 'verifying' as const,
+      createdAt: madeAt,
+      activeFrom: madeAt,
+      expiresAt: iso(Date.now() + 86_400_000),
+    },
   ],
-  sealing: [{ id: '5f0c93d1', state: 'current' as const, createdAt: madeAt, secrets: 7 }],
+  sealing: [
+    { id: '5f0c93d1', state: 'current' as const, createdAt: madeAt, secrets: 7 },
+    { id: '0b77e41c', state: 'old' as const, createdAt: iso(Date.now() - 100 * 86_400_000), secrets: 2 },
+  ],
   audit: [
     {
       id: 'q8Xv3mJtS2kLw0pYhN5cRzT1uGdEbFaI7oQxWyVs9Kc',

@@ -1,10 +1,10 @@
 /** Organizations, projects, groups, app permissions and entries of the mock. */
-import { type Action, mayChangeRole, roleMay } from '#domain/authz.ts';
+import { type Action, grantPermissions, holdingMay, mayChangeRole, roleMay, workingRoles } from '#domain/authz.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { serviceHandle } from '#domain/service-accounts.ts';
 import type { Handlers } from './handlers.ts';
 import type { MockState } from './state.ts';
-import { hint, iso, newId, record } from './state.ts';
+import { grantedTo, hint, iso, newId, record } from './state.ts';
 
 type TenancyName =
   | `organizations${'Get' | 'Update' | 'Delete' | 'Create' | 'List'}`
@@ -16,6 +16,7 @@ type TenancyName =
   | 'appsList'
   | 'grantsList'
   | 'grantsChange'
+  | `instanceAccess${'Get' | 'Set'}`
   | `entries${'List' | 'Create' | 'End'}`
   | 'ownEntriesEnd';
 
@@ -80,6 +81,30 @@ const app = (state: MockState, row: MockState['instances'][number]) => ({
   kind: row.kind,
   project: { id: row.project, name: findProject(state, row.project).name },
 });
+const may = (role: MockState['role'], granted: readonly (typeof grantPermissions)[number][] = []) =>
+  grantPermissions.filter((permission) => holdingMay({ role, permissions: granted }, `instance.${permission}`));
+const access = (state: MockState, app: string) => ({
+  grants: state.grants
+    .filter((each) => each.app === app)
+    .map(({ app: _, ...each }) => ({ ...each, ...subject(state, each.subject) })),
+  roles: workingRoles.flatMap((role) => {
+    const shown = state.members.filter((each) => each.role === role).map(({ user }) => user);
+    if (shown.length === 0 || may(role).length === 0) return [];
+    return [{ role, place: 'organization' as const, permissions: may(role), people: shown.length, shown }];
+  }),
+  entries: state.entries
+    .filter((each) => each.organization.id === state.organization.id && each.endedAt === null && each.expiresAt > iso())
+    .map(({ user, expiresAt }) => ({ name: user.name, email: user.email, expiresAt })),
+  can: { share: ability(state, 'grant.update') },
+});
+const openEntry = (state: MockState, organization: string) =>
+  state.entries.find(
+    (each) =>
+      each.organization.id === organization &&
+      each.user.id === state.user.id &&
+      each.endedAt === null &&
+      each.expiresAt > iso(),
+  ) ?? null;
 const entry = (each: MockState['entries'][number]) => ({
   ...each,
   can: { end: each.endedAt === null && each.expiresAt > iso() ? (true as const) : 'It is over.' },
@@ -92,17 +117,25 @@ function endEntry(state: MockState, id: string): undefined {
   return undefined;
 }
 
+const noUse = { cpus: 0, memoryBytes: 0, diskBytes: 0 };
+
 export const tenancyHandlers: Pick<Handlers, TenancyName> = {
-  organizationsList: (state) => ({
+  organizationsList: (state, { query }) => ({
     items: [
       {
         ...state.organization,
         members: state.members.length,
         projects: state.projects.length,
         instances: state.instances.length,
+        use: {
+          cpus: state.instances.reduce((sum, each) => sum + each.size.cpus, 0),
+          memoryBytes: state.instances.reduce((sum, each) => sum + each.size.memoryBytes, 0),
+          diskBytes: state.instances.reduce((sum, each) => sum + each.size.diskBytes, 0),
+        },
+        entry: null,
       },
-      ...state.tenants,
-    ],
+      ...state.tenants.map((each) => ({ ...each, entry: openEntry(state, each.id) })),
+    ].filter((each) => `${each.name} ${each.title}`.toLowerCase().includes((query.search ?? '').toLowerCase())),
     nextCursor: null,
   }),
   organizationsGet: organization,
@@ -119,7 +152,7 @@ export const tenancyHandlers: Pick<Handlers, TenancyName> = {
   },
   organizationsCreate: (state, { body }) => {
     const made = { id: newId('org'), ...body, createdAt: iso() };
-    state.tenants.push({ ...made, members: 1, projects: 1, instances: 0 });
+    state.tenants.push({ ...made, members: 1, projects: 1, instances: 0, use: noUse, entry: null });
     return { ...organization(state), ...made };
   },
   projectsList: (state) => ({ items: state.projects.map((each) => project(state, each)) }),
@@ -206,13 +239,16 @@ export const tenancyHandlers: Pick<Handlers, TenancyName> = {
     return undefined;
   },
   ownApps: (state) => ({
-    items: state.instances.map((row) => ({
-      ...app(state, row),
-      organization: { id: state.organization.id, title: state.organization.title },
-      observed: row.observed,
-      url: row.url,
-      permissions: ['open' as const, 'terminal' as const],
-    })),
+    items: state.instances
+      .filter((row) => row.phase === 'ready')
+      .map((row) => ({
+        ...app(state, row),
+        organization: { id: state.organization.id, title: state.organization.title },
+        observed: row.observed,
+        url: row.url,
+        permissions: may(state.role, grantedTo(state, row.id)),
+      }))
+      .filter((row) => row.permissions.length > 0),
   }),
   appsList: (state, { query }) => ({
     items: state.instances
@@ -237,6 +273,18 @@ export const tenancyHandlers: Pick<Handlers, TenancyName> = {
       hint('member', change.subject);
     }
     return { changed: body.changes.length };
+  },
+  instanceAccessGet: (state, { params }) => access(state, params.instance),
+  instanceAccessSet: (state, { params, body }) => {
+    const { instance, subject: to } = params;
+    state.grants = state.grants.filter((each) => each.app !== instance || each.subject !== to);
+    if (body.permissions.length > 0) {
+      const made = { id: newId('grt'), app: instance, subject: to, permissions: body.permissions };
+      state.grants.push({ ...made, grantedBy: state.user.email, createdAt: iso() });
+    }
+    record(state, body.permissions.length > 0 ? 'grants.set' : 'grants.remove', 'instance', instance, instance);
+    hint('member', to);
+    return access(state, instance);
   },
   entriesList: (state) => ({ items: state.entries.map(entry) }),
   entriesCreate: (state, { params, body }) => {

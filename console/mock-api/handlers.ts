@@ -41,7 +41,7 @@ function whoami(state: MockState) {
         organization: { id, name, title },
         role: state.role,
         needsSecondFactor: state.factors.required && kindsOf(state).length === 0,
-        entry: null,
+        entry: entries.find((each) => each.user.id === state.user.id && each.organization.id === id) ?? null,
       },
       ...entries
         .filter((each) => each.user.id === state.user.id && each.organization.id !== id)
@@ -57,6 +57,7 @@ function whoami(state: MockState) {
       name: each.name,
       title: each.title,
       organization: each.organization,
+      role: state.role,
     })),
   };
 }
@@ -64,6 +65,7 @@ function member(state: MockState, each: MockState['members'][number]) {
   const self = each.user.id === state.user.id;
   return {
     ...each,
+    user: { ...each.user, avatar: self ? state.accounts.preferences.avatar : null },
     secondFactor: self ? kindsOf(state).length > 0 : each.role === 'admin',
     can: {
       update: self ? 'The last owner stays owner.' : (true as const),

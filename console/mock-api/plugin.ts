@@ -1,7 +1,7 @@
 /**
  * Serves the mock from Vite's own server: REST with the contract's validation, event stream, and edge's WebSockets.
  * `?mock=fresh` (an installation before set-up), `?mock=empty` (nothing created yet), `?mock=viewer`, `?mock=out`,
- * `?mock=factors` (has second factors; `-out` has to give one), `?mock=strict` (has to set one up), `?mock=unconfirmed` and
+ * `?mock=guest` (or `guest-empty`), `?mock=entered` (as an administrator), `?mock=factors` (has second factors; `-out` has to give one), `?mock=strict` (has to set one up), `?mock=unconfirmed` and
  * `?mock=seed` on any page choose what to look at. `MOCK_CHAOS=20` makes a fifth of all calls fail.
  */
 import { randomBytes } from 'node:crypto';
@@ -15,7 +15,7 @@ import { attachEdge, thumbnail } from './edge.ts';
 import { buildImage, handlers, seed } from './handlers.ts';
 import { factorScenario } from './handlers-factors.ts';
 import type { MockState } from './state.ts';
-import { listeners } from './state.ts';
+import { iso, listeners, newId } from './state.ts';
 
 const BODY_BYTES_MAX = 1024 * 1024;
 /** Answers take between these (milliseconds), so that waiting states can be seen. */
@@ -43,6 +43,29 @@ function scenario(name: string): MockState {
       audit: [],
       tokens: [],
       invitations: [],
+    });
+  else if (name === 'guest' || name === 'guest-empty') {
+    Object.assign(state, { role: 'guest', user: { ...state.user, platformAdmin: false } });
+    const shared = state.instances.filter((each) => each.phase === 'ready').slice(0, 4);
+    for (const [index, each] of shared.entries())
+      if (name === 'guest')
+        state.grants.push({
+          id: newId('grt'),
+          app: each.id,
+          subject: state.user.id,
+          permissions: index % 2 === 0 ? ['open'] : ['open', 'terminal'],
+          grantedBy: 'ines@harbour.example',
+          createdAt: iso(),
+        });
+  } else if (name === 'entered')
+    state.entries.push({
+      id: newId('ent'),
+      organization: { id: state.organization.id, name: state.organization.name, title: state.organization.title },
+      user: state.user,
+      reason: 'Ada asked for help: her desktop does not start',
+      createdAt: iso(),
+      expiresAt: iso(Date.now() + 42 * 60_000),
+      endedAt: null,
     });
   else if (name === 'viewer') Object.assign(state, { role: 'viewer', user: { ...state.user, platformAdmin: false } });
   else if (name === 'out') state.signedIn = false;

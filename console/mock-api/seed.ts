@@ -537,6 +537,14 @@ export function seed(): MockState {
     createdAt: iso(now - 9 * DAY),
     people: state.members.slice(1, 3).map((each) => each.user.id),
   });
+  const [first] = state.projects;
+  const someone = state.members.at(-1);
+  if (first !== undefined && someone !== undefined) {
+    state.projectRoles.push(
+      { project: first.id, subject: course, role: 'viewer' },
+      { project: first.id, subject: someone.user.id, role: 'operator' },
+    );
+  }
   const deploy = newId('usr');
   state.serviceAccounts.push(
     {
@@ -598,6 +606,28 @@ export function seed(): MockState {
       createdAt: iso(now - 8 * DAY),
     });
   }
+  const quay = { id: newId('org'), name: 'quay', title: 'Quay Design', createdAt: iso(now - 60 * DAY) };
+  state.tenants.push(
+    {
+      ...quay,
+      members: 14,
+      projects: 3,
+      instances: 21,
+      use: { cpus: 44, memoryBytes: 88 * GIB, diskBytes: 760 * GIB },
+      entry: null,
+    },
+    {
+      id: newId('org'),
+      name: 'school',
+      title: 'Evening School',
+      createdAt: iso(now - 20 * DAY),
+      members: 120,
+      projects: 6,
+      instances: 58,
+      use: { cpus: 116, memoryBytes: 116 * GIB, diskBytes: 1160 * GIB },
+      entry: null,
+    },
+  );
   state.entries.push({
     id: newId('ent'),
     organization: { id: state.organization.id, name: state.organization.name, title: state.organization.title },

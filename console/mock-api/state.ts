@@ -7,8 +7,8 @@ import type { Image } from '#contract/images.ts';
 import type { Instance } from '#contract/instances.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { Route } from '#contract/routes.ts';
-import type { Role } from '#domain/authz.ts';
-import { roleMay, type WorkingRole } from '#domain/authz.ts';
+import type { Action, Role } from '#domain/authz.ts';
+import { type GrantPermission, holdingMay, NOT_GRANTED, type WorkingRole } from '#domain/authz.ts';
 import type { Id, IdPrefix, OrganizationId, ProjectId } from '#domain/ids.ts';
 import { makeId } from '#domain/ids.ts';
 import type { Ability, InstanceVerb } from '#domain/instances.ts';
@@ -129,6 +129,17 @@ export function record(
   hint('audit', state.audit[0]!.id);
 }
 
+/** What the person of the mock was given on one instance, alone or in a group. */
+export function grantedTo(state: MockState, app: string): GrantPermission[] {
+  const mine: string[] = [
+    state.user.id,
+    ...state.groups.filter((each) => each.people.includes(state.user.id)).map((each) => each.id),
+  ];
+  return state.grants
+    .filter((each) => each.app === app && mine.includes(each.subject))
+    .flatMap((each) => each.permissions);
+}
+
 /** The instance as the API shows it: state in one word, and what the person may do. */
 export function present(state: MockState, row: InstanceRow): Instance {
   const facts = {
@@ -139,12 +150,13 @@ export function present(state: MockState, row: InstanceRow): Instance {
     busyWith: row.operation?.title ?? null,
     protected: row.protected,
   };
-  const needs: Partial<Record<InstanceVerb, Parameters<typeof roleMay>[1]>> = {
+  const needs: Partial<Record<InstanceVerb, Action>> = {
     rename: 'instance.update',
     resize: 'instance.update',
     snapshot: 'instance.snapshot',
     rollback: 'instance.rollback',
     clone: 'instance.create',
+    transfer: 'instance.archive',
     archive: 'instance.archive',
     restore: 'instance.archive',
     purge: 'instance.purge',
@@ -152,11 +164,12 @@ export function present(state: MockState, row: InstanceRow): Instance {
     terminal: 'instance.terminal',
     logs: 'instance.logs',
     route: 'route.create',
+    share: 'grant.update',
   };
   const can = Object.fromEntries(
     instanceVerbs.map((verb): [InstanceVerb, Ability] => {
-      if (!roleMay(state.role, needs[verb] ?? 'instance.power'))
-        return [verb, `Your role (${state.role}) does not allow this.`];
+      if (!holdingMay({ role: state.role, permissions: grantedTo(state, row.id) }, needs[verb] ?? 'instance.power'))
+        return [verb, state.role === 'guest' ? NOT_GRANTED : `Your role (${state.role}) does not allow this.`];
       return [verb, instanceAbility(verb, row.kind, facts)];
     }),
   ) as Instance['can'];

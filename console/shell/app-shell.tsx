@@ -12,7 +12,7 @@ import { cx } from '../ui/cx.ts';
 import { Logo } from '../ui/logo.tsx';
 import { navGroups } from './nav.ts';
 import { usePreferences } from './preferences.ts';
-import { useScope } from './session.ts';
+import { useEntered, useScope } from './session.ts';
 import { SideNav } from './side-nav.tsx';
 import { TopBar } from './top-bar.tsx';
 
@@ -21,6 +21,7 @@ const ShortcutSheet = lazy(() => import('./shortcut-sheet.tsx').then((module) =>
 const StepUpDialog = lazy(() =>
   import('../components/step-up-dialog.tsx').then((module) => ({ default: module.StepUpDialog })),
 );
+const EntryBanner = lazy(() => import('./entry-banner.tsx').then((module) => ({ default: module.EntryBanner })));
 const ActionHost = lazy(() => import('../actions/host.tsx').then((module) => ({ default: module.ActionHost })));
 
 /** Top bar, navigation and the page. Also where live hints, the palette and action dialogs live. */
@@ -36,6 +37,7 @@ export function AppShell() {
   const requested = actionRequest.use() !== null;
   const confirming = stepUpRequests.use().length > 0;
   const groups = navGroups(scope);
+  const entered = useEntered();
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
 
   useEffect(() => startLive(client), [client]);
@@ -90,18 +92,18 @@ export function AppShell() {
         <div className="sticky top-12 hidden h-[calc(100dvh-3rem)] w-54 shrink-0 overflow-y-auto border-line border-r bg-surface lg:block">
           <SideNav groups={groups} />
         </div>
-        <main
-          id="main"
-          tabIndex={-1}
-          className={cx(
-            'flex min-w-0 flex-1 flex-col px-4 py-5 outline-hidden sm:px-6 sm:py-6',
-            wide && 'lg:h-[calc(100dvh-3rem)]',
-          )}
-        >
-          <div className={cx('mx-auto flex w-full min-h-0 flex-1 flex-col', wide ? 'max-w-none' : 'max-w-300')}>
-            <Outlet />
-          </div>
-        </main>
+        <div className={cx('flex min-w-0 flex-1 flex-col', wide && 'lg:h-[calc(100dvh-3rem)]')}>
+          <Suspense>{entered === undefined ? null : <EntryBanner membership={entered} />}</Suspense>
+          <main
+            id="main"
+            tabIndex={-1}
+            className="flex min-h-0 min-w-0 flex-1 flex-col px-4 py-5 outline-hidden sm:px-6 sm:py-6"
+          >
+            <div className={cx('mx-auto flex w-full min-h-0 flex-1 flex-col', wide ? 'max-w-none' : 'max-w-300')}>
+              <Outlet />
+            </div>
+          </main>
+        </div>
       </div>
       <Dialog.Root open={drawer} onOpenChange={setDrawer}>
         <Dialog.Portal>

@@ -2,8 +2,7 @@ import { useQueryClient } from '@tanstack/react-query';
 import type { ErrorComponentProps } from '@tanstack/react-router';
 import { Link, Outlet, useMatches, useRouter } from '@tanstack/react-router';
 import { Compass } from 'lucide-react';
-import { useEffect, useRef, useState } from 'react';
-import { Toaster } from 'sonner';
+import { lazy, Suspense, useEffect, useRef, useState } from 'react';
 import { toApiError } from '../api/client.ts';
 import { resolvedTheme } from '../lib/theme.ts';
 import { titleState } from '../lib/title.ts';
@@ -11,6 +10,9 @@ import { Button, buttonClass } from '../ui/button.tsx';
 import { EmptyState } from '../ui/empty-state.tsx';
 import { ErrorPanel } from '../ui/error-panel.tsx';
 import { SkeletonRows } from '../ui/skeleton.tsx';
+
+/** Nothing is told before the first page is there: they may come after it. */
+const Toasts = lazy(() => import('./toasts.tsx').then((module) => ({ default: module.Toasts })));
 
 /** Words of the current page, outermost first. */
 export function useCrumbs(): { text: string; pathname: string }[] {
@@ -60,22 +62,9 @@ export function RootFrame() {
     <>
       <Outlet />
       <RouteAnnouncer title={title} />
-      <Toaster
-        theme={theme}
-        position="bottom-right"
-        visibleToasts={4}
-        closeButton
-        toastOptions={{
-          style: {
-            fontFamily: 'var(--font-sans)',
-            fontSize: '0.8125rem',
-            background: 'var(--raised)',
-            borderColor: 'var(--line)',
-            color: 'var(--text)',
-            boxShadow: 'var(--shadow-pop)',
-          },
-        }}
-      />
+      <Suspense>
+        <Toasts theme={theme} />
+      </Suspense>
     </>
   );
 }

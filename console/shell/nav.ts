@@ -5,24 +5,30 @@ import {
   AppWindow,
   Bot,
   Boxes,
+  Building2,
   DoorOpen,
   Gauge,
   Globe,
   House,
   KeyRound,
+  KeySquare,
   Layers,
+  LayoutGrid,
+  ListChecks,
   LogIn,
   Mail,
   ScrollText,
   Server,
+  Settings,
   ShieldCheck,
   SlidersHorizontal,
   Ticket,
+  UserRoundCog,
   Users,
   UsersRound,
 } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
-import { projectSlug } from '../lib/scope.ts';
+import { isOnlyGuest, isSomewhereGuest, projectSlug } from '../lib/scope.ts';
 import type { Scope } from './session.ts';
 
 export type NavEntry = { key: string; label: string; icon: LucideIcon; keys: string; href: string; exact?: boolean };
@@ -30,7 +36,14 @@ export type NavGroup = { label: string; entries: NavEntry[] };
 
 export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   const groups: NavGroup[] = [];
-  if (project !== undefined) {
+  if (isSomewhereGuest(session)) {
+    groups.push({
+      label: 'Shared with you',
+      entries: [{ key: 'own-apps', label: 'Apps', icon: LayoutGrid, keys: 'g 1', href: '/apps' }],
+    });
+  }
+  if (isOnlyGuest(session)) return groups;
+  if (project !== undefined && project.role !== 'guest') {
     const base = `/p/${projectSlug(session, project)}`;
     groups.push({
       label: 'Project',
@@ -39,10 +52,11 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
         { key: 'instances', label: 'Instances', icon: Boxes, keys: 'g i', href: `${base}/instances` },
         { key: 'routes', label: 'Routes', icon: Globe, keys: 'g r', href: `${base}/routes` },
         { key: 'operations', label: 'Operations', icon: Activity, keys: 'g o', href: `${base}/operations` },
+        { key: 'people', label: 'People', icon: UserRoundCog, keys: 'g k', href: `${base}/people` },
       ],
     });
   }
-  if (membership !== undefined) {
+  if (membership !== undefined && roleMay(membership.role, 'member.read')) {
     const base = `/o/${membership.organization.name}`;
     const entries: NavEntry[] = [
       { key: 'members', label: 'Members', icon: Users, keys: 'g m', href: `${base}/members` },
@@ -50,6 +64,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     if (roleMay(membership.role, 'group.read')) {
       entries.push({ key: 'groups', label: 'Groups', icon: UsersRound, keys: 'g c', href: `${base}/groups` });
     }
+    entries.push({ key: 'roles', label: 'Roles', icon: ListChecks, keys: 'g b', href: `${base}/roles` });
     if (roleMay(membership.role, 'service-account.read')) {
       const href = `${base}/service-accounts`;
       entries.push({ key: 'service-accounts', label: 'Service accounts', icon: Bot, keys: 'g v', href });
@@ -68,6 +83,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     }
     if (roleMay(membership.role, 'organization.update')) {
       entries.push({ key: 'sign-in', label: 'Sign-in', icon: KeyRound, keys: 'g n', href: `${base}/sign-in` });
+      entries.push({ key: 'settings', label: 'Settings', icon: Settings, keys: 'g w', href: `${base}/settings` });
     }
     groups.push({ label: membership.organization.title, entries });
   }
@@ -75,12 +91,14 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
   if (session.user.platformAdmin)
     installation.push(
       { key: 'hosts', label: 'Hosts', icon: Server, keys: 'g s', href: '/hosts' },
+      { key: 'organizations', label: 'Organizations', icon: Building2, keys: 'g z', href: '/platform/organizations' },
       { key: 'users', label: 'Users', icon: UsersRound, keys: 'g u', href: '/platform/users' },
       { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
       { key: 'mail', label: 'Mail', icon: Mail, keys: 'g d', href: '/platform/mail' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
       { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/platform/limits' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
+      { key: 'keys', label: 'Keys', icon: KeySquare, keys: 'g j', href: '/platform/keys' },
       { key: 'platform-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/platform/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });

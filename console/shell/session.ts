@@ -1,5 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import { useParams } from '@tanstack/react-router';
+import { useLocation, useParams } from '@tanstack/react-router';
 import type { Action } from '#domain/authz.ts';
 import { roleMay } from '#domain/authz.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
@@ -38,6 +38,14 @@ export function useScope(): Scope {
   return { session, project, membership };
 }
 
+/** The organization in view, while the person is in it as an administrator of the installation only for a time. */
+export function useEntered(): Membership | undefined {
+  const { membership } = useScope();
+  // Pages of the account and of the installation belong to no organization.
+  const inside = useLocation({ select: ({ pathname }) => /^\/(p|o|operations)\//.test(pathname) });
+  return inside && membership?.entry != null ? membership : undefined;
+}
+
 /** The project in view. Only below the project route, which answers "not found" otherwise. */
 export function useProject(): Project {
   const { project } = useScope();
@@ -47,6 +55,8 @@ export function useProject(): Project {
 
 /** Whether the person's role allows it; the API decides, this only spares people a refusal. */
 export function useMay(action: Action): boolean {
-  const { membership } = useScope();
-  return membership !== undefined && roleMay(membership.role, action);
+  const { membership, project } = useScope();
+  const inProject = (useParams({ strict: false }) as { project?: string }).project !== undefined;
+  const role = inProject && project !== undefined ? project.role : membership?.role;
+  return role !== undefined && roleMay(role, action);
 }

@@ -1,6 +1,7 @@
-import { Link, useNavigate } from '@tanstack/react-router';
+import { Link, useNavigate, useRouter } from '@tanstack/react-router';
 import {
   BookOpen,
+  Building2,
   Check,
   ChevronRight,
   ChevronsUpDown,
@@ -19,7 +20,7 @@ import {
 import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { Avatar } from '../components/avatar.tsx';
-import { projectSlug } from '../lib/scope.ts';
+import { isOnlyGuest, type Membership, type Project, rememberProject } from '../lib/scope.ts';
 import { themeStore } from '../lib/theme.ts';
 import { IconButton } from '../ui/button.tsx';
 import { Kbd, shortcutText } from '../ui/kbd.tsx';
@@ -30,23 +31,39 @@ import { useCrumbs } from './frames.tsx';
 import { LiveIndicator } from './live-indicator.tsx';
 import { chooseTheme } from './preferences.ts';
 import type { Scope } from './session.ts';
+import { afterSwitch, firstProject } from './switch.ts';
 
 function ProjectSwitcher({ scope }: { scope: Scope }) {
-  const navigate = useNavigate();
+  const router = useRouter();
   const { session, project, membership } = scope;
-  const entries: MenuEntry[] = session.memberships.flatMap(({ organization }, index) => [
-    ...(index === 0 ? [] : [{ kind: 'separator' as const, key: `line-${organization.id}` }]),
-    { kind: 'label' as const, key: organization.id, label: organization.title },
-    ...session.projects
-      .filter((each) => each.organization === organization.id)
-      .map((each) => ({
-        key: each.id,
-        label: each.title,
-        hint: each.title === each.name ? undefined : each.name,
-        icon: each.id === project?.id ? <Check className="!text-accent" /> : <span className="size-4" />,
-        onSelect: () => void navigate({ to: '/p/$project', params: { project: projectSlug(session, each) } }),
-      })),
-  ]);
+  function switchTo(there: Membership, into: Project | undefined) {
+    if (into !== undefined) rememberProject(into);
+    const { pathname } = router.state.location;
+    void router.navigate({ to: afterSwitch(session, pathname, { membership: there, project: into }) });
+  }
+  const entries: MenuEntry[] = session.memberships.flatMap((there, index) => {
+    const { organization } = there;
+    return [
+      ...(index === 0 ? [] : [{ kind: 'separator' as const, key: `line-${organization.id}` }]),
+      there === membership
+        ? { kind: 'label' as const, key: organization.id, label: organization.title }
+        : {
+            key: organization.id,
+            label: organization.title,
+            icon: <Building2 />,
+            onSelect: () => switchTo(there, firstProject(session, organization.id)),
+          },
+      ...session.projects
+        .filter((each) => each.organization === organization.id)
+        .map((each) => ({
+          key: each.id,
+          label: each.title,
+          hint: each.title === each.name ? undefined : each.name,
+          icon: each.id === project?.id ? <Check className="!text-accent" /> : <span className="size-4" />,
+          onSelect: () => switchTo(there, each),
+        })),
+    ];
+  });
   return (
     <Menu
       align="start"
@@ -67,14 +84,17 @@ function ProjectSwitcher({ scope }: { scope: Scope }) {
   );
 }
 
-function Breadcrumbs() {
+/** `bare`: nothing stands before them. */
+function Breadcrumbs({ bare }: { bare: boolean }) {
   const crumbs = useCrumbs();
   return (
     <nav aria-label="Breadcrumbs" className="hidden min-w-0 items-center text-sm md:flex">
       <ol className="flex min-w-0 items-center gap-1">
         {crumbs.map((crumb, index) => (
           <li key={`${crumb.pathname} ${crumb.text}`} className="flex min-w-0 items-center gap-1">
-            <ChevronRight aria-hidden="true" className="size-3.5 shrink-0 text-line-strong" />
+            {bare && index === 0 ? null : (
+              <ChevronRight aria-hidden="true" className="size-3.5 shrink-0 text-line-strong" />
+            )}
             {index === crumbs.length - 1 ? (
               <span aria-current="page" className="truncate px-1 text-soft">
                 {crumb.text}
@@ -165,6 +185,7 @@ export function TopBar({
   onShortcuts: () => void;
 }) {
   const theme = themeStore.use();
+  const guest = isOnlyGuest(scope.session);
   const next = theme === 'light' ? 'dark' : theme === 'dark' ? 'system' : 'light';
   return (
     <header className="sticky top-0 z-20 flex h-12 items-center gap-1 border-line border-b bg-surface px-3">
@@ -179,8 +200,8 @@ export function TopBar({
         <Logo className="size-6.5" />
         <span className="max-sm:sr-only">Berth</span>
       </Link>
-      <ProjectSwitcher scope={scope} />
-      <Breadcrumbs />
+      {guest ? null : <ProjectSwitcher scope={scope} />}
+      <Breadcrumbs bare={guest} />
       <div className="ml-auto flex items-center gap-1">
         <button
           type="button"

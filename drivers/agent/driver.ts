@@ -33,6 +33,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     power: (instance, action, how) => client.call('power', { instance, action, ...how }),
     resize: (instance, size) => client.call('resize', { instance, size }),
     setHostname: (instance, hostname) => done(client.call('setHostname', { instance, hostname })),
+    moveGuest: (instance, to, operation) => client.call('moveGuest', { instance, ...to, operation }),
     destroyGuest: (instance) => done(client.call('destroyGuest', { instance })),
     createSnapshot: (instance, snapshot, operation) =>
       done(client.call('createSnapshot', { instance, snapshot, operation })),

@@ -210,6 +210,65 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       await driver.destroyGuest(fromSnapshot.instance);
     });
 
+    it('moves a stopped guest to another project, with disk and snapshots; twice is once, and back', async () => {
+      const spec = guest();
+      const other = harness.network();
+      await driver.ensureNetwork(other);
+      await driver.createGuest(spec);
+      await driver.power(spec.instance, 'start', {});
+      await harness.write(spec.instance, 3);
+      const taken = snapshot();
+      await driver.createSnapshot(spec.instance, taken, operation());
+      await harness.write(spec.instance, 4);
+      const home = { project: spec.project, address4: spec.address4, address6: spec.address6 };
+      const there = {
+        project: other.project,
+        address4: other.subnet4.replace('.0/24', '.77'),
+        address6: other.subnet6.replace('::/64', '::4d'),
+      };
+      await expect(driver.moveGuest(spec.instance, there, operation())).rejects.toMatchObject({
+        code: 'state_conflict',
+      });
+      // Where it is already, it may run.
+      expect(await driver.moveGuest(spec.instance, home, operation())).toMatchObject({ state: 'running', ...home });
+      await driver.power(spec.instance, 'stop', { force: true });
+      const moved = await driver.moveGuest(spec.instance, there, operation());
+      const same = { hostname: spec.hostname, size: spec.size, imageFingerprint: spec.imageFingerprint };
+      expect(moved).toMatchObject({ instance: spec.instance, state: 'stopped', ...there, ...same });
+      expect(moved.snapshots.map((entry) => entry.snapshot)).toEqual([taken]);
+      expect((await driver.moveGuest(spec.instance, there, operation())).createdAt).toBe(moved.createdAt);
+      expect((await driver.list()).filter((entry) => entry.instance === spec.instance)).toMatchObject([there]);
+      const running = await driver.power(spec.instance, 'start', {});
+      expect(running).toMatchObject({ state: 'running', ...there });
+      expect(running.uidCount).toBeGreaterThanOrEqual(65_536);
+      expect(await harness.read(spec.instance)).toBe(4);
+      // What was taken before the move can be gone back to, and brings nothing of the old network with it.
+      await driver.restoreSnapshot(spec.instance, taken);
+      expect(await driver.observe(spec.instance)).toMatchObject({ state: 'running', ...there });
+      expect(await harness.read(spec.instance)).toBe(3);
+      await driver.power(spec.instance, 'stop', { force: true });
+      expect(await driver.moveGuest(spec.instance, home, operation())).toMatchObject({ state: 'stopped', ...home });
+      await driver.removeNetwork(other.project);
+      await driver.destroyGuest(spec.instance);
+    });
+
+    it('refuses to move to a project without network, to an address that is taken, and what does not exist', async () => {
+      const spec = guest();
+      const neighbour = guest();
+      await driver.createGuest(spec);
+      await driver.createGuest(neighbour);
+      const { address4, address6 } = neighbour;
+      const nowhere = { project: harness.id('prj') as ProjectId, address4, address6 };
+      await expect(driver.moveGuest(spec.instance, nowhere, operation())).rejects.toMatchObject({ code: 'conflict' });
+      const taken = { project: spec.project, address4, address6: spec.address6 };
+      await expect(driver.moveGuest(spec.instance, taken, operation())).rejects.toMatchObject({ code: 'conflict' });
+      const free = guest();
+      const place = { project: spec.project, address4: free.address4, address6: free.address6 };
+      await expect(driver.moveGuest(instance(), place, operation())).rejects.toMatchObject({ code: 'not_found' });
+      await driver.destroyGuest(spec.instance);
+      await driver.destroyGuest(neighbour.instance);
+    });
+
     it('renames', async () => {
       const spec = guest();
       await driver.createGuest(spec);

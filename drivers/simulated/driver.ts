@@ -13,6 +13,7 @@ import type {
   DriverEvent,
   DriverImage,
   GuestObservation,
+  GuestPlace,
   GuestSpec,
   HealthReport,
   HostFacts,
@@ -176,6 +177,19 @@ export class SimulatedDriver implements InstanceDriver {
     await this.#run('setHostname', () => {
       this.#guest(instance).hostname = hostname;
       this.#changed(instance, 'renamed');
+    });
+  }
+
+  async moveGuest(instance: InstanceId, to: GuestPlace, operation: OperationId): Promise<GuestObservation> {
+    return this.#run('moveGuest', () => {
+      const guest = this.#guest(instance);
+      const same = guest.project === to.project && guest.address4 === to.address4 && guest.address6 === to.address6;
+      if (same) return this.#observation(guest);
+      if (guest.state !== 'stopped') throw new BerthError('state_conflict', 'Stop it first.');
+      this.#checkPlace(to, instance);
+      Object.assign(guest, { project: to.project, address4: to.address4, address6: to.address6, operation });
+      this.#changed(instance, 'moved');
+      return this.#observation(guest);
     });
   }
 
@@ -361,12 +375,7 @@ export class SimulatedDriver implements InstanceDriver {
     }
     if (!this.#state.allowed.includes(spec.imageFingerprint))
       throw new BerthError('invalid_input', 'This image is not allowed.');
-    if (this.#state.networks[spec.project] === undefined)
-      throw new BerthError('conflict', 'The project has no network yet.');
-    const clash = Object.values(this.#state.guests).find(
-      (other) => other.address4 === spec.address4 || other.address6 === spec.address6,
-    );
-    if (clash !== undefined) throw new BerthError('conflict', 'Another guest has this address.');
+    this.#checkPlace(spec, spec.instance);
     const guest: SimulatedGuest = {
       instance: spec.instance,
       project: spec.project,
@@ -388,6 +397,17 @@ export class SimulatedDriver implements InstanceDriver {
     this.#state.guests[spec.instance] = guest;
     this.#changed(spec.instance, 'created');
     return guest;
+  }
+
+  /** Errors: conflict. */
+  #checkPlace(place: GuestPlace, instance: InstanceId): void {
+    if (this.#state.networks[place.project] === undefined)
+      throw new BerthError('conflict', 'The project has no network yet.');
+    const clash = Object.values(this.#state.guests).find(
+      (other) =>
+        other.instance !== instance && (other.address4 === place.address4 || other.address6 === place.address6),
+    );
+    if (clash !== undefined) throw new BerthError('conflict', 'Another guest has this address.');
   }
 
   #addImage(

@@ -13,6 +13,7 @@ export type SimulatedVerb =
   | 'power'
   | 'resize'
   | 'setHostname'
+  | 'moveGuest'
   | 'destroyGuest'
   | 'createSnapshot'
   | 'restoreSnapshot'

@@ -1,13 +1,11 @@
 /** What somebody may do with a thing, or why not, in words. */
-import { type Action, type Role, roleMay } from '#domain/authz.ts';
+import { type Action, NOT_GRANTED, type Role, roleMay } from '#domain/authz.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { Ability } from '#domain/instances.ts';
 
 /** A role's refusal in words. */
 export function roleRefusal(role: Role | null): string {
-  return role === null || role === 'guest'
-    ? 'Only opening it was granted to you.'
-    : `Your role (${role}) does not allow this.`;
+  return role === null || role === 'guest' ? NOT_GRANTED : `Your role (${role}) does not allow this.`;
 }
 
 export function roleAbility(role: Role | null, action: Action): Ability {

@@ -97,7 +97,12 @@ describe('I1: the profile', () => {
     });
     expect(picture.rawPayload.toString('base64')).toBe(PIXEL_PNG);
     const params = { user: client.userId ?? '' };
-    expect((await (await somebody()).client.try(api.avatarGet, { params })).statusCode).toBe(200);
+    const colleague = (await somebody()).client;
+    expect((await colleague.try(api.avatarGet, { params })).statusCode).toBe(200);
+    const { items } = await colleague.call(api.membersList, { params: { organization: home.organization } });
+    const shown = Object.fromEntries(items.map(({ user }) => [user.id, user.avatar]));
+    expect(shown[client.userId ?? '']).toBe(preferences.avatar);
+    expect(shown[colleague.userId ?? '']).toBeNull();
     await server.app.db
       .deleteFrom('membership')
       .where('user_id', '=', client.userId ?? ('' as never))

@@ -1,12 +1,24 @@
 /** The registry of app permissions: who may use which app. */
-import { type GrantPermission, grantPermissions, highestRole, holdingMay, mayGrant } from '#domain/authz.ts';
+
+import { ACCESS_PEOPLE_SHOWN_MAX } from '#contract/grants.ts';
+import {
+  ENTRY_ROLE,
+  type GrantPermission,
+  grantPermissions,
+  highestRole,
+  holdingMay,
+  mayGrant,
+  type Role,
+} from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { GroupId, InstanceId, OrganizationId, UserId } from '#domain/ids.ts';
+import type { Ability } from '#domain/instances.ts';
 import { record } from '#server/store/audit.ts';
+import type { InstanceProof, OrganizationProof } from '#server/store/authorized.ts';
 import { transact } from '#server/store/database.ts';
 import * as store from '#server/store/grants.ts';
-import { tooMuch } from './abilities.ts';
+import { roleAbility, tooMuch } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { publicUrl } from './present-instance.ts';
@@ -44,11 +56,20 @@ export async function changeGrants(
   organization: OrganizationId,
   changes: readonly GrantChange[],
 ): Promise<number> {
-  const proof = await authorize(app, caller, 'grant.update', at(organization));
+  return applyChanges(app, caller, await authorize(app, caller, 'grant.update', at(organization)), changes);
+}
+
+async function applyChanges(
+  app: AppContext,
+  caller: PersonCaller,
+  proof: OrganizationProof<'grant.update'> | InstanceProof<'grant.update'>,
+  changes: readonly GrantChange[],
+): Promise<number> {
+  const { organization } = proof;
   const given = new Set(changes.flatMap((change) => change.permissions));
   if (![...given].every((permission) => mayGrant(proof.role ?? 'guest', permission))) throw tooMuch();
   return transact(app.db, async (trx) => {
-    const { names, count } = await store.lockGrants(
+    const { known, count } = await store.lockGrants(
       trx,
       proof,
       changes.map((change) => change.app),
@@ -58,7 +79,7 @@ export async function changeGrants(
       organization,
       changes.map((change) => change.subject),
     );
-    refuseStrangers(changes, names, subjects);
+    refuseStrangers(changes, known, subjects);
     let size = count;
     let changed = 0;
     const touched = new Set<UserId | GroupId>();
@@ -72,8 +93,9 @@ export async function changeGrants(
         action: change.permissions.length > 0 ? 'grants.set' : 'grants.remove',
         targetKind: 'instance',
         targetId: change.app,
-        target: names.get(change.app) ?? change.app,
+        target: known.get(change.app)?.name ?? change.app,
         organizationId: organization,
+        projectId: known.get(change.app)?.project ?? null,
         before: { subject: subjects.get(change.subject), permissions: before },
         after: { subject: subjects.get(change.subject), permissions: change.permissions },
       });
@@ -92,7 +114,7 @@ const sameSet = (one: readonly string[], other: readonly string[]): boolean =>
 /** Foreign ids and ids of nothing look alike. */
 function refuseStrangers(
   changes: readonly GrantChange[],
-  apps: ReadonlyMap<string, string>,
+  apps: ReadonlyMap<string, unknown>,
   subjects: ReadonlyMap<string, string>,
 ): void {
   const pairs = new Set<string>();
@@ -121,4 +143,50 @@ export async function listOwnApps(app: AppContext, person: PersonCaller): Promis
     if (permissions.length === 0) return [];
     return [{ ...rest, url: rest.url === null ? null : publicUrl(app.config, rest.url), permissions }];
   });
+}
+
+export type PresentedAccess = {
+  grants: store.AppGrant[];
+  roles: (store.RoleHolders & { permissions: GrantPermission[] })[];
+  entries: { name: string; email: string; expiresAt: Date }[];
+  can: { share: Ability };
+};
+
+/** Who may open an instance, and why. Errors: not_found. */
+export async function readInstanceAccess(
+  app: AppContext,
+  caller: PersonCaller,
+  id: InstanceId,
+): Promise<PresentedAccess> {
+  return accessOf(app, await authorize(app, caller, 'grant.read', { kind: 'instance', id }));
+}
+
+/** What `subject` may do with the instance from now on. Errors: as of `changeGrants`. */
+export async function setInstanceAccess(
+  app: AppContext,
+  caller: PersonCaller,
+  { app: id, ...change }: GrantChange,
+): Promise<PresentedAccess> {
+  const proof = await authorize(app, caller, 'grant.update', { kind: 'instance', id });
+  await applyChanges(app, caller, proof, [{ app: id, ...change }]);
+  return accessOf(app, proof);
+}
+
+const permissionsOf = (role: Role): GrantPermission[] =>
+  grantPermissions.filter((permission) => holdingMay({ role, permissions: [] }, `instance.${permission}`));
+
+async function accessOf(
+  app: AppContext,
+  proof: InstanceProof<'grant.read' | 'grant.update'>,
+): Promise<PresentedAccess> {
+  const [grants, holders, entries] = await Promise.all([
+    store.listGrantsOn(app.db, proof),
+    store.listRoleHolders(app.db, proof, ACCESS_PEOPLE_SHOWN_MAX),
+    permissionsOf(ENTRY_ROLE).length === 0 ? [] : store.listOpenEntries(app.db, proof, app.clock.now()),
+  ]);
+  const roles = holders.flatMap((held) => {
+    const permissions = permissionsOf(held.role);
+    return permissions.length === 0 ? [] : [{ ...held, permissions }];
+  });
+  return { grants, roles, entries, can: { share: roleAbility(proof.role, 'grant.update') } };
 }

@@ -35,7 +35,7 @@ import {
 } from '#server/store/identity.ts';
 import { rememberAddress } from '#server/store/known-addresses.ts';
 import { listOwnMemberships, type Membership } from '#server/store/members.ts';
-import { listOwnProjects, type Project } from '#server/store/organizations.ts';
+import { listOwnProjects, type ProjectWithRole } from '#server/store/organizations.ts';
 import { type Preferences, readPreferences } from '#server/store/profiles.ts';
 import { findClientSession, findRenewedSession } from '#server/store/sessions.ts';
 import { confirmedAt } from '#server/store/sign-ins.ts';
@@ -61,7 +61,12 @@ const DAY_MS = 24 * 3600 * 1000;
 
 export type SignedIn = { secret: string; expiresAt: Date; person: PersonCaller };
 export type { Preferences };
-export type Whoami = { person: PersonCaller; preferences: Preferences; memberships: Membership[]; projects: Project[] };
+export type Whoami = {
+  person: PersonCaller;
+  preferences: Preferences;
+  memberships: Membership[];
+  projects: ProjectWithRole[];
+};
 
 /** Resolves a session cookie, access token or API token; null when it is not valid (any more). */
 export async function findPerson(

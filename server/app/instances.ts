@@ -205,7 +205,24 @@ export async function reserveInstance(
   await reserveQuota(tx, draft.project, instanceUse(draft));
   const network = await projectNetwork(tx, draft.project);
   if (network === null) throw notFound('project');
-  const used = await store.usedHostNumbers(tx, draft.project);
+  const host = await findHostByName(tx, app.config.hostName);
+  const instance: store.NewInstance = {
+    ...draft,
+    id: app.ids.make('ins'),
+    host: host?.id ?? null,
+    ...(await freeAddress(tx, draft.project, network)),
+  };
+  await store.insertInstance(tx, instance, app.services.now());
+  return instance;
+}
+
+/** The lowest number that is free in a project's network; the caller holds its quota's row. Errors: conflict. */
+export async function freeAddress(
+  tx: Trx,
+  project: ProjectId,
+  network: { subnet4: string; subnet6: string },
+): Promise<Pick<store.NewInstance, 'hostNumber' | 'address4' | 'address6'>> {
+  const used = await store.usedHostNumbers(tx, project);
   let hostNumber = HOST_NUMBER_MIN;
   while (used.has(hostNumber)) hostNumber++;
   if (hostNumber > HOST_NUMBER_MAX) {
@@ -214,17 +231,11 @@ export async function reserveInstance(
       "The project's network has no free address left. Remove archived or failed instances for good.",
     );
   }
-  const host = await findHostByName(tx, app.config.hostName);
-  const instance: store.NewInstance = {
-    ...draft,
-    id: app.ids.make('ins'),
-    host: host?.id ?? null,
+  return {
     hostNumber,
     address4: address4(parseCidr4(network.subnet4), hostNumber),
     address6: network.subnet6.replace(/::\/64$/, `::${hostNumber.toString(16)}`),
   };
-  await store.insertInstance(tx, instance, app.services.now());
-  return instance;
 }
 
 const SUGGESTIONS_MAX = 50;

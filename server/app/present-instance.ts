@@ -25,6 +25,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   snapshot: 'instance.snapshot',
   rollback: 'instance.rollback',
   clone: 'instance.create',
+  transfer: 'instance.archive',
   archive: 'instance.archive',
   restore: 'instance.archive',
   purge: 'instance.purge',
@@ -32,6 +33,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   terminal: 'instance.terminal',
   logs: 'instance.logs',
   route: 'route.create',
+  share: 'grant.update',
 };
 
 const HTTPS_PORT = 443;

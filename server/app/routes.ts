@@ -7,10 +7,11 @@ import type { InstanceId, ProjectId, RouteId } from '#domain/ids.ts';
 import { instanceAbility, ROUTES_PER_INSTANCE_MAX } from '#domain/instances.ts';
 import { noUse } from '#domain/quotas.ts';
 import { record } from '#server/store/audit.ts';
-import { transact } from '#server/store/database.ts';
+import { type Trx, transact } from '#server/store/database.ts';
 import { lockInstance } from '#server/store/instances.ts';
 import { releaseQuota, reserveQuota } from '#server/store/quotas.ts';
 import * as store from '#server/store/routes.ts';
+import { isMoving } from '#server/store/transfers.ts';
 import { routeHostnameProblem } from '#server/workflows/hostnames.ts';
 import { roleAbility } from './abilities.ts';
 import { authorize } from './authorize.ts';
@@ -76,6 +77,7 @@ export async function createRoute(app: AppContext, caller: Caller, id: InstanceI
     if (instance === null) throw notFound('instance');
     const able = instanceAbility('route', instance.kind, { ...instance, busyWith: null });
     if (able !== true) throw new BerthError('state_conflict', able);
+    await requireSettled(tx, instance.id);
     if ((await store.countRoutes(tx, instance.id)) >= ROUTES_PER_INSTANCE_MAX) {
       throw new BerthError('quota_exceeded', `An instance has at most ${ROUTES_PER_INSTANCE_MAX} routes.`);
     }
@@ -151,6 +153,8 @@ export async function deleteRoute(app: AppContext, caller: Caller, id: RouteId):
     if (route.primary) {
       throw new BerthError('state_conflict', 'This address follows the name of the instance. Rename the instance.');
     }
+    await lockInstance(tx, route.instance);
+    await requireSettled(tx, route.instance);
     if (!(await store.deleteRoute(tx, route))) throw notFound('route');
     await releaseQuota(tx, route.project, { ...noUse, routes: 1 });
     await record(tx, proof.actor, {
@@ -168,6 +172,13 @@ export async function deleteRoute(app: AppContext, caller: Caller, id: RouteId):
       },
     });
   });
+}
+
+/** Errors: state_conflict while the instance is on its way to another project. */
+async function requireSettled(tx: Trx, instance: InstanceId): Promise<void> {
+  if (await isMoving(tx, instance)) {
+    throw new BerthError('state_conflict', 'It is moving to another project. Change its routes when it is there.');
+  }
 }
 
 async function shown(app: AppContext, id: RouteId, role: Role | null): Promise<Route> {

@@ -208,6 +208,14 @@ describe('I2: who may make and speak for a service account', () => {
       404,
       'not_found',
     ]);
+    const owner = { ...at(), user: tenant.owner.userId ?? '' };
+    const tooMuch = [409, 'state_conflict'];
+    const second = await person('owner');
+    expect(await answer(client.try(api.membersUpdate, { params: owner, body: { role: 'viewer' } }))).toEqual(tooMuch);
+    expect(await answer(client.try(api.membersRemove, { params: owner }))).toEqual(tooMuch);
+    const viewer = { ...at(), user: (await person('viewer')).userId ?? '' };
+    expect(await answer(client.try(api.membersUpdate, { params: viewer, body: { role: 'owner' } }))).toEqual(tooMuch);
+    await tenant.owner.call(api.membersRemove, { params: { ...at(), user: second.userId ?? '' } });
     const other = await makeAccount();
     expect(await answer(tenant.owner.try(api.groupMembersAdd, { params: { ...inGroup, user: other.id } }))).toEqual([
       409,

@@ -24,7 +24,14 @@ function presentEntry(entry: PresentedEntry) {
 export function registerEntries(http: Http, app: AppContext): void {
   http.register(api.organizationsList, async ({ caller, query }) => {
     const { items, nextCursor } = await listAllOrganizations(app, caller, query);
-    return { items: items.map((each) => ({ ...each, createdAt: iso(each.createdAt) })), nextCursor };
+    return {
+      items: items.map(({ entry, ...each }) => ({
+        ...each,
+        createdAt: iso(each.createdAt),
+        entry: entry === null ? null : { ...entry, expiresAt: iso(entry.expiresAt) },
+      })),
+      nextCursor,
+    };
   });
   http.register(api.entriesList, async ({ caller, params }) => ({
     items: (await listOrganizationEntries(app, caller, params.organization)).map(presentEntry),

@@ -1,9 +1,26 @@
 /** Endpoints of app permissions. */
 import { api } from '#contract/api.ts';
 import type { AppContext } from '#server/app/context.ts';
-import { changeGrants, listOrganizationApps, listOrganizationGrants, listOwnApps } from '#server/app/grants.ts';
+import {
+  changeGrants,
+  listOrganizationApps,
+  listOrganizationGrants,
+  listOwnApps,
+  type PresentedAccess,
+  readInstanceAccess,
+  setInstanceAccess,
+} from '#server/app/grants.ts';
 import { iso } from './present.ts';
 import type { Http } from './server.ts';
+
+function presentAccess({ grants, roles, entries, can }: PresentedAccess) {
+  return {
+    grants: grants.map((grant) => ({ ...grant, createdAt: iso(grant.createdAt) })),
+    roles,
+    entries: entries.map((entry) => ({ ...entry, expiresAt: iso(entry.expiresAt) })),
+    can,
+  };
+}
 
 export function registerGrants(http: Http, app: AppContext): void {
   http.register(api.ownApps, async ({ caller }) => ({ items: await listOwnApps(app, caller) }));
@@ -17,4 +34,16 @@ export function registerGrants(http: Http, app: AppContext): void {
   http.register(api.grantsChange, async ({ caller, params, body }) => ({
     changed: await changeGrants(app, caller, params.organization, body.changes),
   }));
+  http.register(api.instanceAccessGet, async ({ caller, params }) =>
+    presentAccess(await readInstanceAccess(app, caller, params.instance)),
+  );
+  http.register(api.instanceAccessSet, async ({ caller, params, body }) =>
+    presentAccess(
+      await setInstanceAccess(app, caller, {
+        app: params.instance,
+        subject: params.subject,
+        permissions: body.permissions,
+      }),
+    ),
+  );
 }

@@ -38,9 +38,13 @@ export function presentPerson(person: PersonCaller) {
   return presentUser({ ...person, id: person.userId });
 }
 
+/** Where somebody's picture is; another address with every other picture, so that browsers may keep it. */
+export function avatarAddress(userId: string, avatarHash: string | null): string | null {
+  return avatarHash === null ? null : `${api.avatarGet.path.replace(':user', userId)}?v=${avatarHash}`;
+}
+
 export function presentPreferences(userId: string, { language, timeZone, theme, avatarHash }: Preferences) {
-  const avatar = avatarHash === null ? null : `${api.avatarGet.path.replace(':user', userId)}?v=${avatarHash}`;
-  return { language, timeZone, theme, avatar };
+  return { language, timeZone, theme, avatar: avatarAddress(userId, avatarHash) };
 }
 
 export function presentWhoami({ person, preferences, memberships, projects }: Whoami) {
@@ -54,7 +58,13 @@ export function presentWhoami({ person, preferences, memberships, projects }: Wh
       ...rest,
       entry: entry === null ? null : { ...entry, expiresAt: iso(entry.expiresAt) },
     })),
-    projects: projects.map(({ id, name, title, organization }) => ({ id, name, title, organization })),
+    projects: projects.map(({ id, name, title, organization, role }) => ({
+      id,
+      name,
+      title,
+      organization,
+      role: role ?? 'guest',
+    })),
   };
 }
 

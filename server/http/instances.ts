@@ -3,6 +3,7 @@ import { api } from '#contract/api.ts';
 import type { AppContext } from '#server/app/context.ts';
 import * as actions from '#server/app/instance-actions.ts';
 import { listContainers, readLogs } from '#server/app/instance-insight.ts';
+import { transferInstance } from '#server/app/instance-transfer.ts';
 import {
   checkInstanceName,
   createInstance,
@@ -40,6 +41,9 @@ export function registerInstances(http: Http, app: AppContext): void {
   );
   http.register(api.instancesClone, async ({ caller, params, body, idempotencyKey }) =>
     actions.cloneInstance(app, { caller, instance: params.instance, idempotencyKey }, body),
+  );
+  http.register(api.instancesTransfer, async ({ caller, params, body, idempotencyKey }) =>
+    transferInstance(app, { caller, instance: params.instance, idempotencyKey }, body.project),
   );
   http.register(api.instancesArchive, async ({ caller, params, idempotencyKey }) =>
     actions.archiveInstance(app, { caller, instance: params.instance, idempotencyKey }),

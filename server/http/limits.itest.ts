@@ -236,6 +236,22 @@ describe('I7: calls', () => {
     expect(found.slice(0, 20)).not.toContain(429);
     expect(found.slice(20)).toEqual([429, 429, 429]);
   });
+
+  it('a service account has one limit for all its tokens, apart from whoever made it', async () => {
+    const params = { organization: home.organization };
+    const account = await home.owner.call(api.serviceAccountsCreate, { params, body: { name: 'robot' } });
+    const tokens: TestClient[] = [];
+    for (const name of ['one', 'two']) {
+      const call = { params: { ...params, account: account.id }, body: { name } };
+      const client = at(one, '203.0.113.6');
+      client.token = (await home.owner.call(api.serviceTokensCreate, call)).secret;
+      tokens.push(client);
+    }
+    const found = await statuses(104, (index) => (tokens[index % 2] as TestClient).try(api.whoami));
+    expect(found.filter((status) => status === 200)).toHaveLength(100);
+    expect(found.slice(100)).toEqual([429, 429, 429, 429]);
+    expect((await at(one, '203.0.113.6', home.owner.cookie).try(api.whoami)).statusCode).toBe(200);
+  });
 });
 
 describe('I7: administrators change limits while Berth runs', () => {

@@ -14,13 +14,20 @@ import {
   updateMember,
   withdrawInvitation,
 } from '#server/app/members.ts';
-import { presentWhoami } from './identity.ts';
+import { avatarAddress, presentWhoami } from './identity.ts';
 import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';
 
 function presentMember(member: PresentedMember) {
   const { user, role, secondFactor, can } = member;
-  return { user, role, joinedAt: iso(member.joinedAt), secondFactor, can };
+  const { avatarHash, ...shown } = user;
+  return {
+    user: { ...shown, avatar: avatarAddress(user.id, avatarHash) },
+    role,
+    joinedAt: iso(member.joinedAt),
+    secondFactor,
+    can,
+  };
 }
 
 function presentInvitation(invitation: {

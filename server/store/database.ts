@@ -540,6 +540,17 @@ export type Tables = {
     created_by: UserId;
     created_at: Stamp;
   };
+  instance_transfer: {
+    instance_id: InstanceId;
+    operation_id: OperationId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    name: string;
+    host_number: number;
+    address4: string;
+    address6: string;
+    created_at: Stamp;
+  };
   route: {
     id: RouteId;
     organization_id: OrganizationId;

@@ -1,10 +1,10 @@
 /** The registry of app permissions: who may use which app (person or group x instance), and the apps a person may open. */
 import { sql } from 'kysely';
-import type { GrantPermission, Role } from '#domain/authz.ts';
+import { type GrantPermission, type Role, roles } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import type { GrantId, GroupId, InstanceId, OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
-import type { OrganizationProof } from './authorized.ts';
+import type { InstanceProof, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { tellMembers } from './groups.ts';
 import { grantsHeld, rolesHeld } from './held.ts';
@@ -88,25 +88,35 @@ export async function listApps(
   return { items, nextCursor: cut.nextCursor };
 }
 
-/** Locks the organization's registry against other changes; the names of those of `apps` that belong to it, and its size. */
+/** May change every grant of an organization, or those on one instance. */
+type GrantProof = OrganizationProof<'grant.update'> | InstanceProof<'grant.update'>;
+
+/** Nobody else changes grants of the organization until the transaction ends. */
+export async function lockRegistry(trx: Trx, organization: OrganizationId): Promise<void> {
+  await trx.selectFrom('organization').select('id').where('id', '=', organization).forUpdate().execute();
+}
+
+/** Locks the organization's registry against other changes; those of `apps` that belong to it, and the registry's size. */
 export async function lockGrants(
   trx: Trx,
-  proof: OrganizationProof<'grant.update'>,
+  proof: GrantProof,
   apps: readonly InstanceId[],
-): Promise<{ names: Map<InstanceId, string>; count: number }> {
-  await trx.selectFrom('organization').select('id').where('id', '=', proof.id).forUpdate().execute();
+): Promise<{ known: Map<InstanceId, { name: string; project: ProjectId }>; count: number }> {
+  const { organization } = proof;
+  await lockRegistry(trx, organization);
   const rows = await trx
     .selectFrom('instance')
-    .select(['id', 'name'])
-    .where('organization_id', '=', proof.id)
+    .select(['id', 'name', 'project_id'])
+    .where('organization_id', '=', organization)
+    .$if(proof.kind === 'instance', (query) => query.where('id', '=', proof.id as InstanceId))
     .where('id', 'in', apps)
     .execute();
   const { count } = await trx
     .selectFrom('app_grant')
     .select((eb) => eb.fn.countAll<number>().as('count'))
-    .where('organization_id', '=', proof.id)
+    .where('organization_id', '=', organization)
     .executeTakeFirstOrThrow();
-  return { names: new Map(rows.map((row) => [row.id, row.name])), count };
+  return { known: new Map(rows.map((row) => [row.id, { name: row.name, project: row.project_id }])), count };
 }
 
 /** Names (e-mail address, title of a group) of those of `subjects` that belong to the organization. */
@@ -128,13 +138,13 @@ export async function subjectNames(
 /** Sets what `subject` may do with `app` (nothing: takes the grant away) and answers what it was before. */
 export async function setGrant(
   trx: Trx,
-  proof: OrganizationProof<'grant.update'>,
+  proof: GrantProof,
   grant: { id: GrantId; app: InstanceId; subject: UserId | GroupId; permissions: readonly GrantPermission[] },
 ): Promise<GrantPermission[]> {
   const user = grant.subject.startsWith('usr_') ? (grant.subject as UserId) : null;
   const old = await trx
     .deleteFrom('app_grant')
-    .where('organization_id', '=', proof.id)
+    .where('organization_id', '=', proof.organization)
     .where('app', '=', grant.app)
     .where('subject', '=', grant.subject)
     .returning('permissions')
@@ -144,7 +154,7 @@ export async function setGrant(
       .insertInto('app_grant')
       .values({
         id: grant.id,
-        organization_id: proof.id,
+        organization_id: proof.organization,
         app: grant.app,
         user_id: user,
         group_id: user === null ? (grant.subject as GroupId) : null,
@@ -209,4 +219,89 @@ export async function listOwnApps(db: Db, person: PersonCaller): Promise<OwnApp[
     roles: row.roles,
     permissions: row.permissions,
   }));
+}
+
+export type AppGrant = Omit<Grant, 'app'> & { kind: 'person' | 'group'; name: string; email: string | null };
+
+/** Everything granted on one instance, groups before people, by name. */
+export async function listGrantsOn(db: Db, proof: InstanceProof<'grant.read' | 'grant.update'>): Promise<AppGrant[]> {
+  const rows = await db
+    .selectFrom('app_grant as a')
+    .innerJoin('app_user as giver', 'giver.id', 'a.granted_by')
+    .leftJoin('app_user as u', 'u.id', 'a.user_id')
+    .leftJoin('user_group as g', 'g.id', 'a.group_id')
+    .select(['a.id', 'a.subject', 'a.permissions', 'a.created_at', 'giver.email as granted_by'])
+    .select(['u.name', 'u.email', 'g.title'])
+    .where('a.organization_id', '=', proof.organization)
+    .where('a.instance_id', '=', proof.id)
+    .orderBy((eb) => eb('a.group_id', 'is', null))
+    .orderBy((eb) => eb.fn.coalesce('g.title', 'u.name'))
+    .orderBy('a.id')
+    .limit(GRANTS_PER_ORGANIZATION_MAX)
+    .execute();
+  return rows.map((row) => ({
+    id: row.id,
+    subject: row.subject,
+    kind: row.title === null ? 'person' : 'group',
+    name: row.title ?? row.name ?? '',
+    email: row.email,
+    permissions: row.permissions,
+    grantedBy: row.granted_by,
+    createdAt: row.created_at,
+  }));
+}
+
+export type RoleHolders = {
+  role: Role;
+  place: 'organization' | 'project';
+  people: number;
+  shown: { name: string; email: string }[];
+};
+
+/** Everybody once, under the highest role they hold where the instance is, and where they hold it; highest first. */
+export async function listRoleHolders(
+  db: Db,
+  proof: InstanceProof<'grant.read' | 'grant.update'>,
+  shownMax: number,
+): Promise<RoleHolders[]> {
+  const { organization, project } = proof;
+  const order = sql`array_position(${[...roles]}::text[], held.role)`;
+  const { rows } = await sql<RoleHolders>`
+    with held as (
+      select m.user_id, m.role, 'organization' as place from membership m where m.organization_id = ${organization}
+      union all
+      select gm.user_id, g.role, 'organization' from user_group g join user_group_member gm on gm.group_id = g.id
+       where g.organization_id = ${organization} and g.role is not null
+      union all
+      select coalesce(r.user_id, gm.user_id), r.role, 'project' from project_role r
+        left join user_group_member gm on gm.group_id = r.group_id
+       where r.project_id = ${project} and (r.user_id is not null or gm.user_id is not null)
+    ), highest as (
+      select distinct on (held.user_id) held.user_id, held.role, held.place, ${order} as rank
+        from held order by held.user_id, ${order}, held.place
+    )
+    select h.role, h.place, count(*)::int as people,
+           to_jsonb((array_agg(jsonb_build_object('name', u.name, 'email', u.email) order by u.name, u.id))[1:${sql.lit(shownMax)}]) as shown
+      from highest h join app_user u on u.id = h.user_id
+     group by h.role, h.place, h.rank order by h.rank, h.place`.execute(db);
+  return rows;
+}
+
+/** Administrators of the installation who are inside the instance's organization. */
+export async function listOpenEntries(
+  db: Db,
+  proof: InstanceProof<'grant.read' | 'grant.update'>,
+  now: Date,
+): Promise<{ name: string; email: string; expiresAt: Date }[]> {
+  const rows = await db
+    .selectFrom('tenant_entry as e')
+    .innerJoin('app_user as u', 'u.id', 'e.user_id')
+    .select(['u.name', 'u.email', 'e.expires_at'])
+    .where('e.organization_id', '=', proof.organization)
+    .where('e.ended_at', 'is', null)
+    .where('e.expires_at', '>', now)
+    .where('u.platform_admin', '=', true)
+    .orderBy('e.id')
+    .execute();
+  return rows.map((row) => ({ name: row.name, email: row.email, expiresAt: row.expires_at }));
 }

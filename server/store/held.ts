@@ -4,7 +4,9 @@
  */
 import { type RawBuilder, sql } from 'kysely';
 import { ENTRY_ROLE, type GrantPermission, highestRole, type Role } from '#domain/authz.ts';
-import type { UserId } from '#domain/ids.ts';
+import type { PersonCaller } from '#domain/caller.ts';
+import type { OrganizationId, UserId } from '#domain/ids.ts';
+import { serviceRole } from '#domain/service-accounts.ts';
 import type { Db } from './database.ts';
 
 /** The groups of a person, for `in (...)`. */
@@ -36,6 +38,18 @@ export function rolesHeld(
        where entry.organization_id = ${organization} and entry.user_id = ${user} and enterer.platform_admin
          and entry.ended_at is null and entry.expires_at > now()
     ) held)`;
+}
+
+/** The role that counts in the whole organization, as it is now: for looking again inside a transaction. */
+export async function roleNow(
+  db: Db,
+  actor: Pick<PersonCaller, 'userId' | 'serviceOf'>,
+  organization: OrganizationId,
+): Promise<Role | null> {
+  const { rows } = await sql<{ roles: Role[] | null }>`
+    select ${rolesHeld(actor.userId, sql`${organization}`, sql`null`)} as roles`.execute(db);
+  const roles = rows[0]?.roles ?? [];
+  return actor.serviceOf === null ? highestRole(roles) : serviceRole(roles);
 }
 
 /** What is granted to a person on some one instance of a project; null when nothing is on any. Stops at the first. */

@@ -175,13 +175,18 @@ export async function deleteInstanceRow(tx: Trx, instance: InstanceRecord): Prom
   await instanceHint(tx, { ...instance, version: instance.version + 1 });
 }
 
-/** Host numbers of a project that are in use, archived and failed ones included. */
+/** Host numbers of a project that are in use, by archived and failed ones and those on their way here too. */
 export async function usedHostNumbers(db: Db, project: ProjectId): Promise<Set<number>> {
-  const rows = await db.selectFrom('instance').select('host_number').where('project_id', '=', project).execute();
+  const rows = await db
+    .selectFrom('instance')
+    .select('host_number')
+    .where('project_id', '=', project)
+    .unionAll(db.selectFrom('instance_transfer').select('host_number').where('project_id', '=', project))
+    .execute();
   return new Set(rows.map((row) => row.host_number));
 }
 
-/** True when a living instance of the project has this name. */
+/** True when a living instance of the project, or one on its way there, has this name. */
 export async function instanceNameTaken(db: Db, project: ProjectId, name: string): Promise<boolean> {
   const row = await db
     .selectFrom('instance')
@@ -189,6 +194,13 @@ export async function instanceNameTaken(db: Db, project: ProjectId, name: string
     .where('project_id', '=', project)
     .where('name', '=', name)
     .where('phase', 'not in', ['archived', 'purging', 'failed'])
+    .unionAll(
+      db
+        .selectFrom('instance_transfer')
+        .select('instance_id as id')
+        .where('project_id', '=', project)
+        .where('name', '=', name),
+    )
     .executeTakeFirst();
   return row !== undefined;
 }

@@ -5,7 +5,7 @@ import type { EntryId, InvitationId, OrganizationId, UserId } from '#domain/ids.
 import { serviceRole } from '#domain/service-accounts.ts';
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
-import { rolesHeld } from './held.ts';
+import { roleNow, rolesHeld } from './held.ts';
 import { emit } from './outbox.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 import { askToRenewSessions } from './sessions.ts';
@@ -19,7 +19,7 @@ export type Membership = {
   entry: { id: EntryId; reason: string; expiresAt: Date } | null;
 };
 export type Member = {
-  user: { id: UserId; email: string; name: string };
+  user: { id: UserId; email: string; name: string; avatarHash: string | null };
   role: Role;
   joinedAt: Date;
   secondFactor: boolean;
@@ -64,7 +64,8 @@ const memberQuery = (db: Db) =>
   db
     .selectFrom('membership as m')
     .innerJoin('app_user as u', 'u.id', 'm.user_id')
-    .select(['u.id', 'u.email', 'u.name', 'u.second_factor', 'm.role', 'm.joined_at'])
+    .leftJoin('profile as p', 'p.user_id', 'u.id')
+    .select(['u.id', 'u.email', 'u.name', 'u.second_factor', 'm.role', 'm.joined_at', 'p.avatar_hash'])
     .where('u.service_of', 'is', null);
 
 function rowToMember(row: {
@@ -74,9 +75,10 @@ function rowToMember(row: {
   role: Role;
   joined_at: Date;
   second_factor: boolean;
+  avatar_hash: string | null;
 }): Member {
   return {
-    user: { id: row.id, email: row.email, name: row.name },
+    user: { id: row.id, email: row.email, name: row.name, avatarHash: row.avatar_hash },
     role: row.role,
     joinedAt: row.joined_at,
     secondFactor: row.second_factor,
@@ -124,10 +126,8 @@ export async function lockMember(
     .where('organization_id', '=', proof.organization)
     .where('role', '=', 'owner')
     .executeTakeFirstOrThrow();
-  const actor = proof.actor.kind === 'person' ? proof.actor.userId : null;
-  const { rows } = await sql<{ roles: Role[] | null }>`
-    select ${rolesHeld(actor, sql`${proof.organization}`, sql`null`)} as roles`.execute(trx);
-  return { member: rowToMember(row), actorRole: highestRole(rows[0]?.roles ?? []), owners };
+  const actorRole = proof.actor.kind === 'person' ? await roleNow(trx, proof.actor, proof.organization) : null;
+  return { member: rowToMember(row), actorRole, owners };
 }
 
 export async function updateMemberRole(trx: Trx, proof: MemberProof<'member.update'>, role: Role): Promise<void> {

@@ -4,7 +4,7 @@ import { formatCidr4, nextSubnet4, parseCidr4, type Subnet4, subnet6 } from '#do
 import { type Action, type GrantPermission, highestRole, holdingMay, type Role } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { notFound } from '#domain/errors.ts';
-import type { OrganizationId, ProjectId } from '#domain/ids.ts';
+import type { EntryId, OrganizationId, ProjectId } from '#domain/ids.ts';
 import { defaultOrganizationQuota, defaultQuota } from '#domain/quotas.ts';
 import type { Authorized, OrganizationProof, ProjectProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
@@ -107,12 +107,19 @@ export async function deleteOrganization(
   await emit(trx, ...[...people].map((ref) => ({ kind: 'member' as const, ref, organizationId: id })));
 }
 
-export type OrganizationSummary = Organization & { members: number; projects: number; instances: number };
+export type OrganizationSummary = Organization & {
+  members: number;
+  projects: number;
+  instances: number;
+  use: { cpus: number; memoryBytes: number; diskBytes: number };
+  /** The open one of who asks. */
+  entry: { id: EntryId; reason: string; expiresAt: Date } | null;
+};
 
 /** All of them, by name, with how much is in them and nothing of what. */
 export async function listOrganizations(
   db: Db,
-  _proof: Authorized<'platform', 'platform.organization.read'>,
+  proof: Authorized<'platform', 'platform.organization.read'>,
   page: { cursor?: string | undefined; limit: number; search?: string | undefined },
 ): Promise<{ items: OrganizationSummary[]; nextCursor: string | null }> {
   const after = decodeTextCursor(page.cursor, /^[a-z0-9-]{1,100}$/);
@@ -123,7 +130,16 @@ export async function listOrganizations(
     sql<number>`(select count(*) from ${sql.table(table)} c where c.organization_id = o.id)`;
   const rows = await db
     .selectFrom('organization as o')
-    .select(['o.id', 'o.name', 'o.title', 'o.created_at'])
+    .leftJoin('organization_quota as q', 'q.organization_id', 'o.id')
+    .leftJoin('tenant_entry as e', (join) =>
+      join
+        .onRef('e.organization_id', '=', 'o.id')
+        .on('e.user_id', '=', proof.person.userId)
+        .on('e.ended_at', 'is', null)
+        .on('e.expires_at', '>', sql<Date>`now()`),
+    )
+    .select(['o.id', 'o.name', 'o.title', 'o.created_at', 'q.used_cpus', 'q.used_memory_bytes', 'q.used_disk_bytes'])
+    .select(['e.id as entry', 'e.reason', 'e.expires_at'])
     .select([people.as('members'), count('project').as('projects'), count('instance').as('instances')])
     .where('o.deleted_at', 'is', null)
     .$if(page.search !== undefined, (query) =>
@@ -139,6 +155,15 @@ export async function listOrganizations(
     members: row.members,
     projects: row.projects,
     instances: row.instances,
+    use: {
+      cpus: row.used_cpus ?? 0,
+      memoryBytes: row.used_memory_bytes ?? 0,
+      diskBytes: row.used_disk_bytes ?? 0,
+    },
+    entry:
+      row.entry === null || row.reason === null || row.expires_at === null
+        ? null
+        : { id: row.entry, reason: row.reason, expiresAt: row.expires_at },
   }));
   return { items, nextCursor: cut.nextCursor };
 }
@@ -163,7 +188,7 @@ export async function listProjects(db: Db, proof: OrganizationProof<'organizatio
 export const OWN_PROJECTS_MAX = 1_000;
 
 /** Projects that the person may look into, or open something in, wherever they are. */
-export async function listOwnProjects(db: Db, { userId }: Pick<PersonCaller, 'userId'>): Promise<Project[]> {
+export async function listOwnProjects(db: Db, { userId }: Pick<PersonCaller, 'userId'>): Promise<ProjectWithRole[]> {
   const { rows } = await sql<ProjectRow & { roles: Role[] | null; permissions: GrantPermission[] | null }>`
     select p.id, p.organization_id, p.name, p.title, p.created_at,
            ${rolesHeld(userId, sql`p.organization_id`, sql`p.id`)} as roles,
@@ -175,7 +200,7 @@ export async function listOwnProjects(db: Db, { userId }: Pick<PersonCaller, 'us
      order by p.name, p.id limit ${OWN_PROJECTS_MAX}`.execute(db);
   const mayEnter = (row: (typeof rows)[number]) =>
     row.permissions !== null || holdingMay({ role: highestRole(row.roles ?? []), permissions: [] }, 'project.read');
-  return rows.filter(mayEnter).map(rowToProject);
+  return rows.filter(mayEnter).map((row) => ({ ...rowToProject(row), role: highestRole(row.roles ?? []) }));
 }
 
 export async function getProject(db: Db, proof: ProjectProof<Action>): Promise<Project> {
@@ -203,7 +228,7 @@ export async function updateProject(
   return rowToProject(row);
 }
 
-/** Locks the project so that nothing is created in it, and counts its instances; null when it is gone meanwhile. */
+/** Locks the project so that nothing is created in it, and counts its instances, with those on their way there; null when it is gone meanwhile. */
 export async function lockProject(
   trx: Trx,
   proof: ProjectProof<'project.delete'>,
@@ -220,7 +245,12 @@ export async function lockProject(
     .select((eb) => eb.fn.countAll<number>().as('count'))
     .where('project_id', '=', proof.id)
     .executeTakeFirstOrThrow();
-  return { ...rowToProject(row), instances: count };
+  const { arriving } = await trx
+    .selectFrom('instance_transfer')
+    .select((eb) => eb.fn.countAll<number>().as('arriving'))
+    .where('project_id', '=', proof.id)
+    .executeTakeFirstOrThrow();
+  return { ...rowToProject(row), instances: count + arriving };
 }
 
 export async function deleteProject(trx: Trx, proof: ProjectProof<'project.delete'>): Promise<void> {

@@ -2,7 +2,8 @@
  * Quota is counted in one row per project and one per organization. Reserving is one statement with two conditional
  * UPDATEs, the project's first: PostgreSQL locks the rows, so however many creates race, both limits hold. What counts
  * when: `creating` and `ready` instances count fully; archived ones (and those being purged) keep only their disk;
- * failed ones nothing. Primary routes do not count.
+ * failed ones nothing. Primary routes do not count. An instance that moves to another project counts in both until it is
+ * there, in its organization once when it does not leave it.
  */
 import { type RawBuilder, sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
@@ -53,12 +54,16 @@ function limitColumns(limit: Quota): Record<string, number> {
 
 type Touched = { project: OrganizationId | null; organization: OrganizationId | null };
 
+/** Whether the organization counts too; not for what moves between two of its projects. */
+type Reach = 'organization' | 'project';
+
 /** Adds `use` to the project's row and its organization's, where `fits` allows; answers which of them were changed. */
 async function add(
   tx: Trx,
   project: ProjectId,
   value: (alias: 'q' | 'o', resource: QuotaResource) => RawBuilder<unknown>,
   fits: (alias: 'q' | 'o') => RawBuilder<unknown>,
+  reach: Reach,
 ): Promise<Touched> {
   // The second update reads the result of the first: the project's row is always locked before the organization's.
   const { rows } = await sql<Touched>`
@@ -68,14 +73,19 @@ async function add(
       returning r.organization_id),
     o as (
       update organization_quota o set ${assignments((resource) => value('o', resource))}
-        from p where o.organization_id = p.organization_id and ${fits('o')}
+        from p where o.organization_id = p.organization_id and ${reach === 'organization'}::boolean and ${fits('o')}
       returning o.organization_id)
     select (select organization_id from p) as project, (select organization_id from o) as organization`.execute(tx);
   return rows[0] ?? { project: null, organization: null };
 }
 
 /** Takes `use` from the quotas of project and organization. Errors: quota_exceeded, naming whose and what is short. */
-export async function reserveQuota(tx: Trx, project: ProjectId, use: Quota): Promise<void> {
+export async function reserveQuota(
+  tx: Trx,
+  project: ProjectId,
+  use: Quota,
+  reach: Reach = 'organization',
+): Promise<void> {
   const touched = await add(
     tx,
     project,
@@ -89,9 +99,10 @@ export async function reserveQuota(tx: Trx, project: ProjectId, use: Quota): Pro
         }),
         sql` and `,
       ),
+    reach,
   );
-  if (touched.project !== null && touched.organization !== null) {
-    await quotaHint(tx, touched.organization, project);
+  if (touched.project !== null && (touched.organization !== null || reach === 'project')) {
+    await quotaHint(tx, touched.project, project);
     return;
   }
   throw await exceeded(tx, project, use, touched.project === null ? 'project' : 'organization');
@@ -120,13 +131,19 @@ async function exceeded(tx: Trx, project: ProjectId, use: Quota, whose: 'project
 }
 
 /** Gives back; never below zero (the auditor reports what did not add up). */
-export async function releaseQuota(tx: Trx, project: ProjectId, use: Quota): Promise<void> {
-  const { organization } = await add(
+export async function releaseQuota(
+  tx: Trx,
+  project: ProjectId,
+  use: Quota,
+  reach: Reach = 'organization',
+): Promise<void> {
+  const { project: organization } = await add(
     tx,
     project,
     (alias, resource) =>
       sql`greatest(0, ${sql.ref(`${alias}.${column('used', resource)}`)} - ${use[resource]}::bigint)`,
     () => sql`true`,
+    reach,
   );
   if (organization !== null) await quotaHint(tx, organization, project);
 }
@@ -246,7 +263,9 @@ export async function recountQuotas(db: Db): Promise<QuotaCorrection[]> {
     const organizations = await sql<Row>`select * from organization_quota order by organization_id for update`.execute(
       tx,
     );
-    const counted = await countUse(tx);
+    const counted = await countUse(tx, sql`true`);
+    // What moves between two projects of one organization counts in both projects, once in the organization.
+    const once = await countUse(tx, sql`t.organization_id <> i.organization_id`);
     const corrections: QuotaCorrection[] = [];
     const sums = new Map<string, Quota>();
     const correct = async (row: Row, project: ProjectId | null, after: Quota): Promise<void> => {
@@ -266,9 +285,10 @@ export async function recountQuotas(db: Db): Promise<QuotaCorrection[]> {
       const real = figures(counted.get(project) ?? {}, '');
       const organization = String(row['organization_id']);
       const sum = sums.get(organization);
+      const share = figures(once.get(project) ?? {}, '');
       sums.set(
         organization,
-        mapQuota((resource) => (sum?.[resource] ?? 0) + real[resource]),
+        mapQuota((resource) => (sum?.[resource] ?? 0) + share[resource]),
       );
       await correct(row, project, real);
     }
@@ -279,9 +299,14 @@ export async function recountQuotas(db: Db): Promise<QuotaCorrection[]> {
   });
 }
 
-/** What is really there, per project. */
-async function countUse(tx: Trx): Promise<Map<string, Row>> {
+/** What is really there, per project, with those of the instances on their way there that `arriving` (i, t) selects. */
+async function countUse(tx: Trx, arriving: RawBuilder<unknown>): Promise<Map<string, Row>> {
   const { rows } = await sql<Row>`
+    with place as (
+      select id as instance_id, project_id from instance
+      union all
+      select t.instance_id, t.project_id from instance_transfer t join instance i on i.id = t.instance_id
+       where ${arriving})
     select q.project_id,
            coalesce(i.instances, 0) as instances, coalesce(i.desktops, 0) as desktops,
            coalesce(i.servers, 0) as servers, coalesce(i.cpus, 0) as cpus,
@@ -289,7 +314,7 @@ async function countUse(tx: Trx): Promise<Map<string, Row>> {
            coalesce(r.routes, 0) as routes, coalesce(s.snapshots, 0) as snapshots
       from quota q
       left join (
-        select project_id,
+        select place.project_id,
                count(*) filter (where phase in ('creating', 'ready')) as instances,
                count(*) filter (where phase in ('creating', 'ready') and kind = 'desktop') as desktops,
                count(*) filter (where phase in ('creating', 'ready') and kind = 'server') as servers,
@@ -298,11 +323,12 @@ async function countUse(tx: Trx): Promise<Map<string, Row>> {
                sum(disk_bytes) filter (
                  where phase in ('creating', 'ready', 'archived') or (phase = 'purging' and archived_at is not null)
                ) as disk_bytes
-          from instance group by project_id) i on i.project_id = q.project_id
-      left join (select project_id, count(*) as routes from route where not is_primary group by project_id) r
-        on r.project_id = q.project_id
-      left join (select project_id, count(*) as snapshots from snapshot group by project_id) s
-        on s.project_id = q.project_id`.execute(tx);
+          from place join instance on instance.id = place.instance_id group by place.project_id) i
+        on i.project_id = q.project_id
+      left join (select place.project_id, count(*) as routes from place join route using (instance_id)
+        where not is_primary group by place.project_id) r on r.project_id = q.project_id
+      left join (select place.project_id, count(*) as snapshots from place join snapshot using (instance_id)
+        group by place.project_id) s on s.project_id = q.project_id`.execute(tx);
   return new Map(rows.map((row) => [String(row['project_id']), row]));
 }
 

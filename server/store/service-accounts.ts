@@ -5,11 +5,11 @@
 import { type RawBuilder, sql } from 'kysely';
 import { highestRole, type Role, type WorkingRole } from '#domain/authz.ts';
 import type { GroupId, OrganizationId, ProjectId, TokenId, UserId } from '#domain/ids.ts';
-import { SERVICE_TOKENS_MAX, type ServiceRole, serviceHandle, serviceRole } from '#domain/service-accounts.ts';
+import { SERVICE_TOKENS_MAX, type ServiceRole, serviceHandle } from '#domain/service-accounts.ts';
 import { revokeTokens } from './account.ts';
-import type { Actor, Authorized, OrganizationProof } from './authorized.ts';
+import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
-import { rolesHeld } from './held.ts';
+import { roleNow } from './held.ts';
 import { type ApiToken, rowToToken, tokenColumns } from './identity.ts';
 import { emit } from './outbox.ts';
 
@@ -74,15 +74,6 @@ export async function listServiceAccounts(
   return readAccounts(db, sql`u.service_of = ${proof.id}`, now);
 }
 
-/** What the one who acts holds in the whole organization now. */
-async function actorRole(trx: Trx, actor: Actor, organization: OrganizationId): Promise<Role | null> {
-  if (actor.kind !== 'person') return null;
-  const { rows } = await sql<{ roles: Role[] | null }>`
-    select ${rolesHeld(actor.userId, sql`${organization}`, sql`null`)} as roles`.execute(trx);
-  const roles = rows[0]?.roles ?? [];
-  return actor.serviceOf === null ? highestRole(roles) : serviceRole(roles);
-}
-
 /** Locks the organization's memberships; the role of the one who acts as it is now, and how many accounts there are. */
 export async function lockServiceAccounts(
   trx: Trx,
@@ -95,7 +86,7 @@ export async function lockServiceAccounts(
     .where('service_of', '=', proof.id)
     .where('deleted_at', 'is', null)
     .executeTakeFirstOrThrow();
-  return { actorRole: await actorRole(trx, proof.actor, proof.id), count };
+  return { actorRole: await roleNow(trx, proof.person, proof.id), count };
 }
 
 /** The same for one account; null when it is gone meanwhile. */
@@ -110,7 +101,7 @@ export async function lockServiceAccount(
     (select group_id from user_group_member where user_id = ${proof.id}) order by id for share`.execute(trx);
   const [account] = await readAccounts(trx, sql`u.id = ${proof.id} and u.service_of = ${proof.organization}`, now);
   if (account === undefined) return null;
-  return { account, actorRole: await actorRole(trx, proof.actor, proof.organization) };
+  return { account, actorRole: await roleNow(trx, proof.person, proof.organization) };
 }
 
 /** Errors: unique violation of (organization, name). */

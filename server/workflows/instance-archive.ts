@@ -17,7 +17,7 @@ export type ArchiveInput = { desired: DesiredState };
 
 const DAY_MS = 86_400_000;
 
-const stopStep: Step<ArchiveInput> = {
+export const stopStep: Step<ArchiveInput> = {
   name: 'stop',
   title: 'Shut it down',
   async do(context) {

@@ -52,8 +52,8 @@ const routesStep: Step<RestoreInput> = {
 };
 
 /** As it was before: stopped ones stay stopped. */
-const wakeStep: Step<RestoreInput> = {
-  ...(startStep as Step<RestoreInput>),
+export const wakeStep: Step<{ desired: DesiredState }> = {
+  ...(startStep as Step<{ desired: DesiredState }>),
   async do(context) {
     if (context.operation.input.desired === 'stopped') return;
     await startStep.do(context);
@@ -69,8 +69,8 @@ const wakeStep: Step<RestoreInput> = {
   },
 };
 
-const answersStep: Step<RestoreInput> = {
-  ...(healthyStep as Step<RestoreInput>),
+export const answersStep: Step<{ desired: DesiredState }> = {
+  ...(healthyStep as Step<{ desired: DesiredState }>),
   async do(context) {
     if (context.operation.input.desired === 'stopped') return;
     await healthyStep.do(context);

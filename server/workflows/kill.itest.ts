@@ -7,7 +7,14 @@ import { api } from '#contract/api.ts';
 import type { Operation } from '#contract/operations.ts';
 import { KillableInstallation, type KillableServer } from '#testkit/killable.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { clearAll, disagreements, type InstanceKindOfWork, scenarios, type World } from '#testkit/scenarios.ts';
+import {
+  clearAll,
+  disagreements,
+  type InstanceKindOfWork,
+  otherProject,
+  scenarios,
+  type World,
+} from '#testkit/scenarios.ts';
 import { until } from '#testkit/work.ts';
 import { workflows } from './registry.ts';
 import type { StopAt, StopMoment } from './stop-point.ts';
@@ -22,9 +29,11 @@ beforeAll(async () => {
   installation = new KillableInstallation((await withDatabase()).url);
   server = await installation.start();
   await installation.setUp(server);
+  const call: World['call'] = (route, params, body, query) => server.call(route, params, body, query);
   world = {
     project: installation.project,
-    call: (route, params, body, query) => server.call(route, params, body, query),
+    other: await otherProject(call, installation.organization),
+    call,
     settled: (operation) => server.settled(operation),
     guests: () => installation.guests(),
   };
@@ -54,9 +63,10 @@ async function agreed(): Promise<void> {
   }, 30_000).catch(() => expect(last).toEqual([]));
 }
 
-/** Create at every moment; the others where it matters most: the effect is there, its record is not. */
+/** Create and transfer at every moment; the others where it matters most: the effect is there, its record is not. */
 const points = (Object.keys(scenarios) as InstanceKindOfWork[]).flatMap((kind) => {
-  const moments: StopMoment[] = kind === 'instance.create' ? ['before', 'effect', 'recorded'] : ['effect'];
+  const moments: StopMoment[] =
+    kind === 'instance.create' || kind === 'instance.transfer' ? ['before', 'effect', 'recorded'] : ['effect'];
   return [
     ...workflows[kind].steps.flatMap((step) => moments.map((moment) => ({ kind, step: step.name, moment }))),
     { kind, step: 'finish', moment: 'effect' as const },
@@ -92,6 +102,25 @@ describe('kill -9 while undoing', () => {
       server = await installation.start();
       expect(await outcome()).toMatchObject({ state: 'failed', error: { code: 'timeout' } });
       await agreed();
+      await clearAll(world);
+    },
+    POINT_MS_MAX,
+  );
+
+  it.each(['move', 'stop'])(
+    'I4: a move that fails at its end, killed in the undo of %s: it is back where it was',
+    async (step) => {
+      const prepared = await scenarios['instance.transfer'].prepare(world, `back-${counter++}`);
+      await server.kill();
+      server = await installation.start({ faults: [{ verb: 'health', times: 1_000_000 }] });
+      installation.stopAt({ kind: 'instance.transfer', step, moment: 'undo', action: 'kill' });
+      const outcome = await begun('instance.transfer', prepared);
+      await server.died();
+      server = await installation.start();
+      expect(await outcome()).toMatchObject({ state: 'failed', error: { code: 'timeout' } });
+      await agreed();
+      const here = await server.call(api.instancesGet, { instance: prepared as string });
+      expect(here).toMatchObject({ project: installation.project, observed: 'running', operation: null });
       await clearAll(world);
     },
     POINT_MS_MAX,

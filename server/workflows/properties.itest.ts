@@ -9,7 +9,14 @@ import type { OperationKind } from '#domain/operations.ts';
 import { GIB } from '#domain/sizes.ts';
 import { SimulatedDriver } from '#drivers/simulated/driver.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { clearAll, disagreements, type InstanceKindOfWork, scenarios, type World } from '#testkit/scenarios.ts';
+import {
+  clearAll,
+  disagreements,
+  type InstanceKindOfWork,
+  otherProject,
+  scenarios,
+  type World,
+} from '#testkit/scenarios.ts';
 import { type SetUp, startTestServer, type TestServer } from '#testkit/server.ts';
 import { fastWork, settled, until } from '#testkit/work.ts';
 import { workflows } from './registry.ts';
@@ -55,14 +62,16 @@ beforeAll(async () => {
     params: { project: people.project },
     body: { instances: 200, cpus: 400, memoryBytes: 400 * GIB, diskBytes: 4000 * GIB },
   });
+  const call: World['call'] = (route, params, body, query) =>
+    people.owner.call(route, {
+      params,
+      ...(body === undefined ? {} : { body }),
+      ...(query === undefined ? {} : { query }),
+    });
   world = {
     project: people.project,
-    call: (route, params, body, query) =>
-      people.owner.call(route, {
-        params,
-        ...(body === undefined ? {} : { body }),
-        ...(query === undefined ? {} : { query }),
-      }),
+    other: await otherProject(call, people.organization),
+    call,
     settled: (operation) => settled(people.owner, operation),
     guests: () => driver.behind.guests(),
   };

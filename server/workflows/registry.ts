@@ -15,6 +15,7 @@ import { instancePurge } from './instance-purge.ts';
 import { instanceRename } from './instance-rename.ts';
 import { instanceResize } from './instance-resize.ts';
 import { instanceRestore } from './instance-restore.ts';
+import { instanceTransfer } from './instance-transfer.ts';
 import type { Services } from './services.ts';
 import { snapshotCreate } from './snapshot-create.ts';
 import { snapshotDelete } from './snapshot-delete.ts';
@@ -33,6 +34,7 @@ export const workflows: Record<OperationKind, AnyWorkflow> = {
   'instance.archive': instanceArchive,
   'instance.restore': instanceRestore,
   'instance.purge': instancePurge,
+  'instance.transfer': instanceTransfer,
   'snapshot.create': snapshotCreate,
   'snapshot.restore': snapshotRestore,
   'snapshot.delete': snapshotDelete,

@@ -9,7 +9,11 @@ const rollbackStep: Step<SnapshotInput> = {
   title: 'Put the data back',
   async do(context) {
     const instance = await instanceOf(context);
-    await context.services.driver.restoreSnapshot(instance.id, context.operation.input.snapshot);
+    const { driver } = context.services;
+    await driver.restoreSnapshot(instance.id, context.operation.input.snapshot);
+    // One taken before a move to another project remembers the network there; broken off, it may have come back.
+    const { project, address4, address6 } = instance;
+    await driver.moveGuest(instance.id, { project, address4, address6 }, context.operation.id);
     await lookAgain(context);
   },
 };

@@ -10,6 +10,7 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
+import { useSession } from '../../shell/session.ts';
 import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
@@ -59,6 +60,8 @@ function CreateToken({ onClose }: { onClose: () => void }) {
   );
   const [may, setMay] = useState<May>('all');
   const [chosen, setChosen] = useState<readonly string[]>([]);
+  const [missing, setMissing] = useState(false);
+  const { user } = useSession();
   return (
     <SidePanel
       open
@@ -86,6 +89,7 @@ function CreateToken({ onClose }: { onClose: () => void }) {
           noValidate
           className="flex flex-col gap-4"
           onSubmit={form.submit(async ({ name, life }) => {
+            if (may === 'chosen' && chosen.length === 0) return setMissing(true);
             const token = await call('tokensCreate', {
               body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes: scopesOf(may, chosen) },
             });
@@ -108,9 +112,32 @@ function CreateToken({ onClose }: { onClose: () => void }) {
           </Field>
           <div className="flex flex-col gap-2">
             <span className="font-medium text-sm">It may</span>
-            <Segmented label="It may" value={may} onChange={setMay} options={mayOptions} className="w-fit" />
+            <Segmented
+              label="It may"
+              value={may}
+              onChange={(next) => {
+                setMay(next);
+                setMissing(false);
+              }}
+              options={mayOptions}
+              className="w-fit"
+            />
             <p className="text-faint text-xs">{mayHints[may]}</p>
-            {may === 'chosen' ? <ScopePicker value={chosen} onChange={setChosen} /> : null}
+            {may === 'chosen' ? (
+              <ScopePicker
+                value={chosen}
+                onChange={(next) => {
+                  setChosen(next);
+                  setMissing(false);
+                }}
+                installation={user.platformAdmin}
+              />
+            ) : null}
+            {missing ? (
+              <p role="alert" className="text-bad text-xs">
+                Choose at least one action.
+              </p>
+            ) : null}
           </div>
           <FormError error={form.failure} />
         </form>
@@ -195,7 +222,10 @@ export function TokensTab() {
                     row.lastUsedAt === null ? (
                       <span className="text-faint">never</span>
                     ) : (
-                      <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
+                      <div>
+                        <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
+                        <p className="mono text-faint text-xs">{row.lastUsedAddress}</p>
+                      </div>
                     ),
                 },
                 {

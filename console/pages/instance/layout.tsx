@@ -1,7 +1,9 @@
-import { Link, Outlet, useLocation, useMatches } from '@tanstack/react-router';
+import { Link, Outlet, useLocation, useMatches, useNavigate } from '@tanstack/react-router';
 import { Ellipsis, ExternalLink, Lock } from 'lucide-react';
 import { useEffect } from 'react';
+import { toast } from 'sonner';
 import type { Instance } from '#contract/instances.ts';
+import { NOT_GRANTED } from '#domain/authz.ts';
 import { actionsFor, blockedReason } from '../../actions/instances.ts';
 import { instanceSlug, useActionEntries, usePerform } from '../../actions/use-actions.tsx';
 import { OperationProgress } from '../../components/operation-progress.tsx';
@@ -33,9 +35,16 @@ const tabs = [
   ['settings', 'Settings'],
 ] as const;
 
+/** Whether a guest may ever open this tab; whether it can be opened now is said there. */
+function isGranted(instance: Instance, tab: string): boolean {
+  if (tab !== 'screen' && tab !== 'terminal') return false;
+  return instance.can[tab] !== NOT_GRANTED;
+}
+
 function Tabs({ instance }: { instance: Instance }) {
   const session = useSession();
-  const base = `/p/${projectSlug(session, useProject())}/instances/${instanceSlug(instance)}`;
+  const project = useProject();
+  const base = `/p/${projectSlug(session, project)}/instances/${instanceSlug(instance)}`;
   return (
     <nav
       aria-label={`Parts of ${instance.name}`}
@@ -44,6 +53,7 @@ function Tabs({ instance }: { instance: Instance }) {
       <ul className="flex gap-1">
         {tabs
           .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
+          .filter(([path]) => project.role !== 'guest' || path === '' || isGranted(instance, path))
           .map(([path, label]) => (
             <li key={path}>
               <Link
@@ -65,11 +75,14 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
   const entries = useActionEntries();
   const perform = usePerform();
   const all = actionsFor(instance);
+  const guest = useProject().role === 'guest';
   const primary = ['screen', 'terminal', 'start', 'resume', 'restore']
     .flatMap((id) => all.find((action) => action.id === id) ?? [])
     .filter((action, index) => index < 2 || action.group === 'power')
     // No button for where one is already.
-    .filter((action) => action.kind !== 'tab' || action.tab !== tab);
+    .filter((action) => action.kind !== 'tab' || action.tab !== tab)
+    .filter((action) => !guest || blockedReason(action, instance) === undefined);
+  const share = guest ? undefined : all.find((action) => action.id === 'share');
   const first = primary.find((action) => blockedReason(action, instance) === undefined);
   useShortcuts(
     all.flatMap((action) =>
@@ -129,25 +142,59 @@ function Header({ instance, compact, tab }: { instance: Instance; compact: boole
             {action.label}
           </Button>
         ))}
-        <Menu
-          label={`Actions of ${instance.name}`}
-          entries={entries(
-            instance,
-            primary.map((action) => action.id),
-          )}
-          trigger={
-            <IconButton label="More actions" tone="secondary" size={compact ? 'sm' : 'md'} quiet>
-              <Ellipsis />
-            </IconButton>
-          }
-        />
+        {share === undefined ? null : (
+          <Button
+            size={compact ? 'sm' : 'md'}
+            icon={<share.icon />}
+            blocked={blockedReason(share, instance)}
+            onClick={() => perform(share, instance)}
+          >
+            {share.label}
+          </Button>
+        )}
+        {guest ? null : (
+          <Menu
+            label={`Actions of ${instance.name}`}
+            entries={entries(
+              instance,
+              [...primary, ...(share === undefined ? [] : [share])].map((action) => action.id),
+            )}
+            trigger={
+              <IconButton label="More actions" tone="secondary" size={compact ? 'sm' : 'md'} quiet>
+                <Ellipsis />
+              </IconButton>
+            }
+          />
+        )}
       </div>
     </header>
   );
 }
 
+/** An instance that moved to another project takes its open pages along. */
+function useFollow(instance: Instance | undefined) {
+  const session = useSession();
+  const here = useProject();
+  const navigate = useNavigate();
+  const tab = useLocation({ select: ({ pathname }) => pathname.split('/')[5] });
+  const moved = instance === undefined || instance.project === here.id ? undefined : instance;
+  const target = session.projects.find((each) => each.id === moved?.project);
+  const slug = moved === undefined || target === undefined ? undefined : instanceSlug(moved);
+  const href =
+    target === undefined || slug === undefined
+      ? undefined
+      : `/p/${projectSlug(session, target)}/instances/${slug}${tab === undefined ? '' : `/${tab}`}`;
+  const title = target?.title;
+  useEffect(() => {
+    if (href === undefined) return;
+    toast.message(`It is in the project ${title} now.`);
+    void navigate({ href, replace: true });
+  }, [href, title, navigate]);
+}
+
 export function InstanceLayout() {
   const query = useInstanceQuery();
+  useFollow(query.data);
   const wide = useMatches({ select: (matches) => matches.some((match) => match.staticData.wide === true) });
   const tab = useLocation({ select: ({ pathname }) => pathname.split('/')[5] ?? '' });
   const state = query.data?.state;

@@ -104,7 +104,16 @@ export function SettingsTab() {
           <ActionRow instance={instance} action="clone" title="Clone">
             A new instance with the same disk and its own identity.
           </ActionRow>
+          <ActionRow instance={instance} action="transfer" title="Project">
+            With disk, snapshots and routes into another project. It restarts with a new internal address.
+          </ActionRow>
         </div>
+      </Card>
+      <Card title="Sharing" flush>
+        <ActionRow instance={instance} action="share" title="Who may open it">
+          Give it to a person or a group without showing them the rest of the project, and see who opens it by their
+          role.
+        </ActionRow>
       </Card>
       <Card title="Protection and removal" flush>
         <div className="divide-y divide-line">

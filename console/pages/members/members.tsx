@@ -8,6 +8,7 @@ import { mayChangeRole, roles } from '#domain/authz.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
+import { Avatar } from '../../components/avatar.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useMay, useScope } from '../../shell/session.ts';
@@ -127,14 +128,17 @@ export function MembersPage() {
                   id: 'name',
                   header: 'Name',
                   cell: (row) => (
-                    <div className="min-w-0">
-                      <p className="font-medium">
-                        {row.user.name}
-                        {row.user.id === session.user.id ? (
-                          <span className="ml-2 font-normal text-faint text-xs">you</span>
-                        ) : null}
-                      </p>
-                      <p className="truncate text-faint text-xs">{row.user.email}</p>
+                    <div className="flex min-w-0 items-center gap-3">
+                      <Avatar name={row.user.name} src={row.user.avatar} className="max-sm:hidden" />
+                      <div className="min-w-0">
+                        <p className="font-medium">
+                          {row.user.name}
+                          {row.user.id === session.user.id ? (
+                            <span className="ml-2 font-normal text-faint text-xs">you</span>
+                          ) : null}
+                        </p>
+                        <p className="truncate text-faint text-xs">{row.user.email}</p>
+                      </div>
                     </div>
                   ),
                 },

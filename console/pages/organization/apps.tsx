@@ -5,6 +5,7 @@ import { useState } from 'react';
 import { toast } from 'sonner';
 import type { GrantPermission } from '#domain/authz.ts';
 import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { everyPage, PAGE_MAX } from '../../api/every-page.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { useMay } from '../../shell/session.ts';
@@ -22,21 +23,6 @@ const words: Record<string, readonly GrantPermission[]> = {
 };
 const said: Record<GrantPermission, string> = { open: 'opens', terminal: 'terminal' };
 
-const PAGE = 200;
-
-/** Every page of a list: what is not shown here would look as if nobody held it. */
-async function everything<T>(read: (query: { limit: number; cursor?: string }) => Promise<Pages<T>>): Promise<T[]> {
-  const items: T[] = [];
-  let cursor: string | null = null;
-  do {
-    const page: Pages<T> = await read({ limit: PAGE, ...(cursor === null ? {} : { cursor }) });
-    items.push(...page.items);
-    cursor = page.nextCursor;
-  } while (cursor !== null);
-  return items;
-}
-type Pages<T> = { items: T[]; nextCursor: string | null };
-
 /** Who may use which app: choose apps, choose a person or a group, grant or revoke in one go. */
 export function AppsPage() {
   const { organizationId } = useRouteContext({ from: '/shell/o/$organization' });
@@ -44,15 +30,15 @@ export function AppsPage() {
   const params = { organization: organizationId };
   const apps = useQuery({
     queryKey: ['appsList', { params }],
-    queryFn: () => everything((query) => call('appsList', { params, query })),
+    queryFn: () => everyPage((query) => call('appsList', { params, query })),
   });
   const grants = useQuery({
     queryKey: ['grantsList', { params }],
-    queryFn: () => everything((query) => call('grantsList', { params, query })),
+    queryFn: () => everyPage((query) => call('grantsList', { params, query })),
   });
   const people = useQuery({
     queryKey: ['membersList', { params, all: true }],
-    queryFn: () => everything((query) => call('membersList', { params, query })),
+    queryFn: () => everyPage((query) => call('membersList', { params, query })),
   });
   const groups = useQuery(apiQuery('groupsList', { params }));
   const services = useQuery(apiQuery('serviceAccountsList', { params }));
@@ -74,8 +60,8 @@ export function AppsPage() {
     ? 'Your role does not allow this.'
     : selected.size === 0
       ? 'Choose apps in the list first.'
-      : selected.size > PAGE
-        ? `At most ${PAGE} at once.`
+      : selected.size > PAGE_MAX
+        ? `At most ${PAGE_MAX} at once.`
         : subject === ''
           ? 'Choose a person or a group first.'
           : undefined;

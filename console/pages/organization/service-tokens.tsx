@@ -88,7 +88,7 @@ function NewToken({ account, onMade }: { account: ServiceAccount; onMade: (secre
         <span className="font-medium text-sm">It may</span>
         <Segmented label="It may" value={may} onChange={setMay} options={mayOptions} className="w-fit" />
         <p className="text-faint text-xs">{mayHints[may]}</p>
-        {may === 'chosen' ? <ScopePicker value={chosen} onChange={setChosen} /> : null}
+        {may === 'chosen' ? <ScopePicker value={chosen} onChange={setChosen} installation={false} /> : null}
       </div>
       <FormError error={form.failure} />
     </form>

@@ -4,6 +4,8 @@ import { MonitorOff } from 'lucide-react';
 import { useEffect } from 'react';
 import { apiQuery } from '../../../api/queries.ts';
 import { QueryView } from '../../../components/query-view.tsx';
+import { EntryBanner } from '../../../shell/entry-banner.tsx';
+import { useSession } from '../../../shell/session.ts';
 import { EmptyState } from '../../../ui/empty-state.tsx';
 import { ScreenView } from './screen.tsx';
 
@@ -18,8 +20,12 @@ export function ScreenWindow() {
   useEffect(() => {
     if (name !== undefined) document.title = name;
   }, [name]);
+  const { memberships, projects } = useSession();
+  const organization = projects.find((each) => each.id === query.data?.project)?.organization;
+  const entered = memberships.find((each) => each.organization.id === organization && each.entry !== null);
   return (
     <main className="flex h-dvh flex-col bg-sunken p-1">
+      {entered === undefined ? null : <EntryBanner membership={entered} />}
       <QueryView query={query}>
         {(desktop) =>
           desktop.can.screen === true ? (

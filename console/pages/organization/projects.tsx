@@ -1,0 +1,236 @@
+import { Link } from '@tanstack/react-router';
+import { Ellipsis, FolderPlus, Pencil, Trash2, UserRoundCog } from 'lucide-react';
+import { useState } from 'react';
+import { toast } from 'sonner';
+import { organizationRoutes } from '#contract/organizations.ts';
+import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { queryClient } from '../../api/queries.ts';
+import { FormError } from '../../components/error-text.tsx';
+import { ShowAs, shellWord } from '../../components/show-as.tsx';
+import { useApiForm } from '../../lib/use-form.ts';
+import { Button, IconButton } from '../../ui/button.tsx';
+import { Card } from '../../ui/card.tsx';
+import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { Field, Input } from '../../ui/input.tsx';
+import { Menu } from '../../ui/menu.tsx';
+import { TimeAgo } from '../../ui/time.tsx';
+
+type Organization = OutputOf<'organizationsGet'>;
+type Project = OutputOf<'projectsList'>['items'][number];
+
+/** Projects are in the session too: the switcher and the addresses of their pages come from there. */
+const refresh = () =>
+  queryClient.invalidateQueries({
+    predicate: ({ queryKey }) =>
+      queryKey[0] === 'projectsList' || queryKey[0] === 'projectsGet' || queryKey[0] === 'whoami',
+  });
+
+/** The projects of an organization: create, rename, delete, and the way to who may do what in each. */
+export function ProjectsCard({ organization, projects }: { organization: Organization; projects: readonly Project[] }) {
+  const [creating, setCreating] = useState(false);
+  const [renaming, setRenaming] = useState<Project | null>(null);
+  const [deleting, setDeleting] = useState<Project | null>(null);
+  const may = organization.can.createProject;
+  return (
+    <Card
+      title="Projects"
+      flush
+      actions={
+        <Button
+          size="sm"
+          icon={<FolderPlus />}
+          blocked={may === true ? undefined : may}
+          onClick={() => setCreating(true)}
+        >
+          Create a project
+        </Button>
+      }
+    >
+      {projects.length === 0 ? (
+        <p className="p-4 text-sm text-soft">
+          It has none. Instances live in projects: create one to run something here.
+        </p>
+      ) : (
+        <ul className="divide-y divide-line">
+          {projects.map((project) => (
+            <li key={project.id} className="flex items-center gap-3 px-4 py-2.5 text-sm">
+              <span className="min-w-0 flex-1">
+                <Link
+                  to="/p/$project"
+                  params={{ project: project.id }}
+                  className="block truncate font-medium hover:underline"
+                >
+                  {project.title}
+                </Link>
+                <span className="block truncate text-faint text-xs">{project.name}</span>
+              </span>
+              <span className="text-faint text-xs max-sm:hidden">
+                made <TimeAgo at={project.createdAt} />
+              </span>
+              <Menu
+                label={`Actions of ${project.title}`}
+                entries={[
+                  {
+                    key: 'rename',
+                    label: 'Rename…',
+                    icon: <Pencil />,
+                    blocked: project.can.update === true ? undefined : project.can.update,
+                    onSelect: () => setRenaming(project),
+                  },
+                  {
+                    key: 'people',
+                    label: 'Who has a role in it',
+                    icon: <UserRoundCog />,
+                    render: <Link to="/p/$project/people" params={{ project: project.id }} />,
+                  },
+                  {
+                    key: 'delete',
+                    label: 'Delete…',
+                    icon: <Trash2 />,
+                    danger: true,
+                    blocked: project.can.delete === true ? undefined : project.can.delete,
+                    onSelect: () => setDeleting(project),
+                  },
+                ]}
+                trigger={
+                  <IconButton label={`Actions of ${project.title}`} size="sm" quiet>
+                    <Ellipsis />
+                  </IconButton>
+                }
+              />
+            </li>
+          ))}
+        </ul>
+      )}
+      {creating ? <CreateProject organization={organization} onClose={() => setCreating(false)} /> : null}
+      {renaming === null ? null : <RenameProject project={renaming} onClose={() => setRenaming(null)} />}
+      {deleting === null ? null : <DeleteProject project={deleting} onClose={() => setDeleting(null)} />}
+    </Card>
+  );
+}
+
+function CreateProject({ organization, onClose }: { organization: Organization; onClose: () => void }) {
+  const form = useApiForm(organizationRoutes.projectsCreate.body, { title: '', name: '' });
+  const { errors, isSubmitting } = form.formState;
+  const { title, name } = form.watch();
+  return (
+    <SidePanel
+      open
+      onClose={onClose}
+      title="Create a project"
+      description="A place for instances with a network and a quota of its own."
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" form="project-form" tone="primary" busy={isSubmitting}>
+            Create
+          </Button>
+        </>
+      }
+    >
+      <form
+        id="project-form"
+        noValidate
+        className="flex flex-col gap-4"
+        onSubmit={form.submit(async (values) => {
+          const made = await call('projectsCreate', { params: { organization: organization.id }, body: values });
+          await refresh();
+          toast.success(`${made.title} is created`);
+          onClose();
+        })}
+      >
+        <Field label="Title" error={errors.title?.message}>
+          {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
+        </Field>
+        <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
+          {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
+        </Field>
+        <FormError error={form.failure} />
+        <ShowAs
+          cli={`berth projects create ${shellWord(name === '' ? 'NAME' : name)} --title ${shellWord(title === '' ? 'TITLE' : title)}`}
+          planned={{
+            name: 'projectsCreate',
+            input: { params: { organization: organization.id }, body: { name, title } },
+          }}
+        />
+      </form>
+    </SidePanel>
+  );
+}
+
+function RenameProject({ project, onClose }: { project: Project; onClose: () => void }) {
+  const form = useApiForm(organizationRoutes.projectsUpdate.body, { title: project.title, name: project.name });
+  const { errors, isSubmitting } = form.formState;
+  return (
+    <SidePanel
+      open
+      onClose={onClose}
+      title={`Rename ${project.title}`}
+      description="Host names that exist stay as they are. Links to its pages with the old name end."
+      footer={
+        <>
+          <Button onClick={onClose}>Cancel</Button>
+          <Button type="submit" form="project-rename" tone="primary" busy={isSubmitting}>
+            Rename
+          </Button>
+        </>
+      }
+    >
+      <form
+        id="project-rename"
+        noValidate
+        className="flex flex-col gap-4"
+        onSubmit={form.submit(async (values) => {
+          await call('projectsUpdate', { params: { project: project.id }, body: values });
+          await refresh();
+          onClose();
+        })}
+      >
+        <Field label="Title" error={errors.title?.message}>
+          {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
+        </Field>
+        <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
+          {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
+        </Field>
+        <FormError error={form.failure} />
+      </form>
+    </SidePanel>
+  );
+}
+
+function DeleteProject({ project, onClose }: { project: Project; onClose: () => void }) {
+  const [busy, setBusy] = useState(false);
+  const [error, setError] = useState<string | undefined>(undefined);
+  async function remove() {
+    setBusy(true);
+    setError(undefined);
+    try {
+      await call('projectsDelete', { params: { project: project.id } });
+      await refresh();
+      toast.message(`${project.title} is deleted`);
+      onClose();
+    } catch (thrown) {
+      setError(toApiError(thrown).message);
+      setBusy(false);
+    }
+  }
+  return (
+    <ConfirmDialog
+      open
+      danger
+      busy={busy}
+      error={error}
+      onClose={onClose}
+      onConfirm={() => void remove()}
+      title={`Delete ${project.title}?`}
+      body={
+        <>
+          <strong>Its network, quota and the roles held in it alone go with it.</strong> Nothing that runs is lost:
+          while it has instances, also deleted ones that are still kept, it cannot be deleted. This cannot be undone.
+        </>
+      }
+      confirmLabel="Delete the project"
+      typeName={project.name}
+    />
+  );
+}
