@@ -304,6 +304,36 @@ it('I6: the audit log is exported, verified offline, compared with a head, and k
   expect(await ok('audit', 'list', '--platform')).toContain('audit.export');
 });
 
+it('I6: the key of the audit log is changed; who kept the old keys still verifies; the log of a deleted organization is found by name', async () => {
+  const keys = join(home, 'audit-keys.json');
+  const file = join(home, 'after-rotation.jsonl');
+  writeFileSync(keys, await ok('audit', 'keys'));
+  const [before] = (JSON.parse(readFileSync(keys, 'utf8')) as { keys: { kid: string }[] }).keys;
+  expect((await berth('keys', 'rotate-audit')).code).toBe(2);
+  expect(await ok('keys', 'rotate-audit', '--yes')).toMatch(/audit log +retired[\s\S]*audit log +signing/);
+  await ok('audit', 'export', '-o', file);
+  const offline = (...argv: string[]) => runCli(['audit', 'verify', ...argv], { env: { HOME: '/nonexistent' } });
+  for (const key of [keys, before?.kid ?? '']) {
+    const ran = await offline(file, '--key', key);
+    expect([ran.code, ran.out]).toEqual([0, expect.stringContaining(`Other keys it vouches for: ${before?.kid}`)]);
+  }
+  expect(await ok('audit', 'status')).toContain(`Earlier    ${before?.kid}, until`);
+
+  const owner = await server.anonymous.again(EMAIL);
+  const made = await owner.call(api.organizationsCreate, { body: { name: 'gone-harbour', title: 'Gone' } });
+  const params = { organization: made.id };
+  const { items } = await owner.call(api.projectsList, { params });
+  for (const each of items) await owner.call(api.projectsDelete, { params: { project: each.id } });
+  await owner.call(api.organizationsDelete, { params });
+  expect(await ok('audit', 'deleted')).toMatch(/gone-harbour .* 1 to \d+ +90 days +org_/);
+  expect(await ok('audit', 'list', '--deleted', 'gone-harbour')).toContain('organizations.delete');
+  expect(await ok('audit', 'status', '--deleted', made.id)).toMatch(/Entries +1 to \d+/);
+  const gone = join(home, 'gone.jsonl');
+  expect(await ok('audit', 'export', '--deleted', 'gone-harbour', '-o', gone)).toContain(`of ${made.id}`);
+  expect((await offline(gone, '--key', keys)).code).toBe(0);
+  expect((await berth('audit', 'list', '--deleted', 'never-there')).err).toContain('berth audit deleted');
+});
+
 it('I7: limits on calls and private addresses that are called', async () => {
   expect(await ok('rate-limits', 'set', 'mail=77')).toMatch(/mail .*77 +3600 +1000000/);
   expect(await ok('rate-limits', 'set', 'mail=initial')).not.toMatch(/77 +3600/);

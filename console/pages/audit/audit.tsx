@@ -6,7 +6,7 @@ import type { AuditEntry, DeletedLog } from '#contract/audit.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery } from '../../api/queries.ts';
-import type { AuditSearch } from '../../routes.tsx';
+import type { AuditSearch } from '../../routes/audit-search.ts';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';

@@ -9,7 +9,7 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
-import { useMay, useProject, useScope } from '../../shell/session.ts';
+import { useProject, useScope } from '../../shell/session.ts';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -177,12 +177,17 @@ function GiveRole({
 }) {
   const project = useProject();
   const params = { organization: project.organization };
-  const seesPeople = useMay('member.read');
+  // Lists of the organization: what is held in the project alone does not open them.
+  const inOrganization = useScope().membership?.role ?? 'guest';
+  const seesPeople = roleMay(inOrganization, 'member.read');
   const people = useQuery({ ...apiQuery('membersList', { params, query: { limit: 200 } }), enabled: seesPeople });
-  const groups = useQuery({ ...apiQuery('groupsList', { params }), enabled: useMay('group.read') });
+  const groups = useQuery({
+    ...apiQuery('groupsList', { params }),
+    enabled: roleMay(inOrganization, 'group.read'),
+  });
   const services = useQuery({
     ...apiQuery('serviceAccountsList', { params }),
-    enabled: useMay('service-account.read'),
+    enabled: roleMay(inOrganization, 'service-account.read'),
   });
   const [subject, setSubject] = useState('');
   const [role, setRole] = useState<WorkingRole>('member');

@@ -1,0 +1,111 @@
+/** Pages of the installation as a whole; most are for its administrators. */
+import { createRoute, lazyRouteComponent, notFound } from '@tanstack/react-router';
+import { apiQuery, queryClient } from '../api/queries.ts';
+import { auditSearch } from './audit-search.ts';
+import { shell } from './root.tsx';
+
+const limits = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/limits',
+  staticData: { crumb: 'Limits' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  loader: () =>
+    Promise.all([
+      queryClient.prefetchQuery(apiQuery('rateLimitsGet', {})),
+      queryClient.prefetchQuery(apiQuery('outboundGet', {})),
+    ]).then(() => undefined),
+  component: lazyRouteComponent(() => import('../pages/platform/limits.tsx'), 'LimitsPage'),
+});
+const platformAudit = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/audit',
+  staticData: { crumb: 'Audit log of the installation' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  validateSearch: auditSearch,
+  component: lazyRouteComponent(() => import('../pages/audit/audit.tsx'), 'PlatformAuditPage'),
+});
+const images = createRoute({
+  getParentRoute: () => shell,
+  path: '/images',
+  staticData: { crumb: 'Images' },
+  loader: () => queryClient.prefetchQuery(apiQuery('imagesList', {})),
+  component: lazyRouteComponent(() => import('../pages/images/images.tsx'), 'ImagesPage'),
+});
+const hosts = createRoute({
+  getParentRoute: () => shell,
+  path: '/hosts',
+  staticData: { crumb: 'Hosts' },
+  loader: () => queryClient.prefetchQuery(apiQuery('hostsList', {})),
+  component: lazyRouteComponent(() => import('../pages/hosts/hosts.tsx'), 'HostsPage'),
+});
+const identityProviders = createRoute({
+  getParentRoute: () => shell,
+  path: '/identity-providers',
+  staticData: { crumb: 'Identity providers' },
+  loader: () => queryClient.prefetchQuery(apiQuery('identityProvidersList', {})),
+  component: lazyRouteComponent(() => import('../pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
+});
+const platformOrganizations = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/organizations',
+  staticData: { crumb: 'Organizations' },
+  validateSearch: (search: Record<string, unknown>): { q?: string | undefined } => ({
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'].slice(0, 100) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('../pages/platform/organizations.tsx'), 'OrganizationsPage'),
+});
+const platformKeys = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/keys',
+  staticData: { crumb: 'Keys' },
+  loader: () => queryClient.prefetchQuery(apiQuery('keysList', {})),
+  component: lazyRouteComponent(() => import('../pages/platform/keys.tsx'), 'KeysPage'),
+});
+const platformUsers = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/users',
+  staticData: { crumb: 'Users' },
+  validateSearch: (search: Record<string, unknown>): { q?: string | undefined } => ({
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'].slice(0, 100) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('../pages/platform/users.tsx'), 'UsersPage'),
+});
+const platformRegistration = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/registration',
+  staticData: { crumb: 'Registration' },
+  loader: () => queryClient.prefetchQuery(apiQuery('registrationCodesList', {})),
+  component: lazyRouteComponent(() => import('../pages/platform/registration.tsx'), 'RegistrationAdminPage'),
+});
+const platformMail = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/mail',
+  staticData: { crumb: 'Mail' },
+  loader: () => queryClient.prefetchQuery(apiQuery('mailSettingsGet', {})),
+  component: lazyRouteComponent(() => import('../pages/platform/mail.tsx'), 'MailPage'),
+});
+const oidcClients = createRoute({
+  getParentRoute: () => shell,
+  path: '/oidc-clients',
+  staticData: { crumb: 'Sign-in to apps' },
+  loader: () => queryClient.prefetchQuery(apiQuery('oidcClientsList', {})),
+  component: lazyRouteComponent(() => import('../pages/oidc-clients/list.tsx'), 'OidcClientsPage'),
+});
+
+export const installationPages = [
+  limits,
+  platformAudit,
+  images,
+  hosts,
+  identityProviders,
+  platformOrganizations,
+  platformKeys,
+  platformUsers,
+  platformRegistration,
+  platformMail,
+  oidcClients,
+] as const;
