@@ -72,10 +72,10 @@ import { SESSION_HOURS } from '#server/app/identity.ts';
 import { INVITATION_DAYS } from '#server/app/members.ts';
 import { TOKEN_SECONDS } from '#server/app/oidc-provider.ts';
 import { BODY_BYTES_MAX } from '#server/http/server.ts';
-import { TOKENS_PER_USER_MAX } from '#server/store/identity.ts';
 import { INVITATIONS_OPEN_MAX } from '#server/store/members.ts';
 import { PROJECTS_PER_ORGANIZATION_MAX } from '#server/store/organizations.ts';
 import { IDEMPOTENCY_HOURS, KNOWN_ADDRESS_DAYS, MAIL_DAYS } from '#server/store/sweep.ts';
+import { TOKENS_PER_USER_MAX } from '#server/store/tokens.ts';
 import { STEP_ATTEMPTS_MAX } from '#server/workflows/engine.ts';
 
 function bytes(value: number): string {

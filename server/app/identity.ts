@@ -11,24 +11,19 @@ import { record, recordAlone, recordForMember } from '#server/store/audit.ts';
 import { firstInWindow } from '#server/store/audit-chain.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import {
-  type ApiToken,
   claimSetup,
   endOtherSessions,
   type FoundCredential,
   findAccount,
   findSession,
   findToken,
-  insertOwnToken,
   insertSession,
   insertUser,
   isSetupNeeded,
   listOwnSessions,
-  listOwnTokens,
   ownPasswordHash,
   revokeOwnSession,
-  revokeOwnToken,
   type Session,
-  TOKENS_PER_USER_MAX,
   touchCredential,
   type User,
   updateOwnPassword,
@@ -39,6 +34,13 @@ import { listOwnProjects, type ProjectWithRole } from '#server/store/organizatio
 import { type Preferences, readPreferences } from '#server/store/profiles.ts';
 import { findClientSession, findRenewedSession } from '#server/store/sessions.ts';
 import { confirmedAt } from '#server/store/sign-ins.ts';
+import {
+  type ApiToken,
+  insertOwnToken,
+  listOwnTokens,
+  revokeOwnToken,
+  TOKENS_PER_USER_MAX,
+} from '#server/store/tokens.ts';
 import { checkAccessToken } from './access-tokens.ts';
 import type { AppContext } from './context.ts';
 import { queuePasswordNotice, sendSoon } from './mail.ts';

@@ -17,8 +17,8 @@ import {
 } from '#domain/service-accounts.ts';
 import { record } from '#server/store/audit.ts';
 import { type Trx, transact } from '#server/store/database.ts';
-import type { ApiToken } from '#server/store/identity.ts';
 import * as store from '#server/store/service-accounts.ts';
+import type { ApiToken } from '#server/store/tokens.ts';
 import { roleAbility, tooMuch, tooMuchReason } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';

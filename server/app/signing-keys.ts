@@ -7,13 +7,14 @@ import type { SigningKeyId } from '#domain/ids.ts';
 import { SIGNING_KEY_BITS, type SigningPurpose, signingKeyState } from '#domain/keys.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { SecretBox } from '#server/runtime/secrets.ts';
-import { type Db, type PublicJwk, transact } from '#server/store/database.ts';
+import { type Db, transact } from '#server/store/database.ts';
 import {
   insertFirstSigningKey,
   listSigningKeys,
   type StoredSigningKey,
   signingKeyPlace,
 } from '#server/store/signing-keys.ts';
+import type { PublicJwk } from '#server/store/tables.ts';
 
 export const SIGNING_ALGORITHM = 'RS256';
 /** Keys are read again after this long whatever the hints said. */

@@ -9,7 +9,8 @@ import { api, type RouteName } from '#contract/api.ts';
 import type { RouteDefinition } from '#contract/route.ts';
 import type { Place } from '#testkit/factories.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { type RowCall, routeRows } from '#testkit/route-rows.ts';
+import { routeRows } from '#testkit/route-rows.ts';
+import type { RowCall } from '#testkit/row-makers.ts';
 import { idleWork, type SetUp, startTestServer, type TestServer } from '#testkit/server.ts';
 
 let server: TestServer;

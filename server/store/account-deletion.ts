@@ -6,9 +6,10 @@ import { sql } from 'kysely';
 import type { Role } from '#domain/authz.ts';
 import type { OrganizationId, UserId } from '#domain/ids.ts';
 import { emitPerson, endSessions, revokeTokens } from './account.ts';
-import type { Db, Tables, Trx } from './database.ts';
+import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
 import { askToRenewSessions } from './sessions.ts';
+import type { Tables } from './tables.ts';
 
 /** Everything with `on delete cascade` on the person; a test compares it with the catalogue. */
 export const personalTables = [

@@ -10,8 +10,8 @@ import type {
   ObservedState,
 } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
-import type { Tables } from './database.ts';
 import type { InstanceViewRow } from './instances.ts';
+import type { Tables } from './tables.ts';
 
 export type InstanceRecord = {
   id: InstanceId;

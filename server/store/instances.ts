@@ -9,9 +9,10 @@ import { BerthError } from '#domain/errors.ts';
 import type { InstanceId, OperationId, ProjectId, UserId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import type { Authorized } from './authorized.ts';
-import { type Db, isUniqueViolation, type Tables, type Trx } from './database.ts';
+import { type Db, isUniqueViolation, type Trx } from './database.ts';
 import { type InstanceRecord, type InstanceView, rowToInstance, rowToView } from './instance-rows.ts';
 import { emit } from './outbox.ts';
+import type { Tables } from './tables.ts';
 
 export type { InstanceRecord, InstanceView } from './instance-rows.ts';
 

@@ -84,7 +84,7 @@ describe('the tables as TypeScript knows them', () => {
         from information_schema.columns where table_schema = 'public' and table_name not like 'edge\\_%'
        group by table_name`);
     const source = await import('node:fs/promises').then((fs) =>
-      fs.readFile(new URL('database.ts', import.meta.url), 'utf8'),
+      fs.readFile(new URL('tables.ts', import.meta.url), 'utf8'),
     );
     const typed = parseTables(source);
     const actual = Object.fromEntries(

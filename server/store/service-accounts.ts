@@ -10,8 +10,8 @@ import { revokeTokens } from './account.ts';
 import type { Authorized, OrganizationProof } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { roleNow } from './held.ts';
-import { type ApiToken, rowToToken, tokenColumns } from './identity.ts';
 import { emit } from './outbox.ts';
+import { type ApiToken, rowToToken, tokenColumns } from './tokens.ts';
 
 export type ServiceAccount = {
   id: UserId;

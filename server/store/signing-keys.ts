@@ -3,8 +3,9 @@ import { sql } from 'kysely';
 import type { SigningKeyId } from '#domain/ids.ts';
 import type { SigningPurpose } from '#domain/keys.ts';
 import type { Authorized } from './authorized.ts';
-import { type Db, json, type PublicJwk, type Trx } from './database.ts';
+import { type Db, json, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
+import type { PublicJwk } from './tables.ts';
 
 /** Any fixed number; it names the lock under which signing keys change. */
 const SIGNING_KEYS_LOCK = 6_273_020;
