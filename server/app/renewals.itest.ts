@@ -96,6 +96,22 @@ describe('I3: a session is renewed with every change of what its person may do',
     }
   });
 
+  it('I3: changes that are made at once right after one are all let through, and the next reading renews', async () => {
+    const person = await tenant.owner.addMember(tenant.organization, 'member');
+    const params = { ...at(), user: idOf(person) };
+    await tenant.owner.call(api.membersUpdate, { params, body: { role: 'admin' } });
+    const before = person.cookie;
+    const made = await Promise.all(
+      Array.from({ length: 5 }, () =>
+        person.try(api.projectsCreate, { params: at(), body: { name: newName('many'), title: 'Many' } }),
+      ),
+    );
+    expect(made.map((answer) => answer.statusCode)).toEqual([201, 201, 201, 201, 201]);
+    expect(person.cookie).toBe(before);
+    expect(await alive(person)).toBe(true);
+    expect(person.cookie).not.toBe(before);
+  });
+
   it('I3: a role in a project, of the person and of a group', async () => {
     const person = await tenant.owner.addMember(tenant.organization, 'guest');
     const group = await makeGroup(null);

@@ -26,7 +26,7 @@ export async function renewSession(app: AppContext, trx: Trx, person: PersonCall
   await renew(app, trx, person, false);
 }
 
-/** Before a request is answered that can carry a cookie; two at once renew once. */
+/** Before a request that only reads is answered and can carry a cookie; two at once renew once. */
 export async function renewIfAsked(app: AppContext, person: PersonCaller): Promise<void> {
   if (asked.delete(person)) await transact(app.db, (trx) => renew(app, trx, person, true));
 }

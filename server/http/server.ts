@@ -168,8 +168,8 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     };
     // OAuth endpoints take their own credentials, in the form.
     const credential = route.definition.protocol === 'oauth' ? null : readCredential(request);
-    const readsOnly = request.method === 'GET' || request.method === 'HEAD';
-    const person = credential === null ? null : await options.findPerson({ ...credential, readsOnly }, origin);
+    const reads = readsOnly(request);
+    const person = credential === null ? null : await options.findPerson({ ...credential, readsOnly: reads }, origin);
     const caller: Caller = person ?? { kind: 'anonymous', origin };
     if (person !== null) people.set(request, person.userId);
     await options.limits.call(route.definition, caller, reply);
@@ -182,7 +182,7 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     }
     if (route.definition.access === 'self' && route.definition.anyScopes !== true && person !== null) {
       if (person.serviceOf !== null) throw new BerthError('forbidden', 'A service account has no account page.');
-      refuseBeyondScopes(person.scopes, readsOnly ? 'account.read' : 'account.update');
+      refuseBeyondScopes(person.scopes, reads ? 'account.read' : 'account.update');
     }
     const params = checked(route.params, request.params, 'path');
     const query = checked(route.query, request.query, 'query');
@@ -252,7 +252,8 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
       const checkedRoute = checkRoute(route);
       add(route, async (request, reply) => {
         const prepared = await prepare(checkedRoute, request, reply);
-        if (prepared.caller.kind === 'person') await options.renewIfAsked(prepared.caller);
+        // With a request that only reads: others under way with the old secret may read, and a change must not be refused.
+        if (prepared.caller.kind === 'person' && readsOnly(request)) await options.renewIfAsked(prepared.caller);
         renew(prepared.caller, reply);
         const answer = await handler(present(prepared, request, reply));
         renew(prepared.caller, reply);
@@ -283,6 +284,9 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
 type CheckedRoute = { definition: RouteDefinition; params: z.ZodType | null; query: z.ZodType | null };
 
 /** Unknown keys in path and query are refused as well, whatever the contract's object says. */
+/** Whether the request can change nothing. */
+const readsOnly = (request: FastifyRequest): boolean => request.method === 'GET' || request.method === 'HEAD';
+
 function checkRoute(definition: RouteDefinition): CheckedRoute {
   return {
     definition,
