@@ -197,6 +197,9 @@ describe('second factors', () => {
 describe('what is taken away', () => {
   it('I4: a role that changes is felt at once in the page that is open', async () => {
     const user = await userOf(person.email);
+    await page.goto(at('/'));
+    // The home of whoever has a project is that project's.
+    await page.waitForURL(/\/p\/[^/]+/);
     await page.goto(at(`${new URL(page.url()).pathname.split('/').slice(0, 3).join('/')}/instances`));
     const start = page.getByRole('link', { name: /new (desktop|instance)/i }).first();
     await start.waitFor();
