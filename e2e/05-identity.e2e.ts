@@ -271,9 +271,16 @@ describe('an app permission', () => {
           body: { changes: [{ app: desktop.id, subject, permissions }] },
         });
       await grant(['open']);
-      // Programs take a moment to listen; until then there is a page that says so and tries again.
-      await view.goto(stack.url(hostname));
-      await view.getByText(/^count [1-9]/).waitFor({ timeout: 60_000 });
+      // Programs take a moment to listen, and a grant up to a second to be known at the edge.
+      const counts = async () => {
+        await view.goto(stack.url(hostname));
+        const seen = view.getByText(/^count [1-9]/).waitFor({ timeout: 5_000 });
+        return seen.then(
+          () => true,
+          () => false,
+        );
+      };
+      await until('the open app', counts, { timeoutMs: 90_000 });
       await grant([]);
       await view.getByText('the connection ended').waitFor({ timeout: 5_000 });
       await view.reload();
