@@ -4,6 +4,7 @@ import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
+import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
 import { hostRoutes } from './hosts.ts';
@@ -43,6 +44,7 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
+  ...forwardRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

@@ -21,6 +21,7 @@ import {
   SIGN_IN_MINUTES,
   TOTP_ENROL_MINUTES,
 } from '#domain/factors.ts';
+import { FORWARD_PORTS_MAX, FORWARDS_PER_INSTANCE_MAX } from '#domain/forwards.ts';
 import {
   GROUPS_MAX,
   LOGOUT_TOKEN_MINUTES,
@@ -122,6 +123,8 @@ ${table([
   ['Disk', `${bytes(sizeBounds.diskBytes.min)} to ${bytes(sizeBounds.diskBytes.max)}`, 'sizeBounds.diskBytes'],
   ['Processes in one instance', String(PROCESSES_MAX), 'PROCESSES_MAX'],
   ['Snapshots of one instance', String(SNAPSHOTS_PER_INSTANCE_MAX), 'SNAPSHOTS_PER_INSTANCE_MAX'],
+  ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
+  ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],
   ['Days a deleted instance can be restored', String(ARCHIVE_DAYS), 'ARCHIVE_DAYS'],
   [

@@ -14,6 +14,7 @@ export type InvitationId = Id<'inv'>;
 export type InstanceId = Id<'ins'>;
 export type SnapshotId = Id<'snp'>;
 export type RouteId = Id<'rte'>;
+export type ForwardId = Id<'fwd'>;
 export type ImageId = Id<'img'>;
 export type HostId = Id<'hst'>;
 export type OperationId = Id<'opr'>;
@@ -44,6 +45,7 @@ export const idPrefixes = [
   'ins',
   'snp',
   'rte',
+  'fwd',
   'img',
   'hst',
   'opr',

@@ -261,6 +261,7 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
       https: options.httpsPort ?? config.ports.https,
       http: options.httpPort ?? config.ports.http,
     },
+    ...(options.forwardPorts === null ? {} : { forwardPorts: options.forwardPorts }),
     pool: {
       ...config.pool,
       device: options.poolDevice ?? config.pool.device,

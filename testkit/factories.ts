@@ -1,6 +1,7 @@
 /** Rows made directly, for tests about what surrounds them (rights, input, events), not about how they come to be. */
 import { randomBytes } from 'node:crypto';
 import {
+  type ForwardId,
   type HostId,
   type Id,
   type IdPrefix,
@@ -30,6 +31,7 @@ export type Place = { organization: OrganizationId; project: ProjectId; person: 
 
 /** Far above those the allocator gives out, so that real instances may live beside these. */
 let nextHostNumber = 1000;
+let nextForwardPort = 20_000;
 
 /** A wide project of the organization for things to move to; always the same one. */
 export async function otherProject(db: Db, organization: OrganizationId): Promise<ProjectId> {
@@ -167,6 +169,23 @@ export async function makeRoute(db: Db, place: Place, instance: InstanceId): Pro
       target: 'port',
       port: 8080,
       visibility: 'private',
+    })
+    .execute();
+  return id;
+}
+
+export async function makeForward(db: Db, place: Place, instance: InstanceId): Promise<ForwardId> {
+  const id = newId('fwd');
+  await db
+    .insertInto('port_forward')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      instance_id: instance,
+      protocol: 'tcp',
+      host_port: nextForwardPort++,
+      port: 8080,
     })
     .execute();
   return id;

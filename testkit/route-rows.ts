@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { RouteName } from '#contract/api.ts';
 import type { UserId } from '#domain/ids.ts';
+import { recordHost } from '#server/store/hosts.ts';
 import {
   addAvatar,
   addEmailChange,
@@ -29,6 +30,7 @@ import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
   form,
+  forward,
   group,
   groupMember,
   guest,
@@ -390,6 +392,16 @@ export const routeRows: Record<RouteName, Row> = {
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
   routesDelete: route(),
+  forwardsListProject: project,
+  forwardsList: instance(),
+  // A host that has said which ports it has.
+  forwardsCreate: async (world) => {
+    const facts = await world.driver.host();
+    await recordHost(world.db, 'test-host', { facts, error: null }, Date.now());
+    return instance({ protocol: 'udp', port: 5353 })(world);
+  },
+  forwardsUpdate: forward({ port: 9090, description: 'A game' }),
+  forwardsDelete: forward(),
   operationsList: project,
   operationsGet: async ({ db, place }) => ({
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },

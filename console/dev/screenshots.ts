@@ -240,6 +240,13 @@ const shots: Shot[] = [
       await page.getByText('Everybody', { exact: true }).last().click();
     },
   },
+  {
+    name: 'forward-form',
+    path: `${p}/instances/beacon/routes`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Forward a port' }).click();
+    },
+  },
   { name: 'instance-activity', path: `${p}/instances/fjord/activity` },
   { name: 'settings', path: `${p}/instances/cove/settings` },
   {

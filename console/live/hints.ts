@@ -31,6 +31,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['routesListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
   ],
+  forward: [
+    { routes: ['forwardsList'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+  ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
   host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
   member: [

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
 import type { Event, EventKind } from '#contract/events.ts';
+import type { Forward } from '#contract/forwards.ts';
 import type { Host } from '#contract/hosts.ts';
 import type { Image } from '#contract/images.ts';
 import type { Instance } from '#contract/instances.ts';
@@ -67,6 +68,7 @@ export type MockState = {
   instances: InstanceRow[];
   snapshots: Snapshot[];
   routes: RouteRow[];
+  forwards: Forward[];
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -164,6 +166,7 @@ export function present(state: MockState, row: InstanceRow): Instance {
     terminal: 'instance.terminal',
     logs: 'instance.logs',
     route: 'route.create',
+    forward: 'forward.create',
     share: 'grant.update',
   };
   const can = Object.fromEntries(
@@ -181,6 +184,7 @@ export function usedQuota(state: MockState, project: ProjectId): Quota {
   const uses = mine.map(instanceUse);
   const used = mapQuota((resource) => uses.reduce((sum, use) => sum + use[resource], 0));
   used.routes = state.routes.filter((each) => each.project === project).length;
+  used.portForwards = state.forwards.filter((each) => each.project === project).length;
   used.snapshots = state.snapshots.filter((each) => mine.some((one) => one.id === each.instance)).length;
   return used;
 }
@@ -225,6 +229,7 @@ export function emptyState(): MockState {
     instances: [],
     snapshots: [],
     routes: [],
+    forwards: [],
     operations: [],
     images: [],
     hosts: [],

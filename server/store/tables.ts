@@ -5,11 +5,13 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
+import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
   EntryId,
+  ForwardId,
   GrantId,
   GroupId,
   HostId,
@@ -399,6 +401,7 @@ export type Tables = {
     limit_disk_bytes: number;
     limit_routes: number;
     limit_snapshots: number;
+    limit_port_forwards: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -407,6 +410,7 @@ export type Tables = {
     used_disk_bytes: Generated<number>;
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
+    used_port_forwards: Generated<number>;
   };
   organization_quota: {
     organization_id: OrganizationId;
@@ -418,6 +422,7 @@ export type Tables = {
     limit_disk_bytes: number;
     limit_routes: number;
     limit_snapshots: number;
+    limit_port_forwards: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -426,6 +431,7 @@ export type Tables = {
     used_disk_bytes: Generated<number>;
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
+    used_port_forwards: Generated<number>;
   };
   host: {
     id: HostId;
@@ -560,6 +566,20 @@ export type Tables = {
     is_primary: Generated<boolean>;
     enabled: Generated<boolean>;
     created_at: Stamp;
+    version: Generated<number>;
+  };
+  port_forward: {
+    id: ForwardId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    protocol: ForwardProtocol;
+    host_port: number;
+    port: number;
+    description: Generated<string>;
+    enabled: Generated<boolean>;
+    created_at: Stamp;
+    state: Generated<ForwardState>;
     version: Generated<number>;
   };
   idempotency: {
