@@ -17,7 +17,8 @@ import {
 } from '#domain/ids.ts';
 import { defaultOrganizationQuota } from '#domain/quotas.ts';
 import { GIB } from '#domain/sizes.ts';
-import { type Db, json } from '#server/store/database.ts';
+import { type Db, json, transact } from '#server/store/database.ts';
+import { insertProjectQuota } from '#server/store/quotas.ts';
 
 export function newId<P extends IdPrefix>(prefix: P): Id<P> {
   return makeId(prefix, Date.now(), randomBytes);
@@ -56,17 +57,7 @@ export async function otherProject(db: Db, organization: OrganizationId): Promis
       subnet6: `fd42:8:8:${number.toString(16)}::/64`,
     })
     .execute();
-  const { memoryBytes, diskBytes, ...counts } = defaultOrganizationQuota;
-  const limits = Object.fromEntries(
-    Object.entries({ ...counts, memory_bytes: memoryBytes, disk_bytes: diskBytes }).map(([name, limit]) => [
-      `limit_${name}`,
-      limit,
-    ]),
-  );
-  await db
-    .insertInto('quota')
-    .values({ project_id: id, ...limits } as never)
-    .execute();
+  await transact(db, (tx) => insertProjectQuota(tx, organization, id, defaultOrganizationQuota));
   return id;
 }
 
