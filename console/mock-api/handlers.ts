@@ -17,6 +17,7 @@ import { quotaHandlers } from './handlers-quotas.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
+import { sshHandlers } from './handlers-ssh.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -256,6 +257,7 @@ export const handlers: Handlers = {
   ...settingsHandlers,
   ...tenancyHandlers,
   ...serviceAccountHandlers,
+  ...sshHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),

@@ -32,6 +32,7 @@ function scenario(name: string): MockState {
       routes: [],
       operations: [],
       tokens: [],
+      sshKeys: [],
       members: state.members.slice(0, 1),
     });
   else if (name === 'empty')
@@ -42,6 +43,7 @@ function scenario(name: string): MockState {
       operations: state.operations.filter((each) => each.project === null),
       audit: [],
       tokens: [],
+      sshKeys: [],
       invitations: [],
     });
   else if (name === 'guest' || name === 'guest-empty') {
