@@ -24,6 +24,7 @@ import { addServiceAccountCommands } from './commands/service-accounts.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
+import { addSshKeyCommands } from './commands/ssh-keys.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addUserCommands } from './commands/users.ts';
 import { type CompletionShell, candidates, completionScript, completionShells } from './completion.ts';
@@ -76,6 +77,7 @@ export function buildProgram(io: Io, json = false): Command {
   addQuotaCommands(program, io);
   addLimitCommands(program, io);
   addSessionListCommands(program, io);
+  addSshKeyCommands(program, io);
   addTokenCommands(program, io);
   addServiceAccountCommands(program, io);
   addUserCommands(program, io);

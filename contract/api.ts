@@ -25,6 +25,7 @@ import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
+import { sshKeyRoutes } from './ssh-keys.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -32,6 +33,7 @@ export const api = {
   ...identityRoutes,
   ...accountRoutes,
   ...registrationRoutes,
+  ...sshKeyRoutes,
   ...factorRoutes,
   ...oauthRoutes,
   ...identityProviderRoutes,

@@ -34,6 +34,7 @@ export type OutsideSessionId = Id<'oss'>;
 export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
+export type SshKeyId = Id<'sky'>;
 
 export const idPrefixes = [
   'org',
@@ -65,6 +66,7 @@ export const idPrefixes = [
   'ocl',
   'key',
   'dvl',
+  'sky',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -46,6 +46,7 @@ import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http, type HttpOptions } from './http/server.ts';
 import { registerServiceAccounts } from './http/service-accounts.ts';
 import { registerSnapshots } from './http/snapshots.ts';
+import { registerSshKeys } from './http/ssh-keys.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
@@ -211,6 +212,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerIdentity(http, app);
     registerAccount(http, app);
     registerRegistration(http, app);
+    registerSshKeys(http, app);
     registerFactors(http, app);
     registerOAuth(http, app);
     registerIdentityProviders(http, app);

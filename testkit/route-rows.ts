@@ -53,6 +53,7 @@ import {
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
+import { addSshKeyRow, makePublicKey } from './ssh-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -86,6 +87,9 @@ export const routeRows: Record<RouteName, Row> = {
   deletionGet: plain,
   // Not the caller's address: their account stays.
   accountDelete: async () => ({ body: { email: 'nobody@example.test' } }),
+  sshKeysList: plain,
+  sshKeysAdd: async () => ({ body: { publicKey: makePublicKey() } }),
+  sshKeysRemove: async ({ db, place, caller }) => ({ params: { key: await addSshKeyRow(db, caller ?? place.person) } }),
   registrationState: plain,
   registrationCreate: async ({ db, place }) => ({
     body: { email: `${newName('newcomer')}@example.test`, code: (await addRegistrationCode(db, place.person)).code },

@@ -107,7 +107,9 @@ export function ForwardsTable({
               return (
                 <span className="flex flex-col items-start gap-0.5">
                   <Badge tone={tone}>{text}</Badge>
-                  {row.problem === null ? null : <span className="max-w-64 text-soft text-xs">{row.problem}</span>}
+                  {row.problem === null ? null : (
+                    <span className="min-w-48 max-w-64 text-soft text-xs">{row.problem}</span>
+                  )}
                 </span>
               );
             },

@@ -437,6 +437,14 @@ const shots: Shot[] = [
     },
   },
   { name: 'account-sessions', scenario: 'seed', path: '/account/sessions' },
+  { name: 'account-ssh-keys', path: '/account/ssh-keys' },
+  {
+    name: 'account-ssh-keys-add',
+    path: '/account/ssh-keys',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Add a key' }).click();
+    },
+  },
   { name: 'account-tokens', path: '/account/tokens' },
   {
     name: 'token-scopes',

@@ -69,7 +69,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
   ],
-  session: [{ routes: ['whoami', 'accountGet', 'securityGet', 'sessionsList'], params: () => ({}) }],
+  session: [{ routes: ['whoami', 'accountGet', 'securityGet', 'sessionsList', 'sshKeysList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [
     {

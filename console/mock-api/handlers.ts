@@ -18,6 +18,7 @@ import { quotaHandlers } from './handlers-quotas.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
+import { sshHandlers } from './handlers-ssh.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -258,6 +259,7 @@ export const handlers: Handlers = {
   ...settingsHandlers,
   ...tenancyHandlers,
   ...serviceAccountHandlers,
+  ...sshHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),

@@ -43,6 +43,7 @@ describe('the mock', () => {
       'rateLimitsGet',
       'outboundGet',
       'tokensList',
+      'sshKeysList',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',

@@ -33,6 +33,7 @@ function scenario(name: string): MockState {
       forwards: [],
       operations: [],
       tokens: [],
+      sshKeys: [],
       members: state.members.slice(0, 1),
     });
   else if (name === 'empty')
@@ -44,6 +45,7 @@ function scenario(name: string): MockState {
       operations: state.operations.filter((each) => each.project === null),
       audit: [],
       tokens: [],
+      sshKeys: [],
       invitations: [],
     });
   else if (name === 'guest' || name === 'guest-empty') {

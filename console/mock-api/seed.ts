@@ -3,6 +3,7 @@ import type { Operation } from '#contract/operations.ts';
 import { forwardProblem } from '#domain/forwards.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import { GIB } from '#domain/sizes.ts';
+import { someSshKeys } from './handlers-ssh.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, emptyState, iso, newId } from './state.ts';
 
@@ -450,6 +451,7 @@ export function seed(): MockState {
     acceptedAt: null,
     secret: 'demo-invitation-secret-0001',
   });
+  state.sshKeys.push(...someSshKeys(now));
   state.tokens.push(
     {
       id: newId('tok'),

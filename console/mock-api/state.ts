@@ -26,6 +26,7 @@ export const DOMAIN = 'berth.localhost';
 
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
 export type Token = OutputOf<'tokensList'>['items'][number];
+export type SshKey = OutputOf<'sshKeysList'>['items'][number];
 type ServiceAccount = Omit<OutputOf<'serviceAccountsList'>['items'][number], 'can' | 'groups' | 'tokens' | 'handle'> & {
   living: OutputOf<'serviceTokensList'>['items'];
 };
@@ -75,6 +76,7 @@ export type MockState = {
   members: Member[];
   invitations: Invitation[];
   tokens: Token[];
+  sshKeys: SshKey[];
   serviceAccounts: ServiceAccount[];
   sessions: SessionRow[];
   factors: MockFactors;
@@ -238,6 +240,7 @@ export function emptyState(): MockState {
     ],
     invitations: [],
     tokens: [],
+    sshKeys: [],
     serviceAccounts: [],
     sessions: [],
     factors: noFactors(),

@@ -35,6 +35,7 @@ import type {
   SignInId,
   SigningKeyId,
   SnapshotId,
+  SshKeyId,
   TokenId,
   UserId,
 } from '#domain/ids.ts';
@@ -49,6 +50,7 @@ import type {
 import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
 import type { PictureType, Theme } from '#domain/profiles.ts';
+import type { SshKeyType } from '#domain/ssh.ts';
 
 /** A column with a default of now(); never written by us. */
 type Stamp = ColumnType<Date, Date | undefined, never>;
@@ -213,6 +215,18 @@ export type Tables = {
     revoked_at: Nullable<Date>;
     confirmed_at: Nullable<Date>;
     scopes: Nullable<string[]>;
+  };
+  ssh_key: {
+    id: SshKeyId;
+    user_id: UserId;
+    label: string;
+    type: SshKeyType;
+    bits: number;
+    public_key: string;
+    fingerprint: string;
+    created_at: Date;
+    last_used_at: Nullable<Date>;
+    last_used_address: Nullable<string>;
   };
   refresh_token: {
     token_hash: Buffer;
