@@ -7,10 +7,12 @@ import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
+import { Changes } from './app/changes.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
+import { KeptRights } from './app/kept-rights.ts';
 import { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { renewIfAsked, takeRenewal } from './app/renewals.ts';
@@ -172,6 +174,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => work.stop());
 
+    const now = () => clock.now().getTime();
+    const changes = new Changes(db, now);
     const app = {
       db,
       config,
@@ -184,7 +188,9 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       identityClients: clients,
       signingKeys,
       services: work.services,
-      keptAnswers: new KeptAnswers(),
+      changes,
+      keptAnswers: new KeptAnswers(changes),
+      keptRights: new KeptRights(changes, now),
       rates,
       feed,
     };
