@@ -13,7 +13,7 @@ import type { EventsContext } from './app/events.ts';
 import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
 import { KeptRights } from './app/kept-rights.ts';
-import { OidcProvider } from './app/oidc-provider.ts';
+import type { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
@@ -219,7 +219,11 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerFactors(http, app);
     registerOAuth(http, app);
     registerIdentityProviders(http, app);
-    const oidcProvider = new OidcProvider(app);
+    let provider: Promise<OidcProvider> | null = null;
+    const oidcProvider = () => {
+      provider ??= import('./app/oidc-provider.ts').then((module) => new module.OidcProvider(app));
+      return provider;
+    };
     registerOidcClients(http, app, oidcProvider);
     await registerOidcProvider(http, app, oidcProvider, { limits, log });
     registerMembers(http, app);
