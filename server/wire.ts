@@ -7,11 +7,13 @@ import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
+import { Changes } from './app/changes.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
-import { OidcProvider } from './app/oidc-provider.ts';
+import { KeptRights } from './app/kept-rights.ts';
+import type { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
@@ -174,6 +176,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => work.stop());
 
+    const now = () => clock.now().getTime();
+    const changes = new Changes(db, now);
     const app = {
       db,
       config,
@@ -186,7 +190,9 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       identityClients: clients,
       signingKeys,
       services: work.services,
-      keptAnswers: new KeptAnswers(),
+      changes,
+      keptAnswers: new KeptAnswers(changes),
+      keptRights: new KeptRights(changes, now),
       rates,
       feed,
     };
@@ -216,7 +222,11 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerFactors(http, app);
     registerOAuth(http, app);
     registerIdentityProviders(http, app);
-    const oidcProvider = new OidcProvider(app);
+    let provider: Promise<OidcProvider> | null = null;
+    const oidcProvider = () => {
+      provider ??= import('./app/oidc-provider.ts').then((module) => new module.OidcProvider(app));
+      return provider;
+    };
     registerOidcClients(http, app, oidcProvider);
     await registerOidcProvider(http, app, oidcProvider, { limits, log });
     registerMembers(http, app);

@@ -184,6 +184,10 @@ const nouns: Record<ResourceKind, string> = {
   platform: 'page',
 };
 
+/** What the database says about `key`, or what was remembered of it. */
+export type LookUp = <T extends object>(key: string, ask: () => Promise<T | null>) => Promise<T | null>;
+const askAlways: LookUp = (_key, ask) => ask();
+
 /**
  * THE door. Resolves `ref` and answers a proof, or throws: unauthenticated (nobody is signed in), not_found (does not
  * exist, is not yours, or your role does not allow it), forbidden (the token's scopes), second_factor_required (allowed, once you have one).
@@ -193,12 +197,13 @@ export async function authorizeRef<R extends Ref, A extends Action | PlatformAct
   actor: Actor,
   action: A,
   ref: R,
+  lookUp: LookUp = askAlways,
 ): Promise<Authorized<R['kind'], A>> {
   if (actor.kind === 'anonymous') throw new BerthError('unauthenticated', 'Sign in first.');
   // Before anything is looked up: what a token lacks says nothing about what exists.
   if (actor.kind === 'person') refuseBeyondScopes(actor.scopes, action);
   const userId = actor.kind === 'person' ? actor.userId : null;
-  const found = await resolve(db, ref, userId);
+  const found = await resolve(db, ref, userId, lookUp);
   if (found === null) throw notFound(nouns[ref.kind]);
   const isService = actor.kind === 'person' && actor.serviceOf !== null;
   const role = isService ? serviceRole(found.roles ?? []) : highestRole(found.roles ?? []);
@@ -251,7 +256,7 @@ function personMay(
   return kind === 'instance' && holdingMay({ role: null, permissions }, action);
 }
 
-async function resolve(db: Db, ref: Ref, userId: UserId | null): Promise<Found | null> {
+async function resolve(db: Db, ref: Ref, userId: UserId | null, lookUp: LookUp): Promise<Found | null> {
   if (ref.kind === 'platform') {
     return {
       organization_id: null,
@@ -262,8 +267,10 @@ async function resolve(db: Db, ref: Ref, userId: UserId | null): Promise<Found |
       factor_missing: false,
     };
   }
-  const { rows } = await doorQuery(ref, userId).execute(db);
-  return rows[0] ?? null;
+  return lookUp(`${userId} ${JSON.stringify(ref)}`, async () => {
+    const { rows } = await doorQuery(ref, userId).execute(db);
+    return rows[0] ?? null;
+  });
 }
 
 /** Where the thing named by `ref` is; no row: there is no such thing (or not under this parent). */
