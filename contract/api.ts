@@ -4,6 +4,7 @@ import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
+import { fileRoutes } from './files.ts';
 import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
@@ -46,6 +47,7 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
+  ...fileRoutes,
   ...forwardRoutes,
   ...operationRoutes,
   ...imageRoutes,

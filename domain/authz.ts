@@ -64,6 +64,8 @@ export const actions = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'file.open',
+  'file.write',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -133,6 +135,9 @@ const member: readonly Action[] = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  // All files, as root: what a terminal gives as well. Not among what only reads.
+  'file.open',
+  'file.write',
 ];
 const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
 const admin: readonly Action[] = [

@@ -23,6 +23,7 @@ import { registerDocs } from './http/docs.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
+import { registerFiles } from './http/files.ts';
 import { registerForwards } from './http/forwards.ts';
 import { registerGrants } from './http/grants.ts';
 import { registerGroups } from './http/groups.ts';
@@ -240,6 +241,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);
+    registerFiles(http, app);
     registerForwards(http, app);
     registerOperations(http, app);
     registerImages(http, app);

@@ -50,6 +50,7 @@ import {
   route,
   serviceAccount,
   snapshot,
+  withGuest,
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
@@ -396,6 +397,16 @@ export const routeRows: Record<RouteName, Row> = {
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
   routesDelete: route(),
+  filesList: withGuest({ query: { path: '/home/berth' } }),
+  filesRead: withGuest({ query: { path: '/home/berth/readme.txt' } }),
+  filesWrite: withGuest({
+    query: { path: '/home/berth/new', upload: 'abcdefgh', last: 'true' },
+    body: Buffer.from('hello'),
+  }),
+  filesMakeFolder: withGuest({ body: { path: '/home/berth/folder' } }),
+  filesMove: withGuest({ body: { from: '/home/berth/readme.txt', to: '/home/berth/moved.txt' } }),
+  filesSetMode: withGuest({ body: { path: '/home/berth/readme.txt', mode: 0o600 } }),
+  filesRemove: withGuest({ query: { path: '/home/berth/readme.txt' } }),
   forwardsListProject: project,
   forwardsList: instance(),
   // A host that has said which ports it has.

@@ -20,6 +20,7 @@ export type SimulatedVerb =
   | 'restoreSnapshot'
   | 'deleteSnapshot'
   | 'health'
+  | 'files'
   | 'innerContainers'
   | 'logs'
   | 'images'

@@ -32,6 +32,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   screen: 'instance.open',
   terminal: 'instance.terminal',
   logs: 'instance.logs',
+  files: 'file.open',
   route: 'route.create',
   forward: 'forward.create',
   share: 'grant.update',
