@@ -13,7 +13,8 @@ export const FILE_PART_BYTES_MAX = 16 * 1024 ** 2;
 export const FILE_BYTES_MAX = 64 * 1024 ** 3;
 /** What one call removes of a folder. */
 export const FILES_REMOVED_MAX = 50_000;
-export const FILE_MODE_MAX = 0o7777;
+/** Read, write, run. The engine's file server drops set-id and sticky bits: those are shown and not set. */
+export const FILE_MODE_MAX = 0o777;
 export const FILE_MODE_NEW = 0o644;
 export const FOLDER_MODE_NEW = 0o755;
 
@@ -25,7 +26,7 @@ export type FileEntry = {
   /** Of the entry itself: a link is a link. */
   type: FileType;
   sizeBytes: number;
-  /** Permission bits, at most FILE_MODE_MAX. */
+  /** Permission bits, set-id and sticky bits with them. */
   mode: number;
   uid: number;
   gid: number;

@@ -16,7 +16,11 @@ const CALL_MS_MAX = 30_000;
 /** SFTP flow control is by answered requests: nothing is ever held back for the channel's sake. */
 const OPEN_WIDE = { id: 0, window: Number.POSITIVE_INFINITY, packetSize: 128 * 1024, state: 'open' } as const;
 const TYPE_MASK = 0o170000;
-const types: Record<number, FileType> = { 16807: 'file', 9604: 'folder', 21609: 'link' };
+const types = new Map<number, FileType>([
+  [0o100000, 'file'],
+  [0o040000, 'folder'],
+  [0o120000, 'link'],
+]);
 
 /** Speaks SFTP over `socket`, which is still opening. Errors: unavailable; as the agent says in its closing frame. */
 export async function guestFiles(socket: WebSocket): Promise<GuestFiles> {
@@ -74,7 +78,7 @@ type Ask = <T>(start: (done: (error: Error | null | undefined, value?: T) => voi
 
 function operations(sftp: SFTPWrapper, ask: Ask, close: () => void): GuestFiles {
   const entryOf = async (path: string, stats: Attributes): Promise<FileEntry> => {
-    const type = types[stats.mode & TYPE_MASK] ?? 'other';
+    const type = types.get(stats.mode & TYPE_MASK) ?? 'other';
     return {
       name: nameOf(path),
       type,

@@ -20,6 +20,7 @@ export function newDisk(at: string): SimulatedDisk {
   put('/home/berth', 'folder', 0o750, 1000);
   put('/home/berth/readme.txt', 'file', 0o644, 1000, 'Welcome.\n');
   put('/etc/hostname', 'file', 0o644, 0, 'simulated\n');
+  put('/etc/hosts', 'file', 0o644, 0, '127.0.0.1 localhost\n');
   put('/root', 'folder', 0o700, 0);
   put('/readme', 'link', 0o777, 0, '', '/home/berth/readme.txt');
   return disk;

@@ -11,6 +11,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import {
   checkFilePath,
   FILE_BYTES_MAX,
+  FILE_MODE_MAX,
   FILE_MODE_NEW,
   FILES_LISTED_MAX,
   FILES_REMOVED_MAX,
@@ -150,7 +151,7 @@ export async function writePart(app: AppContext, caller: Caller, id: InstanceId,
     if (part.offset === 0 && begun !== null) await files.remove({ path: waiting, type: begun.type });
     await files.writePart(waiting, part.offset, Buffer.from(part.content));
     if (!part.last) return null;
-    await files.setMode(waiting, before?.mode ?? FILE_MODE_NEW);
+    await files.setMode(waiting, (before?.mode ?? FILE_MODE_NEW) & FILE_MODE_MAX);
     await files.setOwner(waiting, before?.uid ?? folder.uid, before?.gid ?? folder.gid);
     await files.rename(waiting, part.path, before !== null);
     const entry = await files.look(part.path);
