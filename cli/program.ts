@@ -3,6 +3,7 @@ import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addFactorCommands } from './commands/factors.ts';
+import { addFileCommands } from './commands/files.ts';
 import { addForwardCommands } from './commands/forwards.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addHostCommands } from './commands/hosts.ts';
@@ -65,6 +66,7 @@ export function buildProgram(io: Io, json = false): Command {
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
   addRouteCommands(program, io);
+  addFileCommands(program, io);
   addForwardCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);
