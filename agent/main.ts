@@ -14,6 +14,7 @@ import { door } from './http/server.ts';
 import type { ImageBuilder } from './images.ts';
 import { incusEngine } from './incus/engine.ts';
 import { KeyedLocks } from './locks.ts';
+import { MetricSampler } from './metrics.ts';
 import { Names } from './names.ts';
 import { NetworkGuard } from './network-guard.ts';
 import { AgentState } from './state.ts';
@@ -55,6 +56,8 @@ const engine = incusEngine({
 });
 const guard = new NetworkGuard(engine, state, locks, new HostTable(), log);
 
+const metrics = new MetricSampler(engine, log);
+
 const arch = machineArch();
 const builder: ImageBuilder = {
   recipes: () =>
@@ -70,7 +73,7 @@ const builder: ImageBuilder = {
 
 mkdirSync(config.importDir, { recursive: true, mode: 0o755 });
 const { server, events, close } = door({
-  agent: agent({ engine, state, locks, guard, builder, importDir: config.importDir, own }),
+  agent: agent({ engine, state, locks, guard, builder, importDir: config.importDir, metrics, own }),
   tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
   log,
 });
@@ -86,6 +89,7 @@ events.tap((event) => {
   }, NUDGE_MS);
 });
 guard.start();
+metrics.start();
 
 if (existsSync(config.socket)) unlinkSync(config.socket);
 server.listen(config.socket, () => {
@@ -107,6 +111,7 @@ function stop(): void {
   stopping = true;
   setTimeout(() => process.exit(0), CLOSE_SECONDS_MAX * 1000).unref();
   guard.stop();
+  metrics.stop();
   void close()
     .then(() => engine.close())
     .then(() => process.exit(0));
