@@ -10,6 +10,7 @@ import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { metricHandlers } from './handlers-metrics.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
@@ -317,6 +318,7 @@ export const handlers: Handlers = {
     if (host === undefined) throw notFound('host');
     return host;
   },
+  ...metricHandlers,
   ...auditHandlers,
   events: () => {
     throw new BerthError('internal', 'The event stream is answered by the plugin itself.');

@@ -46,7 +46,7 @@ export async function rollUp(db: Db, tier: 60 | 3600 | 86400): Promise<number> {
      where tier = ${source.seconds}
        and at >= coalesce((select date_bin(${width}, max(at) - make_interval(secs => ${back}::float8), 'epoch')
                              from metric_point where tier = ${tier}), '-infinity')
-     group by subject, date_bin(${width}, at, 'epoch')
+     group by 1, 3
     on conflict (subject, tier, at) do update set ${overwritten}`.execute(db);
   return Number(result.numAffectedRows ?? 0n);
 }
