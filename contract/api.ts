@@ -4,6 +4,7 @@ import { auditRoutes } from './audit.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
+import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
 import { hostRoutes } from './hosts.ts';
@@ -25,6 +26,7 @@ import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
+import { sshKeyRoutes } from './ssh-keys.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -32,6 +34,7 @@ export const api = {
   ...identityRoutes,
   ...accountRoutes,
   ...registrationRoutes,
+  ...sshKeyRoutes,
   ...factorRoutes,
   ...oauthRoutes,
   ...identityProviderRoutes,
@@ -44,6 +47,7 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
+  ...forwardRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

@@ -60,6 +60,10 @@ export const actions = [
   'route.create',
   'route.update',
   'route.delete',
+  'forward.read',
+  'forward.create',
+  'forward.update',
+  'forward.delete',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -110,6 +114,7 @@ const read: readonly Action[] = [
   'instance.inspect',
   'snapshot.read',
   'route.read',
+  'forward.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -126,6 +131,9 @@ const member: readonly Action[] = [
   'route.create',
   'route.update',
   'route.delete',
+  'forward.create',
+  'forward.update',
+  'forward.delete',
 ];
 const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
 const admin: readonly Action[] = [

@@ -14,6 +14,7 @@ export type InvitationId = Id<'inv'>;
 export type InstanceId = Id<'ins'>;
 export type SnapshotId = Id<'snp'>;
 export type RouteId = Id<'rte'>;
+export type ForwardId = Id<'fwd'>;
 export type ImageId = Id<'img'>;
 export type HostId = Id<'hst'>;
 export type OperationId = Id<'opr'>;
@@ -33,6 +34,7 @@ export type OutsideSessionId = Id<'oss'>;
 export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
+export type SshKeyId = Id<'sky'>;
 
 export const idPrefixes = [
   'org',
@@ -44,6 +46,7 @@ export const idPrefixes = [
   'ins',
   'snp',
   'rte',
+  'fwd',
   'img',
   'hst',
   'opr',
@@ -63,6 +66,7 @@ export const idPrefixes = [
   'ocl',
   'key',
   'dvl',
+  'sky',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

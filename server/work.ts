@@ -6,6 +6,7 @@ import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
+import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { identityChecker } from './reconcilers/identity-checker.ts';
@@ -137,6 +138,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         metricCollector(services, pace.metricsMs),
         metricKeeper(services),
         archivePurger(services),
+        forwardKeeper(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

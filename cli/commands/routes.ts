@@ -7,7 +7,7 @@ import { type Io, type Runtime, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
 import { examples } from './session.ts';
 
-function parsePort(text: string | undefined): number {
+export function parsePort(text: string | undefined): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw usageError(`"${text}" is not a port.`, 'A number from 1 to 65535.');

@@ -60,6 +60,10 @@ const actionWords: Record<Action, string> = {
   'route.create': 'Create routes',
   'route.update': 'Change routes',
   'route.delete': 'Delete routes',
+  'forward.read': 'See port forwards',
+  'forward.create': 'Open port forwards',
+  'forward.update': 'Change port forwards',
+  'forward.delete': 'Close port forwards',
   'operation.read': 'See operations',
   'operation.cancel': 'Cancel operations',
 };
@@ -80,6 +84,7 @@ const nounWords: Record<Noun, string> = {
   instance: 'Desktops and servers',
   snapshot: 'Snapshots',
   route: 'Routes',
+  forward: 'Port forwards',
   operation: 'Operations',
 };
 

@@ -9,6 +9,7 @@ import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
+import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { metricHandlers } from './handlers-metrics.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
@@ -18,6 +19,7 @@ import { quotaHandlers } from './handlers-quotas.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
+import { sshHandlers } from './handlers-ssh.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -142,6 +144,7 @@ export function buildImage(
 
 export const handlers: Handlers = {
   ...instanceHandlers,
+  ...forwardHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),
@@ -257,6 +260,7 @@ export const handlers: Handlers = {
   ...settingsHandlers,
   ...tenancyHandlers,
   ...serviceAccountHandlers,
+  ...sshHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),

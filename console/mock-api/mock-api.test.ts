@@ -46,6 +46,7 @@ describe('the mock', () => {
       'rateLimitsGet',
       'outboundGet',
       'tokensList',
+      'sshKeysList',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',

@@ -16,6 +16,7 @@ export type SimulatedVerb =
   | 'setHostname'
   | 'moveGuest'
   | 'destroyGuest'
+  | 'setForwards'
   | 'createSnapshot'
   | 'restoreSnapshot'
   | 'deleteSnapshot'
