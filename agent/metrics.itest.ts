@@ -1,10 +1,15 @@
 /** A real guest at work: what the agent says of it is what it does. */
+import { execFile } from 'node:child_process';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRIC_STALE_SECONDS, ratesBetween, SAMPLE_SECONDS } from '#domain/metrics.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
 import type { GuestSpec, MetricSample } from '#drivers/interface.ts';
 import { startAgent, type TestAgent } from '#testkit/agent.ts';
+import { heldMemory } from './incus/memory.ts';
+
+const run = promisify(execFile);
 
 let agent: TestAgent;
 let busy: GuestSpec;
@@ -53,7 +58,7 @@ const inside = async (guest: GuestSpec, script: string, timeoutMs = 60_000): Pro
 
 describe('V11: what a real guest uses', () => {
   it('V11: one that spins uses its whole processor, its neighbour next to none', { timeout: 90_000 }, async () => {
-    const spinning = inside(busy, 'timeout 45 sh -c "while :; do :; done" || true');
+    const spinning = inside(busy, 'timeout 42 sh -c "while :; do :; done" || true');
     await sleep(1_000);
     // The first may have begun before the spinning did.
     const [, one, two] = await samples(3);
@@ -69,42 +74,49 @@ describe('V11: what a real guest uses', () => {
       { ...(two as MetricSample).host, at: Date.parse((two as MetricSample).at) },
     );
     expect(host.cpu).toBeGreaterThan((work.cpu ?? 0) * 0.8);
-    await inside(busy, 'pkill -f "while :" || true');
     await spinning;
   });
 
-  it('V11: memory that programs hold counts, file cache does not, as free says inside', {
-    timeout: 90_000,
+  it('V11: what memory holds counts, also in memory file systems; file cache does not', {
+    timeout: 120_000,
   }, async () => {
-    const [before] = await samples(1);
+    const [, before] = await samples(2);
     await inside(
       busy,
       'mkdir -p /mnt/held; mount -t tmpfs -o size=400m none /mnt/held; head -c 300M /dev/zero > /mnt/held/x',
     );
     await inside(busy, 'head -c 200M /dev/zero > /root/cached; cat /root/cached > /dev/null');
-    const [after] = await samples(1);
+    // Other agents of this machine ask the engine, too, which answers from its cache for eight seconds.
+    const [, after] = await samples(2);
     const more = (of(after, busy)?.memoryBytes ?? 0) - (of(before, busy)?.memoryBytes ?? 0);
     expect(more).toBeGreaterThan(250 * MIB);
     expect(more).toBeLessThan(400 * MIB);
-    const [total = 0, available = 0] = (await inside(busy, "free -b | awk '/^Mem/ { print $2, $7 }'"))
-      .split(' ')
-      .map(Number);
-    expect(Math.abs((of(after, busy)?.memoryBytes ?? 0) - (total - available))).toBeLessThan(60 * MIB);
+    const { pid } = await agent.incus.call<{ pid: number }>(
+      'GET',
+      `/1.0/instances/${busy.instance.replace('_', '-')}/state`,
+      { query: { project: agent.names.project(busy.project) } },
+    );
+    // The kernel's own account; what it needs itself for the guest comes on top.
+    const held = heldMemory(pid) ?? 0;
+    expect(held).toBeGreaterThan(290 * MIB);
+    expect(Math.abs((of(after, busy)?.memoryBytes ?? 0) - held)).toBeLessThan(80 * MIB);
     await inside(busy, 'umount /mnt/held; rm /root/cached');
   });
 
-  it('V11: network traffic is counted in the right direction, byte for byte', { timeout: 90_000 }, async () => {
-    const gateway = (await inside(busy, "ip -4 route show default | awk '{ print $3 }'")).split('\n')[0] ?? '';
-    const [before] = await samples(1);
-    // Echo requests of 1,400 bytes go out and come back.
-    await inside(busy, `ping -q -c 1000 -i 0.002 -s 1400 ${gateway} > /dev/null`);
-    const [after] = await samples(1);
+  it('V11: network traffic is counted, byte for byte, and the neighbour has none of it', {
+    timeout: 120_000,
+  }, async () => {
+    const [, before] = await samples(2);
+    // Echo requests of 1,400 bytes come in and go out again.
+    await run('ping', ['-q', '-c', '1000', '-i', '0.002', '-s', '1400', busy.address4]);
+    const [, after] = await samples(2);
     const sent = (of(after, busy)?.sentBytes ?? 0) - (of(before, busy)?.sentBytes ?? 0);
     const received = (of(after, busy)?.receivedBytes ?? 0) - (of(before, busy)?.receivedBytes ?? 0);
     for (const bytes of [sent, received]) {
       expect(bytes).toBeGreaterThan(1_000 * 1_400);
       expect(bytes).toBeLessThan(1_000 * 1_400 * 1.15);
     }
+    expect((of(after, idle)?.receivedBytes ?? 0) - (of(before, idle)?.receivedBytes ?? 0)).toBeLessThan(100_000);
     expect(of(after, busy)?.processes).toBeGreaterThan(3);
   });
 

@@ -72,13 +72,17 @@ describe('V11: rates from counters', () => {
 describe('V11: ranges', () => {
   it('V11: every range is bounded, ends with now, and comes from a tier that is kept that long', () => {
     fc.assert(
-      fc.property(fc.constantFrom(...metricRangeNames), fc.integer({ min: 1_000_000_000_000, max: 4_000_000_000_000 }), (range, now) => {
-        const { first, step, count } = metricGrid(range, now);
-        expect(count).toBeLessThanOrEqual(METRIC_POINTS_MAX);
-        expect(first % step).toBe(0);
-        expect(first + step * count).toBeGreaterThan(now / 1000);
-        expect(first + step * (count - 1)).toBeLessThanOrEqual(now / 1000);
-      }),
+      fc.property(
+        fc.constantFrom(...metricRangeNames),
+        fc.integer({ min: 1_000_000_000_000, max: 4_000_000_000_000 }),
+        (range, now) => {
+          const { first, step, count } = metricGrid(range, now);
+          expect(count).toBeLessThanOrEqual(METRIC_POINTS_MAX);
+          expect(first % step).toBe(0);
+          expect(first + step * count).toBeGreaterThan(now / 1000);
+          expect(first + step * (count - 1)).toBeLessThanOrEqual(now / 1000);
+        },
+      ),
     );
     for (const { seconds, tier, step } of Object.values(metricRanges)) {
       const source = metricTiers.find((one) => one.seconds === tier);

@@ -18,6 +18,7 @@ type Raw = {
   cpus: number | null;
   total: number | null;
   available: number | null;
+  shared: number | null;
   read: number | null;
   written: number | null;
   received: number | null;
@@ -30,6 +31,7 @@ const wanted = new Set([
   'incus_cpu_seconds_total',
   'incus_memory_MemTotal_bytes',
   'incus_memory_MemAvailable_bytes',
+  'incus_memory_Shmem_bytes',
   'incus_disk_read_bytes_total',
   'incus_disk_written_bytes_total',
   'incus_network_receive_bytes_total',
@@ -58,7 +60,8 @@ export function parseMetrics(text: string, prefix: string): GuestReading[] {
         instance,
         cpuSeconds,
         cpuLimit: raw.cpus,
-        memoryBytes: Math.max(0, total - available),
+        // The engine calls all cached pages available; those of memory file systems (tmpfs) cannot be given back.
+        memoryBytes: Math.max(0, Math.min(total, total - available + (raw.shared ?? 0))),
         memoryLimitBytes: total,
         readBytes: raw.read,
         writtenBytes: raw.written,
@@ -85,6 +88,7 @@ function take(guests: Map<InstanceId, Raw>, name: string, rest: string, prefix: 
       cpus: null,
       total: null,
       available: null,
+      shared: null,
       read: null,
       written: null,
       received: null,
@@ -105,6 +109,9 @@ function take(guests: Map<InstanceId, Raw>, name: string, rest: string, prefix: 
       return;
     case 'incus_memory_MemAvailable_bytes':
       raw.available = value;
+      return;
+    case 'incus_memory_Shmem_bytes':
+      raw.shared = value;
       return;
     case 'incus_disk_read_bytes_total':
       raw.read = (raw.read ?? 0) + value;

@@ -3,7 +3,8 @@
  * of a table, and client libraries are made for counters that live in the process.
  */
 import { isStale, type Scrape } from '#server/app/metrics.ts';
-import type { NamedMetrics } from '#server/store/metrics.ts';
+
+type NamedMetrics = Scrape['metrics'][number];
 
 export const PROMETHEUS_TYPE = 'text/plain; version=0.0.4; charset=utf-8';
 export const OPENMETRICS_TYPE = 'application/openmetrics-text; version=1.0.0; charset=utf-8';
