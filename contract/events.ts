@@ -21,6 +21,7 @@ export const eventKinds = [
   'user',
   'mail',
   'key',
+  'domain',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 

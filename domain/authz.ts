@@ -60,6 +60,10 @@ export const actions = [
   'route.create',
   'route.update',
   'route.delete',
+  'domain.read',
+  'domain.create',
+  'domain.update',
+  'domain.delete',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -109,6 +113,7 @@ const read: readonly Action[] = [
   'instance.inspect',
   'snapshot.read',
   'route.read',
+  'domain.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -125,6 +130,9 @@ const member: readonly Action[] = [
   'route.create',
   'route.update',
   'route.delete',
+  'domain.create',
+  'domain.update',
+  'domain.delete',
 ];
 const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
 const admin: readonly Action[] = [

@@ -33,6 +33,7 @@ export type OutsideSessionId = Id<'oss'>;
 export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
+export type DomainId = Id<'dom'>;
 
 export const idPrefixes = [
   'org',
@@ -63,6 +64,7 @@ export const idPrefixes = [
   'ocl',
   'key',
   'dvl',
+  'dom',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

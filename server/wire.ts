@@ -18,6 +18,7 @@ import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
+import { registerDomains } from './http/domains.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
@@ -49,6 +50,7 @@ import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
+import { createDns } from './runtime/dns.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
@@ -156,6 +158,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
 
     const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const dns = createDns(config.resolvers);
     const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
@@ -167,6 +170,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       ids,
       secrets,
       identityClients: clients,
+      dns,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -181,6 +185,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       version: parts.version,
       secrets,
       outbound,
+      dns,
       identityClients: clients,
       signingKeys,
       services: work.services,
@@ -227,6 +232,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);
+    registerDomains(http, app);
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);

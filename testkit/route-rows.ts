@@ -28,6 +28,7 @@ import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
+  domain,
   form,
   group,
   groupMember,
@@ -390,6 +391,10 @@ export const routeRows: Record<RouteName, Row> = {
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
   routesDelete: route(),
+  domainsList: project,
+  domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
+  domainsCheck: domain,
+  domainsDelete: domain,
   operationsList: project,
   operationsGet: async ({ db, place }) => ({
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },

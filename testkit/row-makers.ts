@@ -6,7 +6,16 @@ import type { InstanceDriver } from '#drivers/interface.ts';
 import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
 import { digest } from '#server/app/tokens.ts';
 import type { Db } from '#server/store/database.ts';
-import { makeImage, makeInstance, makeRoute, makeSnapshot, newId, newName, type Place } from './factories.ts';
+import {
+  makeDomain,
+  makeImage,
+  makeInstance,
+  makeRoute,
+  makeSnapshot,
+  newId,
+  newName,
+  type Place,
+} from './factories.ts';
 import { addServiceAccount } from './service-rows.ts';
 
 /** Where the resources are made, and who calls. */
@@ -61,6 +70,9 @@ export const route =
     params: { route: await makeRoute(db, place, await makeInstance(db, place)) },
     ...(body === undefined ? {} : { body }),
   });
+
+/** A claim that nobody has proven. */
+export const domain: Row = async ({ db, place }) => ({ params: { domain: await makeDomain(db, place) } });
 
 export const member =
   (body?: unknown): Row =>

@@ -18,6 +18,7 @@ import {
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type {
+  DomainId,
   EntryId,
   GroupId,
   HostId,
@@ -48,6 +49,7 @@ export type Ref =
   | { kind: 'instance'; id: InstanceId }
   | { kind: 'snapshot'; id: SnapshotId; instance: InstanceId }
   | { kind: 'route'; id: RouteId }
+  | { kind: 'domain'; id: DomainId }
   | { kind: 'operation'; id: OperationId }
   | { kind: 'image'; id: ImageId }
   | { kind: 'host'; id: HostId }
@@ -174,6 +176,7 @@ const nouns: Record<ResourceKind, string> = {
   instance: 'instance',
   snapshot: 'snapshot',
   route: 'route',
+  domain: 'domain',
   operation: 'operation',
   image: 'image',
   host: 'host',
@@ -297,6 +300,8 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
         from snapshot where id = ${ref.id} and instance_id = ${ref.instance}`;
     case 'route':
       return sql`select organization_id, project_id, instance_id from route where id = ${ref.id}`;
+    case 'domain':
+      return sql`select organization_id, project_id, null::text as instance_id from domain where id = ${ref.id}`;
     case 'operation':
       return sql`select organization_id, project_id, instance_id from operation where id = ${ref.id}`;
     case 'image':
