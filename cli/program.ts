@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addDomainCommands } from './commands/domains.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addHostCommands } from './commands/hosts.ts';
@@ -63,6 +64,7 @@ export function buildProgram(io: Io, json = false): Command {
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
   addRouteCommands(program, io);
+  addDomainCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);
   addOperationCommands(program, io);

@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
+import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
@@ -141,6 +142,7 @@ export function buildImage(
 
 export const handlers: Handlers = {
   ...instanceHandlers,
+  ...domainHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),

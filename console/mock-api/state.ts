@@ -1,6 +1,7 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { Domain } from '#contract/domains.ts';
 import type { Event, EventKind } from '#contract/events.ts';
 import type { Host } from '#contract/hosts.ts';
 import type { Image } from '#contract/images.ts';
@@ -40,6 +41,7 @@ type ProjectRole = { project: Id<'prj'>; subject: Id<'usr'> | Id<'grp'>; role: W
 /** What people may do is worked out when it is asked for. */
 export type InstanceRow = Omit<Instance, 'can' | 'state'>;
 export type RouteRow = Omit<Route, 'can'>;
+export type DomainRow = Omit<Domain, 'can' | 'routes'>;
 export type ImageRow = Omit<Image, 'can'>;
 
 export function newId<P extends IdPrefix>(prefix: P, at = Date.now()): Id<P> {
@@ -67,6 +69,7 @@ export type MockState = {
   instances: InstanceRow[];
   snapshots: Snapshot[];
   routes: RouteRow[];
+  domains: DomainRow[];
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -225,6 +228,7 @@ export function emptyState(): MockState {
     instances: [],
     snapshots: [],
     routes: [],
+    domains: [],
     operations: [],
     images: [],
     hosts: [],
