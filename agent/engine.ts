@@ -9,6 +9,7 @@
 import type { Readable } from 'node:stream';
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/agent-results.ts';
+import type { ForwardProtocol } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
@@ -20,6 +21,9 @@ export type NetworkSpec = AgentInput<'ensureNetwork'>;
 
 /** A guest with what its label says it is, and whether its image writes the host name by itself at first start. */
 export type Guest = AgentGuestObservation & { kind: InstanceKind; templated: boolean };
+
+/** A port of a guest that the network of its project lets everybody reach. */
+export type Opening = { protocol: ForwardProtocol; port: number; address4: string; address6: string };
 
 export type EngineFacts = {
   engine: string;

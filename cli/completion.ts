@@ -128,6 +128,13 @@ async function namesOf(berth: Runtime, sort: string, before: readonly string[]):
       );
       return page.items.map(routePlace);
     }
+    case 'forward': {
+      const project = await berth.project();
+      const page = await collect(NAMES_MAX, (query) =>
+        client.call('forwardsListProject', { params: { project: project.id }, query }),
+      );
+      return page.items.map((forward) => `${forward.protocol}/${forward.hostPort}`);
+    }
     case 'image':
       return (await client.call('imagesList', {})).items.map((image) => image.name);
     case 'host':

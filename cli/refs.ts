@@ -9,6 +9,7 @@ export type Instance = OutputOf<'instancesGet'>;
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
 export type Route = OutputOf<'routesCreate'>;
 export type Domain = OutputOf<'domainsCheck'>;
+export type Forward = OutputOf<'forwardsCreate'>;
 export type Image = OutputOf<'imagesList'>['items'][number];
 export type Host = OutputOf<'hostsGet'>;
 export type Member = OutputOf<'membersUpdate'>;
@@ -174,6 +175,19 @@ export async function findRoute(berth: Runtime, ref: string): Promise<Route> {
   );
   const found = page.items.find((route) => route.id === ref || routePlace(route) === ref.toLowerCase());
   if (found === undefined) throw missing('route', ref, page.items.map(routePlace));
+  return found;
+}
+
+/** A port forward by id, or as `udp/20000`, in the project in force. */
+export async function findForward(berth: Runtime, ref: string): Promise<Forward> {
+  const client = await berth.client();
+  const project = await berth.project();
+  const page = await collect(LIST_ROWS_MAX, (query) =>
+    client.call('forwardsListProject', { params: { project: project.id }, query }),
+  );
+  const named = (forward: Forward) => `${forward.protocol}/${forward.hostPort}`;
+  const found = page.items.find((forward) => forward.id === ref || named(forward) === ref.toLowerCase());
+  if (found === undefined) throw missing('port forward', ref, page.items.map(named));
   return found;
 }
 

@@ -1,5 +1,6 @@
 /** What the agent answers, as schemas: the driver parses every answer, so a broken agent cannot poison the database. */
 import { z } from 'zod';
+import { forwardProtocols, forwardStates } from '#domain/forwards.ts';
 import { healthStates, instanceKinds, observedStates } from '#domain/instances.ts';
 import type { AgentVerb } from './agent.ts';
 import { idSchema } from './common.ts';
@@ -46,6 +47,11 @@ export const hostFactsSchema = z.object({
   missing: z.array(z.string()),
   usedRanges4: z.array(z.string()),
   addresses: z.array(z.string()),
+  /** The pool of ports for forwards as it may be used (null: not at all), and those of it that programs listen on. */
+  forwards: z.object({
+    pool: z.object({ first: count, last: count }).nullable(),
+    busy: z.array(z.object({ protocol: z.enum(forwardProtocols), port: count })),
+  }),
 });
 export type AgentHostFacts = z.output<typeof hostFactsSchema>;
 
@@ -126,6 +132,7 @@ export const agentResults = {
   setHostname: z.null(),
   moveGuest: guestObservationSchema,
   destroyGuest: z.null(),
+  setForwards: z.array(z.object({ protocol: z.enum(forwardProtocols), hostPort: count, state: z.enum(forwardStates) })),
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),
   deleteSnapshot: z.null(),

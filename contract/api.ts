@@ -5,6 +5,7 @@ import { domainRoutes } from './domains.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
+import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
 import { hostRoutes } from './hosts.ts';
@@ -25,6 +26,7 @@ import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
+import { sshKeyRoutes } from './ssh-keys.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -32,6 +34,7 @@ export const api = {
   ...identityRoutes,
   ...accountRoutes,
   ...registrationRoutes,
+  ...sshKeyRoutes,
   ...factorRoutes,
   ...oauthRoutes,
   ...identityProviderRoutes,
@@ -45,6 +48,7 @@ export const api = {
   ...instanceRoutes,
   ...routeRoutes,
   ...domainRoutes,
+  ...forwardRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

@@ -13,6 +13,7 @@ import { auditEntrySchema } from './audit.ts';
 import { problemSchema } from './common.ts';
 import { SESSION_COOKIE } from './edge.ts';
 import { eventSchema } from './events.ts';
+import { forwardSchema } from './forwards.ts';
 import { hostSchema } from './hosts.ts';
 import { invitationSchema, memberSchema, sessionSchema, tokenSchema, userSchema, whoamiSchema } from './identity.ts';
 import { imageSchema } from './images.ts';
@@ -49,6 +50,7 @@ const named: Record<string, z.ZodType> = {
   Project: projectSchema,
   Quota: quotaSchema,
   Route: routeSchema,
+  Forward: forwardSchema,
   Session: sessionSchema,
   Size: sizeSchema,
   Snapshot: snapshotSchema,
@@ -68,6 +70,7 @@ const tagDescriptions: Record<string, string> = {
   instances: 'Desktops and servers. Changes that take time answer 202 with an operation.',
   snapshots: 'Points in time of one instance to roll back to or to clone from.',
   routes: 'Host names that lead to a port of an instance.',
+  forwards: 'TCP and UDP ports of the host that lead to a port of an instance.',
   operations: 'What long work is doing: steps, durations, errors.',
   images: 'What instances are made from. Only allow-listed fingerprints are ever started.',
   hosts: 'The machines that run instances.',

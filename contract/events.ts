@@ -11,6 +11,7 @@ export const eventKinds = [
   'operation',
   'snapshot',
   'route',
+  'forward',
   'image',
   'host',
   'member',

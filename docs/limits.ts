@@ -28,6 +28,7 @@ import {
   SIGN_IN_MINUTES,
   TOTP_ENROL_MINUTES,
 } from '#domain/factors.ts';
+import { FORWARD_PORTS_MAX, FORWARDS_PER_INSTANCE_MAX } from '#domain/forwards.ts';
 import {
   GROUPS_MAX,
   LOGOUT_TOKEN_MINUTES,
@@ -75,6 +76,7 @@ import {
   SESSION_IDLE_MINUTES,
 } from '#domain/sessions.ts';
 import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
+import { SSH_KEYS_PER_USER_MAX } from '#domain/ssh.ts';
 import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
@@ -137,6 +139,8 @@ ${table([
   ['Disk', `${bytes(sizeBounds.diskBytes.min)} to ${bytes(sizeBounds.diskBytes.max)}`, 'sizeBounds.diskBytes'],
   ['Processes in one instance', String(PROCESSES_MAX), 'PROCESSES_MAX'],
   ['Snapshots of one instance', String(SNAPSHOTS_PER_INSTANCE_MAX), 'SNAPSHOTS_PER_INSTANCE_MAX'],
+  ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
+  ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],
   ['Days a deleted instance can be restored', String(ARCHIVE_DAYS), 'ARCHIVE_DAYS'],
   [
@@ -214,6 +218,7 @@ ${table([
   ['How long is shown what became of a mail', `${MAIL_DAYS} days`, 'MAIL_DAYS'],
   ['Open invitations of an organization', String(INVITATIONS_OPEN_MAX), 'INVITATIONS_OPEN_MAX'],
   ['API tokens of a person', String(TOKENS_PER_USER_MAX), 'TOKENS_PER_USER_MAX'],
+  ['SSH keys of a person', String(SSH_KEYS_PER_USER_MAX), 'SSH_KEYS_PER_USER_MAX'],
   [
     'Service accounts of an organization',
     String(SERVICE_ACCOUNTS_PER_ORGANIZATION_MAX),

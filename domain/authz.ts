@@ -64,6 +64,10 @@ export const actions = [
   'domain.create',
   'domain.update',
   'domain.delete',
+  'forward.read',
+  'forward.create',
+  'forward.update',
+  'forward.delete',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -114,6 +118,7 @@ const read: readonly Action[] = [
   'snapshot.read',
   'route.read',
   'domain.read',
+  'forward.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -133,6 +138,9 @@ const member: readonly Action[] = [
   'domain.create',
   'domain.update',
   'domain.delete',
+  'forward.create',
+  'forward.update',
+  'forward.delete',
 ];
 const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
 const admin: readonly Action[] = [

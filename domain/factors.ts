@@ -33,6 +33,7 @@ export const dangerousActions = {
   'factors.reset': "somebody's second factors are removed",
   'tokens.unlimited': 'a token is made that never expires',
   'tokens.service': 'a token of a service account is made',
+  'ssh-keys.add': 'an SSH key is added to your account',
   'device.approve': 'a program is signed in as you',
   'organization.signIn': 'the rules for signing in change',
   'organization.delete': 'the organization is deleted',

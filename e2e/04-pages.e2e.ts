@@ -50,7 +50,7 @@ const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
   ...['/platform/organizations', '/platform/keys'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
-  ...['', '/security', '/sessions', '/tokens', '/appearance'].map((path) => `/account${path}`),
+  ...['', '/security', '/sessions', '/ssh-keys', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];
 
 function pages(): string[] {

@@ -138,6 +138,7 @@ describe('planHints', () => {
       operation: 'opr_1',
       snapshot: 'snp_1',
       route: 'rte_1',
+      forward: 'fwd_1',
       image: 'img_1',
       host: 'hst_1',
       member: 'usr_1',

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { installationSchema } from '#contract/config.ts';
+import { installationSchema, portRangeSchema } from '#contract/config.ts';
 import { writeFileAtomic } from './files.ts';
 
 export const DEFAULT_DATA_DIR = '/var/lib/berth';
@@ -25,6 +25,8 @@ export const hostConfigSchema = z.strictObject({
   ports: z.strictObject({ control: port, https: port, http: port }),
   network: z.strictObject({ pool4: z.string(), prefix6: z.string() }),
   pool: z.strictObject({ name: z.string(), device: z.string().nullable(), sizeBytes: z.number().nullable() }),
+  /** Ports that may lead to instances; absent: domain/forwards.ts. */
+  forwardPorts: portRangeSchema.optional(),
   runDir: z.string(),
   createdAt: z.string(),
 });

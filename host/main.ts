@@ -17,6 +17,7 @@ This machine:
       --domain NAME       name of the console (berth.localhost); instances live below it
       --control-port N    console and API (9443)
       --https-port N      instances (443)       --http-port N   redirects to it (80)
+      --forward-ports A-B host ports that may lead to instances (20000-21999)
       --pool-device DEV   an empty disk or partition for instances, instead of a file
       --pool-size SIZE    size of that file, such as 40GiB
       --demo              create an owner account and print its password

@@ -7,11 +7,13 @@ import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
+import { Changes } from './app/changes.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
-import { OidcProvider } from './app/oidc-provider.ts';
+import { KeptRights } from './app/kept-rights.ts';
+import type { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
@@ -22,6 +24,7 @@ import { registerDomains } from './http/domains.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
+import { registerForwards } from './http/forwards.ts';
 import { registerGrants } from './http/grants.ts';
 import { registerGroups } from './http/groups.ts';
 import { registerHosts } from './http/hosts.ts';
@@ -46,6 +49,7 @@ import { registerRoutes } from './http/routes.ts';
 import { createHttp, type Http, type HttpOptions } from './http/server.ts';
 import { registerServiceAccounts } from './http/service-accounts.ts';
 import { registerSnapshots } from './http/snapshots.ts';
+import { registerSshKeys } from './http/ssh-keys.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
@@ -176,6 +180,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
     stops.push(() => work.stop());
 
+    const now = () => clock.now().getTime();
+    const changes = new Changes(db, now);
     const app = {
       db,
       config,
@@ -189,7 +195,9 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       identityClients: clients,
       signingKeys,
       services: work.services,
-      keptAnswers: new KeptAnswers(),
+      changes,
+      keptAnswers: new KeptAnswers(changes),
+      keptRights: new KeptRights(changes, now),
       rates,
       feed,
     };
@@ -215,10 +223,15 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerIdentity(http, app);
     registerAccount(http, app);
     registerRegistration(http, app);
+    registerSshKeys(http, app);
     registerFactors(http, app);
     registerOAuth(http, app);
     registerIdentityProviders(http, app);
-    const oidcProvider = new OidcProvider(app);
+    let provider: Promise<OidcProvider> | null = null;
+    const oidcProvider = () => {
+      provider ??= import('./app/oidc-provider.ts').then((module) => new module.OidcProvider(app));
+      return provider;
+    };
     registerOidcClients(http, app, oidcProvider);
     await registerOidcProvider(http, app, oidcProvider, { limits, log });
     registerMembers(http, app);
@@ -233,6 +246,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSnapshots(http, app);
     registerRoutes(http, app);
     registerDomains(http, app);
+    registerForwards(http, app);
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);

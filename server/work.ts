@@ -7,6 +7,7 @@ import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
+import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { identityChecker } from './reconcilers/identity-checker.ts';
@@ -133,6 +134,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         watcher,
         healthWatcher(services, pace.health),
         archivePurger(services),
+        forwardKeeper(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

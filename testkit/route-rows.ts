@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { RouteName } from '#contract/api.ts';
 import type { UserId } from '#domain/ids.ts';
+import { recordHost } from '#server/store/hosts.ts';
 import {
   addAvatar,
   addEmailChange,
@@ -30,6 +31,7 @@ import {
   addDeviceLogin,
   domain,
   form,
+  forward,
   group,
   groupMember,
   guest,
@@ -52,6 +54,7 @@ import {
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
+import { addSshKeyRow, makePublicKey } from './ssh-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -85,6 +88,9 @@ export const routeRows: Record<RouteName, Row> = {
   deletionGet: plain,
   // Not the caller's address: their account stays.
   accountDelete: async () => ({ body: { email: 'nobody@example.test' } }),
+  sshKeysList: plain,
+  sshKeysAdd: async () => ({ body: { publicKey: makePublicKey() } }),
+  sshKeysRemove: async ({ db, place, caller }) => ({ params: { key: await addSshKeyRow(db, caller ?? place.person) } }),
   registrationState: plain,
   registrationCreate: async ({ db, place }) => ({
     body: { email: `${newName('newcomer')}@example.test`, code: (await addRegistrationCode(db, place.person)).code },
@@ -395,6 +401,16 @@ export const routeRows: Record<RouteName, Row> = {
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,
   domainsDelete: domain,
+  forwardsListProject: project,
+  forwardsList: instance(),
+  // A host that has said which ports it has.
+  forwardsCreate: async (world) => {
+    const facts = await world.driver.host();
+    await recordHost(world.db, 'test-host', { facts, error: null }, Date.now());
+    return instance({ protocol: 'udp', port: 5353 })(world);
+  },
+  forwardsUpdate: forward({ port: 9090, description: 'A game' }),
+  forwardsDelete: forward(),
   operationsList: project,
   operationsGet: async ({ db, place }) => ({
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },

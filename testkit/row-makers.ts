@@ -8,6 +8,7 @@ import { digest } from '#server/app/tokens.ts';
 import type { Db } from '#server/store/database.ts';
 import {
   makeDomain,
+  makeForward,
   makeImage,
   makeInstance,
   makeRoute,
@@ -73,6 +74,13 @@ export const route =
 
 /** A claim that nobody has proven. */
 export const domain: Row = async ({ db, place }) => ({ params: { domain: await makeDomain(db, place) } });
+
+export const forward =
+  (body?: unknown): Row =>
+  async ({ db, place }) => ({
+    params: { forward: await makeForward(db, place, await makeInstance(db, place)) },
+    ...(body === undefined ? {} : { body }),
+  });
 
 export const member =
   (body?: unknown): Row =>

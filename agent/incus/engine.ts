@@ -1,7 +1,7 @@
 /** The Incus adapter: puts guests, networks, images, processes, files and events behind the `Engine` port. */
 import { BerthError } from '#domain/errors.ts';
-import type { InstanceId } from '#domain/ids.ts';
-import type { Engine } from '../engine.ts';
+import type { InstanceId, ProjectId } from '#domain/ids.ts';
+import type { Engine, Opening } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { IncusClient, segment } from './client.ts';
 import { watchEvents } from './events.ts';
@@ -19,6 +19,8 @@ export type IncusEngineOptions = {
   names: Names;
   pool: string;
   hostAddresses: () => readonly string[];
+  /** Ports of guests that the rules of their project's network let in. */
+  openings: (project: ProjectId) => readonly Opening[];
 };
 
 /** Directory listings and small files read through the engine. */
@@ -36,7 +38,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
   };
   const guests = new IncusGuests(client, options.names, options.pool, filters);
   const snapshots = new IncusSnapshots(client, guests);
-  const networks = new IncusNetworks(client, options.names, options.hostAddresses);
+  const networks = new IncusNetworks(client, options.names, options.hostAddresses, options.openings);
   const images = new IncusImages(client, options.names);
 
   const target = async (instance: InstanceId): Promise<{ name: string; project: string }> => {

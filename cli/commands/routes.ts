@@ -11,7 +11,7 @@ import { examples } from './session.ts';
 type AddOptions = RouteOptions & { port?: string; path: string; public?: boolean };
 type UpdateOptions = RouteOptions & { port?: string; public?: boolean; private?: boolean };
 
-function parsePort(text: string | undefined): number {
+export function parsePort(text: string | undefined): number {
   const port = Number(text);
   if (!Number.isInteger(port) || port < 1 || port > 65535)
     throw usageError(`"${text}" is not a port.`, 'A number from 1 to 65535.');

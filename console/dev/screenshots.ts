@@ -240,6 +240,13 @@ const shots: Shot[] = [
       await page.getByText('Everybody', { exact: true }).last().click();
     },
   },
+  {
+    name: 'forward-form',
+    path: `${p}/instances/beacon/routes`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Forward a port' }).click();
+    },
+  },
   { name: 'instance-activity', path: `${p}/instances/fjord/activity` },
   { name: 'settings', path: `${p}/instances/cove/settings` },
   {
@@ -431,6 +438,14 @@ const shots: Shot[] = [
     },
   },
   { name: 'account-sessions', scenario: 'seed', path: '/account/sessions' },
+  { name: 'account-ssh-keys', path: '/account/ssh-keys' },
+  {
+    name: 'account-ssh-keys-add',
+    path: '/account/ssh-keys',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Add a key' }).click();
+    },
+  },
   { name: 'account-tokens', path: '/account/tokens' },
   {
     name: 'token-scopes',

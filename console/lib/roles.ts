@@ -64,6 +64,10 @@ const actionWords: Record<Action, string> = {
   'domain.create': 'Claim domains',
   'domain.update': 'Look at DNS for a domain now',
   'domain.delete': 'Give domains up',
+  'forward.read': 'See port forwards',
+  'forward.create': 'Open port forwards',
+  'forward.update': 'Change port forwards',
+  'forward.delete': 'Close port forwards',
   'operation.read': 'See operations',
   'operation.cancel': 'Cancel operations',
 };
@@ -85,6 +89,7 @@ const nounWords: Record<Noun, string> = {
   snapshot: 'Snapshots',
   route: 'Routes',
   domain: 'Domains',
+  forward: 'Port forwards',
   operation: 'Operations',
 };
 

@@ -32,6 +32,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['routesListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
   ],
+  forward: [
+    { routes: ['forwardsList'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+  ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
   host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
   member: [
@@ -66,7 +70,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['organizationQuotaGet', 'platformQuotaGet'], params: () => ({}) },
   ],
-  session: [{ routes: ['whoami', 'accountGet', 'securityGet', 'sessionsList'], params: () => ({}) }],
+  session: [{ routes: ['whoami', 'accountGet', 'securityGet', 'sessionsList', 'sshKeysList'], params: () => ({}) }],
   key: [{ routes: ['keysList'], params: () => ({}) }],
   audit: [
     {

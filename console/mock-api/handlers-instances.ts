@@ -22,6 +22,7 @@ const words: Record<keyof Quota, string> = {
   diskBytes: 'disk',
   routes: 'routes',
   snapshots: 'snapshots',
+  portForwards: 'port forwards',
 };
 
 function find(state: MockState, id: string): InstanceRow {

@@ -10,6 +10,7 @@ import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
+import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
@@ -18,6 +19,7 @@ import { quotaHandlers } from './handlers-quotas.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
+import { sshHandlers } from './handlers-ssh.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -143,6 +145,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...domainHandlers,
+  ...forwardHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),
@@ -258,6 +261,7 @@ export const handlers: Handlers = {
   ...settingsHandlers,
   ...tenancyHandlers,
   ...serviceAccountHandlers,
+  ...sshHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),

@@ -44,6 +44,7 @@ describe('the mock', () => {
       'rateLimitsGet',
       'outboundGet',
       'tokensList',
+      'sshKeysList',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',

@@ -30,8 +30,10 @@ function scenario(name: string): MockState {
       instances: [],
       snapshots: [],
       routes: [],
+      forwards: [],
       operations: [],
       tokens: [],
+      sshKeys: [],
       members: state.members.slice(0, 1),
     });
   else if (name === 'empty')
@@ -39,9 +41,11 @@ function scenario(name: string): MockState {
       instances: [],
       snapshots: [],
       routes: [],
+      forwards: [],
       operations: state.operations.filter((each) => each.project === null),
       audit: [],
       tokens: [],
+      sshKeys: [],
       invitations: [],
     });
   else if (name === 'guest' || name === 'guest-empty') {

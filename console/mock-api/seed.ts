@@ -1,8 +1,10 @@
 /** A believable installation to look at: every state appears once. `?scenario` names are chosen in plugin.ts. */
 import type { Operation } from '#contract/operations.ts';
+import { forwardProblem } from '#domain/forwards.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import { GIB } from '#domain/sizes.ts';
 import { makeDomain, plainRoute } from './handlers-domains.ts';
+import { someSshKeys } from './handlers-ssh.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, emptyState, iso, newId } from './state.ts';
 
@@ -353,6 +355,26 @@ export function seed(): MockState {
     reason: 'There is no TXT record at _berth-challenge.shop.quay.example.',
   });
   state.domains.push(harbour, pending);
+  for (const [protocol, hostPort, port, description, forwardState] of [
+    ['tcp', 20_000, 25_565, 'Game server', 'active'],
+    ['udp', 20_001, 51_820, 'WireGuard', 'active'],
+    ['tcp', 20_002, 5432, 'Reporting, until Friday', 'taken'],
+  ] as const)
+    state.forwards.push({
+      id: newId('fwd'),
+      project: beacon.project,
+      instance: beacon.id,
+      instanceName: beacon.name,
+      protocol,
+      hostPort,
+      port,
+      description,
+      address: `${DOMAIN}:${hostPort}`,
+      state: forwardState,
+      problem: forwardProblem(forwardState),
+      createdAt: iso(now - 3 * DAY),
+      can: { update: true, delete: true },
+    });
   state.routes.push(
     {
       id: newId('rte'),
@@ -465,6 +487,7 @@ export function seed(): MockState {
     acceptedAt: null,
     secret: 'demo-invitation-secret-0001',
   });
+  state.sshKeys.push(...someSshKeys(now));
   state.tokens.push(
     {
       id: newId('tok'),

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
 import type { Domain } from '#contract/domains.ts';
 import type { Event, EventKind } from '#contract/events.ts';
+import type { Forward } from '#contract/forwards.ts';
 import type { Host } from '#contract/hosts.ts';
 import type { Image } from '#contract/images.ts';
 import type { Instance } from '#contract/instances.ts';
@@ -26,6 +27,7 @@ export const DOMAIN = 'berth.localhost';
 
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
 export type Token = OutputOf<'tokensList'>['items'][number];
+export type SshKey = OutputOf<'sshKeysList'>['items'][number];
 type ServiceAccount = Omit<OutputOf<'serviceAccountsList'>['items'][number], 'can' | 'groups' | 'tokens' | 'handle'> & {
   living: OutputOf<'serviceTokensList'>['items'];
 };
@@ -70,12 +72,14 @@ export type MockState = {
   snapshots: Snapshot[];
   routes: RouteRow[];
   domains: DomainRow[];
+  forwards: Forward[];
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
   members: Member[];
   invitations: Invitation[];
   tokens: Token[];
+  sshKeys: SshKey[];
   serviceAccounts: ServiceAccount[];
   sessions: SessionRow[];
   factors: MockFactors;
@@ -167,6 +171,7 @@ export function present(state: MockState, row: InstanceRow): Instance {
     terminal: 'instance.terminal',
     logs: 'instance.logs',
     route: 'route.create',
+    forward: 'forward.create',
     share: 'grant.update',
   };
   const can = Object.fromEntries(
@@ -184,6 +189,7 @@ export function usedQuota(state: MockState, project: ProjectId): Quota {
   const uses = mine.map(instanceUse);
   const used = mapQuota((resource) => uses.reduce((sum, use) => sum + use[resource], 0));
   used.routes = state.routes.filter((each) => each.project === project).length;
+  used.portForwards = state.forwards.filter((each) => each.project === project).length;
   used.snapshots = state.snapshots.filter((each) => mine.some((one) => one.id === each.instance)).length;
   return used;
 }
@@ -229,6 +235,7 @@ export function emptyState(): MockState {
     snapshots: [],
     routes: [],
     domains: [],
+    forwards: [],
     operations: [],
     images: [],
     hosts: [],
@@ -237,6 +244,7 @@ export function emptyState(): MockState {
     ],
     invitations: [],
     tokens: [],
+    sshKeys: [],
     serviceAccounts: [],
     sessions: [],
     factors: noFactors(),

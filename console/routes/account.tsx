@@ -40,6 +40,12 @@ const device = createRoute({
   }),
   component: lazyRouteComponent(() => import('../pages/account/device.tsx'), 'DevicePage'),
 });
+const accountSshKeys = createRoute({
+  getParentRoute: () => account,
+  path: '/ssh-keys',
+  staticData: { crumb: 'SSH keys' },
+  component: lazyRouteComponent(() => import('../pages/account/ssh-keys.tsx'), 'SshKeysTab'),
+});
 const accountTokens = createRoute({
   getParentRoute: () => account,
   path: '/tokens',
@@ -55,5 +61,12 @@ const accountAppearance = createRoute({
 
 export const accountPages = [
   device,
-  account.addChildren([accountProfile, accountSecurity, accountSessions, accountTokens, accountAppearance]),
+  account.addChildren([
+    accountProfile,
+    accountSecurity,
+    accountSessions,
+    accountSshKeys,
+    accountTokens,
+    accountAppearance,
+  ]),
 ] as const;

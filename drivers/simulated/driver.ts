@@ -5,6 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { BerthError, notFound } from '#domain/errors.ts';
+import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
@@ -12,6 +13,8 @@ import type {
   DriverCapabilities,
   DriverEvent,
   DriverImage,
+  ForwardAnswer,
+  ForwardSpec,
   GuestObservation,
   GuestPlace,
   GuestSpec,
@@ -97,6 +100,7 @@ export class SimulatedDriver implements InstanceDriver {
       missing: [],
       usedRanges4: ['192.0.2.0/24'],
       addresses: ['192.0.2.2'],
+      forwards: { pool: { ...defaultForwardPorts }, busy: [...this.#state.busyPorts] },
     }));
   }
 
@@ -197,7 +201,22 @@ export class SimulatedDriver implements InstanceDriver {
     await this.#run('destroyGuest', () => {
       if (this.#state.guests[instance] === undefined) return;
       delete this.#state.guests[instance];
+      this.#state.forwards = this.#state.forwards.filter((forward) => forward.instance !== instance);
       this.#changed(instance, 'deleted');
+    });
+  }
+
+  async setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]> {
+    return this.#run('setForwards', () => {
+      const { busyPorts } = this.#state;
+      const answers = forwards.map(({ protocol, hostPort, instance }): ForwardAnswer => {
+        const taken = busyPorts.some((busy) => busy.protocol === protocol && busy.port === hostPort);
+        const absent = this.#state.guests[instance] === undefined;
+        return { protocol, hostPort, state: taken ? 'taken' : absent ? 'absent' : 'active' };
+      });
+      this.#state.forwards = structuredClone(forwards);
+      this.#save();
+      return answers;
     });
   }
 
@@ -354,6 +373,12 @@ export class SimulatedDriver implements InstanceDriver {
     },
     read: (instance: InstanceId): number => this.#guest(instance).content,
     guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
+    forwards: (): readonly ForwardSpec[] => this.#state.forwards,
+    /** Some program of the host listens on a port. */
+    listenOn: (protocol: ForwardProtocol, port: number): void => {
+      this.#state.busyPorts.push({ protocol, port });
+      this.#save();
+    },
     networks: (): readonly NetworkSpec[] => Object.values(this.#state.networks),
     /** The engine's event stream broke and came back. */
     reconnect: (): void => this.#emit({ at: this.#iso(), type: 'resync', instance: null, action: 'reconnected' }),

@@ -15,6 +15,7 @@ export type SimulatedVerb =
   | 'setHostname'
   | 'moveGuest'
   | 'destroyGuest'
+  | 'setForwards'
   | 'createSnapshot'
   | 'restoreSnapshot'
   | 'deleteSnapshot'

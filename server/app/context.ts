@@ -8,7 +8,9 @@ import type { Outbound } from '#server/runtime/outbound.ts';
 import type { KeyRing } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
+import type { Changes } from './changes.ts';
 import type { KeptAnswers } from './kept-answers.ts';
+import type { KeptRights } from './kept-rights.ts';
 import type { LiveRates } from './rate-limits.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -31,7 +33,10 @@ export type AppContext = {
   dns: Dns;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
+  /** What this replica may go on believing, for the two below. */
+  changes: Changes;
   keptAnswers: KeptAnswers;
+  keptRights: KeptRights;
   /** Limits on calls as they are in force now. */
   rates: LiveRates;
 };

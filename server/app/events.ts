@@ -39,6 +39,7 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' |
   operation: 'operation.read',
   snapshot: 'snapshot.read',
   route: 'route.read',
+  forward: 'forward.read',
   member: 'member.read',
   project: 'project.read',
   quota: 'quota.read',

@@ -33,6 +33,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   terminal: 'instance.terminal',
   logs: 'instance.logs',
   route: 'route.create',
+  forward: 'forward.create',
   share: 'grant.update',
 };
 

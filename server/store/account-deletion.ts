@@ -24,6 +24,7 @@ export const personalTables = [
   'sign_in',
   'device_login',
   'linked_identity',
+  'ssh_key',
 ] as const satisfies readonly (keyof Tables)[];
 
 /** People a hand-over offers at most, per organization. */

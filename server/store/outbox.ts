@@ -12,6 +12,7 @@ export const hintKinds = [
   'operation',
   'snapshot',
   'route',
+  'forward',
   'image',
   'host',
   'member',

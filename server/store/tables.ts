@@ -6,12 +6,14 @@ import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type { DomainProof, DomainState } from '#domain/domains.ts';
+import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
   DomainId,
   EntryId,
+  ForwardId,
   GrantId,
   GroupId,
   HostId,
@@ -35,6 +37,7 @@ import type {
   SignInId,
   SigningKeyId,
   SnapshotId,
+  SshKeyId,
   TokenId,
   UserId,
 } from '#domain/ids.ts';
@@ -50,6 +53,7 @@ import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
 import type { PictureType, Theme } from '#domain/profiles.ts';
 import type { RouteRules, RouteTarget } from '#domain/route-rules.ts';
+import type { SshKeyType } from '#domain/ssh.ts';
 
 /** A column with a default of now(); never written by us. */
 type Stamp = ColumnType<Date, Date | undefined, never>;
@@ -214,6 +218,18 @@ export type Tables = {
     revoked_at: Nullable<Date>;
     confirmed_at: Nullable<Date>;
     scopes: Nullable<string[]>;
+  };
+  ssh_key: {
+    id: SshKeyId;
+    user_id: UserId;
+    label: string;
+    type: SshKeyType;
+    bits: number;
+    public_key: string;
+    fingerprint: string;
+    created_at: Date;
+    last_used_at: Nullable<Date>;
+    last_used_address: Nullable<string>;
   };
   refresh_token: {
     token_hash: Buffer;
@@ -402,6 +418,7 @@ export type Tables = {
     limit_disk_bytes: number;
     limit_routes: number;
     limit_snapshots: number;
+    limit_port_forwards: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -410,6 +427,7 @@ export type Tables = {
     used_disk_bytes: Generated<number>;
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
+    used_port_forwards: Generated<number>;
   };
   organization_quota: {
     organization_id: OrganizationId;
@@ -421,6 +439,7 @@ export type Tables = {
     limit_disk_bytes: number;
     limit_routes: number;
     limit_snapshots: number;
+    limit_port_forwards: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -429,6 +448,7 @@ export type Tables = {
     used_disk_bytes: Generated<number>;
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
+    used_port_forwards: Generated<number>;
   };
   host: {
     id: HostId;
@@ -587,6 +607,20 @@ export type Tables = {
     check_at: Generated<Date>;
     failing_since: Nullable<Date>;
     expires_at: Nullable<Date>;
+    version: Generated<number>;
+  };
+  port_forward: {
+    id: ForwardId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    protocol: ForwardProtocol;
+    host_port: number;
+    port: number;
+    description: Generated<string>;
+    enabled: Generated<boolean>;
+    created_at: Stamp;
+    state: Generated<ForwardState>;
     version: Generated<number>;
   };
   idempotency: {

@@ -5,6 +5,7 @@ const tabs = [
   ['/account', 'Profile and password'],
   ['/account/security', 'Security'],
   ['/account/sessions', 'Sessions'],
+  ['/account/ssh-keys', 'SSH keys'],
   ['/account/tokens', 'API tokens'],
   ['/account/appearance', 'Appearance'],
 ] as const;

@@ -1,0 +1,41 @@
+/** SSH keys made for tests: real ones, and their rows. */
+import { createHash, generateKeyPairSync } from 'node:crypto';
+import type { SshKeyId, UserId } from '#domain/ids.ts';
+import type { Db } from '#server/store/database.ts';
+import { newId } from './factories.ts';
+
+/** The line of a `.pub` file, of an ed25519 key that nobody has. */
+export function makePublicKey(comment = 'a test'): string {
+  const { x = '' } = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
+  const field = (bytes: Buffer) => {
+    const length = Buffer.alloc(4);
+    length.writeUInt32BE(bytes.length);
+    return Buffer.concat([length, bytes]);
+  };
+  const blob = Buffer.concat([field(Buffer.from('ssh-ed25519')), field(Buffer.from(x, 'base64url'))]);
+  return `ssh-ed25519 ${blob.toString('base64')} ${comment}`;
+}
+
+/** As `ssh-keygen -l` shows it. */
+export function fingerprintOfLine(line: string): string {
+  const blob = Buffer.from(line.split(' ')[1] ?? '', 'base64');
+  return `SHA256:${createHash('sha256').update(blob).digest('base64').replace(/=+$/, '')}`;
+}
+
+export async function addSshKeyRow(db: Db, user: UserId, line = makePublicKey()): Promise<SshKeyId> {
+  const id = newId('sky');
+  await db
+    .insertInto('ssh_key')
+    .values({
+      id,
+      user_id: user,
+      label: 'a test',
+      type: 'ssh-ed25519',
+      bits: 256,
+      public_key: line.split(' ')[1] ?? '',
+      fingerprint: fingerprintOfLine(line),
+      created_at: new Date(),
+    })
+    .execute();
+  return id;
+}
