@@ -103,6 +103,17 @@ export async function checkDomain(app: AppContext, caller: Caller, id: DomainId)
   const checker = { db: app.db, dns: app.dns, platform: app.config.domain, now: app.services.now };
   const domain = await look(checker, proof.id, proof.actor);
   if (domain === null) throw notFound('domain');
+  await transact(app.db, (trx) =>
+    record(trx, proof.actor, {
+      action: 'domain.check',
+      targetKind: 'domain',
+      targetId: domain.id,
+      target: domain.name,
+      organizationId: domain.organization,
+      projectId: domain.project,
+      after: { state: domain.state, reason: domain.reason },
+    }),
+  );
   return present(app, domain, proof.role);
 }
 
