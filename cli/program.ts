@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addDomainCommands } from './commands/domains.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addForwardCommands } from './commands/forwards.ts';
 import { addGroupCommands } from './commands/groups.ts';
@@ -67,6 +68,7 @@ export function buildProgram(io: Io, json = false): Command {
   addSnapshotCommands(program, io);
   addMetricCommands(program, io);
   addRouteCommands(program, io);
+  addDomainCommands(program, io);
   addForwardCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);

@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { domainRoutes } from './domains.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
@@ -47,6 +48,7 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
+  ...domainRoutes,
   ...forwardRoutes,
   ...operationRoutes,
   ...imageRoutes,

@@ -60,6 +60,7 @@ const named: Record<string, z.ZodType> = {
 };
 
 const tagDescriptions: Record<string, string> = {
+  domains: 'Domains of your own: claimed by a project, proven by DNS',
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
   'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
   'oidc-clients': 'Apps that sign people in with Berth, by OpenID Connect.',

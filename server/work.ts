@@ -6,6 +6,7 @@ import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
+import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
@@ -22,6 +23,7 @@ import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from '
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
+import type { Dns } from './runtime/dns.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
 import type { KeyRing } from './runtime/secrets.ts';
@@ -66,6 +68,7 @@ export type WorkOptions = {
   ids: Ids;
   secrets: KeyRing;
   identityClients: IdentityClients;
+  dns: Dns;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -146,6 +149,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         mailSender(services, pace.mailMs),
         keyKeeper(services, options.secrets, pace.keys),
         identityChecker(services, options.secrets, options.identityClients),
+        domainKeeper(services, options.dns),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

@@ -29,6 +29,7 @@ import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
+  domain,
   form,
   forward,
   group,
@@ -399,6 +400,10 @@ export const routeRows: Record<RouteName, Row> = {
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
   routesDelete: route(),
+  domainsList: project,
+  domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
+  domainsCheck: domain,
+  domainsDelete: domain,
   forwardsListProject: project,
   forwardsList: instance(),
   // A host that has said which ports it has.

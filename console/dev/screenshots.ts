@@ -276,6 +276,7 @@ const shots: Shot[] = [
     },
   },
   { name: 'routes', path: `${p}/routes` },
+  { name: 'domains', path: `${p}/domains` },
   { name: 'operations', path: `${p}/operations` },
   {
     name: 'operation-failed',

@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
+import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
@@ -144,6 +145,7 @@ export function buildImage(
 
 export const handlers: Handlers = {
   ...instanceHandlers,
+  ...domainHandlers,
   ...forwardHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),

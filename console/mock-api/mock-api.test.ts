@@ -23,6 +23,7 @@ describe('the mock', () => {
       'snapshotsList',
       'routesList',
       'routesListProject',
+      'domainsList',
       'operationsList',
       'operationsGet',
       'imagesList',

@@ -193,6 +193,14 @@ const projectRoutes = createRoute({
     ),
   component: lazyRouteComponent(() => import('../pages/routes/list.tsx'), 'ProjectRoutesPage'),
 });
+const projectDomains = createRoute({
+  getParentRoute: () => project,
+  path: '/domains',
+  staticData: { crumb: 'Domains' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('domainsList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('../pages/domains/list.tsx'), 'DomainsPage'),
+});
 const operations = createRoute({
   getParentRoute: () => project,
   path: '/operations',
@@ -258,6 +266,7 @@ export const projectPages = [
       ]),
     ]),
     projectRoutes,
+    projectDomains,
     operations,
     projectPeople,
   ]),
