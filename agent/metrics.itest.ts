@@ -1,7 +1,6 @@
 /** A real guest at work: what the agent says of it is what it does. */
-import { execFile } from 'node:child_process';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { METRIC_STALE_SECONDS, ratesBetween, SAMPLE_SECONDS } from '#domain/metrics.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
@@ -9,7 +8,8 @@ import type { GuestSpec, MetricSample } from '#drivers/interface.ts';
 import { startAgent, type TestAgent } from '#testkit/agent.ts';
 import { heldMemory } from './incus/memory.ts';
 
-const run = promisify(execFile);
+const BYTES = 8 * MIB;
+const ECHO_PORT = 7;
 
 let agent: TestAgent;
 let busy: GuestSpec;
@@ -55,6 +55,30 @@ const inside = async (guest: GuestSpec, script: string, timeoutMs = 60_000): Pro
   if (code !== 0) throw new Error(`${script}: ${stderr}`);
   return stdout.trim();
 };
+
+/** Sends bytes to the busy guest, which sends them back. */
+async function echo(bytes: number): Promise<void> {
+  const serve = `import socket
+s=socket.create_server(("",${ECHO_PORT}))
+c,_=s.accept()
+while True:
+  d=c.recv(65536)
+  if not d: break
+  c.sendall(d)`;
+  await inside(busy, `nohup python3 -c '${serve}' > /dev/null 2>&1 &`);
+  await sleep(1_000);
+  await new Promise<void>((resolve, reject) => {
+    let back = 0;
+    const socket = connect(ECHO_PORT, busy.address4, () => socket.write(Buffer.alloc(bytes)));
+    socket.on('error', reject);
+    socket.on('data', (part) => {
+      back += part.length;
+      if (back < bytes) return;
+      socket.end();
+      resolve();
+    });
+  });
+}
 
 describe('V11: what a real guest uses', () => {
   it('V11: one that spins uses its whole processor, its neighbour next to none', { timeout: 90_000 }, async () => {
@@ -107,14 +131,13 @@ describe('V11: what a real guest uses', () => {
     timeout: 120_000,
   }, async () => {
     const [, before] = await samples(2);
-    // Echo requests of 1,400 bytes come in and go out again.
-    await run('ping', ['-q', '-c', '1000', '-i', '0.002', '-s', '1400', busy.address4]);
+    await echo(BYTES);
     const [, after] = await samples(2);
     const sent = (of(after, busy)?.sentBytes ?? 0) - (of(before, busy)?.sentBytes ?? 0);
     const received = (of(after, busy)?.receivedBytes ?? 0) - (of(before, busy)?.receivedBytes ?? 0);
     for (const bytes of [sent, received]) {
-      expect(bytes).toBeGreaterThan(1_000 * 1_400);
-      expect(bytes).toBeLessThan(1_000 * 1_400 * 1.15);
+      expect(bytes).toBeGreaterThan(BYTES);
+      expect(bytes).toBeLessThan(BYTES * 1.2);
     }
     expect((of(after, idle)?.receivedBytes ?? 0) - (of(before, idle)?.receivedBytes ?? 0)).toBeLessThan(100_000);
     expect(of(after, busy)?.processes).toBeGreaterThan(3);
