@@ -60,6 +60,7 @@ const named: Record<string, z.ZodType> = {
 };
 
 const tagDescriptions: Record<string, string> = {
+  domains: 'Domains of your own: claimed by a project, proven by DNS',
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
   'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
   'oidc-clients': 'Apps that sign people in with Berth, by OpenID Connect.',
@@ -74,6 +75,7 @@ const tagDescriptions: Record<string, string> = {
   images: 'What instances are made from. Only allow-listed fingerprints are ever started.',
   hosts: 'The machines that run instances.',
   programs: 'Signing programs in with OAuth 2.0: device codes, access tokens, refresh tokens.',
+  metrics: 'What hosts and instances use, now and in the last 90 days.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
   platform: 'Settings of the installation.',
@@ -88,6 +90,7 @@ const mediaTypes = {
   lines: 'application/x-ndjson',
   image: 'image/*',
   bytes: 'application/octet-stream',
+  metrics: 'text/plain',
 } as const;
 const bytes = { type: 'string', format: 'binary' };
 
@@ -192,6 +195,11 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
     } else if (route.produces === 'image') {
       success['content'] = { 'image/*': { schema: bytes } };
+    } else if (route.produces === 'metrics') {
+      success['content'] = {
+        'text/plain': { schema: { type: 'string' } },
+        'application/openmetrics-text': { schema: { type: 'string' } },
+      };
     }
     const responses: JsonObject = { [String(route.status)]: success };
     if (route.protocol === 'oauth') responses['400'] = oauthErrorResponse;

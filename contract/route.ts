@@ -46,9 +46,10 @@ export type RouteDefinition = {
   consumes?: 'json' | 'form' | 'bytes';
   /**
    * `stream` is text/event-stream; `lines` application/x-ndjson, one JSON value a line, for as long as it takes; `image` a
-   * picture whose type is in the answer; `bytes` application/octet-stream, a file as it is.
+   * picture whose type is in the answer; `bytes` application/octet-stream, a file as it is; `metrics` the text that
+   * Prometheus reads.
    */
-  produces?: 'json' | 'stream' | 'lines' | 'image' | 'bytes';
+  produces?: 'json' | 'stream' | 'lines' | 'image' | 'bytes' | 'metrics';
 };
 
 /** Keeps the literal types of one route. */

@@ -34,6 +34,7 @@ export type OutsideSessionId = Id<'oss'>;
 export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
+export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
 
 export const idPrefixes = [
@@ -66,6 +67,7 @@ export const idPrefixes = [
   'ocl',
   'key',
   'dvl',
+  'dom',
   'sky',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];

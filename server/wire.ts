@@ -20,6 +20,7 @@ import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
+import { registerDomains } from './http/domains.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
@@ -36,6 +37,7 @@ import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
+import { registerMetrics } from './http/metrics.ts';
 import { registerOAuth } from './http/oauth.ts';
 import { registerOidcClients } from './http/oidc-clients.ts';
 import { registerOidcProvider } from './http/oidc-provider.ts';
@@ -54,6 +56,7 @@ import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
+import { createDns } from './runtime/dns.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
@@ -161,6 +164,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
 
     const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const dns = createDns(config.resolvers);
     const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
@@ -172,6 +176,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       ids,
       secrets,
       identityClients: clients,
+      dns,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -188,6 +193,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       version: parts.version,
       secrets,
       outbound,
+      dns,
       identityClients: clients,
       signingKeys,
       services: work.services,
@@ -242,10 +248,12 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSnapshots(http, app);
     registerRoutes(http, app);
     registerFiles(http, app);
+    registerDomains(http, app);
     registerForwards(http, app);
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);
+    registerMetrics(http, app);
     registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);

@@ -1,6 +1,7 @@
 /** Rows made directly, for tests about what surrounds them (rights, input, events), not about how they come to be. */
 import { randomBytes } from 'node:crypto';
 import {
+  type DomainId,
   type ForwardId,
   type HostId,
   type Id,
@@ -160,6 +161,23 @@ export async function makeRoute(db: Db, place: Place, instance: InstanceId): Pro
       target: 'port',
       port: 8080,
       visibility: 'private',
+    })
+    .execute();
+  return id;
+}
+
+export async function makeDomain(db: Db, place: Place, name = `${newName('shop')}.example.test`): Promise<DomainId> {
+  const id = newId('dom');
+  await db
+    .insertInto('domain')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      name,
+      token: id.slice(-20),
+      created_by: place.person,
+      expires_at: new Date(Date.now() + 3_600_000),
     })
     .execute();
   return id;

@@ -29,6 +29,7 @@ import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
+  domain,
   form,
   forward,
   group,
@@ -388,6 +389,9 @@ export const routeRows: Record<RouteName, Row> = {
   },
   instancesLogs: guest,
   instancesContainers: guest,
+  instanceMetrics: guest,
+  projectMetrics: project,
+  projectPrometheus: project,
   snapshotsList: instance(),
   snapshotsCreate: instance({ name: 'before the change' }),
   snapshotsRollback: snapshot,
@@ -407,6 +411,10 @@ export const routeRows: Record<RouteName, Row> = {
   filesMove: withGuest({ body: { from: '/home/berth/readme.txt', to: '/home/berth/moved.txt' } }),
   filesSetMode: withGuest({ body: { path: '/home/berth/readme.txt', mode: 0o600 } }),
   filesRemove: withGuest({ query: { path: '/home/berth/readme.txt' } }),
+  domainsList: project,
+  domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
+  domainsCheck: domain,
+  domainsDelete: domain,
   forwardsListProject: project,
   forwardsList: instance(),
   // A host that has said which ports it has.
@@ -429,6 +437,8 @@ export const routeRows: Record<RouteName, Row> = {
   }),
   imagesDelete: image(),
   hostsList: plain,
+  hostMetrics: async ({ db }) => ({ params: { host: await makeHost(db) } }),
+  prometheus: plain,
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
   oauthMetadata: plain,
   oauthDevice: async () => form({ client_id: 'berth-cli' }),

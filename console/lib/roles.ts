@@ -60,6 +60,10 @@ const actionWords: Record<Action, string> = {
   'route.create': 'Create routes',
   'route.update': 'Change routes',
   'route.delete': 'Delete routes',
+  'domain.read': 'See the domains of a project',
+  'domain.create': 'Claim domains',
+  'domain.update': 'Look at DNS for a domain now',
+  'domain.delete': 'Give domains up',
   'forward.read': 'See port forwards',
   'forward.create': 'Open port forwards',
   'forward.update': 'Change port forwards',
@@ -84,6 +88,7 @@ const nounWords: Record<Noun, string> = {
   instance: 'Desktops and servers',
   snapshot: 'Snapshots',
   route: 'Routes',
+  domain: 'Domains',
   forward: 'Port forwards',
   operation: 'Operations',
 };

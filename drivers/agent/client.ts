@@ -26,6 +26,7 @@ const quick: readonly AgentVerb[] = [
   'host',
   'observe',
   'list',
+  'metrics',
   'health',
   'innerContainers',
   'logs',

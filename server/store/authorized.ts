@@ -18,6 +18,7 @@ import {
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type {
+  DomainId,
   EntryId,
   ForwardId,
   GroupId,
@@ -49,6 +50,7 @@ export type Ref =
   | { kind: 'instance'; id: InstanceId }
   | { kind: 'snapshot'; id: SnapshotId; instance: InstanceId }
   | { kind: 'route'; id: RouteId }
+  | { kind: 'domain'; id: DomainId }
   | { kind: 'forward'; id: ForwardId }
   | { kind: 'operation'; id: OperationId }
   | { kind: 'image'; id: ImageId }
@@ -176,6 +178,7 @@ const nouns: Record<ResourceKind, string> = {
   instance: 'instance',
   snapshot: 'snapshot',
   route: 'route',
+  domain: 'domain',
   forward: 'port forward',
   operation: 'operation',
   image: 'image',
@@ -307,6 +310,8 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
         from snapshot where id = ${ref.id} and instance_id = ${ref.instance}`;
     case 'route':
       return sql`select organization_id, project_id, instance_id from route where id = ${ref.id}`;
+    case 'domain':
+      return sql`select organization_id, project_id, null::text as instance_id from domain where id = ${ref.id}`;
     case 'forward':
       return sql`select organization_id, project_id, instance_id from port_forward where id = ${ref.id}`;
     case 'operation':

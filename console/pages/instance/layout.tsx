@@ -28,6 +28,8 @@ const tabs = [
   ['', 'Overview'],
   ['screen', 'Screen'],
   ['terminal', 'Terminal'],
+  ['metrics', 'Metrics'],
+  ['files', 'Files'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
   ['routes', 'Routes'],
