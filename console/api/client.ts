@@ -178,7 +178,8 @@ async function send<K extends RouteName>(
   const { body: given } = input as RawInput;
   const bytes = given instanceof Uint8Array ? (given as Uint8Array<ArrayBuffer>) : undefined;
   const body = bytes ?? text;
-  if (body !== undefined) headers['content-type'] = bytes === undefined ? 'application/json' : 'application/octet-stream';
+  if (body !== undefined)
+    headers['content-type'] = bytes === undefined ? 'application/json' : 'application/octet-stream';
   if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
   const timeout = AbortSignal.timeout(timeoutMs);
   let response: Response;

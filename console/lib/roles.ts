@@ -64,6 +64,8 @@ const actionWords: Record<Action, string> = {
   'domain.create': 'Claim domains',
   'domain.update': 'Look at DNS for a domain now',
   'domain.delete': 'Give domains up',
+  'file.open': 'See and download files',
+  'file.write': 'Upload, change and remove files',
   'forward.read': 'See port forwards',
   'forward.create': 'Open port forwards',
   'forward.update': 'Change port forwards',
@@ -89,6 +91,7 @@ const nounWords: Record<Noun, string> = {
   snapshot: 'Snapshots',
   route: 'Routes',
   domain: 'Domains',
+  file: 'Files',
   forward: 'Port forwards',
   operation: 'Operations',
 };

@@ -76,7 +76,8 @@ export const fileHandlers: FileHandlers = {
     for (const path of [body.from, ...below(body.from)]) {
       const node = tree.get(path);
       tree.delete(path);
-      if (node !== undefined) tree.set(path === body.from ? body.to : joinPath(body.to, path.slice(body.from.length + 1)), node);
+      if (node !== undefined)
+        tree.set(path === body.from ? body.to : joinPath(body.to, path.slice(body.from.length + 1)), node);
     }
     return item(body.to);
   },

@@ -140,7 +140,9 @@ export function EditDialog({
         ) : null}
         <div className="min-h-0 flex-1 overflow-hidden rounded-md border border-line">
           {tooLarge ? (
-            <p className="p-4 text-soft text-sm">It is too large to be edited here. Download it, or use the terminal.</p>
+            <p className="p-4 text-soft text-sm">
+              It is too large to be edited here. Download it, or use the terminal.
+            </p>
           ) : query.error !== null ? (
             <div className="p-4">
               <FormError error={toApiError(query.error)} />

@@ -15,6 +15,7 @@ import {
   Upload as UploadIcon,
 } from 'lucide-react';
 import { type DragEvent, useRef, useState } from 'react';
+import { toast } from 'sonner';
 import type { FileItem } from '#contract/files.ts';
 import { FILE_EDITED_BYTES_MAX, joinPath, modeText, nameOf, parentOf } from '#domain/files.ts';
 import { buildRequest, toApiError } from '../../../api/client.ts';
@@ -56,7 +57,10 @@ function PathBar({ path, to }: { path: string; to: (path: string) => string }) {
   const parts = path === '/' ? [] : path.slice(1).split('/');
   return (
     <nav aria-label="Folder" className="mono flex min-w-0 flex-wrap items-center text-sm">
-      <Link to={to('/')} className="rounded px-1 text-accent hover:underline">
+      <Link
+        to={to('/')}
+        className="inline-flex min-h-6 min-w-6 items-center justify-center rounded px-1 text-accent hover:underline"
+      >
         /
       </Link>
       {parts.map((part, index) => {
@@ -70,7 +74,10 @@ function PathBar({ path, to }: { path: string; to: (path: string) => string }) {
                 {part}
               </span>
             ) : (
-              <Link to={to(at)} className="break-all rounded px-1 text-accent hover:underline">
+              <Link
+                to={to(at)}
+                className="inline-flex min-h-6 min-w-6 items-center break-all rounded px-1 text-accent hover:underline"
+              >
                 {part}
               </Link>
             )}
@@ -97,10 +104,10 @@ export function FilesTab() {
   const picker = useRef<HTMLInputElement>(null);
   const [asked, setAsked] = useState<Asked | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
-  const [sort, setSort] = useState<string | undefined>(undefined);
+  const [sort, setSort] = useState<string | undefined>('name');
   const [over, setOver] = useState(false);
 
-  if (possible !== true) return <NotPossible title="No files to show" reason={possible} />;
+  if (possible !== true) return <NotPossible instance={instance} title="No files to show" reason={possible} />;
   const listing = query.data;
   const blocked = listing === undefined || listing.can.write === true ? undefined : listing.can.write;
   const mayWrite = listing?.can.write === true;
@@ -150,14 +157,11 @@ export function FilesTab() {
     >
       <div className="mb-3 flex flex-wrap items-center gap-x-3 gap-y-2">
         <div className="flex min-w-0 flex-1 items-center gap-1 max-sm:basis-full">
-          <IconButton
-            label="One folder up"
-            size="sm"
-            blocked={path === '/' ? 'This is the root.' : undefined}
-            onClick={() => go(parentOf(path))}
-          >
-            <FolderUp />
-          </IconButton>
+          {path === '/' ? null : (
+            <IconButton label="One folder up" size="sm" onClick={() => go(parentOf(path))}>
+              <FolderUp />
+            </IconButton>
+          )}
           <PathBar path={path} to={addressOf} />
         </div>
         <Switch
@@ -171,8 +175,20 @@ export function FilesTab() {
           label="New"
           trigger={<Button icon={<FolderPlus />}>New</Button>}
           entries={[
-            { key: 'folder', label: 'Folder…', icon: <Folder />, blocked, onSelect: () => setAsked({ what: 'folder' }) },
-            { key: 'file', label: 'Text file…', icon: <FileIcon />, blocked, onSelect: () => setAsked({ what: 'file' }) },
+            {
+              key: 'folder',
+              label: 'Folder…',
+              icon: <Folder />,
+              blocked,
+              onSelect: () => setAsked({ what: 'folder' }),
+            },
+            {
+              key: 'file',
+              label: 'Text file…',
+              icon: <FileIcon />,
+              blocked,
+              onSelect: () => setAsked({ what: 'file' }),
+            },
           ]}
         />
         <Button tone="primary" icon={<UploadIcon />} blocked={blocked} onClick={() => picker.current?.click()}>
@@ -190,12 +206,7 @@ export function FilesTab() {
           }}
         />
       </div>
-      <UploadList
-        uploads={uploads.uploads}
-        onAgain={uploads.again}
-        onStop={uploads.stop}
-        onClear={uploads.clear}
-      />
+      <UploadList uploads={uploads.uploads} onAgain={uploads.again} onStop={uploads.stop} onClear={uploads.clear} />
       {chosen.length === 0 ? null : (
         <div className="mb-2 flex items-center gap-3 rounded-md bg-accent-soft px-3 py-1.5 text-sm">
           <span className="flex-1">{chosen.length} chosen</span>
@@ -329,7 +340,10 @@ export function FilesTab() {
                       {
                         key: 'copy',
                         label: 'Copy the path',
-                        onSelect: () => void copyText(joinPath(path, row.name), 'The path'),
+                        onSelect: () =>
+                          void copyText(joinPath(path, row.name)).then((done) => {
+                            if (done) toast.success('The path is copied');
+                          }),
                       },
                       { kind: 'separator', key: 'line' },
                       {

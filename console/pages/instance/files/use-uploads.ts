@@ -128,7 +128,9 @@ async function send(instance: string, { upload, file, replace }: Job, progress: 
     progress.sent(offset);
     if (last || progress.stopped()) return;
     const seconds = (performance.now() - begun) / 1000;
-    size = Math.round(Math.min(FILE_PART_BYTES_MAX, Math.max(PART_BYTES_FIRST, (piece.length / seconds) * PART_SECONDS)));
+    size = Math.round(
+      Math.min(FILE_PART_BYTES_MAX, Math.max(PART_BYTES_FIRST, (piece.length / seconds) * PART_SECONDS)),
+    );
   }
 }
 
