@@ -70,7 +70,7 @@ const builder: ImageBuilder = {
 
 mkdirSync(config.importDir, { recursive: true, mode: 0o755 });
 const { server, events, close } = door({
-  agent: agent({ engine, state, locks, guard, builder, importDir: config.importDir, own }),
+  agent: agent({ engine, state, locks, guard, builder, importDir: config.importDir, own, stateDir: config.stateDir }),
   tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
   log,
 });

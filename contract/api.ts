@@ -25,6 +25,7 @@ import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -44,6 +45,7 @@ export const api = {
   ...entryRoutes,
   ...quotaRoutes,
   ...instanceRoutes,
+  ...sshSessionRoutes,
   ...routeRoutes,
   ...operationRoutes,
   ...imageRoutes,

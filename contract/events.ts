@@ -21,6 +21,7 @@ export const eventKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 

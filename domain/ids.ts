@@ -34,6 +34,7 @@ export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
 export type SshKeyId = Id<'sky'>;
+export type SshSessionId = Id<'shs'>;
 
 export const idPrefixes = [
   'org',
@@ -65,6 +66,7 @@ export const idPrefixes = [
   'key',
   'dvl',
   'sky',
+  'shs',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -12,7 +12,7 @@ import { desiredStates, instanceKinds, instancePhases, observedStates } from '#d
 import type { EdgeState, EdgeTables } from './state.ts';
 
 const FILE = 'state.json';
-const FORMAT = 3;
+const FORMAT = 4;
 /**
  * How old knowledge may be: without a database for longer than this, edge lets nobody in (addresses may have new
  * owners, people may have left).
@@ -76,6 +76,10 @@ const tablesSchema = z.object({
       expiresAt: time.nullable(),
     }),
   ),
+  sshKeys: z.array(z.object({ id: z.string(), userId: z.string(), fingerprint: z.string(), label: z.string() })),
+  hostKeys: z.array(z.object({ instanceId: z.string(), publicKeys: z.array(z.string()) })),
+  places: z.array(z.object({ projectId: z.string(), project: z.string(), organization: z.string() })),
+  sshEnds: z.array(z.string()),
   users: z.array(z.object({ id: z.string(), email: z.string(), name: z.string() })),
 }) satisfies z.ZodType<EdgeTables>;
 const fileSchema = z.object({ format: z.literal(FORMAT), confirmedAt: time, tables: tablesSchema });

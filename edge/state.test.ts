@@ -120,6 +120,8 @@ describe('planHints', () => {
       routes: new Set(['rte_1']),
       users: new Set(['usr_1', 'usr_2']),
       organizations: new Set(['org_1', 'org_2']),
+      projects: new Set(),
+      sshSessions: new Set(),
     });
   });
 
@@ -145,6 +147,7 @@ describe('planHints', () => {
       user: 'usr_1',
       mail: 'eml_1',
       key: 'key_1',
+      ssh: 'shs_1',
     };
     // Keys change a few times a year: all is read again.
     for (const kind of eventKinds)
@@ -174,7 +177,7 @@ describe('snapshot', () => {
       text.slice(0, -5),
       '',
       '{}',
-      text.replace('"format":3', '"format":4'),
+      text.replace('"format":4', '"format":5'),
       text.replace('admin', 'god'),
     ]) {
       writeFileSync(join(dir, 'state.json'), broken);

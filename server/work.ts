@@ -7,6 +7,7 @@ import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
+import { hostKeyKeeper } from './reconcilers/host-key-keeper.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { identityChecker } from './reconcilers/identity-checker.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
@@ -18,6 +19,7 @@ import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
+import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
@@ -130,6 +132,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         watcher,
         healthWatcher(services, pace.health),
         archivePurger(services),
+        hostKeyKeeper(services),
+        sshSessionKeeper(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

@@ -20,6 +20,7 @@ export type SimulatedVerb =
   | 'deleteSnapshot'
   | 'health'
   | 'innerContainers'
+  | 'sshHostKeys'
   | 'logs'
   | 'images'
   | 'recipes'

@@ -43,6 +43,7 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' |
   project: 'project.read',
   quota: 'quota.read',
   audit: 'audit.read',
+  ssh: 'instance.ssh',
 };
 
 function scopeOf(kind: HintKind): ScopedAction {

@@ -22,6 +22,7 @@ export const hintKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
 

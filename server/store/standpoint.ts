@@ -26,7 +26,7 @@ export async function standpoint(
        where txid >= pg_snapshot_xmin(${since}::pg_snapshot)
          and not pg_visible_in_snapshot(txid, ${since}::pg_snapshot)
          and (organization_id = ${organization} or organization_id is null)
-         and kind not in ('session', 'audit', 'user', 'mail')
+         and kind not in ('session', 'audit', 'user', 'mail', 'ssh')
     ) as changed`.execute(db);
   return { now: rows[0]?.now ?? '', changed: rows[0]?.changed ?? true };
 }
