@@ -23,6 +23,7 @@ import { addServiceAccountCommands } from './commands/service-accounts.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
+import { addSshCommands } from './commands/ssh.ts';
 import { addSshKeyCommands } from './commands/ssh-keys.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addUserCommands } from './commands/users.ts';
@@ -63,6 +64,7 @@ export function buildProgram(io: Io, json = false): Command {
   addAccountCommands(program, io);
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
+  addSshCommands(program, io);
   addRouteCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);

@@ -109,7 +109,8 @@ export const sshGatewayConfigSchema = z.strictObject({
   logLevel,
   /** Answers /healthz and nothing else. */
   socket: path,
-  listen: z.strictObject({ host: z.string().min(1).max(253), port: z.number().int().min(0).max(65535) }),
+  /** Without `host`: all addresses of this machine. */
+  listen: z.strictObject({ host: z.string().min(1).max(253).optional(), port: z.number().int().min(0).max(65535) }),
   hostKeyFiles: z.array(path).min(1).max(8),
   /** Edge decides, the server signs people in and hears what happened. */
   edgeSocket: path,

@@ -16,6 +16,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/change-ports-and-domain.md',
       'docs/how-to/invite-people.md',
       'docs/how-to/share-desktops-and-apps.md',
+      'docs/how-to/ssh-from-anywhere.md',
       'docs/how-to/run-pipelines-with-service-accounts.md',
       'docs/how-to/let-people-register.md',
       'docs/how-to/send-email.md',
@@ -95,6 +96,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0011-what-an-archived-instance-keeps.md',
       'docs/adr/0012-audit-entries-are-linked-at-commit.md',
       'docs/adr/0013-open-connections-of-private-routes-go-through-edge.md',
+      'docs/adr/0014-ssh-gateway-holds-no-key.md',
     ],
   },
 ];

@@ -155,3 +155,15 @@ export function readSshUser(text: string): SshTarget | null {
   const [instance = '', project = null, organization = null] = parts;
   return parts.length <= 3 && parts.every((part) => label.test(part)) ? { instance, project, organization } : null;
 }
+
+export type SshAddress = { host: string; port: number; user: string };
+
+/** The command to copy. */
+export function sshCommand({ host, port, user }: SshAddress): string {
+  return port === 22 ? `ssh ${user}@${host}` : `ssh -p ${port} ${user}@${host}`;
+}
+
+/** An entry for ~/.ssh/config: from then on `ssh <alias>`, `scp`, `rsync` and editors know the server by one word. */
+export function sshConfigEntry(alias: string, { host, port, user }: SshAddress): string {
+  return [`Host ${alias}`, `  HostName ${host}`, `  Port ${port}`, `  User ${user}`, ''].join('\n');
+}

@@ -120,7 +120,7 @@ describe('planHints', () => {
       routes: new Set(['rte_1']),
       users: new Set(['usr_1', 'usr_2']),
       organizations: new Set(['org_1', 'org_2']),
-      projects: new Set(),
+      projects: new Set(['prj_1']),
       sshSessions: new Set(),
     });
   });

@@ -16,6 +16,7 @@ export type UpOptions = {
   controlPort: number | null;
   httpsPort: number | null;
   httpPort: number | null;
+  sshPort: number | null;
   poolDevice: string | null;
   poolSizeBytes: number | null;
 };
@@ -51,6 +52,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     'control-port': { type: 'string' },
     'https-port': { type: 'string' },
     'http-port': { type: 'string' },
+    'ssh-port': { type: 'string' },
     'pool-device': { type: 'string' },
     'pool-size': { type: 'string' },
   });
@@ -74,6 +76,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     controlPort: parsePort('control-port', text('control-port')),
     httpsPort: parsePort('https-port', text('https-port')),
     httpPort: parsePort('http-port', text('http-port')),
+    sshPort: parsePort('ssh-port', text('ssh-port')),
     poolDevice: device,
     poolSizeBytes: size === undefined ? null : parseSize(size),
   };

@@ -121,14 +121,8 @@ describe('V4: what people do with ssh', () => {
     const bytes = randomBytes(60_000_000);
     const ran = await stack.ssh(guest.name, key, ['sha256sum'], ['-o', 'RekeyLimit=1M'], bytes);
     expect(ran.stdout.slice(0, 64)).toBe(sha256(bytes));
-    const back = await stack.ssh(
-      guest.name,
-      key,
-      ['head -c 60000000 /dev/zero | tr "\\0" x | tee >(sha256sum >&2)'],
-      ['-o', 'RekeyLimit=1M'],
-    );
-    expect(back.stdout.length).toBe(60_000_000);
-    expect(back.stderr.slice(0, 64)).toBe(sha256(Buffer.from(back.stdout)));
+    const back = await stack.ssh(guest.name, key, ['head -c 60000000 /dev/zero | tr "\\0" x'], ['-o', 'RekeyLimit=1M']);
+    expect(sha256(Buffer.from(back.stdout))).toBe(sha256(Buffer.alloc(60_000_000, 'x')));
   });
 });
 
@@ -231,7 +225,7 @@ describe('V4: passwords and second factors', () => {
   it('V4: an account with a second factor is asked for it: right lets in, wrong does not', async () => {
     const email = 'two@example.test';
     const person = await stack.home.owner.addMember(stack.home.organization, 'member', email);
-    const { secret } = await enrolTotp(person, new Date(Date.now() - 60_000));
+    const { secret } = await enrolTotp(person, new Date(Date.now() - 30_000));
     const code = () => totpCode(secret, new Date());
     const wrong = await stack.sshAsking(
       `${guest.name}+${email}`,

@@ -20,7 +20,7 @@ export type GatewayLog = {
   warn(fields: object, message: string): void;
 };
 export type GatewayOptions = {
-  listen: { host: string; port: number };
+  listen: { host?: string | undefined; port: number };
   /** Private keys in OpenSSH's or PKCS 8 form. */
   hostKeys: string[];
   edgeSocket: string;
@@ -82,7 +82,7 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(options.listen.port, options.listen.host, resolve);
+    server.listen(options.listen, resolve);
   });
   const { port } = server.address() as { port: number };
   log.info({ port }, 'listening');

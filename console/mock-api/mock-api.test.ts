@@ -44,6 +44,8 @@ describe('the mock', () => {
       'outboundGet',
       'tokensList',
       'sshKeysList',
+      'sshAccess',
+      'sshSessionsList',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',
