@@ -166,8 +166,11 @@ function valid(): Partial<Record<AgentVerb, Record<string, unknown>>> {
     restoreSnapshot: { instance: guest.instance, snapshot: testId('snp') },
     importImage: { source: { type: 'file', path: 'x.tar' }, as: { name: 'x', kind: 'server', description: '' } },
     allowImages: { fingerprints: [guest.imageFingerprint] },
+    setForwards: { forwards: [oneForward()] },
   };
 }
+
+const oneForward = () => ({ protocol: 'tcp', hostPort: agent.ports.first, instance: guest.instance, port: 80 });
 
 /** Every place of a body where a key could be added. */
 function places(body: Record<string, unknown>, path: string[] = []): string[][] {
@@ -217,6 +220,10 @@ describe('A4: no configuration key of the engine gets in', () => {
           if (agentVerbs[verb].safeParse(hostile).success) wrong.push(`${verb} ${place.join('.')} ${key}`);
         }
       }
+    }
+    for (const key of known) {
+      const hostile = { forwards: [{ ...oneForward(), [key]: 'true' }] };
+      if (agentVerbs.setForwards.safeParse(hostile).success) wrong.push(`setForwards ${key}`);
     }
     expect(wrong).toEqual([]);
     expect(tried).toBeGreaterThan(3_000);

@@ -9,8 +9,10 @@
 import type { Readable } from 'node:stream';
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/agent-results.ts';
+import type { ForwardProtocol } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
+import type { Reading } from '#domain/metrics.ts';
 import type { Size } from '#domain/sizes.ts';
 
 export type GuestSpec = AgentInput<'createGuest'>;
@@ -20,6 +22,9 @@ export type NetworkSpec = AgentInput<'ensureNetwork'>;
 
 /** A guest with what its label says it is, and whether its image writes the host name by itself at first start. */
 export type Guest = AgentGuestObservation & { kind: InstanceKind; templated: boolean };
+
+/** A port of a guest that the network of its project lets everybody reach. */
+export type Opening = { protocol: ForwardProtocol; port: number; address4: string; address6: string };
 
 export type EngineFacts = {
   engine: string;
@@ -81,6 +86,8 @@ export type Engine = {
   settle(instance: InstanceId): Promise<void>;
   observe(instance: InstanceId): Promise<Guest | null>;
   list(): Promise<Guest[]>;
+  /** What every running guest has used so far, by one cheap call. */
+  readings(): Promise<(Reading & { instance: InstanceId })[]>;
   power(
     instance: InstanceId,
     action: 'start' | 'stop' | 'restart' | 'pause' | 'resume',

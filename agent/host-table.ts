@@ -10,6 +10,8 @@ import { nft } from './incus/filters.ts';
 import type { HostGuard } from './network-guard.ts';
 
 const TABLE = 'berth_guard';
+/** Counted up with every change of the rules: where two installations differ in age, the newer table stays. */
+const VERSION = 2;
 
 /** The table as nft reads it. `mark` is a digest of the rules, kept in the table's comment to notice older versions. */
 export function hostTable(): { text: string; mark: string } {
@@ -31,11 +33,13 @@ export function hostTable(): { text: string; mark: string } {
     iifname != "bth*" oifname != "bth*" accept
     ct state established,related accept
     ct state invalid drop
+    iifname "bth*" oifname "bth*" drop
+    oifname "bth*" ct status dnat accept
     oifname "bth*" drop
     ip daddr @denied4 reject with icmp type admin-prohibited
     ip6 daddr @denied6 reject with icmpv6 type admin-prohibited
   }`;
-  const mark = `berth ${createHash('sha256').update(body).digest('hex').slice(0, 16)}`;
+  const mark = `berth v${VERSION} ${createHash('sha256').update(body).digest('hex').slice(0, 16)}`;
   return { text: `table inet ${TABLE} {\n  comment "${mark}"${body}\n}\n`, mark };
 }
 
@@ -48,6 +52,11 @@ export class HostTable implements HostGuard {
     const { text, mark } = hostTable();
     const present = await nft(['list', 'table', 'inet', TABLE], '');
     if (present.ok && present.stdout === this.#seen) return [];
+    const newer = Number(/comment "berth v(\d+) /.exec(present.stdout)?.[1] ?? 0) > VERSION;
+    if (present.ok && newer) {
+      this.#seen = present.stdout;
+      return [];
+    }
     // Somebody else's table (another installation, or ours before a restart) with all its rules is taken as it is: a
     // needless rewrite by another version of nft can leave sets behind that an older one cannot read.
     if (

@@ -4,9 +4,11 @@ import { flushCompileCache } from 'node:module';
 import { parseArgs } from 'node:util';
 import pino from 'pino';
 import { agentConfigSchema, CONFIG_EXIT_CODE, parseConfig } from '#contract/config.ts';
+import { defaultForwardPorts } from '#domain/forwards.ts';
 import { buildImage, machineArch } from '#images/build.ts';
 import { recipeHash } from '#images/recipe-files.ts';
 import { recipes } from '#images/recipes.ts';
+import { Forwards } from './forwards.ts';
 import { hostAddresses, outsideDeniedRanges } from './host-facts.ts';
 import { HostTable } from './host-table.ts';
 import { token } from './http/auth.ts';
@@ -14,6 +16,7 @@ import { door } from './http/server.ts';
 import type { ImageBuilder } from './images.ts';
 import { incusEngine } from './incus/engine.ts';
 import { KeyedLocks } from './locks.ts';
+import { MetricSampler } from './metrics.ts';
 import { Names } from './names.ts';
 import { NetworkGuard } from './network-guard.ts';
 import { AgentState } from './state.ts';
@@ -52,8 +55,20 @@ const engine = incusEngine({
   names,
   pool: config.pool,
   hostAddresses: () => outsideDeniedRanges(hostAddresses(own)),
+  openings: (project) => forwards.openings(project),
 });
 const guard = new NetworkGuard(engine, state, locks, new HostTable(), log);
+const forwards: Forwards = new Forwards({
+  engine,
+  state,
+  locks,
+  guard,
+  pool: config.forwardPorts ?? defaultForwardPorts,
+  table: names.table('forwards'),
+  log,
+});
+
+const metrics = new MetricSampler(engine, log);
 
 const arch = machineArch();
 const builder: ImageBuilder = {
@@ -70,7 +85,18 @@ const builder: ImageBuilder = {
 
 mkdirSync(config.importDir, { recursive: true, mode: 0o755 });
 const { server, events, close } = door({
-  agent: agent({ engine, state, locks, guard, builder, importDir: config.importDir, own, stateDir: config.stateDir }),
+  agent: agent({
+    engine,
+    state,
+    locks,
+    guard,
+    forwards,
+    builder,
+    importDir: config.importDir,
+    metrics,
+    own,
+    stateDir: config.stateDir,
+  }),
   tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
   log,
 });
@@ -82,10 +108,12 @@ events.tap((event) => {
   nudged = true;
   setTimeout(() => {
     nudged = false;
-    void guard.checkAll();
+    void guard.checkAll().then(() => forwards.check());
   }, NUDGE_MS);
 });
 guard.start();
+metrics.start();
+forwards.start();
 
 if (existsSync(config.socket)) unlinkSync(config.socket);
 server.listen(config.socket, () => {
@@ -107,6 +135,8 @@ function stop(): void {
   stopping = true;
   setTimeout(() => process.exit(0), CLOSE_SECONDS_MAX * 1000).unref();
   guard.stop();
+  metrics.stop();
+  forwards.stop();
   void close()
     .then(() => engine.close())
     .then(() => process.exit(0));

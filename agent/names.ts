@@ -46,6 +46,11 @@ export class Names {
     return this.project(project);
   }
 
+  /** Own nftables table for one purpose. */
+  table(purpose: string): string {
+    return `berth_${purpose}_${this.installation}`;
+  }
+
   imageAlias(name: string): string {
     return `bth-${this.installation}-${name}`;
   }

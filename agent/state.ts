@@ -11,6 +11,8 @@ const stateSchema = z.strictObject({
   version: z.literal(1),
   allowed: z.array(fingerprintSchema).max(AGENT_ALLOWED_IMAGES_MAX),
   networks: z.array(agentVerbs.ensureNetwork),
+  /** Absent in files of older agents. */
+  forwards: agentVerbs.setForwards.shape.forwards.default([]),
 });
 type State = z.output<typeof stateSchema>;
 
@@ -30,7 +32,8 @@ export class AgentState {
     try {
       text = readFileSync(this.#path, 'utf8');
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return { version: 1, allowed: [], networks: [] };
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT')
+        return { version: 1, allowed: [], networks: [], forwards: [] };
       throw error;
     }
     return stateSchema.parse(JSON.parse(text));
@@ -74,6 +77,16 @@ export class AgentState {
     const before = this.network(spec.project);
     if (before !== null && before.subnet4 === spec.subnet4 && before.subnet6 === spec.subnet6) return;
     this.#save({ ...this.#state, networks: [...others, spec] });
+  }
+
+  get forwards(): State['forwards'] {
+    return this.#state.forwards;
+  }
+
+  putForwards(forwards: readonly State['forwards'][number][]): void {
+    if (JSON.stringify(forwards) !== JSON.stringify(this.#state.forwards)) {
+      this.#save({ ...this.#state, forwards: [...forwards] });
+    }
   }
 
   dropNetwork(project: ProjectId): void {

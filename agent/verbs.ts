@@ -9,6 +9,7 @@ import type {
 } from '#contract/agent-results.ts';
 import type { InstanceId } from '#domain/ids.ts';
 import type { Engine, GuestProcess } from './engine.ts';
+import type { Forwards } from './forwards.ts';
 import { Guests } from './guests.ts';
 import { Health } from './health.ts';
 import { hostAddresses, machineFacts, type OwnInterface, usedRanges4 } from './host-facts.ts';
@@ -16,6 +17,7 @@ import { type ImageBuilder, Images } from './images.ts';
 import { innerContainers } from './inner-containers.ts';
 import type { KeyedLocks } from './locks.ts';
 import { followLogs, readLogs } from './logs.ts';
+import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
 import { Screens } from './screens.ts';
 import { SshLogins } from './ssh.ts';
@@ -36,8 +38,10 @@ export type AgentParts = {
   state: AgentState;
   locks: KeyedLocks;
   guard: NetworkGuard;
+  forwards: Forwards;
   builder: ImageBuilder;
   importDir: string;
+  metrics: MetricSampler;
   own: OwnInterface;
   stateDir: string;
 };
@@ -59,6 +63,7 @@ export function agent(parts: AgentParts): Agent {
         missing,
         usedRanges4: usedRanges4(parts.own),
         addresses: hostAddresses(parts.own),
+        forwards: parts.forwards.facts(),
       };
     },
     ensureNetwork: (spec) => guests.ensureNetwork(spec),
@@ -67,11 +72,20 @@ export function agent(parts: AgentParts): Agent {
     cloneGuest: (input) => guests.clone(input),
     observe: ({ instance }) => guests.observe(instance),
     list: () => guests.list(),
+    metrics: async ({ after }) => parts.metrics.after(after),
     power: (input) => guests.power(input),
     resize: (input) => guests.resize(input),
     setHostname: (input) => guests.setHostname(input),
-    moveGuest: (input) => guests.move(input),
-    destroyGuest: ({ instance }) => guests.destroy(instance),
+    moveGuest: async (input) => {
+      const guest = await guests.move(input);
+      await parts.forwards.moved(input.instance);
+      return guest;
+    },
+    destroyGuest: async ({ instance }) => {
+      await parts.forwards.drop(instance);
+      return guests.destroy(instance);
+    },
+    setForwards: ({ forwards }) => parts.forwards.set(forwards),
     createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
     restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),
     deleteSnapshot: ({ instance, snapshot }) => guests.deleteSnapshot(instance, snapshot),

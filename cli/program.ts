@@ -2,7 +2,9 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addDomainCommands } from './commands/domains.ts';
 import { addFactorCommands } from './commands/factors.ts';
+import { addForwardCommands } from './commands/forwards.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addHostCommands } from './commands/hosts.ts';
 import { addIdentityProviderCommands } from './commands/identity-providers.ts';
@@ -12,6 +14,7 @@ import { addInvitationCommands } from './commands/invitations.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addLimitCommands } from './commands/limits.ts';
 import { addMailCommands } from './commands/mail.ts';
+import { addMetricCommands } from './commands/metrics.ts';
 import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
@@ -65,7 +68,10 @@ export function buildProgram(io: Io, json = false): Command {
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
   addSshCommands(program, io);
+  addMetricCommands(program, io);
   addRouteCommands(program, io);
+  addDomainCommands(program, io);
+  addForwardCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);
   addOperationCommands(program, io);

@@ -1,5 +1,6 @@
 /** What the agent answers, as schemas: the driver parses every answer, so a broken agent cannot poison the database. */
 import { z } from 'zod';
+import { forwardProtocols, forwardStates } from '#domain/forwards.ts';
 import { healthStates, instanceKinds, observedStates } from '#domain/instances.ts';
 import type { AgentVerb } from './agent.ts';
 import { idSchema } from './common.ts';
@@ -28,6 +29,26 @@ export const guestObservationSchema = z.object({
 });
 export type AgentGuestObservation = z.output<typeof guestObservationSchema>;
 
+const counted = count.nullable();
+export const readingSchema = z.object({
+  cpuSeconds: count,
+  cpuLimit: counted,
+  memoryBytes: count,
+  memoryLimitBytes: counted,
+  readBytes: counted,
+  writtenBytes: counted,
+  receivedBytes: count,
+  sentBytes: count,
+  processes: counted,
+});
+/** The host and all its running guests at one moment. */
+export const metricSampleSchema = z.object({
+  at: z.iso.datetime(),
+  host: readingSchema,
+  guests: z.array(readingSchema.extend({ instance: idSchema('ins') })),
+});
+export type AgentMetricSample = z.output<typeof metricSampleSchema>;
+
 export const hostFactsSchema = z.object({
   hostname: z.string(),
   engine: z.string(),
@@ -46,6 +67,11 @@ export const hostFactsSchema = z.object({
   missing: z.array(z.string()),
   usedRanges4: z.array(z.string()),
   addresses: z.array(z.string()),
+  /** The pool of ports for forwards as it may be used (null: not at all), and those of it that programs listen on. */
+  forwards: z.object({
+    pool: z.object({ first: count, last: count }).nullable(),
+    busy: z.array(z.object({ protocol: z.enum(forwardProtocols), port: count })),
+  }),
 });
 export type AgentHostFacts = z.output<typeof hostFactsSchema>;
 
@@ -121,11 +147,13 @@ export const agentResults = {
   cloneGuest: guestObservationSchema,
   observe: guestObservationSchema.nullable(),
   list: z.array(guestObservationSchema),
+  metrics: z.array(metricSampleSchema),
   power: guestObservationSchema,
   resize: guestObservationSchema,
   setHostname: z.null(),
   moveGuest: guestObservationSchema,
   destroyGuest: z.null(),
+  setForwards: z.array(z.object({ protocol: z.enum(forwardProtocols), hostPort: count, state: z.enum(forwardStates) })),
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),
   deleteSnapshot: z.null(),

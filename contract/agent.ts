@@ -5,14 +5,17 @@
  * terminals and log tails are WebSockets.
  */
 import { z } from 'zod';
+import { FORWARD_PORT_MIN, FORWARD_PORTS_MAX, forwardProtocols } from '#domain/forwards.ts';
 import { instanceKinds } from '#domain/instances.ts';
 import { sizeBounds } from '#domain/sizes.ts';
 import { idSchema } from './common.ts';
 
 /** Largest request body the agent reads. */
-export const AGENT_BODY_BYTES_MAX = 256 * 1024;
+export const AGENT_BODY_BYTES_MAX = 512 * 1024;
 export const AGENT_LOG_LINES_MAX = 5000;
 export const AGENT_ALLOWED_IMAGES_MAX = 500;
+/** Both protocols of a whole pool. */
+export const AGENT_FORWARDS_MAX = 2 * FORWARD_PORTS_MAX;
 export const AGENT_POWER_TIMEOUT_SECONDS_MAX = 600;
 export const AGENT_TERMINAL_SIDE_MAX = 1000;
 
@@ -96,6 +99,7 @@ export const agentVerbs = {
   }),
   observe: oneInstance,
   list: nothing,
+  metrics: z.strictObject({ after: z.iso.datetime().nullable() }),
   power: z.strictObject({
     instance: idSchema('ins'),
     action: z.enum(['start', 'stop', 'restart', 'pause', 'resume']),
@@ -112,6 +116,22 @@ export const agentVerbs = {
     address6: address6Schema,
   }),
   destroyGuest: oneInstance,
+  setForwards: z.strictObject({
+    forwards: z
+      .array(
+        z.strictObject({
+          protocol: z.enum(forwardProtocols),
+          hostPort: within({ min: FORWARD_PORT_MIN, max: 65_535 }),
+          instance: idSchema('ins'),
+          port: within({ min: 1, max: 65_535 }),
+        }),
+      )
+      .max(AGENT_FORWARDS_MAX)
+      .refine(
+        (forwards) => new Set(forwards.map((each) => `${each.protocol}/${each.hostPort}`)).size === forwards.length,
+        'one port leads to one guest',
+      ),
+  }),
   createSnapshot: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp'), operation: idSchema('opr') }),
   restoreSnapshot: oneSnapshot,
   deleteSnapshot: oneSnapshot,

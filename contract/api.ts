@@ -1,9 +1,11 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { domainRoutes } from './domains.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
+import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
 import { hostRoutes } from './hosts.ts';
@@ -13,6 +15,7 @@ import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
+import { metricRoutes } from './metrics.ts';
 import { oauthRoutes } from './oauth.ts';
 import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
@@ -47,9 +50,12 @@ export const api = {
   ...instanceRoutes,
   ...sshSessionRoutes,
   ...routeRoutes,
+  ...domainRoutes,
+  ...forwardRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,
+  ...metricRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,

@@ -8,6 +8,7 @@
  * open. Remove a left-over socket file before listening. Every socket answers `GET /healthz` with 200 when ready.
  */
 import { z } from 'zod';
+import { portPoolAbility } from '#domain/forwards.ts';
 import { type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
 
 /** Exit code for a refused configuration (EX_CONFIG); the supervisor does not hammer on such a process. */
@@ -36,6 +37,12 @@ const installation = {
 const networkSchema = z.strictObject({
   pool4: z.string().regex(/^[0-9.]+\/[0-9]{1,2}$/, 'an IPv4 range'),
   prefix6: z.string().regex(/^fd[0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}$/, "a /48 such as 'fd42:1234:5678'"),
+});
+
+/** A pool of ports for forwards. */
+export const portRangeSchema = z.strictObject({ first: port, last: port }).superRefine((range, context) => {
+  const able = portPoolAbility(range);
+  if (able !== true) context.addIssue({ code: 'custom', message: able });
 });
 
 /** How to reach the agent; the file holds the bearer token, one line. */
@@ -75,6 +82,11 @@ export const serverConfigSchema = z.strictObject({
   hostName: z.string().min(1).max(253),
   /** Name of this replica of the control plane, the same after every restart; absent: hostName. */
   replica: z.string().min(1).max(253).optional(),
+  /** Resolvers to ask whether domains are proven, 'address' or 'address:port'; absent: this machine's own. */
+  resolvers: z
+    .array(z.string().regex(/^(?:[0-9.]+(?::[0-9]{1,5})?|[0-9a-fA-F:.]+|\[[0-9a-fA-F:.]+\](?::[0-9]{1,5})?)$/))
+    .max(8)
+    .optional(),
   /** Recipes to build as soon as the agent answers when the engine has no image of them; the order is the order of work. */
   buildImages: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/)).max(20),
   /** Limits on calls this installation starts with; absent ones have the defaults of domain/rate-limits.ts. */
@@ -136,6 +148,8 @@ export const agentConfigSchema = z.strictObject({
   imagesDir: path,
   /** Files an administrator put there to import; `importImage` takes bare names in it. */
   importDir: path,
+  /** Ports of this host that may lead to instances; absent: domain/forwards.ts. */
+  forwardPorts: portRangeSchema.optional(),
   /** The agent's own state (allow-listed fingerprints). */
   stateDir: path,
   /** Debian mirror for image builds; null: the one this machine uses, else the agent's default. */

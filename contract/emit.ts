@@ -13,6 +13,7 @@ import { auditEntrySchema } from './audit.ts';
 import { problemSchema } from './common.ts';
 import { SESSION_COOKIE } from './edge.ts';
 import { eventSchema } from './events.ts';
+import { forwardSchema } from './forwards.ts';
 import { hostSchema } from './hosts.ts';
 import { invitationSchema, memberSchema, sessionSchema, tokenSchema, userSchema, whoamiSchema } from './identity.ts';
 import { imageSchema } from './images.ts';
@@ -49,6 +50,7 @@ const named: Record<string, z.ZodType> = {
   Project: projectSchema,
   Quota: quotaSchema,
   Route: routeSchema,
+  Forward: forwardSchema,
   Session: sessionSchema,
   Size: sizeSchema,
   Snapshot: snapshotSchema,
@@ -58,6 +60,7 @@ const named: Record<string, z.ZodType> = {
 };
 
 const tagDescriptions: Record<string, string> = {
+  domains: 'Domains of your own: claimed by a project, proven by DNS',
   identity: 'Set-up, sign-in, the own account, API tokens and invitation links.',
   'identity-providers': 'Where people may sign in instead of here: Google, Keycloak, any OpenID Connect provider.',
   'oidc-clients': 'Apps that sign people in with Berth, by OpenID Connect.',
@@ -67,10 +70,12 @@ const tagDescriptions: Record<string, string> = {
   instances: 'Desktops and servers. Changes that take time answer 202 with an operation.',
   snapshots: 'Points in time of one instance to roll back to or to clone from.',
   routes: 'Host names that lead to a port of an instance.',
+  forwards: 'TCP and UDP ports of the host that lead to a port of an instance.',
   operations: 'What long work is doing: steps, durations, errors.',
   images: 'What instances are made from. Only allow-listed fingerprints are ever started.',
   hosts: 'The machines that run instances.',
   programs: 'Signing programs in with OAuth 2.0: device codes, access tokens, refresh tokens.',
+  metrics: 'What hosts and instances use, now and in the last 90 days.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
   platform: 'Settings of the installation.',
@@ -84,6 +89,7 @@ const mediaTypes = {
   stream: 'text/event-stream',
   lines: 'application/x-ndjson',
   image: 'image/*',
+  metrics: 'text/plain',
 } as const;
 
 /** 'instances.nameCheck' -> 'InstancesNameCheck'. */
@@ -185,6 +191,11 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
     } else if (route.produces === 'image') {
       success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };
+    } else if (route.produces === 'metrics') {
+      success['content'] = {
+        'text/plain': { schema: { type: 'string' } },
+        'application/openmetrics-text': { schema: { type: 'string' } },
+      };
     }
     const responses: JsonObject = { [String(route.status)]: success };
     if (route.protocol === 'oauth') responses['400'] = oauthErrorResponse;

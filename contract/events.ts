@@ -11,6 +11,7 @@ export const eventKinds = [
   'operation',
   'snapshot',
   'route',
+  'forward',
   'image',
   'host',
   'member',
@@ -22,6 +23,7 @@ export const eventKinds = [
   'mail',
   'key',
   'ssh',
+  'domain',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 

@@ -15,6 +15,7 @@ export const quotaSchema = z.object({
   diskBytes: bytes,
   routes: count,
   snapshots: count,
+  portForwards: count,
 });
 
 const stateSchema = z.object({

@@ -11,6 +11,13 @@ import {
   AUDIT_RETENTION_DAYS_MAX,
   AUDIT_RETENTION_DAYS_MIN,
 } from '#domain/audit.ts';
+import {
+  DOMAIN_CHECK_HOURS,
+  DOMAIN_CLAIM_DAYS,
+  DOMAIN_GRACE_DAYS,
+  DOMAIN_PENDING_MINUTES,
+  DOMAINS_PER_PROJECT_MAX,
+} from '#domain/domains.ts';
 import { REPAIR_ATTEMPTS_MAX } from '#domain/drift.ts';
 import {
   CONFIRMATION_MINUTES,
@@ -21,6 +28,7 @@ import {
   SIGN_IN_MINUTES,
   TOTP_ENROL_MINUTES,
 } from '#domain/factors.ts';
+import { FORWARD_PORTS_MAX, FORWARDS_PER_INSTANCE_MAX } from '#domain/forwards.ts';
 import {
   GROUPS_MAX,
   LOGOUT_TOKEN_MINUTES,
@@ -49,6 +57,13 @@ import {
 } from '#domain/quotas.ts';
 import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
 import {
+  ROUTE_HEADERS_MAX,
+  ROUTE_NETWORKS_MAX,
+  ROUTE_PASSWORD_LENGTH_MIN,
+  ROUTE_PATH_LENGTH_MAX,
+  routeBodyLimits,
+} from '#domain/route-rules.ts';
+import {
   SERVICE_ACCOUNTS_PER_ORGANIZATION_MAX,
   SERVICE_TOKEN_DAYS_MAX,
   SERVICE_TOKENS_MAX,
@@ -76,6 +91,7 @@ import {
   SSH_WAITING_MAX,
   SSH_WAITING_PER_ADDRESS_MAX,
 } from '#domain/ssh.ts';
+import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
 import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
@@ -137,6 +153,8 @@ ${table([
   ['Disk', `${bytes(sizeBounds.diskBytes.min)} to ${bytes(sizeBounds.diskBytes.max)}`, 'sizeBounds.diskBytes'],
   ['Processes in one instance', String(PROCESSES_MAX), 'PROCESSES_MAX'],
   ['Snapshots of one instance', String(SNAPSHOTS_PER_INSTANCE_MAX), 'SNAPSHOTS_PER_INSTANCE_MAX'],
+  ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
+  ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],
   ['Days a deleted instance can be restored', String(ARCHIVE_DAYS), 'ARCHIVE_DAYS'],
   [
@@ -146,6 +164,22 @@ ${table([
   ],
   ['Attempts to repair drift before a person is needed', String(REPAIR_ATTEMPTS_MAX), 'REPAIR_ATTEMPTS_MAX'],
   ['Attempts of one step of an operation', String(STEP_ATTEMPTS_MAX), 'STEP_ATTEMPTS_MAX'],
+])}
+
+## Domains and routes
+
+${table([
+  ['Domains of one project', String(DOMAINS_PER_PROJECT_MAX), 'DOMAINS_PER_PROJECT_MAX'],
+  ['Days a claim may stay unproven', String(DOMAIN_CLAIM_DAYS), 'DOMAIN_CLAIM_DAYS'],
+  ['Days a proof may be missing before routes stop', String(DOMAIN_GRACE_DAYS), 'DOMAIN_GRACE_DAYS'],
+  ['A claim is looked at every', `${DOMAIN_PENDING_MINUTES} minute at first`, 'DOMAIN_PENDING_MINUTES'],
+  ['A proven domain is looked at every', `${DOMAIN_CHECK_HOURS} hours`, 'DOMAIN_CHECK_HOURS'],
+  ['Length of a path of a route', `${ROUTE_PATH_LENGTH_MAX} characters`, 'ROUTE_PATH_LENGTH_MAX'],
+  ['Networks of an allow-list', String(ROUTE_NETWORKS_MAX), 'ROUTE_NETWORKS_MAX'],
+  ['Header rules, each way', String(ROUTE_HEADERS_MAX), 'ROUTE_HEADERS_MAX'],
+  ['Body limits to choose from', routeBodyLimits.map((size) => `${size / 1_000_000} MB`).join(', '), 'routeBodyLimits'],
+  ['Shortest password of a route', `${ROUTE_PASSWORD_LENGTH_MIN} characters`, 'ROUTE_PASSWORD_LENGTH_MIN'],
+  ['Wrong passwords of one address to one route in a minute', String(BASIC_FAILURES_MAX), 'BASIC_FAILURES_MAX'],
 ])}
 
 ### Size presets

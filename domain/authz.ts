@@ -63,6 +63,14 @@ export const actions = [
   'route.create',
   'route.update',
   'route.delete',
+  'domain.read',
+  'domain.create',
+  'domain.update',
+  'domain.delete',
+  'forward.read',
+  'forward.create',
+  'forward.update',
+  'forward.delete',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -74,6 +82,7 @@ export const platformActions = [
   'platform.image.import',
   'platform.image.delete',
   'platform.host.read',
+  'platform.metric.read',
   'platform.organization.read',
   'platform.organization.create',
   'platform.organization.enter',
@@ -112,6 +121,8 @@ const read: readonly Action[] = [
   'instance.inspect',
   'snapshot.read',
   'route.read',
+  'domain.read',
+  'forward.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -129,6 +140,12 @@ const member: readonly Action[] = [
   'route.create',
   'route.update',
   'route.delete',
+  'domain.create',
+  'domain.update',
+  'domain.delete',
+  'forward.create',
+  'forward.update',
+  'forward.delete',
 ];
 const operator: readonly Action[] = [
   ...member,

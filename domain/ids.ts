@@ -14,6 +14,7 @@ export type InvitationId = Id<'inv'>;
 export type InstanceId = Id<'ins'>;
 export type SnapshotId = Id<'snp'>;
 export type RouteId = Id<'rte'>;
+export type ForwardId = Id<'fwd'>;
 export type ImageId = Id<'img'>;
 export type HostId = Id<'hst'>;
 export type OperationId = Id<'opr'>;
@@ -33,6 +34,7 @@ export type OutsideSessionId = Id<'oss'>;
 export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
+export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
 export type SshSessionId = Id<'shs'>;
 
@@ -46,6 +48,7 @@ export const idPrefixes = [
   'ins',
   'snp',
   'rte',
+  'fwd',
   'img',
   'hst',
   'opr',
@@ -65,6 +68,7 @@ export const idPrefixes = [
   'ocl',
   'key',
   'dvl',
+  'dom',
   'sky',
   'shs',
 ] as const;

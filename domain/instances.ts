@@ -101,6 +101,7 @@ export const instanceVerbs = [
   'ssh',
   'logs',
   'route',
+  'forward',
   'share',
 ] as const;
 export type InstanceVerb = (typeof instanceVerbs)[number];
@@ -129,7 +130,7 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
     if (verb === 'logs' && facts.observed === 'stopped') return 'Start it first.';
     return facts.observed === 'running' ? true : 'Start it first.';
   }
-  if (verb === 'rename' || verb === 'route' || verb === 'share') return true;
+  if (verb === 'rename' || verb === 'route' || verb === 'forward' || verb === 'share') return true;
   if (facts.busyWith !== null) return `Wait for: ${facts.busyWith}.`;
   switch (verb) {
     case 'start':

@@ -15,6 +15,7 @@ export const quotaResources = [
   'diskBytes',
   'routes',
   'snapshots',
+  'portForwards',
 ] as const;
 export type QuotaResource = (typeof quotaResources)[number];
 export type Quota = Record<QuotaResource, number>;
@@ -29,6 +30,7 @@ export const quotaTitles: Record<QuotaResource, string> = {
   diskBytes: 'Disk',
   routes: 'Routes',
   snapshots: 'Snapshots',
+  portForwards: 'Port forwards',
 };
 
 /** Whether figures of it are bytes; all others are counts. */
@@ -44,6 +46,7 @@ export const defaultQuota: Quota = {
   diskBytes: 800 * GIB,
   routes: 100,
   snapshots: 100,
+  portForwards: 20,
 };
 
 const PROJECTS_WORTH = 50;

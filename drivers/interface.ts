@@ -7,8 +7,10 @@
  * stored on what is created so that orphans can be found. Drivers never read the database and never decide policy.
  * Errors are BerthError: not_found, conflict, invalid_input, unsupported, upstream_failed, unavailable, timeout.
  */
+import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
+import type { Reading } from '#domain/metrics.ts';
 import type { Size } from '#domain/sizes.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
@@ -62,6 +64,9 @@ export type GuestObservation = {
   snapshots: { snapshot: SnapshotId; createdAt: string }[];
 };
 
+/** What the host and all its running guests have used so far, at one moment. */
+export type MetricSample = { at: string; host: Reading; guests: (Reading & { instance: InstanceId })[] };
+
 export type HealthReport = { state: HealthState; checks: HealthCheck[]; checkedAt: string };
 
 /** A container running on the Docker Engine inside a server. */
@@ -103,6 +108,8 @@ export type HostFacts = {
   usedRanges4: string[];
   /** The host's own addresses; tenants must not reach them. */
   addresses: string[];
+  /** Pool of ports for forwards (null: none may be used) and those of it that programs of the host listen on. */
+  forwards: { pool: PortRange | null; busy: { protocol: ForwardProtocol; port: number }[] };
 };
 
 /** A change at the engine. `instance` is what changed; a null instance means "look at everything". */
@@ -112,6 +119,10 @@ export type DriverEvent = {
   instance: InstanceId | null;
   action: string;
 };
+
+/** A port of the host that leads to a port of a guest. */
+export type ForwardSpec = { protocol: ForwardProtocol; hostPort: number; instance: InstanceId; port: number };
+export type ForwardAnswer = { protocol: ForwardProtocol; hostPort: number; state: ForwardState };
 
 export type DriverCapabilities = {
   kinds: readonly InstanceKind[];
@@ -140,6 +151,8 @@ export type InstanceDriver = {
   observe(instance: InstanceId): Promise<GuestObservation | null>;
   /** Everything of this installation in one engine call. */
   list(): Promise<GuestObservation[]>;
+  /** Samples taken after `after` that are still known, oldest first; null: all of them. */
+  metrics(after: string | null): Promise<MetricSample[]>;
   /** `force` kills instead of shutting down; `timeoutSeconds` bounds a graceful stop before it is killed. */
   power(
     instance: InstanceId,
@@ -156,6 +169,12 @@ export type InstanceDriver = {
   moveGuest(instance: InstanceId, to: GuestPlace, operation: OperationId): Promise<GuestObservation>;
   /** Stops (kills) and removes the guest with all its data; fine when it does not exist. */
   destroyGuest(instance: InstanceId): Promise<void>;
+
+  /**
+   * From now on exactly these ports of the host lead to guests, whatever was before; answers what became of each. A
+   * forward follows its guest to another project and is gone with it.
+   */
+  setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]>;
 
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
   /** Rolls the guest back; it ends in the power state it had. */

@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
-import { installationSchema } from '#contract/config.ts';
+import { installationSchema, portRangeSchema } from '#contract/config.ts';
 import { SSH_PORT_DEFAULT } from '#domain/ssh.ts';
 import { writeFileAtomic } from './files.ts';
 
@@ -27,6 +27,8 @@ export const hostConfigSchema = z.strictObject({
   ports: z.strictObject({ control: port, https: port, http: port, ssh: port.default(SSH_PORT_DEFAULT) }),
   network: z.strictObject({ pool4: z.string(), prefix6: z.string() }),
   pool: z.strictObject({ name: z.string(), device: z.string().nullable(), sizeBytes: z.number().nullable() }),
+  /** Ports that may lead to instances; absent: domain/forwards.ts. */
+  forwardPorts: portRangeSchema.optional(),
   runDir: z.string(),
   createdAt: z.string(),
 });

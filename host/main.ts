@@ -18,6 +18,7 @@ This machine:
       --control-port N    console and API (9443)
       --ssh-port N        SSH gateway (2222)
       --https-port N      instances (443)       --http-port N   redirects to it (80)
+      --forward-ports A-B host ports that may lead to instances (20000-21999)
       --pool-device DEV   an empty disk or partition for instances, instead of a file
       --pool-size SIZE    size of that file, such as 40GiB
       --demo              create an owner account and print its password

@@ -7,7 +7,7 @@ const GIB = 1024 ** 3;
 
 it('reads every option of up', () => {
   const argv =
-    '--yes --detach --json --demo --data-dir /data/ --domain Cloud.Example.org. --control-port 9000 --https-port 9001 --http-port 9002 --ssh-port 9003 --pool-device /dev/sdb --pool-size 40GiB';
+    '--yes --detach --json --demo --data-dir /data/ --domain Cloud.Example.org. --control-port 9000 --https-port 9001 --http-port 9002 --ssh-port 9003 --forward-ports 21000-21999 --pool-device /dev/sdb --pool-size 40GiB';
   expect(parseUp(argv.split(' '))).toMatchObject({
     yes: true,
     detach: true,
@@ -19,6 +19,7 @@ it('reads every option of up', () => {
     httpsPort: 9001,
     httpPort: 9002,
     sshPort: 9003,
+    forwardPorts: { first: 21_000, last: 21_999 },
     poolDevice: '/dev/sdb',
     poolSizeBytes: 40 * GIB,
     images: true,
@@ -31,6 +32,10 @@ it.each([
   ['--https-port', '44e1'],
   ['--http-port', '-1'],
   ['--ssh-port', 'ssh'],
+  ['--forward-ports', '21000'],
+  ['--forward-ports', '80-90'],
+  ['--forward-ports', '21000-20000'],
+  ['--forward-ports', '20000-29999'],
   ['--domain', 'bad_name'],
   ['--domain', '-a.example'],
   ['--data-dir', 'relative'],

@@ -1,5 +1,6 @@
 /** Options of the host commands. */
 import { parseArgs } from 'node:util';
+import { type PortRange, portPoolAbility } from '#domain/forwards.ts';
 import { DEFAULT_DATA_DIR } from './layout.ts';
 
 export class UsageError extends Error {}
@@ -17,6 +18,7 @@ export type UpOptions = {
   httpsPort: number | null;
   httpPort: number | null;
   sshPort: number | null;
+  forwardPorts: PortRange | null;
   poolDevice: string | null;
   poolSizeBytes: number | null;
 };
@@ -39,6 +41,15 @@ function parsePort(name: string, text: string | undefined): number | null {
   return value;
 }
 
+function parseRange(name: string, text: string | undefined): PortRange | null {
+  if (text === undefined) return null;
+  const [, first = '', last = ''] = /^(\d{1,5})-(\d{1,5})$/.exec(text) ?? [];
+  const range = { first: Number(first), last: Number(last) };
+  const able = first === '' ? 'Write 20000-21999.' : portPoolAbility(range);
+  if (able !== true) throw new UsageError(`--${name} wants a range of ports, not ${text}. ${able}`);
+  return range;
+}
+
 export function parseUp(args: readonly string[]): UpOptions {
   const { values } = parse(args, {
     yes: { type: 'boolean', short: 'y', default: false },
@@ -53,6 +64,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     'https-port': { type: 'string' },
     'http-port': { type: 'string' },
     'ssh-port': { type: 'string' },
+    'forward-ports': { type: 'string' },
     'pool-device': { type: 'string' },
     'pool-size': { type: 'string' },
   });
@@ -77,6 +89,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     httpsPort: parsePort('https-port', text('https-port')),
     httpPort: parsePort('http-port', text('http-port')),
     sshPort: parsePort('ssh-port', text('ssh-port')),
+    forwardPorts: parseRange('forward-ports', text('forward-ports')),
     poolDevice: device,
     poolSizeBytes: size === undefined ? null : parseSize(size),
   };

@@ -31,6 +31,8 @@ export const TEST_PACKAGES = [
   'x11-xserver-utils',
   'xdotool',
   'ssh-audit',
+  'bind9',
+  'pebble',
 ] as const;
 
 /** Older ones let a client forge headers that forward-auth copies, or crash on what the configuration uses. */

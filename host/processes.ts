@@ -234,6 +234,7 @@ function agent(input: ProcessInput): ProcessSpec {
     importDir: layout.imports,
     stateDir: layout.agentState,
     mirror: null,
+    ...(config.forwardPorts === undefined ? {} : { forwardPorts: config.forwardPorts }),
   };
   return nodeProcess(input, 'agent', configuration, null);
 }

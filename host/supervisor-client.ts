@@ -3,6 +3,8 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { compileAhead } from './compile-ahead.ts';
+import { ownedFolder } from './files.ts';
 import { socketAnswers, socketRequest } from './health.ts';
 import type { Layout } from './layout.ts';
 import type { SupervisorStatus } from './process-spec.ts';
@@ -42,16 +44,22 @@ export async function startSupervisor(layout: Layout, code: string): Promise<voi
   mkdirSync(dirname(layout.sockets.supervisor), { recursive: true, mode: 0o700 });
   const log = openSync(join(layout.logs, 'supervisor.log'), 'a', 0o640);
   const entry = fileURLToPath(new URL('supervisor-main.ts', import.meta.url));
-  const child = spawn(
-    process.execPath,
-    ['--max-old-space-size=64', '--max-semi-space-size=1', entry, '--file', layout.processes, '--code', code],
-    {
-      cwd: '/',
-      detached: true,
-      env: { PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin', NODE_NO_WARNINGS: '1' },
-      stdio: ['ignore', log, log],
-    },
-  );
+  const compiled = join(layout.compiled, 'supervisor');
+  ownedFolder(layout.compiled, 0o755);
+  ownedFolder(compiled, 0o700);
+  const env = {
+    PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
+    NODE_NO_WARNINGS: '1',
+    NODE_COMPILE_CACHE: compiled,
+  };
+  const program = ['--max-old-space-size=64', '--max-semi-space-size=1', entry, '--code', code, '--file'];
+  await compileAhead({ argv: [process.execPath, ...program, ''], env, user: null });
+  const child = spawn(process.execPath, [...program, layout.processes], {
+    cwd: '/',
+    detached: true,
+    env,
+    stdio: ['ignore', log, log],
+  });
   closeSync(log);
   child.unref();
   const end = Date.now() + SUPERVISOR_START_MS;

@@ -7,6 +7,7 @@ import { buildImage } from './agent-client.ts';
 import { canAsk, confirm } from './ask.ts';
 import { type Checklist, seconds } from './checklist.ts';
 import { codeHash } from './code-hash.ts';
+import { compileAhead } from './compile-ahead.ts';
 import { buildConsole } from './console-build.ts';
 import { buildDocs } from './docs-build.ts';
 import { engineInfo, ensurePool, gib, INCUS_SOCKET } from './engine.ts';
@@ -179,6 +180,8 @@ export async function up(
       ...(extras.nodeArguments === undefined ? {} : { nodeArguments: extras.nodeArguments }),
     };
     const specs = describeProcesses(input);
+    // The database takes its time meanwhile.
+    const compiled = Promise.all(specs.map(compileAhead));
 
     await list.step('database', async (step) => {
       if (postgres === null) {
@@ -191,6 +194,7 @@ export async function up(
     });
 
     await list.step('agent, server, edge, Caddy, SSH gateway', async (step) => {
+      await compiled;
       await manager.apply(specs);
       await Promise.all(specs.filter((spec) => !spec.shared).map((spec) => waitForProcess(spec, manager, step.detail)));
     });
@@ -266,6 +270,7 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
       http: options.httpPort ?? config.ports.http,
       ssh: options.sshPort ?? config.ports.ssh,
     },
+    ...(options.forwardPorts === null ? {} : { forwardPorts: options.forwardPorts }),
     pool: {
       ...config.pool,
       device: options.poolDevice ?? config.pool.device,

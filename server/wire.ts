@@ -7,20 +7,24 @@ import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
+import { Changes } from './app/changes.ts';
 import type { AppContext } from './app/context.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
-import { OidcProvider } from './app/oidc-provider.ts';
+import { KeptRights } from './app/kept-rights.ts';
+import type { OidcProvider } from './app/oidc-provider.ts';
 import { LiveRates } from './app/rate-limits.ts';
 import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
+import { registerDomains } from './http/domains.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
+import { registerForwards } from './http/forwards.ts';
 import { registerGrants } from './http/grants.ts';
 import { registerGroups } from './http/groups.ts';
 import { registerHosts } from './http/hosts.ts';
@@ -32,6 +36,7 @@ import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
+import { registerMetrics } from './http/metrics.ts';
 import { registerOAuth } from './http/oauth.ts';
 import { registerOidcClients } from './http/oidc-clients.ts';
 import { registerOidcProvider } from './http/oidc-provider.ts';
@@ -51,6 +56,7 @@ import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
+import { createDns } from './runtime/dns.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
@@ -158,6 +164,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
 
     const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const dns = createDns(config.resolvers);
     const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
@@ -169,11 +176,14 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       ids,
       secrets,
       identityClients: clients,
+      dns,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
     stops.push(() => work.stop());
 
+    const now = () => clock.now().getTime();
+    const changes = new Changes(db, now);
     const app = {
       db,
       config,
@@ -183,10 +193,13 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       version: parts.version,
       secrets,
       outbound,
+      dns,
       identityClients: clients,
       signingKeys,
       services: work.services,
-      keptAnswers: new KeptAnswers(),
+      changes,
+      keptAnswers: new KeptAnswers(changes),
+      keptRights: new KeptRights(changes, now),
       rates,
       feed,
     };
@@ -216,7 +229,11 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerFactors(http, app);
     registerOAuth(http, app);
     registerIdentityProviders(http, app);
-    const oidcProvider = new OidcProvider(app);
+    let provider: Promise<OidcProvider> | null = null;
+    const oidcProvider = () => {
+      provider ??= import('./app/oidc-provider.ts').then((module) => new module.OidcProvider(app));
+      return provider;
+    };
     registerOidcClients(http, app, oidcProvider);
     await registerOidcProvider(http, app, oidcProvider, { limits, log });
     registerMembers(http, app);
@@ -231,9 +248,12 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSnapshots(http, app);
     registerRoutes(http, app);
     registerSshSessions(http, app);
+    registerDomains(http, app);
+    registerForwards(http, app);
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);
+    registerMetrics(http, app);
     registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);

@@ -25,6 +25,7 @@ import { label, Names } from '#agent/names.ts';
 import { canonicalIp6 } from '#contract/agent.ts';
 import type { AgentConfig } from '#contract/config.ts';
 import { BerthError } from '#domain/errors.ts';
+import type { PortRange } from '#domain/forwards.ts';
 import { type Id, type IdPrefix, makeId, type ProjectId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
@@ -58,6 +59,8 @@ export type TestAgent = {
   image(kind?: InstanceKind): Promise<string>;
   /** A network that no other test has. */
   network(): Promise<NetworkSpec>;
+  /** Ports for forwards that no other test has. */
+  ports: PortRange;
   spec(network: NetworkSpec, hostNumber: number, fingerprint: string, more?: Partial<GuestSpec>): GuestSpec;
   /** Runs a command as root inside, through the engine itself and not through the agent. */
   inside(
@@ -101,6 +104,8 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
   const second = free[(randomBytes(1)[0] ?? 0) % free.length] ?? 128;
   // Written as the engine writes it, without leading zeros.
   const group = (bytes: number) => randomBytes(bytes).readUIntBE(0, bytes).toString(16);
+  // A few ports of its own below the kernel's range.
+  const forwardFirst = 22_000 + 20 * (randomBytes(2).readUInt16BE() % 400);
   const prefix6 = `fd${randomBytes(1).toString('hex')}:${group(2)}:${group(2)}`;
   const config: AgentConfig = {
     installation,
@@ -118,6 +123,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     importDir: join(folder, 'import'),
     stateDir: join(folder, 'state'),
     mirror: null,
+    forwardPorts: { first: forwardFirst, last: forwardFirst + 19 },
   };
   const configPath = join(folder, 'agent.json');
   writeFileSync(configPath, JSON.stringify(config));
@@ -200,6 +206,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       });
       return spec;
     },
+    ports: { first: forwardFirst, last: forwardFirst + 19 },
     spec: (network, hostNumber, imageFingerprint, more = {}) => ({
       instance: testId('ins'),
       project: network.project,
@@ -239,6 +246,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       await end('SIGTERM');
       await driver.close();
       await removeInstallation(incus, names, pool);
+      await run('nft', ['delete', 'table', 'inet', names.table('forwards')]).catch(() => undefined);
       await incus.close();
       rmSync(folder, { recursive: true, force: true });
     },

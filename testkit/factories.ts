@@ -1,6 +1,8 @@
 /** Rows made directly, for tests about what surrounds them (rights, input, events), not about how they come to be. */
 import { randomBytes } from 'node:crypto';
 import {
+  type DomainId,
+  type ForwardId,
   type HostId,
   type Id,
   type IdPrefix,
@@ -16,7 +18,8 @@ import {
 } from '#domain/ids.ts';
 import { defaultOrganizationQuota } from '#domain/quotas.ts';
 import { GIB } from '#domain/sizes.ts';
-import { type Db, json } from '#server/store/database.ts';
+import { type Db, json, transact } from '#server/store/database.ts';
+import { insertProjectQuota } from '#server/store/quotas.ts';
 
 export function newId<P extends IdPrefix>(prefix: P): Id<P> {
   return makeId(prefix, Date.now(), randomBytes);
@@ -30,6 +33,7 @@ export type Place = { organization: OrganizationId; project: ProjectId; person: 
 
 /** Far above those the allocator gives out, so that real instances may live beside these. */
 let nextHostNumber = 1000;
+let nextForwardPort = 20_000;
 
 /** A wide project of the organization for things to move to; always the same one. */
 export async function otherProject(db: Db, organization: OrganizationId): Promise<ProjectId> {
@@ -54,17 +58,7 @@ export async function otherProject(db: Db, organization: OrganizationId): Promis
       subnet6: `fd42:8:8:${number.toString(16)}::/64`,
     })
     .execute();
-  const { memoryBytes, diskBytes, ...counts } = defaultOrganizationQuota;
-  const limits = Object.fromEntries(
-    Object.entries({ ...counts, memory_bytes: memoryBytes, disk_bytes: diskBytes }).map(([name, limit]) => [
-      `limit_${name}`,
-      limit,
-    ]),
-  );
-  await db
-    .insertInto('quota')
-    .values({ project_id: id, ...limits } as never)
-    .execute();
+  await transact(db, (tx) => insertProjectQuota(tx, organization, id, defaultOrganizationQuota));
   return id;
 }
 
@@ -167,6 +161,40 @@ export async function makeRoute(db: Db, place: Place, instance: InstanceId): Pro
       target: 'port',
       port: 8080,
       visibility: 'private',
+    })
+    .execute();
+  return id;
+}
+
+export async function makeDomain(db: Db, place: Place, name = `${newName('shop')}.example.test`): Promise<DomainId> {
+  const id = newId('dom');
+  await db
+    .insertInto('domain')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      name,
+      token: id.slice(-20),
+      created_by: place.person,
+      expires_at: new Date(Date.now() + 3_600_000),
+    })
+    .execute();
+  return id;
+}
+
+export async function makeForward(db: Db, place: Place, instance: InstanceId): Promise<ForwardId> {
+  const id = newId('fwd');
+  await db
+    .insertInto('port_forward')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      instance_id: instance,
+      protocol: 'tcp',
+      host_port: nextForwardPort++,
+      port: 8080,
     })
     .execute();
   return id;

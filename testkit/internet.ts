@@ -10,6 +10,8 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 export type Internet = {
+  /** Network namespace of everything out there. */
+  namespace: string;
   /** The host's own public-looking addresses on its side. */
   host4: string;
   host6: string;
@@ -96,6 +98,7 @@ export async function fakeInternet(): Promise<Internet> {
     throw error;
   }
   return {
+    namespace,
     host4: `${public4}.1`,
     host6: `${public6}::1`,
     public4: `${public4}.44`,

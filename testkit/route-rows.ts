@@ -6,6 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { RouteName } from '#contract/api.ts';
 import type { UserId } from '#domain/ids.ts';
+import { recordHost } from '#server/store/hosts.ts';
 import {
   addAvatar,
   addEmailChange,
@@ -28,7 +29,9 @@ import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
+  domain,
   form,
+  forward,
   group,
   groupMember,
   guest,
@@ -385,6 +388,9 @@ export const routeRows: Record<RouteName, Row> = {
   },
   instancesLogs: guest,
   instancesContainers: guest,
+  instanceMetrics: guest,
+  projectMetrics: project,
+  projectPrometheus: project,
   snapshotsList: instance(),
   snapshotsCreate: instance({ name: 'before the change' }),
   snapshotsRollback: snapshot,
@@ -401,6 +407,20 @@ export const routeRows: Record<RouteName, Row> = {
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
   routesDelete: route(),
+  domainsList: project,
+  domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
+  domainsCheck: domain,
+  domainsDelete: domain,
+  forwardsListProject: project,
+  forwardsList: instance(),
+  // A host that has said which ports it has.
+  forwardsCreate: async (world) => {
+    const facts = await world.driver.host();
+    await recordHost(world.db, 'test-host', { facts, error: null }, Date.now());
+    return instance({ protocol: 'udp', port: 5353 })(world);
+  },
+  forwardsUpdate: forward({ port: 9090, description: 'A game' }),
+  forwardsDelete: forward(),
   operationsList: project,
   operationsGet: async ({ db, place }) => ({
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },
@@ -413,6 +433,8 @@ export const routeRows: Record<RouteName, Row> = {
   }),
   imagesDelete: image(),
   hostsList: plain,
+  hostMetrics: async ({ db }) => ({ params: { host: await makeHost(db) } }),
+  prometheus: plain,
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
   oauthMetadata: plain,
   oauthDevice: async () => form({ client_id: 'berth-cli' }),

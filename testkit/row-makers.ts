@@ -6,7 +6,17 @@ import type { InstanceDriver } from '#drivers/interface.ts';
 import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
 import { digest } from '#server/app/tokens.ts';
 import type { Db } from '#server/store/database.ts';
-import { makeImage, makeInstance, makeRoute, makeSnapshot, newId, newName, type Place } from './factories.ts';
+import {
+  makeDomain,
+  makeForward,
+  makeImage,
+  makeInstance,
+  makeRoute,
+  makeSnapshot,
+  newId,
+  newName,
+  type Place,
+} from './factories.ts';
 import { addServiceAccount } from './service-rows.ts';
 
 /** Where the resources are made, and who calls. */
@@ -59,6 +69,16 @@ export const route =
   (body?: unknown): Row =>
   async ({ db, place }) => ({
     params: { route: await makeRoute(db, place, await makeInstance(db, place)) },
+    ...(body === undefined ? {} : { body }),
+  });
+
+/** A claim that nobody has proven. */
+export const domain: Row = async ({ db, place }) => ({ params: { domain: await makeDomain(db, place) } });
+
+export const forward =
+  (body?: unknown): Row =>
+  async ({ db, place }) => ({
+    params: { forward: await makeForward(db, place, await makeInstance(db, place)) },
     ...(body === undefined ? {} : { body }),
   });
 

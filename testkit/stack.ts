@@ -135,7 +135,9 @@ export async function existingStack(dataDir: string): Promise<RunningStack> {
   const args = ['--yes', '--detach', '--json', '--data-dir', dataDir];
   const info = parseUp(await berth(['up', ...args]));
   const status = await berth(['status', '--json', '--data-dir', dataDir]);
-  const { ports } = JSON.parse(status.stdout) as { ports: { control: number; https: number; http: number; ssh: number } };
+  const { ports } = JSON.parse(status.stdout) as {
+    ports: { control: number; https: number; http: number; ssh: number };
+  };
   return new RunningStack(info, args, ports);
 }
 

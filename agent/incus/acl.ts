@@ -1,6 +1,6 @@
 /** A project's network rules as the engine takes them. Pure. */
 import { deniedRanges4, deniedRanges6 } from '#domain/addresses.ts';
-import type { NetworkSpec } from '../engine.ts';
+import type { NetworkSpec, Opening } from '../engine.ts';
 import { label } from '../names.ts';
 import type { IncusAclRule, IncusConfig } from './types.ts';
 
@@ -65,9 +65,15 @@ const DYNAMIC_FIRST = 251;
 /**
  * Rules of one project's network. Everything private, shared, link-local (metadata) and multicast is rejected, so are
  * the host's own addresses whatever they are; the rest of the internet is open in both families. The engine itself
- * lets DHCP, DNS and neighbour discovery to the bridge through before these rules. Inwards only the host may connect.
+ * lets DHCP, DNS and neighbour discovery to the bridge through before these rules. Inwards only the host may connect, and
+ * everybody to `openings`.
  */
-export function planNetwork(spec: NetworkSpec, names: PlanNames, hostAddresses: readonly string[]): NetworkPlan {
+export function planNetwork(
+  spec: NetworkSpec,
+  names: PlanNames,
+  hostAddresses: readonly string[],
+  openings: readonly Opening[] = [],
+): NetworkPlan {
   const gateway4 = gatewayOf4(spec.subnet4);
   const gateway6 = gatewayOf6(spec.subnet6);
   const labels: IncusConfig = { [label.installation]: names.installation, [label.project]: spec.project };
@@ -92,6 +98,7 @@ export function planNetwork(spec: NetworkSpec, names: PlanNames, hostAddresses: 
   const ingress: IncusAclRule[] = [
     { action: 'allow', state: 'enabled', description: 'The host', source: gateway4 },
     { action: 'allow', state: 'enabled', description: 'The host', source: gateway6 },
+    ...openings.flatMap(openingRules),
   ];
   const base = spec.subnet4.slice(0, spec.subnet4.lastIndexOf('.') + 1);
   return {
@@ -148,6 +155,18 @@ export function planNetwork(spec: NetworkSpec, names: PlanNames, hostAddresses: 
       'limits.networks': '0',
     },
   };
+}
+
+/** A forwarded port: open to whoever gets there, and only forwarded connections do (the host's own table sees to it). */
+function openingRules({ protocol, port, address4, address6 }: Opening): IncusAclRule[] {
+  return [address4, address6].map((destination) => ({
+    action: 'allow',
+    state: 'enabled',
+    description: 'Port forward',
+    destination,
+    protocol,
+    destination_port: String(port),
+  }));
 }
 
 /** Host numbers 2 to 250 of a /24. */

@@ -1,7 +1,7 @@
 /** The Incus adapter: puts guests, networks, images, processes, files and events behind the `Engine` port. */
 import { BerthError } from '#domain/errors.ts';
-import type { InstanceId } from '#domain/ids.ts';
-import type { Engine } from '../engine.ts';
+import type { InstanceId, ProjectId } from '#domain/ids.ts';
+import type { Engine, Opening } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { IncusClient, segment } from './client.ts';
 import { watchEvents } from './events.ts';
@@ -9,6 +9,7 @@ import { execCollect, execSession } from './exec.ts';
 import { probeNicFilters } from './filters.ts';
 import { IncusGuests, type NicFilters } from './guests.ts';
 import { IncusImages } from './images.ts';
+import { parseMetrics } from './metrics.ts';
 import { moveGuest } from './moves.ts';
 import { IncusNetworks } from './networks.ts';
 import { IncusSnapshots } from './snapshots.ts';
@@ -19,11 +20,15 @@ export type IncusEngineOptions = {
   names: Names;
   pool: string;
   hostAddresses: () => readonly string[];
+  /** Ports of guests that the rules of their project's network let in. */
+  openings: (project: ProjectId) => readonly Opening[];
 };
 
 /** Directory listings and small files read through the engine. */
 const DIRECTORY_BYTES_MAX = 1024 * 1024;
 const FILE_SECONDS_MAX = 30;
+/** Some 8 kB a guest. */
+const METRICS_BYTES_MAX = 32 * 1024 * 1024;
 /** Oldest engine whose API this was written against. */
 const VERSION_MIN = [6, 0] as const;
 
@@ -36,7 +41,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
   };
   const guests = new IncusGuests(client, options.names, options.pool, filters);
   const snapshots = new IncusSnapshots(client, guests);
-  const networks = new IncusNetworks(client, options.names, options.hostAddresses);
+  const networks = new IncusNetworks(client, options.names, options.hostAddresses, options.openings);
   const images = new IncusImages(client, options.names);
 
   const target = async (instance: InstanceId): Promise<{ name: string; project: string }> => {
@@ -95,6 +100,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     settle: (instance) => guests.settle(instance),
     observe: (instance) => guests.observe(instance),
     list: () => guests.list(),
+    readings: async () => parseMetrics(await client.text('/1.0/metrics', METRICS_BYTES_MAX), options.names.prefix),
     power: (instance, action, how) => guests.power(instance, action, how),
     resize: (instance, size) => guests.resize(instance, size),
     setHostnameLabel: (instance, hostname) => guests.setLabel(instance, label.hostname, hostname),

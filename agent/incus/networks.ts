@@ -1,7 +1,7 @@
 /** A project's engine project, bridge and rules: made, compared, repaired and removed. */
 import { BerthError } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
-import type { NetworkSpec } from '../engine.ts';
+import type { NetworkSpec, Opening } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { configDifferences, type NetworkPlan, planNetwork, sameRules } from './acl.ts';
 import { type IncusClient, segment } from './client.ts';
@@ -17,11 +17,18 @@ export class IncusNetworks {
   readonly #client: IncusClient;
   readonly #names: Names;
   readonly #hostAddresses: () => readonly string[];
+  readonly #openings: (project: ProjectId) => readonly Opening[];
 
-  constructor(client: IncusClient, names: Names, hostAddresses: () => readonly string[]) {
+  constructor(
+    client: IncusClient,
+    names: Names,
+    hostAddresses: () => readonly string[],
+    openings: (project: ProjectId) => readonly Opening[],
+  ) {
     this.#client = client;
     this.#names = names;
     this.#hostAddresses = hostAddresses;
+    this.#openings = openings;
   }
 
   /** Makes it as specified and repairs what differs. Returns what was wrong, in words. Errors: conflict. */
@@ -38,7 +45,8 @@ export class IncusNetworks {
   async #ensure(spec: NetworkSpec, found: string[]): Promise<void> {
     const acl = this.#names.acl(spec.project);
     const bridge = this.#names.bridge(spec.project);
-    const plan = planNetwork(spec, { installation: this.#names.installation, acl, bridge }, this.#hostAddresses());
+    const named = { installation: this.#names.installation, acl, bridge };
+    const plan = planNetwork(spec, named, this.#hostAddresses(), this.#openings(spec.project));
     await this.#ensureAcl(acl, plan, spec.project, found);
     await this.#ensureBridge(bridge, plan, spec, found);
     askNeighboursOften(bridge);

@@ -50,7 +50,10 @@ function projectsTable(berth: Runtime, projects: (State & { project: { name: str
 const scope = () => new Argument('[scope]', 'whose quota').choices(['project', 'organization']).default('project');
 
 type Options = Partial<
-  Record<'instances' | 'desktops' | 'servers' | 'cpus' | 'memory' | 'disk' | 'routes' | 'snapshots', string>
+  Record<
+    'instances' | 'desktops' | 'servers' | 'cpus' | 'memory' | 'disk' | 'routes' | 'snapshots' | 'portForwards',
+    string
+  >
 >;
 
 function count(text: string): number {
@@ -63,7 +66,7 @@ function changesOf(options: Options): InputOf<'quotaUpdate'>['body'] {
   const { memory, disk, ...counts } = options;
   const body = {
     ...Object.fromEntries(
-      (['instances', 'desktops', 'servers', 'cpus', 'routes', 'snapshots'] as const).flatMap((name) => {
+      (['instances', 'desktops', 'servers', 'cpus', 'routes', 'snapshots', 'portForwards'] as const).flatMap((name) => {
         const text = counts[name];
         return text === undefined ? [] : [[name, count(text)]];
       }),
@@ -112,6 +115,7 @@ export function addQuotaCommands(program: Command, io: Io): void {
     .option('--disk <size>', 'disk of all instances together')
     .option('--routes <n>', 'routes')
     .option('--snapshots <n>', 'snapshots')
+    .option('--port-forwards <n>', 'port forwards')
     .addHelpText(
       'after',
       `\nLowering a limit below the use blocks new things and harms nothing that runs.\n${examples([

@@ -74,6 +74,7 @@ export function TransferForm({ instance, onClose }: { instance: Instance; onClos
               {...aria}
               value={chosen}
               onChange={choose}
+              placeholder="Choose a project"
               options={targets.map((each) => ({
                 value: each.id,
                 label: each.title,

@@ -37,6 +37,9 @@ const words: Record<string, string> = {
   'route.create': 'added the route',
   'route.update': 'changed the route',
   'route.delete': 'removed the route',
+  'forward.create': 'opened the port forward',
+  'forward.update': 'changed the port forward',
+  'forward.delete': 'closed the port forward',
 };
 
 /** Who changed what, newest first, in one line each. */

@@ -63,6 +63,14 @@ const actionWords: Record<Action, string> = {
   'route.create': 'Create routes',
   'route.update': 'Change routes',
   'route.delete': 'Delete routes',
+  'domain.read': 'See the domains of a project',
+  'domain.create': 'Claim domains',
+  'domain.update': 'Look at DNS for a domain now',
+  'domain.delete': 'Give domains up',
+  'forward.read': 'See port forwards',
+  'forward.create': 'Open port forwards',
+  'forward.update': 'Change port forwards',
+  'forward.delete': 'Close port forwards',
   'operation.read': 'See operations',
   'operation.cancel': 'Cancel operations',
 };
@@ -84,6 +92,8 @@ const nounWords: Record<Noun, string> = {
   'ssh-session': 'SSH connections',
   snapshot: 'Snapshots',
   route: 'Routes',
+  domain: 'Domains',
+  forward: 'Port forwards',
   operation: 'Operations',
 };
 

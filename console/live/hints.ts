@@ -26,10 +26,15 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['snapshotsList'], params: (hint) => ({ instance: hint.instance }) },
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
+  domain: [{ routes: ['domainsList'], params: (hint) => ({ project: hint.project }) }],
   route: [
     { routes: ['routesList'], params: (hint) => ({ instance: hint.instance }) },
     { routes: ['routesListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
+  ],
+  forward: [
+    { routes: ['forwardsList'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
   host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],

@@ -126,7 +126,13 @@ export const auditHandlers: Pick<Handlers, Extract<RouteName, Mine>> = {
   },
   activityList: (state, { query }) => ({
     items: state.audit
-      .filter((each) => each.targetKind === 'instance' || each.targetKind === 'snapshot' || each.targetKind === 'route')
+      .filter(
+        (each) =>
+          each.targetKind === 'instance' ||
+          each.targetKind === 'snapshot' ||
+          each.targetKind === 'route' ||
+          each.targetKind === 'forward',
+      )
       .filter((each) => query.instance === undefined || each.targetId === query.instance)
       .slice(0, query.limit)
       .map((each) => ({

@@ -1,7 +1,9 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { Domain } from '#contract/domains.ts';
 import type { Event, EventKind } from '#contract/events.ts';
+import type { Forward } from '#contract/forwards.ts';
 import type { Host } from '#contract/hosts.ts';
 import type { Image } from '#contract/images.ts';
 import type { Instance } from '#contract/instances.ts';
@@ -42,6 +44,7 @@ type ProjectRole = { project: Id<'prj'>; subject: Id<'usr'> | Id<'grp'>; role: W
 /** What people may do is worked out when it is asked for. */
 export type InstanceRow = Omit<Instance, 'can' | 'state'>;
 export type RouteRow = Omit<Route, 'can'>;
+export type DomainRow = Omit<Domain, 'can' | 'routes'>;
 export type ImageRow = Omit<Image, 'can'>;
 
 export function newId<P extends IdPrefix>(prefix: P, at = Date.now()): Id<P> {
@@ -69,6 +72,8 @@ export type MockState = {
   instances: InstanceRow[];
   snapshots: Snapshot[];
   routes: RouteRow[];
+  domains: DomainRow[];
+  forwards: Forward[];
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -170,6 +175,7 @@ export function present(state: MockState, row: InstanceRow): Instance {
     terminal: 'instance.terminal',
     logs: 'instance.logs',
     route: 'route.create',
+    forward: 'forward.create',
     share: 'grant.update',
   };
   const can = Object.fromEntries(
@@ -187,6 +193,7 @@ export function usedQuota(state: MockState, project: ProjectId): Quota {
   const uses = mine.map(instanceUse);
   const used = mapQuota((resource) => uses.reduce((sum, use) => sum + use[resource], 0));
   used.routes = state.routes.filter((each) => each.project === project).length;
+  used.portForwards = state.forwards.filter((each) => each.project === project).length;
   used.snapshots = state.snapshots.filter((each) => mine.some((one) => one.id === each.instance)).length;
   return used;
 }
@@ -231,6 +238,8 @@ export function emptyState(): MockState {
     instances: [],
     snapshots: [],
     routes: [],
+    domains: [],
+    forwards: [],
     operations: [],
     images: [],
     hosts: [],

@@ -12,6 +12,7 @@ export function Select<V extends string>({
   onChange,
   options,
   label,
+  placeholder,
   id,
   className,
   ...aria
@@ -21,6 +22,8 @@ export function Select<V extends string>({
   options: readonly Option<V>[];
   /** Name for screen readers where no visible label points here. */
   label?: string;
+  /** Shown while `value` is none of the options. */
+  placeholder?: string;
   id?: string;
   className?: string;
   'aria-invalid'?: boolean | undefined;
@@ -38,7 +41,11 @@ export function Select<V extends string>({
         aria-label={label}
         className={cx(inputClass, 'inline-flex items-center justify-between gap-2 text-left', className)}
       >
-        <Base.Value className="truncate" />
+        {options.some((option) => option.value === value) || placeholder === undefined ? (
+          <Base.Value className="truncate" />
+        ) : (
+          <span className="truncate text-faint">{placeholder}</span>
+        )}
         <Base.Icon className="text-faint">
           <ChevronsUpDown className="size-3.5" />
         </Base.Icon>

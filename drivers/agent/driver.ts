@@ -30,11 +30,13 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     cloneGuest: (source, spec) => client.call('cloneGuest', { source, spec }),
     observe: (instance) => client.call('observe', { instance }),
     list: () => client.call('list', {}),
+    metrics: (after) => client.call('metrics', { after }),
     power: (instance, action, how) => client.call('power', { instance, action, ...how }),
     resize: (instance, size) => client.call('resize', { instance, size }),
     setHostname: (instance, hostname) => done(client.call('setHostname', { instance, hostname })),
     moveGuest: (instance, to, operation) => client.call('moveGuest', { instance, ...to, operation }),
     destroyGuest: (instance) => done(client.call('destroyGuest', { instance })),
+    setForwards: (forwards) => client.call('setForwards', { forwards }),
     createSnapshot: (instance, snapshot, operation) =>
       done(client.call('createSnapshot', { instance, snapshot, operation })),
     restoreSnapshot: (instance, snapshot) => done(client.call('restoreSnapshot', { instance, snapshot })),

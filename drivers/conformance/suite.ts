@@ -73,6 +73,25 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       await driver.removeNetwork(other.project);
     });
 
+    it('leads ports of the host to guests: the whole list each time, twice is fine, gone with the guest', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      const { pool, busy } = (await driver.host()).forwards;
+      expect(busy).toEqual([]);
+      const hostPort = pool?.first ?? 0;
+      const one = { protocol: 'udp', hostPort, instance: spec.instance, port: 53 } as const;
+      const lost = { protocol: 'tcp', hostPort, instance: instance(), port: 53 } as const;
+      for (let time = 0; time < 2; time++) {
+        expect(await driver.setForwards([one, lost])).toEqual([
+          { protocol: 'udp', hostPort, state: 'active' },
+          { protocol: 'tcp', hostPort, state: 'absent' },
+        ]);
+      }
+      await driver.destroyGuest(spec.instance);
+      expect(await driver.setForwards([one])).toEqual([{ protocol: 'udp', hostPort, state: 'absent' }]);
+      expect(await driver.setForwards([])).toEqual([]);
+    });
+
     it('says conflict when a network in use is removed', async () => {
       const spec = guest();
       await driver.createGuest(spec);

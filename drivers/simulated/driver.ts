@@ -5,13 +5,17 @@
  */
 import { createHash } from 'node:crypto';
 import { BerthError, notFound } from '#domain/errors.ts';
+import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
+import { type Reading, SAMPLE_SECONDS } from '#domain/metrics.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
 import type {
   DriverCapabilities,
   DriverEvent,
   DriverImage,
+  ForwardAnswer,
+  ForwardSpec,
   GuestObservation,
   GuestPlace,
   GuestSpec,
@@ -22,6 +26,7 @@ import type {
   InstanceDriver,
   LogEntry,
   LogQuery,
+  MetricSample,
   NetworkSpec,
   PowerAction,
 } from '../interface.ts';
@@ -41,6 +46,22 @@ export type SimulatedOptions = {
 };
 
 const UIDS_PER_GUEST = 65_536;
+const SAMPLE_MS = SAMPLE_SECONDS * 1000;
+
+/** Half of the processors and memory, and some bytes, after so many seconds. */
+function simulatedReading(size: { cpus: number; memoryBytes: number }, seconds: number): Reading {
+  return {
+    cpuSeconds: seconds * (size.cpus / 2),
+    cpuLimit: size.cpus,
+    memoryBytes: size.memoryBytes / 2,
+    memoryLimitBytes: size.memoryBytes,
+    readBytes: seconds * 1000,
+    writtenBytes: seconds * 2000,
+    receivedBytes: seconds * 3000,
+    sentBytes: seconds * 4000,
+    processes: 10,
+  };
+}
 
 export const simulatedRecipes = [
   { name: 'server', kind: 'server', title: 'Server (simulated)', recipeHash: sha256('recipe server') },
@@ -97,6 +118,7 @@ export class SimulatedDriver implements InstanceDriver {
       missing: [],
       usedRanges4: ['192.0.2.0/24'],
       addresses: ['192.0.2.2'],
+      forwards: { pool: { ...defaultForwardPorts }, busy: [...this.#state.busyPorts] },
     }));
   }
 
@@ -149,6 +171,25 @@ export class SimulatedDriver implements InstanceDriver {
     return this.#run('list', () => Object.values(this.#state.guests).map((guest) => this.#observation(guest)));
   }
 
+  /** One sample a call, ten seconds of clock apart at least. A guest uses half of what it may; its counters run with the clock. */
+  async metrics(after: string | null): Promise<MetricSample[]> {
+    return this.#run('metrics', () => {
+      const at = Math.floor(this.#now() / SAMPLE_MS) * SAMPLE_MS;
+      if (after !== null && at <= Date.parse(after)) return [];
+      const running = Object.values(this.#state.guests).filter((guest) => guest.state === 'running');
+      return [
+        {
+          at: new Date(at).toISOString(),
+          host: simulatedReading({ cpus: 16, memoryBytes: 64 * GIB }, at / 1000),
+          guests: running.map((guest) => ({
+            instance: guest.instance,
+            ...simulatedReading(guest.size, Math.max(0, at - Date.parse(guest.startedAt ?? guest.createdAt)) / 1000),
+          })),
+        },
+      ];
+    });
+  }
+
   async power(
     instance: InstanceId,
     action: PowerAction,
@@ -197,7 +238,22 @@ export class SimulatedDriver implements InstanceDriver {
     await this.#run('destroyGuest', () => {
       if (this.#state.guests[instance] === undefined) return;
       delete this.#state.guests[instance];
+      this.#state.forwards = this.#state.forwards.filter((forward) => forward.instance !== instance);
       this.#changed(instance, 'deleted');
+    });
+  }
+
+  async setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]> {
+    return this.#run('setForwards', () => {
+      const { busyPorts } = this.#state;
+      const answers = forwards.map(({ protocol, hostPort, instance }): ForwardAnswer => {
+        const taken = busyPorts.some((busy) => busy.protocol === protocol && busy.port === hostPort);
+        const absent = this.#state.guests[instance] === undefined;
+        return { protocol, hostPort, state: taken ? 'taken' : absent ? 'absent' : 'active' };
+      });
+      this.#state.forwards = structuredClone(forwards);
+      this.#save();
+      return answers;
     });
   }
 
@@ -363,6 +419,12 @@ export class SimulatedDriver implements InstanceDriver {
     },
     read: (instance: InstanceId): number => this.#guest(instance).content,
     guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
+    forwards: (): readonly ForwardSpec[] => this.#state.forwards,
+    /** Some program of the host listens on a port. */
+    listenOn: (protocol: ForwardProtocol, port: number): void => {
+      this.#state.busyPorts.push({ protocol, port });
+      this.#save();
+    },
     networks: (): readonly NetworkSpec[] => Object.values(this.#state.networks),
     /** The engine's event stream broke and came back. */
     reconnect: (): void => this.#emit({ at: this.#iso(), type: 'resync', instance: null, action: 'reconnected' }),

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
-import type { DriverImage, NetworkSpec } from '../interface.ts';
+import type { DriverImage, ForwardSpec, HostFacts, NetworkSpec } from '../interface.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -29,6 +29,9 @@ export type SimulatedGuest = {
 export type SimulatedState = {
   networks: Record<string, NetworkSpec>;
   guests: Record<string, SimulatedGuest>;
+  forwards: ForwardSpec[];
+  /** Ports on which some program of the host listens. */
+  busyPorts: HostFacts['forwards']['busy'];
   images: DriverImage[];
   allowed: string[];
   nextUid: number;
@@ -37,6 +40,8 @@ export type SimulatedState = {
 export const emptyState = (): SimulatedState => ({
   networks: {},
   guests: {},
+  forwards: [],
+  busyPorts: [],
   images: [],
   allowed: [],
   nextUid: 1_000_000,

@@ -71,6 +71,9 @@ function mountsBelow(folder: string): string[] {
     .filter((point) => point.startsWith(`${folder}/`));
 }
 
+/** A firewall table is gone at once, or was never there. */
+const NFT_MS_MAX = 10_000;
+
 type Guest = { name: string; project: string };
 
 async function guestsOf(installation: string): Promise<Guest[]> {
@@ -100,6 +103,7 @@ async function removeEngineObjects(installation: string, pool: string): Promise<
       await removeFromIncus(`/1.0/networks/${network.name}`);
   for (const { name } of await named('/1.0/network-acls'))
     if (name.startsWith(prefix)) await removeFromIncus(`/1.0/network-acls/${name}`);
+  await run(['nft', 'delete', 'table', 'inet', `berth_forwards_${installation}`], { timeoutMs: NFT_MS_MAX });
   type Image = { fingerprint: string; properties: Record<string, string>; aliases: { name: string }[] };
   for (const image of (await incus<Image[]>('GET', '/1.0/images?recursion=1')) ?? []) {
     const claims = Object.keys(image.properties).filter((key) => key.startsWith(CLAIM));

@@ -1,5 +1,5 @@
 /** Any SMTP server, by nodemailer. One connection per mail: there are few, and a connection that is kept can go stale. */
-import nodemailer, { type Transporter } from 'nodemailer';
+import type { Transporter } from 'nodemailer';
 import {
   MAIL_SEND_MS_MAX,
   type MailAnswer,
@@ -15,6 +15,8 @@ const REASON_LENGTH_MAX = 300;
 export function smtpTransport(): MailTransport {
   return {
     async send(server, mail) {
+      // Large, and needed only where mail is sent.
+      const { default: nodemailer } = await import('nodemailer');
       const transport = nodemailer.createTransport({
         host: server.host,
         port: server.port,

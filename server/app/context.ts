@@ -2,12 +2,15 @@
 import type { ServerConfig } from '#contract/config.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
+import type { Dns } from '#server/runtime/dns.ts';
 import type { Log } from '#server/runtime/log.ts';
 import type { Outbound } from '#server/runtime/outbound.ts';
 import type { KeyRing } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
+import type { Changes } from './changes.ts';
 import type { KeptAnswers } from './kept-answers.ts';
+import type { KeptRights } from './kept-rights.ts';
 import type { LiveRates } from './rate-limits.ts';
 import type { SigningKeys } from './signing-keys.ts';
 
@@ -26,9 +29,14 @@ export type AppContext = {
   signingKeys: SigningKeys;
   /** The only way to call an address that somebody typed in. */
   outbound: Outbound;
+  /** Asks the domain name system. */
+  dns: Dns;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
+  /** What this replica may go on believing, for the two below. */
+  changes: Changes;
   keptAnswers: KeptAnswers;
+  keptRights: KeptRights;
   /** Limits on calls as they are in force now. */
   rates: LiveRates;
 };

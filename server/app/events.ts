@@ -39,11 +39,13 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' |
   operation: 'operation.read',
   snapshot: 'snapshot.read',
   route: 'route.read',
+  forward: 'forward.read',
   member: 'member.read',
   project: 'project.read',
   quota: 'quota.read',
   audit: 'audit.read',
   ssh: 'instance.ssh',
+  domain: 'domain.read',
 };
 
 function scopeOf(kind: HintKind): ScopedAction {

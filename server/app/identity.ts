@@ -70,14 +70,12 @@ export type Whoami = {
   projects: ProjectWithRole[];
 };
 
+type Presented = { via: 'session' | 'token'; secret: string; readsOnly: boolean };
+
 /** Resolves a session cookie, access token or API token; null when it is not valid (any more). */
-export async function findPerson(
-  app: AppContext,
-  credential: { via: 'session' | 'token'; secret: string; readsOnly: boolean },
-  origin: Origin,
-): Promise<PersonCaller | null> {
+export async function findPerson(app: AppContext, credential: Presented, origin: Origin): Promise<PersonCaller | null> {
   const now = app.clock.now();
-  const found = await findCredential(app, credential, now);
+  const found = await recallCredential(app, credential, now);
   if (found === null) return null;
   if (found.stale) {
     touchCredential(app.db, found.credential, origin.address, now).catch((error: unknown) => {
@@ -86,13 +84,23 @@ export async function findPerson(
   }
   const person = toPerson(found, origin);
   if (found.renew) askForRenewal(person);
+  if (credential.readsOnly) app.keptRights.reads(person);
   return person;
+}
+
+/** Requests that only read may be told what an earlier one was, as long as nothing that decides it has changed. */
+async function recallCredential(app: AppContext, credential: Presented, now: Date): Promise<FoundCredential | null> {
+  const find = () => findCredential(app, credential, now);
+  if (!credential.readsOnly) return find();
+  await app.changes.look();
+  const key = `credential ${credential.via} ${digest(credential.secret).toString('base64')}`;
+  return app.keptRights.recall(key, find, (found) => !found.stale && !found.renew);
 }
 
 /** What kind of credential it is shows in its form; none is ever tried as another. */
 async function findCredential(
   app: AppContext,
-  { via, secret, readsOnly }: { via: 'session' | 'token'; secret: string; readsOnly: boolean },
+  { via, secret, readsOnly }: Presented,
   now: Date,
 ): Promise<FoundCredential | null> {
   if (via === 'token') {

@@ -66,7 +66,7 @@ export async function listInstances(
   // What is searched for is seldom asked twice.
   if (query.search !== undefined && query.search !== '') return new Serialized(await list());
   const key = JSON.stringify(['instances', project, proof.person.userId, proof.role, query]);
-  return app.keptAnswers.answer(app.db, key, proof.organization, app.clock.now().getTime(), list);
+  return app.keptAnswers.answer(key, proof.organization, app.clock.now().getTime(), list);
 }
 
 async function instancePage(

@@ -6,12 +6,14 @@ import type { OrganizationId } from '#domain/ids.ts';
 import { SimulatedDriver } from '#drivers/simulated/driver.ts';
 import { type Db, openDatabase, openPool } from '#server/store/database.ts';
 import { emit } from '#server/store/outbox.ts';
-import { standpoint } from '#server/store/standpoint.ts';
+import { changesSince, standpoint } from '#server/store/standpoint.ts';
 import type { TestDatabase } from '#testkit/databases.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { type SetUp, startTestServer, type TestServer } from '#testkit/server.ts';
 import { fastWork, settled } from '#testkit/work.ts';
-import { KEPT_BYTES_MAX, KEPT_MS_MAX, KeptAnswers } from './kept-answers.ts';
+import { BELIEVED_MS_MAX, Changes } from './changes.ts';
+import { KEPT_BYTES_MAX, KeptAnswers } from './kept-answers.ts';
+import { KeptRights } from './kept-rights.ts';
 
 let database: TestDatabase;
 let server: TestServer;
@@ -73,57 +75,123 @@ it('V3: a transaction that began before the answer was made and commits after it
     await emit(trx, { kind: 'instance', ref: 'early', organizationId: organization() });
     // Made while the transaction above is open; a later one commits before.
     await server.app.db.transaction().execute((later) => emit(later, { kind: 'instance', ref: 'late' }));
-    const stand = await standpoint(server.app.db, organization(), null);
-    expect((await standpoint(server.app.db, organization(), stand.now)).changed).toBe(false);
-    return stand.now;
+    const stand = await standpoint(server.app.db);
+    expect(await changesSince(server.app.db, stand)).toMatchObject({ organizations: [], rights: false });
+    return stand;
   });
-  expect((await standpoint(server.app.db, organization(), now)).changed).toBe(true);
+  expect(await changesSince(server.app.db, now)).toMatchObject({ organizations: [organization()], rights: true });
 });
 
-it('V3: hints of other organizations, sessions and the audit log change nothing', async () => {
-  const { now } = await standpoint(other, organization(), null);
-  await other
-    .transaction()
-    .execute((trx) =>
-      emit(
-        trx,
-        { kind: 'instance', ref: 'x', organizationId: 'org_other' },
-        { kind: 'session', ref: 'x' },
-        { kind: 'audit', ref: 'x', organizationId: organization() },
-      ),
-    );
-  expect((await standpoint(other, organization(), now)).changed).toBe(false);
+it('V3: hints of other organizations, sessions and the audit log change nothing that is shown', async () => {
+  const changes = new Changes(other, () => 0);
+  await changes.look();
+  const before = { version: changes.version(organization()), rights: changes.rights };
+  const hints = async (...written: Parameters<typeof emit>[1][]) => {
+    await other.transaction().execute((trx) => emit(trx, ...(written as [Parameters<typeof emit>[1]])));
+    await changes.look();
+  };
+  await hints({ kind: 'audit', ref: 'x', organizationId: organization() });
+  expect(changes.version(organization())).toBe(before.version);
+  expect(changes.rights).toBe(before.rights);
+  await hints({ kind: 'instance', ref: 'x', organizationId: 'org_other' }, { kind: 'session', ref: 'x' });
+  expect(changes.version(organization())).toBe(before.version);
+  expect(changes.rights).toBeGreaterThan(before.rights);
+  await hints({ kind: 'host', ref: 'x' });
+  expect(changes.version(organization())).not.toBe(before.version);
+});
+
+it('V3: looks for changes at once share one query, and whoever comes while it runs gets the next', async () => {
+  let queries = 0;
+  const pool = openPool(database.url, { max: 4 });
+  pool.on('acquire', () => queries++);
+  const counted = openDatabase(pool);
+  const changes = new Changes(counted, () => 0);
+  await changes.look();
+  expect(queries).toBe(1);
+  const first = Array.from({ length: 50 }, () => changes.look());
+  await Promise.resolve();
+  // The look of the first fifty may have begun: what is committed now is only certain to be seen by another one.
+  const second = Array.from({ length: 50 }, () => changes.look());
+  await Promise.all([...first, ...second]);
+  expect(queries).toBe(3);
+  await counted.destroy();
+});
+
+it('V3: a look that fails is told to everybody who waits for it: nothing is taken for unchanged', async () => {
+  const pool = openPool(database.url, { max: 1 });
+  const changes = new Changes(openDatabase(pool), () => 0);
+  await changes.look();
+  const before = changes.rights;
   await other.transaction().execute((trx) => emit(trx, { kind: 'host', ref: 'x' }));
-  expect((await standpoint(other, organization(), now)).changed).toBe(true);
+  const lost = await pool.connect();
+  // The only connection is lost while the look waits for it: it takes another.
+  const waiting = changes.look();
+  lost.release(new Error('lost'));
+  await waiting;
+  expect(changes.rights).toBeGreaterThan(before);
+  await pool.end();
+  await expect(changes.look()).rejects.toThrow();
+  await expect(changes.look()).rejects.toThrow();
 });
 
 it('V3: an answer is kept for a second at most, by its key, and all of them within their bound', async () => {
-  const kept = new KeptAnswers();
+  const kept = new KeptAnswers(new Changes(other, () => 0));
   let made = 0;
   const ask = (key: string, at: number, size = 1) =>
-    kept.answer(server.app.db, key, organization(), at, async () => {
+    kept.answer(key, organization(), at, async () => {
       made++;
       return 'x'.repeat(size);
     });
   await ask('a', 0);
-  await ask('a', KEPT_MS_MAX - 1);
+  await ask('a', BELIEVED_MS_MAX - 1);
   expect(made).toBe(1);
-  await ask('a', KEPT_MS_MAX);
-  await ask('b', KEPT_MS_MAX);
+  await ask('a', BELIEVED_MS_MAX);
+  await ask('b', BELIEVED_MS_MAX);
   expect(made).toBe(3);
-  await ask('big', KEPT_MS_MAX, KEPT_BYTES_MAX - 4);
-  await ask('b', KEPT_MS_MAX);
+  await ask('big', BELIEVED_MS_MAX, KEPT_BYTES_MAX - 4);
+  await ask('b', BELIEVED_MS_MAX);
   expect(made).toBe(5);
+});
+
+it('I2: who somebody is and what they may is kept while nothing changes, and for a second at most', async () => {
+  let now = 0;
+  const changes = new Changes(other, () => now);
+  const kept = new KeptRights(changes, () => now);
+  let asked = 0;
+  const ask = () => kept.recall('who', async () => ({ asked: ++asked }));
+  await changes.look();
+  await ask();
+  await changes.look();
+  expect(await ask()).toEqual({ asked: 1 });
+  await other.transaction().execute((trx) => emit(trx, { kind: 'session', ref: 'x' }));
+  await changes.look();
+  expect(await ask()).toEqual({ asked: 2 });
+  now = BELIEVED_MS_MAX;
+  expect(await ask()).toEqual({ asked: 3 });
+  // What was asked for while something changed may be old: the next one asks again.
+  await kept.recall('slow', async () => {
+    await other.transaction().execute((trx) => emit(trx, { kind: 'session', ref: 'x' }));
+    await changes.look();
+    return { asked: ++asked };
+  });
+  expect(await kept.recall('slow', async () => ({ asked: ++asked }))).toEqual({ asked: 5 });
 });
 
 it('I4: a person who loses the right does not get a kept answer', async () => {
   expect(await names()).toEqual(['elsewhere']);
-  await sql`update membership set role = 'viewer' where organization_id = ${organization()}`.execute(other);
+  const hint = { kind: 'member', ref: 'x', organizationId: organization() } as const;
+  await other.transaction().execute(async (trx) => {
+    await sql`update membership set role = 'viewer' where organization_id = ${organization()}`.execute(trx);
+    await emit(trx, hint);
+  });
   const [first] = (
     await people.owner.call(api.instancesList, { params: { project: people.project }, query: { limit: 100 } })
   ).items;
   expect(first?.can.archive).toBeTypeOf('string');
-  await sql`delete from membership where organization_id = ${organization()}`.execute(other);
+  await other.transaction().execute(async (trx) => {
+    await sql`delete from membership where organization_id = ${organization()}`.execute(trx);
+    await emit(trx, hint);
+  });
   const refused = await people.owner.try(api.instancesList, {
     params: { project: people.project },
     query: { limit: 100 },

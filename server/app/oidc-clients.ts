@@ -18,9 +18,15 @@ import {
 } from '#server/store/oidc-clients.ts';
 import { authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
-import { OIDC_PATH, secretHash } from './oidc-provider.ts';
 import { requireConfirmed } from './step-up.ts';
-import { makeSecret } from './tokens.ts';
+import { digest, makeSecret } from './tokens.ts';
+
+/** Where the endpoints of the protocol are. */
+export const OIDC_PATH = '/oidc';
+
+export function secretHash(secret: string): Buffer {
+  return digest(`oidc client ${secret}`);
+}
 
 export type PresentedClient = Omit<OidcClient, 'secretHash' | 'organizationId'> & {
   organization: OrganizationId | null;

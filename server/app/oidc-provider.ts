@@ -1,7 +1,8 @@
 /**
  * Berth as an OpenID provider for apps, on the certified library `oidc-provider`: authorization code with PKCE and nothing
  * else. People sign in with Berth's own page and session; the library keeps no session of its own beyond one
- * authorization. What an app was given stands and falls with that session and with the right to enter the app.
+ * authorization. What an app was given stands and falls with that session and with the right to enter the app. Loaded
+ * with its first use (wire.ts): the library is large, and not every installation has apps that sign in with it.
  */
 import { createPublicKey } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
@@ -22,10 +23,10 @@ import {
 import { confirmedAt } from '#server/store/sign-ins.ts';
 import type { AppContext } from './context.ts';
 import { oidcAdapter, recordHash } from './oidc-adapter.ts';
+import { OIDC_PATH, secretHash } from './oidc-clients.ts';
 import type { Jwk } from './signing-keys.ts';
-import { digest, sameDigest } from './tokens.ts';
+import { sameDigest } from './tokens.ts';
 
-export const OIDC_PATH = '/oidc';
 const CODE_SECONDS = 60;
 export const TOKEN_SECONDS = 600;
 const INTERACTION_SECONDS = 600;
@@ -209,10 +210,6 @@ export class OidcProvider {
 
 function over(cause?: unknown): BerthError {
   return new BerthError('gone', 'This sign-in has ended. Go back to the app and start again.', { cause });
-}
-
-export function secretHash(secret: string): Buffer {
-  return digest(`oidc client ${secret}`);
 }
 
 /** An app may ask for a sign-in that is new, or not older than so many seconds. */

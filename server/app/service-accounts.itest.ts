@@ -1,16 +1,12 @@
 /** Service accounts: what they may, who may make and speak for them, how their tokens end, and what they never get. */
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
-import { request as httpRequest } from 'node:http';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import type { RouteDefinition } from '#contract/route.ts';
 import type { OrganizationId, UserId } from '#domain/ids.ts';
 import { SERVICE_TOKEN_DAYS_MAX, SERVICE_TOKENS_MAX, type ServiceRole } from '#domain/service-accounts.ts';
-import { type Edge, startEdge } from '#edge/edge.ts';
+import { startTestEdge, type TestEdge, within } from '#testkit/edge.ts';
 import { makeInstance, newId, newName, type Place } from '#testkit/factories.ts';
 import { beginDevice } from '#testkit/oauth.ts';
 import { withDatabase } from '#testkit/postgres.ts';
@@ -409,55 +405,14 @@ describe('I2: what a service account never gets', () => {
 const at2 = (organization: OrganizationId) => ({ organization });
 
 describe('I2: the end of a service account', () => {
-  let edge: Edge;
-  let folder: string;
+  let edge: TestEdge;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'berth-edge-service-'));
-    edge = await startEdge({
-      config: {
-        domain: 'berth.localhost',
-        ports: { control: 9443, https: 443, http: 80 },
-        consoleOrigin: 'https://berth.localhost:9443',
-        socket: join(folder, 'edge.sock'),
-        bridgeSocket: join(folder, 'bridge.sock'),
-        database: { url: database.edgeUrl },
-        snapshotDir: join(folder, 'state'),
-        network: { pool4: '10.64.0.0/12', prefix6: 'fd42:1:2' },
-        agent: { socket: join(folder, 'no-agent.sock') },
-      },
-      edgeKey: randomBytes(32),
-      agentToken: 'none',
-      log: { info: () => {}, warn: () => {}, error: () => {} },
-      now: () => clock.now().getTime(),
-      random: () => randomBytes(24).toString('base64url'),
-    });
+    edge = await startTestEdge({ edgeUrl: database.edgeUrl, clock });
   });
-  afterAll(async () => {
-    await edge.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => edge?.stop());
 
   /** 401: edge does not know the token (any more). */
-  function atEdge(secret: string): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const path = '/edge/v1/instances/ins_00000000000000000000000000/thumbnail';
-      const headers = { authorization: `Bearer ${secret}` };
-      httpRequest({ socketPath: join(folder, 'edge.sock'), path, headers }, (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      })
-        .on('error', reject)
-        .end();
-    });
-  }
-  async function within(ms: number, what: string, probe: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + ms;
-    while (!(await probe())) {
-      if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
-
+  const atEdge = (secret: string) => edge.statusFor({ authorization: `Bearer ${secret}` });
   for (const [what, finish] of Object.entries({
     'a revoked token': async (params: Record<string, string>, token: string) =>
       tenant.owner.call(api.serviceTokensRevoke, { params: { ...params, token } }),

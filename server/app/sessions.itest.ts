@@ -1,14 +1,11 @@
-import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request as httpRequest, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { generateSync } from 'otplib';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { RENEWAL_GRACE_SECONDS, SESSION_IDLE_MINUTES } from '#domain/sessions.ts';
-import { type Edge, startEdge } from '#edge/edge.ts';
+import { startTestEdge, type TestEdge, within } from '#testkit/edge.ts';
 import { refresh, signInProgram } from '#testkit/oauth.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import {
@@ -144,56 +141,15 @@ describe('I2: browser sessions', () => {
 });
 
 describe('I2: two replicas and edge on one database', () => {
-  let edge: Edge;
-  let folder: string;
+  let edge: TestEdge;
   beforeAll(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'berth-edge-sessions-'));
-    edge = await startEdge({
-      config: {
-        domain: 'berth.localhost',
-        ports: { control: 9443, https: 443, http: 80 },
-        consoleOrigin: 'https://berth.localhost:9443',
-        socket: join(folder, 'edge.sock'),
-        bridgeSocket: join(folder, 'bridge.sock'),
-        database: { url: database.edgeUrl },
-        snapshotDir: join(folder, 'state'),
-        network: { pool4: '127.0.0.0/24', prefix6: 'fd42:1:2' },
-        agent: { socket: join(folder, 'no-agent.sock') },
-      },
-      edgeKey: randomBytes(32),
-      agentToken: 'none',
-      log: { info: () => {}, warn: () => {}, error: () => {} },
-      now: () => clock.now().getTime(),
-      random: () => randomBytes(24).toString('base64url'),
-    });
+    edge = await startTestEdge({ edgeUrl: database.edgeUrl, clock, pool4: '127.0.0.0/24' });
   });
-  afterAll(async () => {
-    await edge.stop();
-    rmSync(folder, { recursive: true, force: true });
-  });
+  afterAll(() => edge?.stop());
 
-  /** How edge answers for a thumbnail of an instance that does not exist: 401 unknown caller, else 404. */
-  function atEdge(headers: Record<string, string>): Promise<number> {
-    return new Promise((resolve, reject) => {
-      const path = '/edge/v1/instances/ins_00000000000000000000000000/thumbnail';
-      httpRequest({ socketPath: join(folder, 'edge.sock'), path, headers }, (response) => {
-        response.resume();
-        resolve(response.statusCode ?? 0);
-      })
-        .on('error', reject)
-        .end();
-    });
-  }
+  const atEdge = (headers: Record<string, string>) => edge.statusFor(headers);
   const cookieOf = (client: TestClient) => ({ cookie: `__Host-berth=${client.cookie}` });
   const bearerOf = (token: string) => ({ authorization: `Bearer ${token}` });
-
-  async function within(ms: number, what: string, probe: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + ms;
-    while (!(await probe())) {
-      if (performance.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    }
-  }
 
   it('what is revoked at one is refused by the other and by edge within a second: cookie, API token, access token', async () => {
     const email = 'everywhere@example.test';
@@ -225,7 +181,7 @@ describe('I2: two replicas and edge on one database', () => {
       new Promise<IncomingMessage>((resolve, reject) => {
         const accept = 'text/event-stream';
         const call = httpRequest({
-          socketPath: join(folder, socket),
+          socketPath: join(edge.folder, socket),
           path: '/internal/authorize',
           agent: false,
           headers: { host: hostname, accept, ...headers },

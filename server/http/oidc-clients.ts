@@ -17,7 +17,7 @@ function presentClient<C extends PresentedClient>(client: C) {
   return { ...client, createdAt: iso(client.createdAt) };
 }
 
-export function registerOidcClients(http: Http, app: AppContext, provider: OidcProvider): void {
+export function registerOidcClients(http: Http, app: AppContext, provider: () => Promise<OidcProvider>): void {
   http.register(api.oidcClientsList, async ({ caller }) => ({
     items: (await listClients(app, caller)).map(presentClient),
   }));
@@ -34,8 +34,10 @@ export function registerOidcClients(http: Http, app: AppContext, provider: OidcP
     await deleteClient(app, caller, params.client);
     return undefined;
   });
-  http.register(api.oidcQuestionGet, async ({ caller, params }) => provider.question(caller, params.interaction));
+  http.register(api.oidcQuestionGet, async ({ caller, params }) =>
+    (await provider()).question(caller, params.interaction),
+  );
   http.register(api.oidcQuestionAnswer, async ({ caller, params, body }) =>
-    provider.answer(caller, params.interaction, body.allow),
+    (await provider()).answer(caller, params.interaction, body.allow),
   );
 }

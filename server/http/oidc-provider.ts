@@ -8,7 +8,8 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { Caller } from '#domain/caller.ts';
 import type { AppContext } from '#server/app/context.ts';
 import { findPerson } from '#server/app/identity.ts';
-import { OIDC_PATH, type OidcProvider } from '#server/app/oidc-provider.ts';
+import { OIDC_PATH } from '#server/app/oidc-clients.ts';
+import type { OidcProvider } from '#server/app/oidc-provider.ts';
 import type { Log } from '#server/runtime/log.ts';
 import { clientAddress, clientUserAgent, readCredential } from './credentials.ts';
 import type { Limits } from './limits.ts';
@@ -21,7 +22,7 @@ const SESSION_COOKIE = /(?:^|;\s*)__Host-berth-oidc=[^;]*/g;
 export async function registerOidcProvider(
   http: Http,
   app: AppContext,
-  provider: OidcProvider,
+  provider: () => Promise<OidcProvider>,
   { limits, log }: { limits: Limits; log: Log },
 ): Promise<void> {
   const { host } = new URL(app.config.consoleOrigin);
@@ -39,7 +40,8 @@ export async function registerOidcProvider(
         return reply.status(413).type('text/plain').send('Too large.');
       }
       prepare(raw, host);
-      const callback = (await provider.current()).callback();
+      const library = await (await provider()).current();
+      const callback = library.callback();
       for (const [name, value] of Object.entries(reply.getHeaders())) {
         if (value !== undefined) reply.raw.setHeader(name, value);
       }
@@ -57,7 +59,7 @@ export async function registerOidcProvider(
         credential?.via === 'session'
           ? await findPerson(app, { ...credential, readsOnly: true }, anonymous.origin)
           : null;
-      const step = await provider.interact(request.raw, reply.raw, person);
+      const step = await (await provider()).interact(request.raw, reply.raw, person);
       reply.header('cache-control', 'no-store');
       if (step.next === 'go') return reply.redirect(step.url, 303);
       const { uid } = request.params;

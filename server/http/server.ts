@@ -7,7 +7,7 @@
  *
  * Errors of every kind leave as problem JSON. A handler only sees checked input and calls the app layer.
  */
-import { randomBytes } from 'node:crypto';
+import { randomUUID } from 'node:crypto';
 import fastifyCookie from '@fastify/cookie';
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, type HTTPMethods } from 'fastify';
 import type { z } from 'zod';
@@ -334,7 +334,7 @@ function checkedValue(route: RouteDefinition, value: unknown): unknown {
 
 function requestIdFrom(header: string | string[] | undefined): string {
   if (typeof header === 'string' && /^[A-Za-z0-9_-]{8,64}$/.test(header)) return header;
-  return `req_${randomBytes(12).toString('hex')}`;
+  return `req_${randomUUID().replaceAll('-', '')}`;
 }
 
 function idempotencyKey(request: FastifyRequest): string | null {

@@ -3,14 +3,10 @@
  * from the configuration, never from the request. An instance's page lives under the same domain and may ask for the
  * same relying party: what it gets says its own origin and is refused here.
  */
-import {
-  type AuthenticationResponseJSON,
-  generateAuthenticationOptions,
-  generateRegistrationOptions,
-  type RegistrationResponseJSON,
-  verifyAuthenticationResponse,
-  verifyRegistrationResponse,
-} from '@simplewebauthn/server';
+import type { AuthenticationResponseJSON, RegistrationResponseJSON } from '@simplewebauthn/server';
+
+/** Large, and needed only where somebody uses a passkey. */
+const library = () => import('@simplewebauthn/server');
 
 /** `rpId` is the domain of the installation, `origin` the console's. */
 export type PasskeySite = { rpId: string; origin: string; name: string };
@@ -34,6 +30,7 @@ export async function registrationOptions(
   known: readonly Known[],
   challenge: Buffer,
 ): Promise<{ challenge: string }> {
+  const { generateRegistrationOptions } = await library();
   return generateRegistrationOptions({
     rpName: site.name,
     rpID: site.rpId,
@@ -54,6 +51,7 @@ export async function authenticationOptions(
   known: readonly Known[] | null,
   challenge: Buffer,
 ): Promise<{ challenge: string }> {
+  const { generateAuthenticationOptions } = await library();
   return generateAuthenticationOptions({
     rpID: site.rpId,
     challenge: new Uint8Array(challenge),
@@ -83,6 +81,7 @@ export async function verifyRegistration(
   answer: Answer,
   challenge: string,
 ): Promise<NewPasskey | null> {
+  const { verifyRegistrationResponse } = await library();
   const result = await verifyRegistrationResponse({
     response: answer as unknown as RegistrationResponseJSON,
     expectedChallenge: challenge,
@@ -112,6 +111,7 @@ export async function verifyAuthentication(
   passkey: { credentialId: string; publicKey: Buffer; counter: number },
   requireUserVerification: boolean,
 ): Promise<number | null> {
+  const { verifyAuthenticationResponse } = await library();
   const result = await verifyAuthenticationResponse({
     response: answer as unknown as AuthenticationResponseJSON,
     expectedChallenge: challenge,

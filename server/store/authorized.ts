@@ -18,7 +18,9 @@ import {
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type {
+  DomainId,
   EntryId,
+  ForwardId,
   GroupId,
   HostId,
   ImageId,
@@ -48,6 +50,8 @@ export type Ref =
   | { kind: 'instance'; id: InstanceId }
   | { kind: 'snapshot'; id: SnapshotId; instance: InstanceId }
   | { kind: 'route'; id: RouteId }
+  | { kind: 'domain'; id: DomainId }
+  | { kind: 'forward'; id: ForwardId }
   | { kind: 'operation'; id: OperationId }
   | { kind: 'image'; id: ImageId }
   | { kind: 'host'; id: HostId }
@@ -174,12 +178,18 @@ const nouns: Record<ResourceKind, string> = {
   instance: 'instance',
   snapshot: 'snapshot',
   route: 'route',
+  domain: 'domain',
+  forward: 'port forward',
   operation: 'operation',
   image: 'image',
   host: 'host',
   'deleted-organization': 'deleted organization',
   platform: 'page',
 };
+
+/** What the database says about `key`, or what was remembered of it. */
+export type LookUp = <T extends object>(key: string, ask: () => Promise<T | null>) => Promise<T | null>;
+const askAlways: LookUp = (_key, ask) => ask();
 
 /**
  * THE door. Resolves `ref` and answers a proof, or throws: unauthenticated (nobody is signed in), not_found (does not
@@ -190,12 +200,13 @@ export async function authorizeRef<R extends Ref, A extends Action | PlatformAct
   actor: Actor,
   action: A,
   ref: R,
+  lookUp: LookUp = askAlways,
 ): Promise<Authorized<R['kind'], A>> {
   if (actor.kind === 'anonymous') throw new BerthError('unauthenticated', 'Sign in first.');
   // Before anything is looked up: what a token lacks says nothing about what exists.
   if (actor.kind === 'person') refuseBeyondScopes(actor.scopes, action);
   const userId = actor.kind === 'person' ? actor.userId : null;
-  const found = await resolve(db, ref, userId);
+  const found = await resolve(db, ref, userId, lookUp);
   if (found === null) throw notFound(nouns[ref.kind]);
   const isService = actor.kind === 'person' && actor.serviceOf !== null;
   const role = isService ? serviceRole(found.roles ?? []) : highestRole(found.roles ?? []);
@@ -248,7 +259,7 @@ function personMay(
   return kind === 'instance' && holdingMay({ role: null, permissions }, action);
 }
 
-async function resolve(db: Db, ref: Ref, userId: UserId | null): Promise<Found | null> {
+async function resolve(db: Db, ref: Ref, userId: UserId | null, lookUp: LookUp): Promise<Found | null> {
   if (ref.kind === 'platform') {
     return {
       organization_id: null,
@@ -259,8 +270,10 @@ async function resolve(db: Db, ref: Ref, userId: UserId | null): Promise<Found |
       factor_missing: false,
     };
   }
-  const { rows } = await doorQuery(ref, userId).execute(db);
-  return rows[0] ?? null;
+  return lookUp(`${userId} ${JSON.stringify(ref)}`, async () => {
+    const { rows } = await doorQuery(ref, userId).execute(db);
+    return rows[0] ?? null;
+  });
 }
 
 /** Where the thing named by `ref` is; no row: there is no such thing (or not under this parent). */
@@ -297,6 +310,10 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
         from snapshot where id = ${ref.id} and instance_id = ${ref.instance}`;
     case 'route':
       return sql`select organization_id, project_id, instance_id from route where id = ${ref.id}`;
+    case 'domain':
+      return sql`select organization_id, project_id, null::text as instance_id from domain where id = ${ref.id}`;
+    case 'forward':
+      return sql`select organization_id, project_id, instance_id from port_forward where id = ${ref.id}`;
     case 'operation':
       return sql`select organization_id, project_id, instance_id from operation where id = ${ref.id}`;
     case 'image':

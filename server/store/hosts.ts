@@ -1,4 +1,5 @@
 /** Hosts: the machines that run instances, as they last described themselves. */
+import type { ForwardProtocol, PortRange } from '#domain/forwards.ts';
 import type { HostId } from '#domain/ids.ts';
 import { type Db, json, transact } from './database.ts';
 import { emit } from './outbox.ts';
@@ -18,6 +19,8 @@ export type StoredHostFacts = {
   poolUsedBytes: number;
   uptimeSeconds: number;
   missing: string[];
+  /** Absent in facts of an older agent. `pool` null: no port of it may be used. */
+  forwards?: { pool: PortRange | null; busy: { protocol: ForwardProtocol; port: number }[] };
 };
 
 export type HostRecord = {

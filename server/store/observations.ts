@@ -6,7 +6,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { InstanceId, ProjectId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, ObservedState } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
-import { type Db, hintsCommitted, json, transact } from './database.ts';
+import { type Db, hintsCommitted, json, transact, withoutWaiting } from './database.ts';
 import type { InstanceRecord } from './instance-rows.ts';
 import { instanceHint } from './instances.ts';
 
@@ -69,13 +69,13 @@ async function write(
   changed: RawBuilder<unknown>,
 ): Promise<boolean> {
   const result = await sql<{ ref: string }>`
-    with old as (
+    with soon as ${withoutWaiting(db)}, old as (
       select * from instance where id = ${id} and ${newer} for update
     ), told as (
       select (${changed}) as changed from old
     ), written as (
       update instance i set ${assignments}, version = i.version + (case when told.changed then 1 else 0 end)
-        from told where i.id = ${id}
+        from told, soon where i.id = ${id} and soon.set
       returning i.organization_id, i.project_id, i.version, told.changed
     )
     insert into outbox (kind, ref, organization_id, project_id, instance_id, version)

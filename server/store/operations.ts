@@ -7,7 +7,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { ErrorCode } from '#domain/errors.ts';
 import type { ImageId, InstanceId, OperationId, ProjectId } from '#domain/ids.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
-import { type Db, hintsCommitted, type Trx } from './database.ts';
+import { type Db, hintsCommitted, type Trx, withoutWaiting } from './database.ts';
 import {
   type NewOperation,
   type OperationRecord,
@@ -281,10 +281,10 @@ async function changeStep(
 ): Promise<void> {
   const image = operation.instance === null ? operation.image : null;
   await sql`
-    with step as (
+    with soon as ${withoutWaiting(db)}, step as (
       update operation_step set ${assignments} where operation_id = ${operation.id} and seq = ${seq}
     ), bumped as (
-      update operation set version = version + 1 where id = ${operation.id} returning version
+      update operation set version = version + 1 from soon where id = ${operation.id} and soon.set returning version
     )
     insert into outbox (kind, ref, organization_id, project_id, instance_id, version)
     select 'operation', ${operation.id}, ${operation.organization}, ${operation.project}, ${operation.instance}, version

@@ -12,6 +12,7 @@ export const hintKinds = [
   'operation',
   'snapshot',
   'route',
+  'forward',
   'image',
   'host',
   'member',
@@ -23,6 +24,7 @@ export const hintKinds = [
   'mail',
   'key',
   'ssh',
+  'domain',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
 

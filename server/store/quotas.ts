@@ -22,6 +22,7 @@ const columns: Record<QuotaResource, string> = {
   diskBytes: 'disk_bytes',
   routes: 'routes',
   snapshots: 'snapshots',
+  portForwards: 'port_forwards',
 };
 
 const words: Record<QuotaResource, string> = {
@@ -33,6 +34,7 @@ const words: Record<QuotaResource, string> = {
   diskBytes: 'disk',
   routes: 'routes',
   snapshots: 'snapshots',
+  portForwards: 'port forwards',
 };
 
 export type QuotaState = { limit: Quota; used: Quota };
@@ -311,7 +313,8 @@ async function countUse(tx: Trx, arriving: RawBuilder<unknown>): Promise<Map<str
            coalesce(i.instances, 0) as instances, coalesce(i.desktops, 0) as desktops,
            coalesce(i.servers, 0) as servers, coalesce(i.cpus, 0) as cpus,
            coalesce(i.memory_bytes, 0) as memory_bytes, coalesce(i.disk_bytes, 0) as disk_bytes,
-           coalesce(r.routes, 0) as routes, coalesce(s.snapshots, 0) as snapshots
+           coalesce(r.routes, 0) as routes, coalesce(s.snapshots, 0) as snapshots,
+           coalesce(f.port_forwards, 0) as port_forwards
       from quota q
       left join (
         select place.project_id,
@@ -328,7 +331,9 @@ async function countUse(tx: Trx, arriving: RawBuilder<unknown>): Promise<Map<str
       left join (select place.project_id, count(*) as routes from place join route using (instance_id)
         where not is_primary group by place.project_id) r on r.project_id = q.project_id
       left join (select place.project_id, count(*) as snapshots from place join snapshot using (instance_id)
-        group by place.project_id) s on s.project_id = q.project_id`.execute(tx);
+        group by place.project_id) s on s.project_id = q.project_id
+      left join (select place.project_id, count(*) as port_forwards from place join port_forward using (instance_id)
+        group by place.project_id) f on f.project_id = q.project_id`.execute(tx);
   return new Map(rows.map((row) => [String(row['project_id']), row]));
 }
 

@@ -5,11 +5,15 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
+import type { DomainProof, DomainState } from '#domain/domains.ts';
+import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
+  DomainId,
   EntryId,
+  ForwardId,
   GrantId,
   GroupId,
   HostId,
@@ -49,6 +53,7 @@ import type {
 import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
 import type { PictureType, Theme } from '#domain/profiles.ts';
+import type { RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { SshKeyType } from '#domain/ssh.ts';
 
 /** A column with a default of now(); never written by us. */
@@ -441,6 +446,7 @@ export type Tables = {
     limit_disk_bytes: number;
     limit_routes: number;
     limit_snapshots: number;
+    limit_port_forwards: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -449,6 +455,7 @@ export type Tables = {
     used_disk_bytes: Generated<number>;
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
+    used_port_forwards: Generated<number>;
   };
   organization_quota: {
     organization_id: OrganizationId;
@@ -460,6 +467,7 @@ export type Tables = {
     limit_disk_bytes: number;
     limit_routes: number;
     limit_snapshots: number;
+    limit_port_forwards: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -468,6 +476,7 @@ export type Tables = {
     used_disk_bytes: Generated<number>;
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
+    used_port_forwards: Generated<number>;
   };
   host: {
     id: HostId;
@@ -596,12 +605,50 @@ export type Tables = {
     project_id: ProjectId;
     instance_id: InstanceId;
     hostname: string;
-    target: 'port' | 'screen';
+    target: RouteTarget;
     port: Nullable<number>;
     visibility: 'private' | 'public';
     is_primary: Generated<boolean>;
     enabled: Generated<boolean>;
     created_at: Stamp;
+    version: Generated<number>;
+    path: Generated<string>;
+    domain_id: Nullable<DomainId>;
+    redirect_to: Nullable<string>;
+    redirect_status: Nullable<number>;
+    options: JsonDefault<RouteRules>;
+  };
+  domain: {
+    id: DomainId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    name: string;
+    token: string;
+    state: Generated<DomainState>;
+    proof: Nullable<DomainProof>;
+    reason: Nullable<string>;
+    points_here: Nullable<boolean>;
+    created_by: UserId;
+    created_at: Stamp;
+    verified_at: Nullable<Date>;
+    checked_at: Nullable<Date>;
+    check_at: Generated<Date>;
+    failing_since: Nullable<Date>;
+    expires_at: Nullable<Date>;
+    version: Generated<number>;
+  };
+  port_forward: {
+    id: ForwardId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    protocol: ForwardProtocol;
+    host_port: number;
+    port: number;
+    description: Generated<string>;
+    enabled: Generated<boolean>;
+    created_at: Stamp;
+    state: Generated<ForwardState>;
     version: Generated<number>;
   };
   idempotency: {
@@ -710,6 +757,52 @@ export type Tables = {
     expires_at: Date;
     ended_at: Nullable<Date>;
     ended_by: Nullable<UserId>;
+  };
+  /** Subjects are hosts and instances. */
+  metric_latest: {
+    subject: InstanceId | HostId;
+    at: Date;
+    cpu_seconds: number;
+    read_bytes: Nullable<number>;
+    written_bytes: Nullable<number>;
+    received_bytes: number;
+    sent_bytes: number;
+    cpu: Nullable<number>;
+    cpu_limit: Nullable<number>;
+    memory: number;
+    memory_limit: Nullable<number>;
+    disk: Nullable<number>;
+    disk_limit: Nullable<number>;
+    read: Nullable<number>;
+    written: Nullable<number>;
+    received: Nullable<number>;
+    sent: Nullable<number>;
+    processes: Nullable<number>;
+  };
+  metric_point: {
+    subject: InstanceId | HostId;
+    tier: number;
+    at: Date;
+    samples: number;
+    rated: number;
+    cpu: Nullable<number>;
+    cpu_max: Nullable<number>;
+    cpu_limit: Nullable<number>;
+    memory: Nullable<number>;
+    memory_max: Nullable<number>;
+    memory_limit: Nullable<number>;
+    disk: Nullable<number>;
+    disk_limit: Nullable<number>;
+    read: Nullable<number>;
+    read_max: Nullable<number>;
+    written: Nullable<number>;
+    written_max: Nullable<number>;
+    received: Nullable<number>;
+    received_max: Nullable<number>;
+    sent: Nullable<number>;
+    sent_max: Nullable<number>;
+    processes: Nullable<number>;
+    processes_max: Nullable<number>;
   };
   replica: { id: string; started_at: Stamp; seen_at: Generated<Date> };
   setting: { key: string; value: Json<unknown> };

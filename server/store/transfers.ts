@@ -14,6 +14,7 @@ import type {
 } from '#domain/ids.ts';
 import { instanceUse, type Quota } from '#domain/quotas.ts';
 import { type Db, isUniqueViolation, type Trx } from './database.ts';
+import { countForwards, moveForwards } from './forwards.ts';
 import { tellSubjects } from './grants.ts';
 import type { InstanceRecord } from './instance-rows.ts';
 import { instanceHint, nameTaken } from './instances.ts';
@@ -103,7 +104,7 @@ export async function isMoving(db: Db, instance: InstanceId): Promise<boolean> {
   return row !== undefined;
 }
 
-/** Everything of an instance that counts: itself, its added routes, its snapshots. */
+/** Everything of an instance that counts: itself, its added routes, its port forwards, its snapshots. */
 export async function wholeUse(db: Db, instance: InstanceRecord): Promise<Quota> {
   const { routes } = await db
     .selectFrom('route')
@@ -116,7 +117,7 @@ export async function wholeUse(db: Db, instance: InstanceRecord): Promise<Quota>
     .select((eb) => eb.fn.countAll<number>().as('snapshots'))
     .where('instance_id', '=', instance.id)
     .executeTakeFirstOrThrow();
-  return { ...instanceUse(instance), routes, snapshots };
+  return { ...instanceUse(instance), routes, snapshots, portForwards: await countForwards(db, instance.id) };
 }
 
 /** How many people and groups have this one app granted. */
@@ -130,7 +131,7 @@ export async function countGrants(db: Db, instance: InstanceId): Promise<number>
 }
 
 /**
- * The instance is at `to` from this moment: its row, routes and snapshots. Consoles of both projects and edge hear of it.
+ * The instance is at `to` from this moment: its row, routes, port forwards and snapshots. Consoles of both projects and edge hear of it.
  * Leaving the organization ends every grant on it; `owner` then counts as the one who made it and its snapshots.
  */
 export async function settleTransfer(tx: Trx, instance: InstanceRecord, to: Place, owner: UserId): Promise<void> {
@@ -159,6 +160,7 @@ export async function settleTransfer(tx: Trx, instance: InstanceRecord, to: Plac
     .where('instance_id', '=', instance.id)
     .returning(['id', 'version'])
     .execute();
+  await moveForwards(tx, instance.id, instance, to);
   const snapshots = await tx
     .updateTable('snapshot')
     .set({ ...scope, ...made })

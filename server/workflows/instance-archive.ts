@@ -5,6 +5,7 @@
 import { ARCHIVE_DAYS, type DesiredState } from '#domain/instances.ts';
 import { instanceUse } from '#domain/quotas.ts';
 import { type Trx, transact } from '../store/database.ts';
+import { enableForwards } from '../store/forwards.ts';
 import { changeInstance, type InstanceRecord, lockInstance } from '../store/instances.ts';
 import { recordObservation } from '../store/observations.ts';
 import { releaseQuota } from '../store/quotas.ts';
@@ -57,6 +58,7 @@ const routesStep: Step<ArchiveInput> = {
     const instance = await instanceOf(context);
     await transact(services.db, async (tx) => {
       await enableRoutes(tx, instance.id, true);
+      await enableForwards(tx, instance.id, true);
       await ensurePrimaryRoute(services, tx, instance);
     });
   },
@@ -84,10 +86,11 @@ function archivedColumns(services: Services, desired: DesiredState) {
   };
 }
 
-/** The platform address goes (it follows the name, which is free now); added routes keep their names, switched off. */
+/** The platform address goes (it follows the name, which is free now); added routes keep their names and port forwards their ports, switched off. */
 export async function withdrawRoutes(tx: Trx, instance: InstanceRecord): Promise<void> {
   for (const route of await routesOfInstance(tx, instance.id)) if (route.primary) await deleteRoute(tx, route);
   await enableRoutes(tx, instance.id, false);
+  await enableForwards(tx, instance.id, false);
 }
 
 export const instanceArchive: Workflow<ArchiveInput> = { steps: [stopStep, routesStep], succeeded };

@@ -8,6 +8,7 @@ import { type InstancePhase, instanceAbility } from '#domain/instances.ts';
 import { noUse } from '#domain/quotas.ts';
 import type { Actor } from '../store/authorized.ts';
 import { type Trx, transact } from '../store/database.ts';
+import { deleteForward, forwardsOfInstance } from '../store/forwards.ts';
 import { changeInstance, deleteInstanceRow, type InstanceRecord, lockInstance } from '../store/instances.ts';
 import { releaseQuota } from '../store/quotas.ts';
 import { deleteRoute, routesOfInstance } from '../store/routes.ts';
@@ -61,12 +62,16 @@ const routesStep: Step<PurgeInput> = {
   async do({ services, operation }) {
     if (operation.instance === null) return;
     const routes = await routesOfInstance(services.db, operation.instance);
+    const forwards = await forwardsOfInstance(services.db, operation.instance);
     await transact(services.db, async (tx) => {
       for (const route of routes) {
         // Counted down only by whoever really removed the row.
         if ((await deleteRoute(tx, route)) && !route.primary) {
           await releaseQuota(tx, route.project, { ...noUse, routes: 1 });
         }
+      }
+      for (const forward of forwards) {
+        if (await deleteForward(tx, forward)) await releaseQuota(tx, forward.project, { ...noUse, portForwards: 1 });
       }
     });
   },

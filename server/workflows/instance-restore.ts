@@ -5,6 +5,7 @@
 import type { DesiredState } from '#domain/instances.ts';
 import { instanceUse } from '#domain/quotas.ts';
 import { type Trx, transact } from '../store/database.ts';
+import { enableForwards } from '../store/forwards.ts';
 import { changeInstance, lockInstance } from '../store/instances.ts';
 import { recordObservation } from '../store/observations.ts';
 import { releaseQuota } from '../store/quotas.ts';
@@ -41,6 +42,7 @@ const routesStep: Step<RestoreInput> = {
     const instance = await instanceOf(context);
     const hostname = await transact(services.db, async (tx) => {
       await enableRoutes(tx, instance.id, true);
+      await enableForwards(tx, instance.id, true);
       return ensurePrimaryRoute(services, tx, instance);
     });
     context.report(100, hostname);

@@ -3,7 +3,6 @@ import { KeyRound, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { z } from 'zod';
-import { READ_SCOPE } from '#domain/scopes.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
@@ -18,10 +17,10 @@ import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
-import { Segmented } from '../../ui/segmented.tsx';
 import { Select } from '../../ui/select.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
-import { ScopeList, ScopePicker } from './scopes.tsx';
+import { ScopeChooser, useScopeChoice } from './scope-choice.tsx';
+import { ScopeList } from './scopes.tsx';
 
 type Token = OutputOf<'tokensList'>['items'][number];
 const lives = [
@@ -31,23 +30,11 @@ const lives = [
   { value: 'never', label: 'No end' },
 ] as const;
 
-type May = 'all' | 'read' | 'chosen';
-const mayOptions = [
-  { value: 'all', label: 'Everything I may' },
-  { value: 'read', label: 'Read' },
-  { value: 'chosen', label: 'Chosen actions' },
-] as const;
-const mayHints: Record<May, string> = {
+const hints = {
   all: 'Also what you will be allowed later, and what changes your account.',
   read: 'See everything you see; open, change and delete nothing.',
   chosen: 'Exactly these, and only as long as you may do them yourself.',
 };
-
-/** What the API takes: null is everything. */
-function scopesOf(may: May, chosen: readonly string[]): string[] | null {
-  if (may === 'all') return null;
-  return may === 'read' ? [READ_SCOPE] : [...chosen];
-}
 
 function CreateToken({ onClose }: { onClose: () => void }) {
   const [secret, setSecret] = useState<string | null>(null);
@@ -58,9 +45,7 @@ function CreateToken({ onClose }: { onClose: () => void }) {
     }),
     { name: '', life: '90' },
   );
-  const [may, setMay] = useState<May>('all');
-  const [chosen, setChosen] = useState<readonly string[]>([]);
-  const [missing, setMissing] = useState(false);
+  const choice = useScopeChoice();
   const { user } = useSession();
   return (
     <SidePanel
@@ -89,9 +74,10 @@ function CreateToken({ onClose }: { onClose: () => void }) {
           noValidate
           className="flex flex-col gap-4"
           onSubmit={form.submit(async ({ name, life }) => {
-            if (may === 'chosen' && chosen.length === 0) return setMissing(true);
+            const scopes = choice.scopes();
+            if (scopes === undefined) return;
             const token = await call('tokensCreate', {
-              body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes: scopesOf(may, chosen) },
+              body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes },
             });
             setSecret(token.secret);
             await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
@@ -110,35 +96,7 @@ function CreateToken({ onClose }: { onClose: () => void }) {
               />
             )}
           </Field>
-          <div className="flex flex-col gap-2">
-            <span className="font-medium text-sm">It may</span>
-            <Segmented
-              label="It may"
-              value={may}
-              onChange={(next) => {
-                setMay(next);
-                setMissing(false);
-              }}
-              options={mayOptions}
-              className="w-fit"
-            />
-            <p className="text-faint text-xs">{mayHints[may]}</p>
-            {may === 'chosen' ? (
-              <ScopePicker
-                value={chosen}
-                onChange={(next) => {
-                  setChosen(next);
-                  setMissing(false);
-                }}
-                installation={user.platformAdmin}
-              />
-            ) : null}
-            {missing ? (
-              <p role="alert" className="text-bad text-xs">
-                Choose at least one action.
-              </p>
-            ) : null}
-          </div>
+          <ScopeChooser choice={choice} all="Everything I may" hints={hints} installation={user.platformAdmin} />
           <FormError error={form.failure} />
         </form>
       ) : (

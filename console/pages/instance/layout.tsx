@@ -29,6 +29,7 @@ const tabs = [
   ['screen', 'Screen'],
   ['terminal', 'Terminal'],
   ['ssh', 'SSH'],
+  ['metrics', 'Metrics'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
   ['routes', 'Routes'],

@@ -1,7 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
-import { Globe, Plus } from 'lucide-react';
+import { EthernetPort, Globe, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { apiQuery, queryClient } from '../../api/queries.ts';
+import { ForwardForm } from '../../components/forward-form.tsx';
+import { ForwardsTable, refreshForwards } from '../../components/forwards-table.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { RouteForm } from '../../components/route-form.tsx';
 import { RoutesTable } from '../../components/routes-table.tsx';
@@ -45,6 +47,7 @@ export function RoutesTab() {
           />
         )}
       </QueryView>
+      <InstanceForwards />
       {adding ? (
         <RouteForm
           instance={instance}
@@ -56,5 +59,45 @@ export function RoutesTab() {
         />
       ) : null}
     </>
+  );
+}
+
+function InstanceForwards() {
+  const instance = useInstance();
+  const slug = projectSlug(useSession(), useProject());
+  const query = useQuery(apiQuery('forwardsList', { params: { instance: instance.id } }));
+  const [adding, setAdding] = useState(false);
+  return (
+    <section aria-labelledby="forwards-title" className="mt-8">
+      <div className="mb-3 flex flex-wrap items-center justify-between gap-3">
+        <div>
+          <h2 id="forwards-title" className="font-semibold">
+            Port forwards
+          </h2>
+          <p className="text-sm text-soft">TCP and UDP ports of the host that lead to {instance.name}.</p>
+        </div>
+        <Button
+          icon={<Plus />}
+          blocked={instance.can.forward === true ? undefined : instance.can.forward}
+          onClick={() => setAdding(true)}
+        >
+          Forward a port
+        </Button>
+      </div>
+      <QueryView query={query}>
+        {({ items }) => (
+          <ForwardsTable
+            forwards={items}
+            slug={slug}
+            empty={
+              <EmptyState icon={<EthernetPort />} title="No port forwards">
+                For what does not speak HTTP: a port of the host leads straight to a port inside.
+              </EmptyState>
+            }
+          />
+        )}
+      </QueryView>
+      {adding ? <ForwardForm instance={instance} onClose={() => setAdding(false)} onDone={refreshForwards} /> : null}
+    </section>
   );
 }

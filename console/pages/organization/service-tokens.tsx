@@ -3,7 +3,6 @@ import { useQuery } from '@tanstack/react-query';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
 import { z } from 'zod';
-import { READ_SCOPE } from '#domain/scopes.ts';
 import { call, type OutputOf, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
@@ -14,10 +13,10 @@ import { CodeBlock } from '../../ui/code-block.tsx';
 import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
-import { Segmented } from '../../ui/segmented.tsx';
 import { Select } from '../../ui/select.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
-import { ScopeList, ScopePicker } from '../account/scopes.tsx';
+import { ScopeChooser, useScopeChoice } from '../account/scope-choice.tsx';
+import { ScopeList } from '../account/scopes.tsx';
 
 export type ServiceAccount = OutputOf<'serviceAccountsList'>['items'][number];
 type Token = OutputOf<'serviceTokensList'>['items'][number];
@@ -27,13 +26,7 @@ const lives = [
   { value: '90', label: '90 days' },
   { value: '365', label: 'A year' },
 ] as const;
-type May = 'all' | 'read' | 'chosen';
-const mayOptions = [
-  { value: 'all', label: 'Everything it may' },
-  { value: 'read', label: 'Read' },
-  { value: 'chosen', label: 'Chosen actions' },
-] as const;
-const mayHints: Record<May, string> = {
+const hints = {
   all: 'Also what the account will be given later.',
   read: 'See what the account sees; open, change and delete nothing.',
   chosen: 'Exactly these, and only as long as the account may do them.',
@@ -51,15 +44,15 @@ function NewToken({ account, onMade }: { account: ServiceAccount; onMade: (secre
     z.object({ name: z.string().trim().min(1, 'What will use it?').max(80), life: z.enum(['30', '90', '365']) }),
     { name: '', life: '90' },
   );
-  const [may, setMay] = useState<May>('all');
-  const [chosen, setChosen] = useState<readonly string[]>([]);
+  const choice = useScopeChoice();
   return (
     <form
       id={FORM}
       noValidate
       className="flex flex-col gap-4"
       onSubmit={form.submit(async ({ name, life }) => {
-        const scopes = may === 'all' ? null : may === 'read' ? [READ_SCOPE] : [...chosen];
+        const scopes = choice.scopes();
+        if (scopes === undefined) return;
         const { secret } = await call('serviceTokensCreate', {
           params: { organization: account.organization, account: account.id },
           body: { name, expiresInDays: Number(life), scopes },
@@ -84,12 +77,7 @@ function NewToken({ account, onMade }: { account: ServiceAccount; onMade: (secre
           />
         )}
       </Field>
-      <div className="flex flex-col gap-2">
-        <span className="font-medium text-sm">It may</span>
-        <Segmented label="It may" value={may} onChange={setMay} options={mayOptions} className="w-fit" />
-        <p className="text-faint text-xs">{mayHints[may]}</p>
-        {may === 'chosen' ? <ScopePicker value={chosen} onChange={setChosen} installation={false} /> : null}
-      </div>
+      <ScopeChooser choice={choice} all="Everything it may" hints={hints} installation={false} />
       <FormError error={form.failure} />
     </form>
   );
