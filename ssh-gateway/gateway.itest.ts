@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
+import { sshSessionKeeper } from '#server/reconcilers/ssh-session-keeper.ts';
 import { enrolTotp, totpCode } from '#testkit/authenticator.ts';
 import { freePort, until } from '#testkit/ingress.ts';
 import { PASSWORD } from '#testkit/server.ts';
@@ -235,5 +236,207 @@ describe('V4: passwords and second factors', () => {
     expect(wrong.code).toBe(255);
     const right = await stack.sshAsking(`${guest.name}+${email}`, [PASSWORD, code()], ['echo in']);
     expect(right.stdout, right.stderr).toBe('in\n');
+  });
+});
+
+describe('V4: what ends', () => {
+  /** A connection that lives: its output so far, and when it ended. */
+  const connect = async (user = guest.name, with_ = key) => {
+    const client = stack.open(user, with_, ['echo up; sleep 600']);
+    await until('it is up', () => client.log.text.includes('up'));
+    return client;
+  };
+  /** Milliseconds from `what` to the end of the connection. */
+  const endsAfter = async (client: { ended: Promise<number> }, what: () => Promise<unknown>) => {
+    await what();
+    const started = performance.now();
+    await client.ended;
+    return performance.now() - started;
+  };
+
+  it('V4: who is in, from where, since when and how much; the button cuts it within a second', async () => {
+    const client = await connect();
+    await until('it is listed', async () => (await living()).length === 1);
+    const [session] = await living();
+    expect(session).toMatchObject({ method: 'key', keyLabel: 'laptop', address: '127.0.0.1', ending: false });
+    expect(session?.client).toContain('OpenSSH');
+    await until('bytes are counted', async () => ((await living())[0]?.bytesIn ?? 0) > 500, 30_000);
+    const params = { instance: guest.id, session: session?.id ?? '' };
+    expect(await endsAfter(client, () => stack.home.owner.call(api.sshSessionsEnd, { params }))).toBeLessThan(1_000);
+    expect(client.log.text).toContain('Somebody ended it in Berth.');
+    await until('the record is closed', async () => (await living()).length === 0);
+    expect((await sessions()).find((each) => each.id === session?.id)).toMatchObject({
+      endReason: 'Somebody ended it in Berth.',
+      ending: false,
+    });
+    const again = await stack.home.owner.try(api.sshSessionsEnd, { params });
+    expect(again.statusCode).toBe(404);
+  });
+
+  it('V4: beginning and end stand in the audit log, with address, key and amount', async () => {
+    const rows = await stack.server.app.db
+      .selectFrom('audit')
+      .select(['action', 'actor', 'address', 'target', 'after'])
+      .where('target_id', '=', guest.id)
+      .where('action', 'like', 'instance.ssh.%')
+      .orderBy('seq', 'desc')
+      .limit(3)
+      .execute();
+    expect(rows.map((row) => row.action)).toEqual(['instance.ssh.end', 'instance.ssh.cut', 'instance.ssh.begin']);
+    expect(rows[2]).toMatchObject({ actor: 'owner@example.test', address: '127.0.0.1', target: guest.name });
+    expect(rows[0]?.after).toMatchObject({ user: 'owner@example.test', reason: 'Somebody ended it in Berth.' });
+  });
+
+  it('V4: taking the key, the grant or the account away is felt by running connections within a second', async () => {
+    const { owner, organization } = stack.home;
+    const pair = await stack.keyPair();
+    const person = await owner.addMember(organization, 'guest', 'guest@example.test');
+    const added = await person.call(api.sshKeysAdd, { body: { publicKey: pair.line } });
+    expect((await stack.ssh(guest.name, pair.file, ['true'])).code).toBe(255);
+    const grant = (permissions: ('open' | 'terminal' | 'ssh')[]) =>
+      owner.call(api.instanceAccessSet, {
+        params: { instance: guest.id, subject: person.userId ?? '' },
+        body: { permissions },
+      });
+    await grant(['terminal']);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    expect((await stack.ssh(guest.name, pair.file, ['true'])).code, 'a terminal is not SSH').toBe(255);
+    await grant(['ssh']);
+    await until('let in', async () => (await stack.ssh(guest.name, pair.file, ['true'])).code === 0);
+    const first = await connect(guest.name, pair.file);
+    expect(await endsAfter(first, () => grant(['open']))).toBeLessThan(1_000);
+    expect((await stack.ssh(guest.name, pair.file, ['true'])).code).toBe(255);
+    await grant(['ssh']);
+    await until('let in', async () => (await stack.ssh(guest.name, pair.file, ['true'])).code === 0);
+    // They see their own connections and no others.
+    const mine = await person.call(api.sshSessionsList, { params: { instance: guest.id } });
+    expect(new Set(mine.items.map((each) => each.user.email))).toEqual(new Set(['guest@example.test']));
+    const second = await connect(guest.name, pair.file);
+    expect(await endsAfter(second, () => person.call(api.sshKeysRemove, { params: { key: added.id } }))).toBeLessThan(
+      1_000,
+    );
+    await person.call(api.sshKeysAdd, { body: { publicKey: pair.line } });
+    await until('let in', async () => (await stack.ssh(guest.name, pair.file, ['true'])).code === 0);
+    const third = await connect(guest.name, pair.file);
+    const params = { user: person.userId ?? '' };
+    expect(
+      await endsAfter(third, () => owner.call(api.usersUpdate, { params, body: { disabled: true } })),
+    ).toBeLessThan(1_000);
+  });
+
+  it('V4: another host key than the pinned one: refused before anything is said, shown, and accepted by hand', async () => {
+    const keys = await stack.inside(
+      guest.spec,
+      'sh',
+      '-c',
+      'cp -a /etc/ssh /etc/ssh.before && rm /etc/ssh/ssh_host_* && ssh-keygen -A >/dev/null && systemctl restart ssh && cat /etc/ssh/ssh_host_ed25519_key.pub',
+    );
+    const ran = await stack.ssh(guest.name, key, ['echo in']);
+    expect(ran.code).toBe(255);
+    expect(ran.stdout).toBe('');
+    expect(ran.stderr).toContain('other host keys');
+    const params = { instance: guest.id };
+    await until('it is shown', async () => {
+      const { hostKeys } = await stack.home.owner.call(api.sshAccess, { params });
+      return hostKeys.refused !== null;
+    });
+    const now = await stack.home.owner.call(api.sshHostKeysAccept, { params, body: {} });
+    const digest = createHash('sha256')
+      .update(Buffer.from(keys.split(' ')[1] ?? '', 'base64'))
+      .digest('base64');
+    expect(now.hostKeys.fingerprints).toContain(`SHA256:${digest.replace(/=+$/, '')}`);
+    expect(now.hostKeys.refused).toBeNull();
+    await until('let in', async () => (await stack.ssh(guest.name, key, ['true'])).code === 0);
+  });
+
+  it('V4: a server that is stopped says so, to who may know', async () => {
+    await stack.observed(guest.id, 'stopped');
+    const ran = await stack.ssh(guest.name, key, ['true']);
+    expect(ran).toMatchObject({ code: 255, stderr: expect.stringContaining('does not run') });
+    await stack.observed(guest.id, 'running');
+    await until('let in', async () => (await stack.ssh(guest.name, key, ['true'])).code === 0);
+  });
+});
+
+describe('V4: hostile neighbours', () => {
+  it('V4: 100 connections that never sign in, from another address, keep nobody out; each ends by itself', async () => {
+    const silent = Array.from({ length: 100 }, () => stack.silent('127.0.0.9'));
+    let closed = 0;
+    for (const socket of silent) {
+      socket.on('error', () => {});
+      socket.on('close', () => closed++);
+    }
+    await until('most are dropped', () => closed >= 90);
+    for (let round = 0; round < 3; round++) expect((await stack.ssh(guest.name, key, ['echo in'])).stdout).toBe('in\n');
+    // From the same address as well: the oldest silent one goes, not the person.
+    const own = Array.from({ length: 100 }, () => stack.silent('127.0.0.1'));
+    for (const socket of own) socket.on('error', () => {});
+    expect((await stack.ssh(guest.name, key, ['echo in'])).stdout).toBe('in\n');
+    for (const socket of [...silent, ...own]) socket.destroy();
+  });
+
+  it('V4: ssh-audit finds nothing to fail', async () => {
+    const ran = await stack.run(['ssh-audit', '-n', '-j', '-p', String(stack.port), '127.0.0.1']);
+    const found = JSON.parse(ran.stdout) as { kex: { algorithm: string }[]; recommendations?: { critical?: unknown } };
+    expect(found.kex.map((each) => each.algorithm)).toContain('curve25519-sha256');
+    expect(found.recommendations?.critical ?? {}).toEqual({});
+    const plain = await stack.run(['ssh-audit', '-n', '-l', 'fail', '-p', String(stack.port), '127.0.0.1']);
+    expect(plain.stdout).not.toContain('[fail]');
+  });
+});
+
+describe('R1: kill -9', () => {
+  const alive = () => stack.ssh(guest.name, key, ['echo in']).then((ran) => ran.stdout === 'in\n');
+
+  it('R1: the server: a key still opens, what happened is told when it is back', async () => {
+    await stack.silence();
+    expect(await alive()).toBe(true);
+    const before = (await sessions()).length;
+    await stack.unsilence();
+    await until('told', async () => (await sessions()).length > before && (await living()).length === 0, 30_000);
+  });
+
+  it('R1: edge: nobody new gets in, what is open lives on, and is watched again after its return', async () => {
+    const client = stack.open(guest.name, key, ['echo up; sleep 600']);
+    await until('it is up', () => client.log.text.includes('up'));
+    await stack.killEdge();
+    expect(await alive()).toBe(false);
+    expect(client.child.exitCode).toBeNull();
+    await stack.startEdge();
+    await until('it works again', alive, 30_000);
+    expect(client.child.exitCode).toBeNull();
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await until('it is listed', async () => (await living()).length >= 1);
+    const [session] = await living();
+    await stack.home.owner.call(api.sshSessionsEnd, { params: { instance: guest.id, session: session?.id ?? '' } });
+    expect(await client.ended).not.toBe(0);
+  });
+
+  it('R1: the agent: nobody new gets in without its signature; with it back they do', async () => {
+    await stack.agent.kill();
+    const ran = await stack.ssh(guest.name, key, ['echo in']);
+    expect(ran.stdout).toBe('');
+    expect(ran.stderr).toContain('does not answer');
+    await stack.agent.start();
+    await until('it works again', alive, 30_000);
+  });
+
+  it('R1: the gateway: its next start serves at once', async () => {
+    const client = stack.open(guest.name, key, ['echo up; sleep 600']);
+    await until('it is up', () => client.log.text.includes('up'));
+    await stack.killGateway();
+    expect(await client.ended).toBe(255);
+    await stack.startGateway();
+    expect(await alive()).toBe(true);
+    // Nobody said that it ended: the keeper closes the record when it was silent for long enough.
+    const [left] = await living();
+    expect(left?.endedAt).toBeNull();
+    const { services } = stack.server.app;
+    let now = Date.now();
+    const keeper = sshSessionKeeper({ ...services, now: () => now }, { everyMs: 1, silentMs: 60_000 });
+    expect(await keeper.run(new AbortController().signal)).toBeNull();
+    now += 61_000;
+    expect(await keeper.run(new AbortController().signal)).toBe('closed the record of 1 SSH connections');
+    expect(await living()).toEqual([]);
   });
 });

@@ -218,6 +218,13 @@ export class SshStack {
     return { spec, id: spec.instance, name };
   }
 
+  /** As the watcher would write it. */
+  async observed(id: InstanceId, state: 'running' | 'stopped'): Promise<void> {
+    const { db } = this.server.app;
+    await db.updateTable('instance').set({ observed: state, desired: state }).where('id', '=', id).execute();
+    await this.hint('instance', id);
+  }
+
   async hint(kind: string, ref: string): Promise<void> {
     const { db } = this.server.app;
     await db
