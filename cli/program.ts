@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addForwardCommands } from './commands/forwards.ts';
 import { addGroupCommands } from './commands/groups.ts';
@@ -20,6 +21,7 @@ import { addOrganizationsCommands } from './commands/organizations.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
 import { addRegistrationCommands } from './commands/registration.ts';
 import { addRouteCommands } from './commands/routes.ts';
+import { addSecurityGroupCommands } from './commands/security-groups.ts';
 import { addServiceAccountCommands } from './commands/service-accounts.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSessionListCommands } from './commands/sessions.ts';
@@ -66,6 +68,8 @@ export function buildProgram(io: Io, json = false): Command {
   addSnapshotCommands(program, io);
   addRouteCommands(program, io);
   addForwardCommands(program, io);
+  addSecurityGroupCommands(program, io);
+  addEgressCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);
   addOperationCommands(program, io);

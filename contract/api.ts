@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
@@ -24,6 +25,7 @@ import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
+import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
 import { systemRoutes } from './system.ts';
@@ -47,6 +49,8 @@ export const api = {
   ...instanceRoutes,
   ...routeRoutes,
   ...forwardRoutes,
+  ...securityGroupRoutes,
+  ...egressRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

@@ -64,6 +64,12 @@ export const actions = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'security-group.read',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
+  'egress.read',
+  'egress.update',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -114,6 +120,8 @@ const read: readonly Action[] = [
   'snapshot.read',
   'route.read',
   'forward.read',
+  'security-group.read',
+  'egress.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -133,6 +141,9 @@ const member: readonly Action[] = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
 ];
 const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
 const admin: readonly Action[] = [
@@ -157,6 +168,7 @@ const admin: readonly Action[] = [
   'project.delete',
   'project.share',
   'quota.update',
+  'egress.update',
   'instance.purge',
   // Giving an instance to another organization. Within one, archiving here and creating there is enough.
   'instance.transfer',

@@ -15,6 +15,7 @@ import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/in
 import { type KeyPace, keyKeeper, keyPace } from './reconcilers/key-keeper.ts';
 import { MAIL_SENDER_MS, mailSender } from './reconcilers/mail-sender.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
+import { policyKeeper } from './reconcilers/policy-keeper.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
@@ -132,6 +133,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         healthWatcher(services, pace.health),
         archivePurger(services),
         forwardKeeper(services),
+        policyKeeper(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

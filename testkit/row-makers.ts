@@ -11,6 +11,7 @@ import {
   makeImage,
   makeInstance,
   makeRoute,
+  makeSecurityGroup,
   makeSnapshot,
   newId,
   newName,
@@ -68,6 +69,13 @@ export const route =
   (body?: unknown): Row =>
   async ({ db, place }) => ({
     params: { route: await makeRoute(db, place, await makeInstance(db, place)) },
+    ...(body === undefined ? {} : { body }),
+  });
+
+export const securityGroup =
+  (body?: unknown): Row =>
+  async ({ db, place }) => ({
+    params: { group: await makeSecurityGroup(db, place) },
     ...(body === undefined ? {} : { body }),
   });
 

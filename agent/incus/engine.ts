@@ -97,6 +97,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     settle: (instance) => guests.settle(instance),
     observe: (instance) => guests.observe(instance),
     list: () => guests.list(),
+    places: () => guests.list(false),
     power: (instance, action, how) => guests.power(instance, action, how),
     resize: (instance, size) => guests.resize(instance, size),
     setHostnameLabel: (instance, hostname) => guests.setLabel(instance, label.hostname, hostname),

@@ -266,6 +266,15 @@ const shots: Shot[] = [
     },
   },
   { name: 'routes', path: `${p}/routes` },
+  { name: 'firewall', path: `${p}/firewall` },
+  { name: 'firewall-empty', path: `${p}/firewall`, scenario: 'empty' },
+  {
+    name: 'firewall-group',
+    path: `${p}/firewall`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Change web' }).click();
+    },
+  },
   { name: 'operations', path: `${p}/operations` },
   {
     name: 'operation-failed',

@@ -64,6 +64,12 @@ const actionWords: Record<Action, string> = {
   'forward.create': 'Open port forwards',
   'forward.update': 'Change port forwards',
   'forward.delete': 'Close port forwards',
+  'security-group.read': 'See security groups',
+  'security-group.create': 'Make security groups',
+  'security-group.update': 'Change security groups and who has them',
+  'security-group.delete': 'Delete security groups',
+  'egress.read': 'See what a project may reach',
+  'egress.update': 'Change what a project may reach',
   'operation.read': 'See operations',
   'operation.cancel': 'Cancel operations',
 };
@@ -85,6 +91,8 @@ const nounWords: Record<Noun, string> = {
   snapshot: 'Snapshots',
   route: 'Routes',
   forward: 'Port forwards',
+  'security-group': 'Security groups',
+  egress: 'Egress',
   operation: 'Operations',
 };
 

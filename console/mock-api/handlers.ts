@@ -9,6 +9,7 @@ import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
+import { firewallHandlers } from './handlers-firewall.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
@@ -144,6 +145,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...forwardHandlers,
+  ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),

@@ -1,6 +1,7 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { EgressPolicy } from '#contract/egress.ts';
 import type { Event, EventKind } from '#contract/events.ts';
 import type { Forward } from '#contract/forwards.ts';
 import type { Host } from '#contract/hosts.ts';
@@ -8,6 +9,7 @@ import type { Image } from '#contract/images.ts';
 import type { Instance } from '#contract/instances.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { Route } from '#contract/routes.ts';
+import type { SecurityGroup } from '#contract/security-groups.ts';
 import type { Action, Role } from '#domain/authz.ts';
 import { type GrantPermission, holdingMay, NOT_GRANTED, type WorkingRole } from '#domain/authz.ts';
 import type { Id, IdPrefix, OrganizationId, ProjectId } from '#domain/ids.ts';
@@ -70,6 +72,8 @@ export type MockState = {
   snapshots: Snapshot[];
   routes: RouteRow[];
   forwards: Forward[];
+  securityGroups: SecurityGroup[];
+  egress: EgressPolicy;
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -232,6 +236,15 @@ export function emptyState(): MockState {
     snapshots: [],
     routes: [],
     forwards: [],
+    securityGroups: [],
+    egress: {
+      default: 'allow',
+      rules: [],
+      connectionsMax: null,
+      bytesPerSecondMax: null,
+      state: 'applied',
+      can: { update: true },
+    },
     operations: [],
     images: [],
     hosts: [],

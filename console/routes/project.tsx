@@ -183,6 +183,14 @@ const projectRoutes = createRoute({
     ),
   component: lazyRouteComponent(() => import('../pages/routes/list.tsx'), 'ProjectRoutesPage'),
 });
+const firewall = createRoute({
+  getParentRoute: () => project,
+  path: '/firewall',
+  staticData: { crumb: 'Firewall' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('securityGroupsList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('../pages/firewall/page.tsx'), 'FirewallPage'),
+});
 const operations = createRoute({
   getParentRoute: () => project,
   path: '/operations',
@@ -247,6 +255,7 @@ export const projectPages = [
       ]),
     ]),
     projectRoutes,
+    firewall,
     operations,
     projectPeople,
   ]),

@@ -16,6 +16,7 @@ export type SimulatedVerb =
   | 'moveGuest'
   | 'destroyGuest'
   | 'setForwards'
+  | 'setPolicies'
   | 'createSnapshot'
   | 'restoreSnapshot'
   | 'deleteSnapshot'

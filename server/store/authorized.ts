@@ -29,6 +29,7 @@ import type {
   OrganizationId,
   ProjectId,
   RouteId,
+  SecurityGroupId,
   SnapshotId,
   UserId,
 } from '#domain/ids.ts';
@@ -50,6 +51,7 @@ export type Ref =
   | { kind: 'snapshot'; id: SnapshotId; instance: InstanceId }
   | { kind: 'route'; id: RouteId }
   | { kind: 'forward'; id: ForwardId }
+  | { kind: 'security-group'; id: SecurityGroupId }
   | { kind: 'operation'; id: OperationId }
   | { kind: 'image'; id: ImageId }
   | { kind: 'host'; id: HostId }
@@ -177,6 +179,7 @@ const nouns: Record<ResourceKind, string> = {
   snapshot: 'snapshot',
   route: 'route',
   forward: 'port forward',
+  'security-group': 'security group',
   operation: 'operation',
   image: 'image',
   host: 'host',
@@ -307,6 +310,8 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
         from snapshot where id = ${ref.id} and instance_id = ${ref.instance}`;
     case 'route':
       return sql`select organization_id, project_id, instance_id from route where id = ${ref.id}`;
+    case 'security-group':
+      return sql`select organization_id, project_id, null::text as instance_id from security_group where id = ${ref.id}`;
     case 'forward':
       return sql`select organization_id, project_id, instance_id from port_forward where id = ${ref.id}`;
     case 'operation':
