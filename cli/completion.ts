@@ -3,7 +3,7 @@
  * that verbs, options and the names of instances are always those of now. Candidates come one per line.
  */
 import type { Argument, Command, Option } from 'commander';
-import { collect, findInstance } from './refs.ts';
+import { collect, findInstance, routePlace } from './refs.ts';
 import type { Runtime } from './runtime.ts';
 
 /** Asking the installation must not make the shell feel stuck. */
@@ -126,7 +126,7 @@ async function namesOf(berth: Runtime, sort: string, before: readonly string[]):
       const page = await collect(NAMES_MAX, (query) =>
         client.call('routesListProject', { params: { project: project.id }, query }),
       );
-      return page.items.map((route) => route.hostname);
+      return page.items.map(routePlace);
     }
     case 'security-group': {
       const project = await berth.project();

@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addForwardCommands } from './commands/forwards.ts';
@@ -14,6 +15,7 @@ import { addInvitationCommands } from './commands/invitations.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addLimitCommands } from './commands/limits.ts';
 import { addMailCommands } from './commands/mail.ts';
+import { addMetricCommands } from './commands/metrics.ts';
 import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
@@ -66,7 +68,9 @@ export function buildProgram(io: Io, json = false): Command {
   addAccountCommands(program, io);
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
+  addMetricCommands(program, io);
   addRouteCommands(program, io);
+  addDomainCommands(program, io);
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);
   addEgressCommands(program, io);

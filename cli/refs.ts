@@ -9,6 +9,7 @@ export type Instance = OutputOf<'instancesGet'>;
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
 export type Route = OutputOf<'routesCreate'>;
 export type SecurityGroup = OutputOf<'securityGroupsCreate'>;
+export type Domain = OutputOf<'domainsCheck'>;
 export type Forward = OutputOf<'forwardsCreate'>;
 export type Image = OutputOf<'imagesList'>['items'][number];
 export type Host = OutputOf<'hostsGet'>;
@@ -147,20 +148,34 @@ export async function findSnapshot(berth: Runtime, instance: Instance, ref: stri
   return found[0];
 }
 
-/** A route by id or host name in the project in force. */
+/** A domain by id or name in the project in force. */
+export async function findDomain(berth: Runtime, ref: string): Promise<Domain> {
+  const client = await berth.client();
+  const project = await berth.project();
+  const { items } = await client.call('domainsList', { params: { project: project.id } });
+  const found = items.find((domain) => domain.id === ref || domain.name === ref.toLowerCase());
+  if (found !== undefined) return found;
+  throw missing(
+    'domain',
+    ref,
+    items.map((domain) => domain.name),
+  );
+}
+
+/** Host name, and the path when it is not all of it: 'shop.example.com/api'. */
+export function routePlace(route: Route): string {
+  return route.path === '/' ? route.hostname : route.hostname + route.path;
+}
+
+/** A route by id, host name, or host name and path in the project in force. */
 export async function findRoute(berth: Runtime, ref: string): Promise<Route> {
   const client = await berth.client();
   const project = await berth.project();
   const page = await collect(LIST_ROWS_MAX, (query) =>
     client.call('routesListProject', { params: { project: project.id }, query }),
   );
-  const found = page.items.find((route) => route.id === ref || route.hostname === ref.toLowerCase());
-  if (found === undefined)
-    throw missing(
-      'route',
-      ref,
-      page.items.map((route) => route.hostname),
-    );
+  const found = page.items.find((route) => route.id === ref || routePlace(route) === ref.toLowerCase());
+  if (found === undefined) throw missing('route', ref, page.items.map(routePlace));
   return found;
 }
 

@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { domainRoutes } from './domains.ts';
 import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
@@ -15,6 +16,7 @@ import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
+import { metricRoutes } from './metrics.ts';
 import { oauthRoutes } from './oauth.ts';
 import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
@@ -48,12 +50,14 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...routeRoutes,
+  ...domainRoutes,
   ...forwardRoutes,
   ...securityGroupRoutes,
   ...egressRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,
+  ...metricRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,

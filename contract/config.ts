@@ -71,6 +71,11 @@ export const serverConfigSchema = z.strictObject({
   hostName: z.string().min(1).max(253),
   /** Name of this replica of the control plane, the same after every restart; absent: hostName. */
   replica: z.string().min(1).max(253).optional(),
+  /** Resolvers to ask whether domains are proven, 'address' or 'address:port'; absent: this machine's own. */
+  resolvers: z
+    .array(z.string().regex(/^(?:[0-9.]+(?::[0-9]{1,5})?|[0-9a-fA-F:.]+|\[[0-9a-fA-F:.]+\](?::[0-9]{1,5})?)$/))
+    .max(8)
+    .optional(),
   /** Recipes to build as soon as the agent answers when the engine has no image of them; the order is the order of work. */
   buildImages: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/)).max(20),
   /** Limits on calls this installation starts with; absent ones have the defaults of domain/rate-limits.ts. */

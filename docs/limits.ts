@@ -11,6 +11,13 @@ import {
   AUDIT_RETENTION_DAYS_MAX,
   AUDIT_RETENTION_DAYS_MIN,
 } from '#domain/audit.ts';
+import {
+  DOMAIN_CHECK_HOURS,
+  DOMAIN_CLAIM_DAYS,
+  DOMAIN_GRACE_DAYS,
+  DOMAIN_PENDING_MINUTES,
+  DOMAINS_PER_PROJECT_MAX,
+} from '#domain/domains.ts';
 import { REPAIR_ATTEMPTS_MAX } from '#domain/drift.ts';
 import {
   CONFIRMATION_MINUTES,
@@ -58,6 +65,13 @@ import {
 } from '#domain/quotas.ts';
 import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
 import {
+  ROUTE_HEADERS_MAX,
+  ROUTE_NETWORKS_MAX,
+  ROUTE_PASSWORD_LENGTH_MIN,
+  ROUTE_PATH_LENGTH_MAX,
+  routeBodyLimits,
+} from '#domain/route-rules.ts';
+import {
   SERVICE_ACCOUNTS_PER_ORGANIZATION_MAX,
   SERVICE_TOKEN_DAYS_MAX,
   SERVICE_TOKENS_MAX,
@@ -71,6 +85,7 @@ import {
 } from '#domain/sessions.ts';
 import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
 import { SSH_KEYS_PER_USER_MAX } from '#domain/ssh.ts';
+import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
 import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
@@ -149,6 +164,22 @@ ${table([
   ],
   ['Attempts to repair drift before a person is needed', String(REPAIR_ATTEMPTS_MAX), 'REPAIR_ATTEMPTS_MAX'],
   ['Attempts of one step of an operation', String(STEP_ATTEMPTS_MAX), 'STEP_ATTEMPTS_MAX'],
+])}
+
+## Domains and routes
+
+${table([
+  ['Domains of one project', String(DOMAINS_PER_PROJECT_MAX), 'DOMAINS_PER_PROJECT_MAX'],
+  ['Days a claim may stay unproven', String(DOMAIN_CLAIM_DAYS), 'DOMAIN_CLAIM_DAYS'],
+  ['Days a proof may be missing before routes stop', String(DOMAIN_GRACE_DAYS), 'DOMAIN_GRACE_DAYS'],
+  ['A claim is looked at every', `${DOMAIN_PENDING_MINUTES} minute at first`, 'DOMAIN_PENDING_MINUTES'],
+  ['A proven domain is looked at every', `${DOMAIN_CHECK_HOURS} hours`, 'DOMAIN_CHECK_HOURS'],
+  ['Length of a path of a route', `${ROUTE_PATH_LENGTH_MAX} characters`, 'ROUTE_PATH_LENGTH_MAX'],
+  ['Networks of an allow-list', String(ROUTE_NETWORKS_MAX), 'ROUTE_NETWORKS_MAX'],
+  ['Header rules, each way', String(ROUTE_HEADERS_MAX), 'ROUTE_HEADERS_MAX'],
+  ['Body limits to choose from', routeBodyLimits.map((size) => `${size / 1_000_000} MB`).join(', '), 'routeBodyLimits'],
+  ['Shortest password of a route', `${ROUTE_PASSWORD_LENGTH_MIN} characters`, 'ROUTE_PASSWORD_LENGTH_MIN'],
+  ['Wrong passwords of one address to one route in a minute', String(BASIC_FAILURES_MAX), 'BASIC_FAILURES_MAX'],
 ])}
 
 ### Size presets

@@ -35,6 +35,7 @@ export type OutsideSessionId = Id<'oss'>;
 export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
+export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
 
 export const idPrefixes = [
@@ -68,6 +69,7 @@ export const idPrefixes = [
   'ocl',
   'key',
   'dvl',
+  'dom',
   'sky',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];

@@ -40,8 +40,8 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/firewall', '/operations', '/people'];
-const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
+const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
+const ofInstance = ['', '/terminal', '/metrics', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
   ...['/quotas', '/audit', '/settings'],

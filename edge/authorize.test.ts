@@ -4,6 +4,7 @@ import { type GrantPermission, type Role, roles } from '#domain/authz.ts';
 import type { DesiredState, InstancePhase, ObservedState } from '#domain/instances.ts';
 import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import { type Allowed, Authorizer, headerSafe, hostnameOf, type UserRequest } from './authorize.ts';
+import { BasicAuth } from './basic-auth.ts';
 import type { Ticket } from './bridge.ts';
 import type { Lookup } from './feed.ts';
 import type { Answer } from './pages.ts';
@@ -56,6 +57,7 @@ function authorizer(at = now): Authorizer {
   return new Authorizer({
     knowledge,
     passes,
+    basicAuth: new BasicAuth(() => at),
     bridge: (ticket) => {
       tickets.push(ticket);
       return `pass-${tickets.length}`;
@@ -77,6 +79,8 @@ const request = (more: Partial<UserRequest> = {}): UserRequest => ({
   origin: '',
   fetchSite: '',
   upgrade: '',
+  address: '192.0.2.1',
+  length: '',
   ...more,
 });
 const ask = async (more: Partial<UserRequest> = {}, at = now): Promise<Allowed | Answer> =>
@@ -97,6 +101,9 @@ beforeEach(() => {
       {
         id: id('rte', 1),
         hostname: 'app.berth.localhost',
+        path: '/',
+        redirect: null,
+        rules: null,
         target: 'port',
         port: 8080,
         visibility: 'private',
@@ -107,6 +114,9 @@ beforeEach(() => {
       {
         id: id('rte', 2),
         hostname: 'open.berth.localhost',
+        path: '/',
+        redirect: null,
+        rules: null,
         target: 'port',
         port: 80,
         visibility: 'public',
@@ -117,6 +127,9 @@ beforeEach(() => {
       {
         id: id('rte', 3),
         hostname: 'desk.berth.localhost',
+        path: '/',
+        redirect: null,
+        rules: null,
         target: 'screen',
         port: null,
         visibility: 'private',
@@ -151,6 +164,9 @@ beforeEach(() => {
   state.confirmedAt = now;
 });
 
+/** What Caddy does with a request of a route without rules: nothing. */
+const plain = { authorization: '', body: '', protocol: '', headers: null };
+
 describe('authorize', () => {
   it('I2: lets a member in and says everything the instance may know', async () => {
     expect(await ask({ cookie: `a=1; ${pass()}` })).toEqual({
@@ -160,12 +176,13 @@ describe('authorize', () => {
       email: 'p%C3%A4t@example.test',
       role: 'member',
       cookie: 'a=1',
+      ...plain,
     });
     expect(asked).toEqual([]);
   });
 
   it('I2: a public route stays anonymous for strangers and names members', async () => {
-    const nobody = { upstream: '10.64.0.10:80', bridge: '', user: '', email: '', role: '', cookie: '' };
+    const nobody = { upstream: '10.64.0.10:80', bridge: '', user: '', email: '', role: '', cookie: '', ...plain };
     expect(await ask({ host: 'open.berth.localhost:8443' })).toEqual(nobody);
     expect(await ask({ host: 'open.berth.localhost', authorization: `Bearer ${token}` })).toMatchObject({ user });
     state.replace({ ...tables, access: [holds('owner', { organizationId: other })] });
@@ -193,6 +210,7 @@ describe('authorize', () => {
           instanceId: id('ins', 1),
           address: '10.64.0.10',
           port: 8080,
+          client: '192.0.2.1',
         },
       ]);
     }

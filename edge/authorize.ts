@@ -4,7 +4,9 @@
  */
 import { CONSOLE_SCREEN_PATH, ROUTE_COOKIE } from '#contract/edge.ts';
 import { type Holding, holdingMay } from '#domain/authz.ts';
+import type { RouteHeader, RouteRules } from '#domain/route-rules.ts';
 import { scopesAllow } from '#domain/scopes.ts';
+import type { BasicAuth } from './basic-auth.ts';
 import type { Ticket } from './bridge.ts';
 import { bearerToken, isCaller, type Knowledge, knownBearer } from './callers.ts';
 import { cookieValue, withoutBerthCookies } from './cookies.ts';
@@ -13,6 +15,7 @@ import type { Lookup } from './feed.ts';
 import { type Answer, redirect, wantsPage } from './pages.ts';
 import * as refusals from './refusals.ts';
 import type { RoutePasses } from './route-pass.ts';
+import { mayComeFrom, routeFor } from './route-rules.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from './snapshot.ts';
 import type { Caller, EdgeInstance, EdgeRoute, EdgeState } from './state.ts';
 
@@ -29,6 +32,10 @@ export type UserRequest = {
   fetchSite: string;
   /** The `Upgrade` header. */
   upgrade: string;
+  /** Where the connection comes from. */
+  address: string;
+  /** The `Content-Length` header. */
+  length: string;
 };
 
 /** Who a request is from, as an instance is told; empty for nobody. */
@@ -37,8 +44,19 @@ export type Told = { user: string; email: string; role: string };
  * Let through: to `upstream` directly, or with the pass `bridge` to edge's own bridge (the other one is empty); who it
  * is and which cookies the instance may see.
  */
-export type Allowed = Told & { upstream: string; bridge: string; cookie: string };
-type Need = { need: Lookup; missMs?: number };
+export type Allowed = Told & {
+  upstream: string;
+  bridge: string;
+  cookie: string;
+  /** What Caddy does with the request on the way; see UPSTREAM_HEADERS. */
+  authorization: '' | 'drop';
+  body: string;
+  protocol: '' | 'h2c';
+  headers: { request?: RouteHeader[] | undefined; response?: RouteHeader[] | undefined } | null;
+};
+/** Something to find out first: a question to the database, or a password to check. */
+type Need = { need: Lookup; missMs?: number } | { need: { by: 'password'; check: () => Promise<void> } };
+type Asked = Lookup['by'] | 'password';
 type Decision = Allowed | Answer | Need;
 
 /** Where things are, from the outside. */
@@ -48,8 +66,9 @@ export type Site = { domain: string; consoleOrigin: string; httpsPort: number };
 export const OWN_PREFIX = '/.berth/';
 /** How long a seen "it does not run" is believed before the row is read again. */
 const INSTANCE_MISS_MS = 200;
+const PLAIN = { authorization: '', body: '', protocol: '', headers: null } as const;
 const NOTHING: Holding = { role: null, permissions: [] };
-const EMPTY: ReadonlySet<Lookup['by']> = new Set();
+const EMPTY: ReadonlySet<Asked> = new Set();
 
 /** The host name of a `Host` header: lower case, without port and closing dot; undefined when it is none. */
 export function hostnameOf(host: string): string | undefined {
@@ -89,6 +108,7 @@ export function toldOf(state: EdgeState, caller: Caller | undefined, holding: Ho
 export type AuthorizerOptions = {
   knowledge: Knowledge;
   passes: RoutePasses;
+  basicAuth: BasicAuth;
   /** Makes the pass with which Caddy brings a connection that stays open to the bridge. */
   bridge(ticket: Ticket): string;
   /** May this address be dialled at all? See pools.ts. */
@@ -116,36 +136,42 @@ export class Authorizer {
   }
 
   async #learn(request: UserRequest, first: Need): Promise<Allowed | Answer> {
-    const asked = new Set<Lookup['by']>();
+    const asked = new Set<Asked>();
     let decision: Decision = first;
     while ('need' in decision) {
       asked.add(decision.need.by);
-      await this.#o.knowledge.lookup(decision.need, decision.missMs);
+      if (decision.need.by === 'password') await decision.need.check();
+      else await this.#o.knowledge.lookup(decision.need, 'missMs' in decision ? decision.missMs : undefined);
       decision = this.#decide(request, asked);
     }
     return decision;
   }
 
-  #decide(request: UserRequest, asked: ReadonlySet<Lookup['by']>): Decision {
+  #decide(request: UserRequest, asked: ReadonlySet<Asked>): Decision {
     const { knowledge, site } = this.#o;
     const { state } = knowledge;
     const hostname = hostnameOf(request.host);
     if (hostname === undefined) return refusals.unknownHost(request.accept, site);
     if (knowledge.now() - state.confirmedAt > KNOWLEDGE_AGE_MS_MAX) return refusals.knowsNothing(request.accept);
     if (hostname === site.domain) return redirect(`${site.consoleOrigin}/`);
-    const route = state.route(hostname);
-    if (route === undefined) {
+    const routes = state.routes(hostname);
+    if (routes.length === 0) {
       if (!asked.has('hostname')) return { need: { by: 'hostname', key: hostname } };
       return refusals.unknownHost(request.accept, site);
     }
     if (request.uri.startsWith(OWN_PREFIX)) return this.#o.signIn.callback(request, hostname);
+    const route = routeFor(routes, request.uri);
+    if (route === 'unclear') return refusals.unclearPath(request.accept);
+    if (route === undefined) return refusals.noSuchPath(request.accept);
+    // Before anything else is said about it.
+    if (!mayComeFrom(route, request.address)) return refusals.fromElsewhere(request.accept, request.address);
     if (route.target === 'screen') {
       return redirect(site.consoleOrigin + CONSOLE_SCREEN_PATH.replace(':instance', route.instanceId));
     }
     return this.#enter(request, hostname, route, asked);
   }
 
-  #enter(request: UserRequest, hostname: string, route: EdgeRoute, asked: ReadonlySet<Lookup['by']>): Decision {
+  #enter(request: UserRequest, hostname: string, route: EdgeRoute, asked: ReadonlySet<Asked>): Decision {
     const { state } = this.#o.knowledge;
     const isPublic = route.visibility === 'public';
     const found = this.#caller(request, hostname, isPublic, asked);
@@ -168,7 +194,23 @@ export class Authorizer {
       }
       if (found.byCookie && !fromOwnPages(request, hostname, this.#o.site)) return refusals.otherSite(request.accept);
     }
-    return this.#forward(request, route, found?.caller, holding, asked);
+    // Who brought an API token for a private route has said enough; there is one Authorization header only.
+    const byToken = !isPublic && found !== undefined && !found.byCookie;
+    const stopped = byToken ? null : this.#password(request, route, asked);
+    return stopped ?? this.#forward(request, route, found?.caller, holding, asked);
+  }
+
+  /** What to answer while the route's own password is missing; null when there is none or it is right. */
+  #password(request: UserRequest, route: EdgeRoute, asked: ReadonlySet<Asked>): Decision | null {
+    if (route.rules?.basicAuth === undefined) return null;
+    const { basicAuth } = this.#o;
+    const { authorization, address } = request;
+    const verdict = basicAuth.verdict(route, authorization, address);
+    if (verdict === 'good') return null;
+    if (verdict === 'unknown' && !asked.has('password')) {
+      return { need: { by: 'password', check: () => basicAuth.learn(route, authorization, address) } };
+    }
+    return verdict === 'wrong' ? refusals.passwordFirst(request.accept) : refusals.tooManyPasswords(request.accept);
   }
 
   /** Who sends the request; on a public route only what is known already counts, nothing is asked for. */
@@ -176,7 +218,7 @@ export class Authorizer {
     request: UserRequest,
     hostname: string,
     isPublic: boolean,
-    asked: ReadonlySet<Lookup['by']>,
+    asked: ReadonlySet<Asked>,
   ): { caller: Caller; byCookie: boolean } | Need | undefined {
     const { knowledge, passes } = this.#o;
     if (request.authorization !== '') {
@@ -202,7 +244,7 @@ export class Authorizer {
     route: EdgeRoute,
     caller: Caller | undefined,
     holding: Holding,
-    asked: ReadonlySet<Lookup['by']>,
+    asked: ReadonlySet<Asked>,
   ): Decision {
     const { state } = this.#o.knowledge;
     const instance = state.instance(route.instanceId);
@@ -211,19 +253,41 @@ export class Authorizer {
       return { need: { by: 'instance', key: route.instanceId }, missMs: INSTANCE_MISS_MS };
     }
     if (!route.enabled) return refusals.switchedOff(request.accept);
+    if (route.redirect !== null) return redirect(route.redirect.to, [], route.redirect.status);
+    const { bodyBytesMax } = route.rules ?? {};
+    if (bodyBytesMax !== undefined && Number(request.length) > bodyBytesMax) {
+      return refusals.bodyTooLarge(request.accept, bodyBytesMax);
+    }
     if (instance === undefined || !runs) return refusals.notRunning(request.accept, instance, this.#o.site);
     if (route.port === null || !this.#o.mayDial(instance.address4)) {
       this.#o.onBadAddress(instance);
       return refusals.noAddress(request.accept, instance);
     }
-    const told = { ...toldOf(state, caller, holding), cookie: withoutBerthCookies(request.cookie) };
+    const told = {
+      ...toldOf(state, caller, holding),
+      cookie: withoutBerthCookies(request.cookie),
+      ...treatment(route.rules),
+    };
     if (route.visibility !== 'public' && caller !== undefined && staysOpen(request)) {
       const { hostname, id: routeId, instanceId, port } = route;
-      const ticket = { caller, role: told.role, hostname, routeId, instanceId, address: instance.address4, port };
+      const where = { address: instance.address4, port, client: request.address };
+      const ticket = { caller, role: told.role, hostname, routeId, instanceId, ...where };
       return { ...told, upstream: '', bridge: this.#o.bridge(ticket) };
     }
     return { ...told, upstream: `${instance.address4}:${route.port}`, bridge: '' };
   }
+}
+
+/** What Caddy does on the way; most routes have no rules. */
+function treatment(rules: RouteRules | null): Pick<Allowed, 'authorization' | 'body' | 'protocol' | 'headers'> {
+  if (rules === null) return PLAIN;
+  const { basicAuth, bodyBytesMax, protocol, requestHeaders: request, responseHeaders: response } = rules;
+  return {
+    authorization: basicAuth === undefined ? '' : 'drop',
+    body: bodyBytesMax === undefined ? '' : String(bodyBytesMax),
+    protocol: protocol === 'h2c' ? 'h2c' : '',
+    headers: request === undefined && response === undefined ? null : { request, response },
+  };
 }
 
 /** Printable ASCII; anything else percent-encoded, so that no value can end a header line. */

@@ -24,6 +24,7 @@ import { type Doors, holdingOf } from './doors.ts';
 import type { Answer } from './pages.ts';
 import * as refusals from './refusals.ts';
 import { OneTimeCodes } from './route-pass.ts';
+import { mayComeFrom } from './route-rules.ts';
 import type { Caller } from './state.ts';
 import { type Refusal, Watch, type Watched } from './watch.ts';
 
@@ -49,6 +50,8 @@ export type Ticket = {
   instanceId: string;
   address: string;
   port: number;
+  /** The address it was opened from. */
+  client: string;
 };
 
 /** Between two parties only (RFC 9110, 7.6.1); what is passed on is framed anew. */
@@ -136,12 +139,13 @@ export class Bridge {
     const { state } = knowledge;
     const refusal = doors.refusal(ticket.caller, 'instance.open', ticket.instanceId);
     if (refusal !== null) return refusal;
-    const route = state.route(ticket.hostname);
+    const route = state.routeById(ticket.routeId);
     const instance = state.instance(ticket.instanceId);
     const same =
       route !== undefined &&
       instance !== undefined &&
-      route.id === ticket.routeId &&
+      route.hostname === ticket.hostname &&
+      mayComeFrom(route, ticket.client) &&
       route.enabled &&
       route.target === 'port' &&
       route.instanceId === instance.id &&

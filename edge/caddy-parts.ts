@@ -26,7 +26,23 @@ export const UPSTREAM_HEADERS = {
   email: 'X-Berth-Email',
   role: 'X-Berth-Role',
   cookie: 'X-Berth-Cookie',
+  /** `drop`: the instance does not see the Authorization header. */
+  authorization: 'X-Berth-Authorization',
+  /** One of routeBodyLimits, or empty. */
+  body: 'X-Berth-Body',
+  /** `h2c`, or empty for HTTP/1.1. */
+  protocol: 'X-Berth-Protocol',
+  /** `1`: the headers of headerRulePlace follow. */
+  rules: 'X-Berth-Rules',
 } as const;
+
+export type HeaderRuleKind = 'request' | 'response';
+
+/** The answer's headers that hold name and value of one header rule. `at` counts from 0 to ROUTE_HEADERS_MAX - 1. */
+export function headerRulePlace(kind: HeaderRuleKind, at: number): { name: string; value: string } {
+  const prefix = `X-Berth-${kind === 'request' ? 'Q' : 'S'}${at}`;
+  return { name: `${prefix}-Name`, value: `${prefix}-Value` };
+}
 
 export type CaddyInput = {
   /** `caddy version`, such as '2.11.2' or 'v2.6.2 h1:...'. */
@@ -113,6 +129,7 @@ export function askEdge(
           Accept: fromClient('Accept'),
           'X-Forwarded-Method': ['{http.request.method}'],
           'X-Forwarded-Uri': ['{http.request.orig_uri}'],
+          'X-Berth-Address': ['{http.request.remote.host}'],
           ...more,
         },
       },

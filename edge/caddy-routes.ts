@@ -1,4 +1,5 @@
 /** Caddy's user plane: every route's host name, one static configuration for all of them. See caddy.ts. */
+import { ROUTE_HEADERS_MAX, routeBodyLimits } from '#domain/route-rules.ts';
 import {
   askEdge,
   atLeast,
@@ -10,6 +11,8 @@ import {
   FLUSH_SOON_NS,
   fromClient,
   fromEdge,
+  type HeaderRuleKind,
+  headerRulePlace,
   INTERNAL_AUTHORIZE,
   INTERNAL_UNREACHABLE,
   staticPage,
@@ -17,8 +20,43 @@ import {
   UPSTREAM_HEADERS,
 } from './caddy-parts.ts';
 
+const variable = (name: string): string => `{http.vars.${name}}`;
+const is = (name: string, value: string): { [matcher: string]: CaddyJson } => ({ vars: { [variable(name)]: [value] } });
+const isNot = (name: string, value: string): CaddyJson => ({ not: [is(name, value)] });
+
+/**
+ * A route's header rules: as many places as there may be rules, each filled or passed by. Names and values come from
+ * edge, which takes them from a list of harmless ones; an empty value on the way out removes the header.
+ */
+function headerRules(): CaddyJson[] {
+  const kinds: readonly HeaderRuleKind[] = ['request', 'response'];
+  return kinds.flatMap((kind) =>
+    Array.from({ length: ROUTE_HEADERS_MAX }, (_, at): CaddyJson[] => {
+      const place = headerRulePlace(kind, at);
+      const [name, value] = [`berth_${kind}${at}_name`, `berth_${kind}${at}_value`];
+      const filled = { [variable(name)]: [variable(value)] };
+      const fill: CaddyJson = {
+        handle: [{ handler: 'vars', [name]: fromEdge(place.name), [value]: fromEdge(place.value) }],
+      };
+      if (kind === 'request') {
+        return [fill, { match: [isNot(name, '')], handle: [{ handler: 'headers', request: { set: filled } }] }];
+      }
+      const unless = { not: [is(name, ''), is(value, '')] };
+      const removes = { not: [is(name, '')], ...is(value, '') };
+      return [
+        fill,
+        { match: [unless], handle: [{ handler: 'headers', response: { deferred: true, set: filled } }] },
+        {
+          match: [removes],
+          handle: [{ handler: 'headers', response: { deferred: true, delete: [variable(name)] } }],
+        },
+      ];
+    }).flat(),
+  );
+}
+
 export function userPlane(input: CaddyInput, version: [number, number, number]): CaddyJson {
-  const { upstream, bridge, user, email, role, cookie } = UPSTREAM_HEADERS;
+  const { upstream, bridge, user, email, role, cookie, authorization, body, protocol, rules } = UPSTREAM_HEADERS;
   const proxyTo = (more: { [key: string]: CaddyJson }, headers: { [name: string]: CaddyJson }): CaddyJson => ({
     handler: 'reverse_proxy',
     ...more,
@@ -35,13 +73,14 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
       },
     },
   });
-  const toInstance = proxyTo(
-    {
-      upstreams: [{ dial: '{http.vars.berth_upstream}' }],
-      transport: { protocol: 'http', dial_timeout: DIAL_UPSTREAM_NS, versions: ['1.1'] },
-    },
-    {},
-  );
+  const toInstance = (versions: string[]): CaddyJson =>
+    proxyTo(
+      {
+        upstreams: [{ dial: '{http.vars.berth_upstream}' }],
+        transport: { protocol: 'http', dial_timeout: DIAL_UPSTREAM_NS, versions },
+      },
+      {},
+    );
   // No second try and no connection kept: a pass is good once, and each bridged request is cut by itself.
   const toBridge = proxyTo(
     {
@@ -57,6 +96,7 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
       Origin: fromClient('Origin'),
       'Sec-Fetch-Site': fromClient('Sec-Fetch-Site'),
       'X-Forwarded-Upgrade': fromClient('Upgrade'),
+      'X-Forwarded-Length': fromClient('Content-Length'),
     }),
     handle_response: [
       {
@@ -72,6 +112,10 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
                 berth_email: fromEdge(email),
                 berth_role: fromEdge(role),
                 berth_cookie: fromEdge(cookie),
+                berth_authorization: fromEdge(authorization),
+                berth_body: fromEdge(body),
+                berth_protocol: fromEdge(protocol),
+                berth_rules: fromEdge(rules),
               },
               { handler: 'headers', request: { delete: ['Cookie'] } },
             ],
@@ -86,6 +130,18 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
             handle: [{ handler: 'headers', request: { delete: ['Authorization'] } }],
           },
           {
+            match: [is('berth_authorization', 'drop')],
+            handle: [{ handler: 'headers', request: { delete: ['Authorization'] } }],
+          },
+          ...routeBodyLimits.map((bytes) => ({
+            match: [is('berth_body', String(bytes))],
+            handle: [{ handler: 'request_body', max_size: bytes }],
+          })),
+          {
+            match: [is('berth_rules', '1')],
+            handle: [{ handler: 'subroute', routes: headerRules() }],
+          },
+          {
             match: [{ not: [{ vars: { '{http.vars.berth_bridge}': [''] } }] }],
             handle: [toBridge],
             terminal: true,
@@ -95,7 +151,8 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
             handle: [{ handler: 'error', status_code: '503', error: 'no upstream' }],
             terminal: true,
           },
-          { handle: [toInstance] },
+          { match: [is('berth_protocol', 'h2c')], handle: [toInstance(['h2c', '2'])], terminal: true },
+          { handle: [toInstance(['1.1'])] },
         ],
       },
     ],

@@ -4,6 +4,7 @@ import type { EdgeConfig } from '#contract/config.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { AgentClient } from './agent.ts';
 import { Authorizer, type Site } from './authorize.ts';
+import { BasicAuth } from './basic-auth.ts';
 import { Bridge } from './bridge.ts';
 import type { Knowledge } from './callers.ts';
 import { Feed } from './feed.ts';
@@ -76,12 +77,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const agent = new AgentClient(config.agent.socket, options.agentToken);
   const screens = { agent, mayDial, log };
   const passes = new RoutePasses(options.edgeKey);
+  const basicAuth = new BasicAuth(now);
   const signIn = new SignIn({ knowledge, passes, codes: new SignInCodes(random), site, random });
   const sockets = new Sockets({ knowledge, agent, screens, consoleOrigin: config.consoleOrigin });
   const bridge = new Bridge({ knowledge, doors: sockets.doors, random });
   const authorizer = new Authorizer({
     knowledge,
     passes,
+    basicAuth,
     bridge: (ticket) => bridge.admit(ticket),
     mayDial,
     site,

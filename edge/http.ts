@@ -2,12 +2,21 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import { closeCodes, edgePaths } from '#contract/edge.ts';
+import type { RouteHeader } from '#domain/route-rules.ts';
 import { mayHaveCertificate } from './ask.ts';
-import { type Authorizer, hostnameOf, type Site, type UserRequest } from './authorize.ts';
-import { INTERNAL_ASK, INTERNAL_AUTHORIZE, INTERNAL_UNREACHABLE, UPSTREAM_HEADERS } from './caddy-parts.ts';
+import { type Allowed, type Authorizer, hostnameOf, type Site, type UserRequest } from './authorize.ts';
+import {
+  type HeaderRuleKind,
+  headerRulePlace,
+  INTERNAL_ASK,
+  INTERNAL_AUTHORIZE,
+  INTERNAL_UNREACHABLE,
+  UPSTREAM_HEADERS,
+} from './caddy-parts.ts';
 import { identify, type Knowledge } from './callers.ts';
 import { type Answer, problem } from './pages.ts';
 import * as refusals from './refusals.ts';
+import { headerPlaces, routeFor } from './route-rules.ts';
 import type { SignIn } from './sign-in.ts';
 import type { Sockets } from './sockets.ts';
 import type { Thumbnails } from './thumbnails.ts';
@@ -44,7 +53,19 @@ function userRequest(request: IncomingMessage): UserRequest {
     origin: headers.origin ?? '',
     fetchSite: text(headers['sec-fetch-site']),
     upgrade: text(headers['x-forwarded-upgrade']),
+    address: text(headers['x-berth-address']),
+    length: text(headers['x-forwarded-length']),
   };
+}
+
+/** All places, also empty ones: Caddy would take a missing one for a text. */
+function ruleHeaders(rules: NonNullable<Allowed['headers']>): string[] {
+  const pairs = (kind: HeaderRuleKind, headers: readonly RouteHeader[] | undefined) =>
+    headerPlaces(headers).flatMap(({ name, value }, at) => {
+      const place = headerRulePlace(kind, at);
+      return [place.name, name, place.value, value];
+    });
+  return [...pairs('request', rules.request), ...pairs('response', rules.response)];
 }
 
 function send(response: ServerResponse, answer: Answer): void {
@@ -73,6 +94,15 @@ export function edgeServer(options: HttpOptions): Server {
       verdict.role,
       UPSTREAM_HEADERS.cookie,
       verdict.cookie,
+      UPSTREAM_HEADERS.authorization,
+      verdict.authorization,
+      UPSTREAM_HEADERS.body,
+      verdict.body,
+      UPSTREAM_HEADERS.protocol,
+      verdict.protocol,
+      UPSTREAM_HEADERS.rules,
+      verdict.headers === null ? '' : '1',
+      ...(verdict.headers === null ? [] : ruleHeaders(verdict.headers)),
       'Content-Length',
       '0',
     ]);
@@ -81,11 +111,15 @@ export function edgeServer(options: HttpOptions): Server {
 
   const unreachable = (request: IncomingMessage): Answer => {
     const { headers } = request;
-    const route = knowledge.state.route(hostnameOf(headers.host ?? '') ?? '');
+    const routes = knowledge.state.routes(hostnameOf(headers.host ?? '') ?? '');
+    const found = routeFor(routes, text(headers['x-forwarded-uri']));
+    const route = found === 'unclear' ? undefined : found;
     const instance = route === undefined ? undefined : knowledge.state.instance(route.instanceId);
     const accept = headers.accept ?? '';
     if (route?.port == null || instance === undefined) return refusals.unknownHost(accept, site);
-    return refusals.unreachable(accept, instance.name, route.port, text(headers['x-berth-error']));
+    const error = text(headers['x-berth-error']);
+    if (error.includes('body too large')) return refusals.bodyTooLarge(accept, route.rules?.bodyBytesMax ?? 0);
+    return refusals.unreachable(accept, instance.name, route.port, error);
   };
 
   const thumbnail = async (request: IncomingMessage, response: ServerResponse, instanceId: string): Promise<void> => {

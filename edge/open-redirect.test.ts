@@ -77,6 +77,8 @@ const request = (uri: string) => ({
   origin: '',
   fetchSite: '',
   upgrade: '',
+  address: '192.0.2.1',
+  length: '',
 });
 
 describe('D4: no open redirect', () => {

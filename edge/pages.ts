@@ -101,9 +101,9 @@ export function refusal(
   return problem(code, [page.text, ...(page.hints ?? [])].join(' '), requestId, page.refreshSeconds, status);
 }
 
-export function redirect(location: string, cookies: string[] = []): Answer {
+export function redirect(location: string, cookies: string[] = [], status: 301 | 302 | 307 | 308 = 302): Answer {
   return {
-    status: 302,
+    status,
     headers: {
       location,
       'cache-control': 'no-store',

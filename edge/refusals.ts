@@ -60,6 +60,38 @@ export function switchedOff(accept: string): Answer {
   return refusal(accept, 'not_found', { title: 'Switched off', text }, id());
 }
 
+export function unclearPath(accept: string): Answer {
+  const text =
+    'This address is spelled in a way that programs read differently (such as .. or // or an encoded slash), and rules of this site go by paths.';
+  return refusal(accept, 'invalid_input', { title: 'Unclear address', text }, id());
+}
+
+export function noSuchPath(accept: string): Answer {
+  return refusal(accept, 'not_found', { title: 'Nothing here', text: 'Nothing of this site is at this path.' }, id());
+}
+
+export function fromElsewhere(accept: string, address: string): Answer {
+  const text = `This site is open to certain networks only, and ${address} is in none of them.`;
+  return refusal(accept, 'forbidden', { title: 'Not from where you are', text }, id());
+}
+
+export function bodyTooLarge(accept: string, bytesMax: number): Answer {
+  const text = `This site takes at most ${bytesMax / 1_000_000} MB at once.`;
+  return refusal(accept, 'too_large', { title: 'Too large', text }, id());
+}
+
+/** The browser asks for user and password of the route. */
+export function passwordFirst(accept: string): Answer {
+  const text = 'This site asks for a user name and a password.';
+  const answer = refusal(accept, 'unauthenticated', { title: 'Password needed', text }, id());
+  return { ...answer, headers: { ...answer.headers, 'www-authenticate': 'Basic realm="site", charset="UTF-8"' } };
+}
+
+export function tooManyPasswords(accept: string): Answer {
+  const text = 'Too many wrong passwords. Try again in a minute.';
+  return refusal(accept, 'rate_limited', { title: 'Wait a moment', text }, id());
+}
+
 export function noAddress(accept: string, instance: EdgeInstance): Answer {
   const text = `Berth has no valid address for ${instance.name}. This is a fault of Berth; the log of edge says more.`;
   return refusal(accept, 'unavailable', { title: 'No way to it', text }, id());

@@ -117,9 +117,9 @@ export class SignIn {
     const hostname = hostnameOf(url.hostname);
     if (hostname === undefined || url.origin !== originOf(hostname, site)) return undefined;
     if (url.username !== '' || url.password !== '') return undefined;
-    if (knowledge.state.route(hostname) === undefined) await knowledge.lookup({ by: 'hostname', key: hostname });
-    const route = knowledge.state.route(hostname);
-    if (route === undefined || route.target !== 'port') return undefined;
+    if (knowledge.state.routes(hostname).length === 0) await knowledge.lookup({ by: 'hostname', key: hostname });
+    const route = knowledge.state.routes(hostname).find(({ target }) => target !== 'screen');
+    if (route === undefined) return undefined;
     const { organizationId, instanceId } = route;
     // What is held by the project is known with the instance only.
     if (knowledge.state.instance(instanceId) === undefined) await knowledge.lookup({ by: 'instance', key: instanceId });

@@ -9,10 +9,11 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { grantPermissions, roles } from '#domain/authz.ts';
 import { desiredStates, instanceKinds, instancePhases, observedStates } from '#domain/instances.ts';
+import { redirectStatuses, routeBodyLimits, routeProtocols, routeTargets } from '#domain/route-rules.ts';
 import type { EdgeState, EdgeTables } from './state.ts';
 
 const FILE = 'state.json';
-const FORMAT = 3;
+const FORMAT = 4;
 /**
  * How old knowledge may be: without a database for longer than this, edge lets nobody in (addresses may have new
  * owners, people may have left).
@@ -22,6 +23,15 @@ const WRITE_DELAY_MS = 100;
 /** Unchanged state is written again this often, because its age counts from the last confirmation. */
 const REFRESH_MS = 60_000;
 
+const header = z.object({ name: z.string(), value: z.string() });
+const rulesSchema = z.object({
+  allow: z.array(z.string()).exactOptional(),
+  bodyBytesMax: z.union(routeBodyLimits.map((bytes) => z.literal(bytes))).exactOptional(),
+  protocol: z.enum(routeProtocols).exactOptional(),
+  requestHeaders: z.array(header).exactOptional(),
+  responseHeaders: z.array(header).exactOptional(),
+  basicAuth: z.object({ user: z.string(), hash: z.string() }).exactOptional(),
+});
 const time = z.number().int();
 const scopes = z.array(z.string()).nullable();
 const tablesSchema = z.object({
@@ -29,8 +39,13 @@ const tablesSchema = z.object({
     z.object({
       id: z.string(),
       hostname: z.string(),
-      target: z.enum(['port', 'screen']),
+      path: z.string(),
+      target: z.enum(routeTargets),
       port: z.number().int().nullable(),
+      redirect: z
+        .object({ to: z.string(), status: z.union(redirectStatuses.map((status) => z.literal(status))) })
+        .nullable(),
+      rules: rulesSchema.nullable(),
       visibility: z.enum(['private', 'public']),
       organizationId: z.string(),
       instanceId: z.string(),

@@ -25,9 +25,12 @@ function access(changes: Partial<EdgeAccess>): EdgeAccess {
   const nothing = { projectId: null, instanceId: null, role: null, permissions: null, expiresAt: null };
   return { organizationId: 'org_1', subject: 'usr_1', ...nothing, ...changes };
 }
-const route = (id: string, hostname: string) => ({
+const route = (id: string, hostname: string, path = '/') => ({
   id,
   hostname,
+  path,
+  redirect: null,
+  rules: null,
   target: 'port' as const,
   port: 80,
   visibility: 'public' as const,
@@ -57,11 +60,11 @@ describe('EdgeState', () => {
     const state = new EdgeState();
     state.putRoute(route('rte_1', 'a.b'));
     state.putRoute(route('rte_2', 'a.b'));
-    expect(state.route('a.b')?.id).toBe('rte_2');
+    expect(state.routes('a.b')[0]?.id).toBe('rte_2');
     state.removeRoute('rte_1');
-    expect(state.route('a.b')?.id).toBe('rte_2');
+    expect(state.routes('a.b')[0]?.id).toBe('rte_2');
     state.putRoute(route('rte_2', 'c.d'));
-    expect([state.route('a.b'), state.route('c.d')?.id]).toEqual([undefined, 'rte_2']);
+    expect([state.routes('a.b'), state.routes('c.d')[0]?.id]).toEqual([[], 'rte_2']);
     expect(state.routesOf(new Set(['ins_1']))).toEqual(['rte_2']);
   });
 
@@ -148,6 +151,7 @@ describe('planHints', () => {
       user: 'usr_1',
       mail: 'eml_1',
       key: 'key_1',
+      domain: 'dom_1',
     };
     // Keys change a few times a year: all is read again.
     for (const kind of eventKinds)
@@ -177,7 +181,7 @@ describe('snapshot', () => {
       text.slice(0, -5),
       '',
       '{}',
-      text.replace('"format":3', '"format":4'),
+      text.replace('"format":4', '"format":5'),
       text.replace('admin', 'god'),
     ]) {
       writeFileSync(join(dir, 'state.json'), broken);

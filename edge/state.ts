@@ -6,14 +6,20 @@
 import { createHash } from 'node:crypto';
 import type { Holding } from '#domain/authz.ts';
 import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#domain/instances.ts';
+import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { Scopes } from '#domain/scopes.ts';
 import { AccessTable, type EdgeAccess, type EdgeGroupMember } from './access.ts';
 
 export type EdgeRoute = {
   id: string;
   hostname: string;
-  target: 'port' | 'screen';
+  /** Which paths: '/' is all that no other route of the host name covers. */
+  path: string;
+  target: RouteTarget;
   port: number | null;
+  redirect: { to: string; status: RedirectStatus } | null;
+  /** Null: none. */
+  rules: RouteRules | null;
   visibility: 'private' | 'public';
   organizationId: string;
   instanceId: string;
@@ -80,6 +86,7 @@ export const emptyTables = (): EdgeTables => ({
   signingKeys: [],
 });
 
+const NO_ROUTES: readonly EdgeRoute[] = [];
 /** Checked access tokens that are remembered; beyond it all are checked anew. */
 const ACCESS_TOKENS_MAX = 10_000;
 
@@ -93,7 +100,7 @@ export type Caller = { kind: 'session' | 'token'; id: string; userId: string; sc
 
 export class EdgeState {
   readonly #routes = new Map<string, EdgeRoute>();
-  readonly #routesByHost = new Map<string, EdgeRoute>();
+  readonly #routesByHost = new Map<string, readonly EdgeRoute[]>();
   readonly #instances = new Map<string, EdgeInstance>();
   readonly #sessions = new Map<string, EdgeSession>();
   readonly #sessionsByHash = new Map<string, EdgeSession>();
@@ -108,8 +115,13 @@ export class EdgeState {
   /** Unix time in ms at which the database last confirmed these rows; 0: never. */
   confirmedAt = 0;
 
-  route(hostname: string): EdgeRoute | undefined {
-    return this.#routesByHost.get(hostname);
+  /** The routes of a host name, the longest path first; none: the name is unknown. */
+  routes(hostname: string): readonly EdgeRoute[] {
+    return this.#routesByHost.get(hostname) ?? NO_ROUTES;
+  }
+
+  routeById(id: string): EdgeRoute | undefined {
+    return this.#routes.get(id);
   }
 
   instance(id: string): EdgeInstance | undefined {
@@ -197,17 +209,24 @@ export class EdgeState {
 
   putRoute(route: EdgeRoute): void {
     this.removeRoute(route.id);
-    const holder = this.#routesByHost.get(route.hostname);
-    if (holder !== undefined) this.#routes.delete(holder.id);
+    const others = this.routes(route.hostname).filter((other) => {
+      if (other.path === route.path) this.#routes.delete(other.id);
+      return other.path !== route.path;
+    });
     this.#routes.set(route.id, route);
-    this.#routesByHost.set(route.hostname, route);
+    this.#routesByHost.set(
+      route.hostname,
+      [...others, route].toSorted((one, other) => other.path.length - one.path.length),
+    );
   }
 
   removeRoute(id: string): void {
     const old = this.#routes.get(id);
     if (old === undefined) return;
     this.#routes.delete(id);
-    if (this.#routesByHost.get(old.hostname)?.id === id) this.#routesByHost.delete(old.hostname);
+    const rest = this.routes(old.hostname).filter((route) => route.id !== id);
+    if (rest.length === 0) this.#routesByHost.delete(old.hostname);
+    else this.#routesByHost.set(old.hostname, rest);
   }
 
   routesOf(instanceIds: ReadonlySet<string>): string[] {

@@ -13,8 +13,9 @@ import type {
   EdgeUser,
 } from './state.ts';
 
-const ROUTE = `select id, hostname, target, port, visibility, organization_id as "organizationId",
-  instance_id as "instanceId", enabled from edge_route`;
+const ROUTE = `select id, hostname, path, target, port, visibility, organization_id as "organizationId",
+  instance_id as "instanceId", enabled, options as rules, case when redirect_to is not null
+  then json_build_object('to', redirect_to, 'status', redirect_status) end as redirect from edge_route`;
 const INSTANCE = `select id, organization_id as "organizationId", project_id as "projectId", name, kind, phase, desired, observed,
   address4, address6 from edge_instance`;
 const SESSION = `select id, user_id as "userId", token_hash, expires_at, scopes from edge_session`;
@@ -146,11 +147,12 @@ async function readUsers(client: pg.Client, ids: ReadonlySet<string>, state: Edg
 export async function readOne(client: pg.Client, what: Lookup, state: EdgeState): Promise<boolean> {
   switch (what.by) {
     case 'hostname': {
-      const [route] = await all<EdgeRoute>(client, `${ROUTE} where hostname = $1`, [what.key]);
+      const routes = await all<EdgeRoute>(client, `${ROUTE} where hostname = $1`, [what.key]);
+      const [route] = routes;
       if (route === undefined) return false;
       const [instance] = await all<EdgeInstance>(client, `${INSTANCE} where id = $1`, [route.instanceId]);
       if (instance !== undefined) state.putInstance(instance);
-      state.putRoute(route);
+      for (const one of routes) state.putRoute(one);
       return true;
     }
     case 'instance': {

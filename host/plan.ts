@@ -29,6 +29,8 @@ export const TEST_PACKAGES = [
   'tigervnc-standalone-server',
   'x11-xserver-utils',
   'xdotool',
+  'bind9',
+  'pebble',
 ] as const;
 
 /** Older ones let a client forge headers that forward-auth copies, or crash on what the configuration uses. */

@@ -125,7 +125,7 @@ describe('I4: within an organization', () => {
     // Edge leads there within a second.
     await until(() => edgeState.instance(id)?.address4 === after.address4, 1_000);
     expect(edgeState.instance(id)).toMatchObject({ projectId: side });
-    expect(edgeState.route('kept.berth.localhost')).toMatchObject({ instanceId: id, organizationId: home });
+    expect(edgeState.routes('kept.berth.localhost')[0]).toMatchObject({ instanceId: id, organizationId: home });
     // It can be rolled back to what was taken before, and come home again.
     const [snapshot] = (await owner.call(api.snapshotsList, { params: { instance: id } })).items;
     const back = await owner.call(api.snapshotsRollback, { params: { instance: id, snapshot: snapshot!.id } });

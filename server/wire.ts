@@ -20,6 +20,7 @@ import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerDocs } from './http/docs.ts';
+import { registerDomains } from './http/domains.ts';
 import { registerEgress } from './http/egress.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
@@ -36,6 +37,7 @@ import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
+import { registerMetrics } from './http/metrics.ts';
 import { registerOAuth } from './http/oauth.ts';
 import { registerOidcClients } from './http/oidc-clients.ts';
 import { registerOidcProvider } from './http/oidc-provider.ts';
@@ -55,6 +57,7 @@ import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
 import { type Clock, type Ids, systemClock, systemIds } from './runtime/clock.ts';
+import { createDns } from './runtime/dns.ts';
 import type { Log } from './runtime/log.ts';
 import { createOutbound } from './runtime/outbound.ts';
 import { listenForNotifications, OutboxFeed } from './runtime/outbox-feed.ts';
@@ -162,6 +165,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     });
 
     const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
+    const dns = createDns(config.resolvers);
     const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
@@ -173,6 +177,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       ids,
       secrets,
       identityClients: clients,
+      dns,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -189,6 +194,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       version: parts.version,
       secrets,
       outbound,
+      dns,
       identityClients: clients,
       signingKeys,
       services: work.services,
@@ -242,12 +248,14 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);
+    registerDomains(http, app);
     registerForwards(http, app);
     registerSecurityGroups(http, app);
     registerEgress(http, app);
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);
+    registerMetrics(http, app);
     registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);

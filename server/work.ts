@@ -6,6 +6,7 @@ import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
+import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
@@ -14,6 +15,8 @@ import { imageKeeper } from './reconcilers/image-keeper.ts';
 import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
 import { type KeyPace, keyKeeper, keyPace } from './reconcilers/key-keeper.ts';
 import { MAIL_SENDER_MS, mailSender } from './reconcilers/mail-sender.ts';
+import { COLLECT_MS, metricCollector } from './reconcilers/metric-collector.ts';
+import { metricKeeper } from './reconcilers/metric-keeper.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
 import { policyKeeper } from './reconcilers/policy-keeper.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
@@ -21,6 +24,7 @@ import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from '
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
+import type { Dns } from './runtime/dns.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
 import type { Log } from './runtime/log.ts';
 import type { KeyRing } from './runtime/secrets.ts';
@@ -40,6 +44,8 @@ export type WorkPace = {
   /** How often waiting mails are looked for when nobody says that there are any. */
   mailMs: number;
   keys: KeyPace;
+  /** How often hosts are asked for what they have measured. */
+  metricsMs: number;
   /** How long the step records of ended runs are kept. */
   runsKeptMs?: number;
 };
@@ -49,6 +55,7 @@ export const workPace: WorkPace = {
   replica: { beatMs: REPLICA_BEAT_MS, deadMs: REPLICA_DEAD_MS },
   mailMs: MAIL_SENDER_MS,
   keys: keyPace,
+  metricsMs: COLLECT_MS,
 };
 
 export type WorkOptions = {
@@ -62,6 +69,7 @@ export type WorkOptions = {
   ids: Ids;
   secrets: KeyRing;
   identityClients: IdentityClients;
+  dns: Dns;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -131,6 +139,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         imageKeeper(services, options.config.buildImages),
         watcher,
         healthWatcher(services, pace.health),
+        metricCollector(services, pace.metricsMs),
+        metricKeeper(services),
         archivePurger(services),
         forwardKeeper(services),
         policyKeeper(services),
@@ -141,6 +151,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         mailSender(services, pace.mailMs),
         keyKeeper(services, options.secrets, pace.keys),
         identityChecker(services, options.secrets, options.identityClients),
+        domainKeeper(services, options.dns),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

@@ -1,6 +1,7 @@
 /** Rows made directly, for tests about what surrounds them (rights, input, events), not about how they come to be. */
 import { randomBytes } from 'node:crypto';
 import {
+  type DomainId,
   type ForwardId,
   type HostId,
   type Id,
@@ -171,6 +172,23 @@ export async function makeSecurityGroup(db: Db, place: Place): Promise<SecurityG
   await db
     .insertInto('security_group')
     .values({ id, organization_id: place.organization, project_id: place.project, name: newName('group') })
+    .execute();
+  return id;
+}
+
+export async function makeDomain(db: Db, place: Place, name = `${newName('shop')}.example.test`): Promise<DomainId> {
+  const id = newId('dom');
+  await db
+    .insertInto('domain')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      name,
+      token: id.slice(-20),
+      created_by: place.person,
+      expires_at: new Date(Date.now() + 3_600_000),
+    })
     .execute();
   return id;
 }

@@ -29,6 +29,7 @@ import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
+  domain,
   form,
   forward,
   group,
@@ -388,6 +389,9 @@ export const routeRows: Record<RouteName, Row> = {
   },
   instancesLogs: guest,
   instancesContainers: guest,
+  instanceMetrics: guest,
+  projectMetrics: project,
+  projectPrometheus: project,
   snapshotsList: instance(),
   snapshotsCreate: instance({ name: 'before the change' }),
   snapshotsRollback: snapshot,
@@ -409,6 +413,10 @@ export const routeRows: Record<RouteName, Row> = {
     params: { project: place.project },
     body: { default: 'allow', rules: [], connectionsMax: 1000, bytesPerSecondMax: null },
   }),
+  domainsList: project,
+  domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
+  domainsCheck: domain,
+  domainsDelete: domain,
   forwardsListProject: project,
   forwardsList: instance(),
   // A host that has said which ports it has.
@@ -431,6 +439,8 @@ export const routeRows: Record<RouteName, Row> = {
   }),
   imagesDelete: image(),
   hostsList: plain,
+  hostMetrics: async ({ db }) => ({ params: { host: await makeHost(db) } }),
+  prometheus: plain,
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
   oauthMetadata: plain,
   oauthDevice: async () => form({ client_id: 'berth-cli' }),

@@ -7,6 +7,7 @@ import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
 import { digest } from '#server/app/tokens.ts';
 import type { Db } from '#server/store/database.ts';
 import {
+  makeDomain,
   makeForward,
   makeImage,
   makeInstance,
@@ -78,6 +79,8 @@ export const securityGroup =
     params: { group: await makeSecurityGroup(db, place) },
     ...(body === undefined ? {} : { body }),
   });
+/** A claim that nobody has proven. */
+export const domain: Row = async ({ db, place }) => ({ params: { domain: await makeDomain(db, place) } });
 
 export const forward =
   (body?: unknown): Row =>

@@ -1,22 +1,30 @@
 import { useQuery } from '@tanstack/react-query';
+import { useState } from 'react';
 import { toast } from 'sonner';
 import { z } from 'zod';
 import type { Route } from '#contract/routes.ts';
 import { hostnameProblem } from '#domain/names.ts';
+import { redirectProblem, routePathProblem } from '#domain/route-rules.ts';
 import type { PlannedCall } from '../actions/instances.ts';
 import { call } from '../api/client.ts';
 import { apiQuery } from '../api/queries.ts';
 import { useApiForm } from '../lib/use-form.ts';
+import { useProject } from '../shell/session.ts';
 import { Button } from '../ui/button.tsx';
 import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { Segmented } from '../ui/segmented.tsx';
+import { Select } from '../ui/select.tsx';
 import { FormError } from './error-text.tsx';
+import { draftOf, RouteRulesFields, rulesOf, rulesProblems } from './route-rules-fields.tsx';
 import { ShowAs } from './show-as.tsx';
 
 const schema = z.object({
   label: z.string().trim().toLowerCase(),
+  path: z.string().trim(),
+  target: z.enum(['port', 'redirect']),
+  to: z.string().trim(),
   port: z.coerce
     .number({ message: 'A number from 1 to 65535.' })
     .int()
@@ -25,7 +33,7 @@ const schema = z.object({
   visibility: z.enum(['private', 'public']),
 });
 
-/** Add a route, or change port and visibility of one. Works within a second of pressing the button. */
+/** Add a route, or change where one leads, who may open it and its rules. Works within a second of pressing the button. */
 export function RouteForm({
   instance,
   route,
@@ -38,38 +46,69 @@ export function RouteForm({
   onDone: () => void;
 }) {
   const info = useQuery({ ...apiQuery('info', {}), staleTime: Number.POSITIVE_INFINITY });
-  const domain = info.data?.domain ?? 'berth.localhost';
+  const platform = info.data?.domain ?? 'berth.localhost';
+  const project = useProject();
+  const domains = useQuery(apiQuery('domainsList', { params: { project: project.id } }));
+  const proven = (domains.data?.items ?? []).filter((each) => each.state === 'verified').map((each) => each.name);
+  const [under, setUnder] = useState<string | null>(null);
+  const domain = under ?? platform;
+  const [rules, setRules] = useState(() => draftOf(route));
+  const wrong = rulesProblems(rules, route);
   const adding = route === undefined;
   const form = useApiForm(schema, {
     label: '',
+    path: route?.path ?? '/',
+    target: route?.target === 'redirect' ? 'redirect' : 'port',
+    to: route?.redirect?.to ?? '',
     port: (route?.port ?? 8080) as never,
     visibility: route?.visibility ?? 'private',
   });
   const values = form.watch();
   const { errors, isSubmitting } = form.formState;
-  const hostname = adding ? `${values.label.trim().toLowerCase()}.${domain}` : route.hostname;
+  const label = values.label.trim().toLowerCase();
+  // A domain of one's own may be used as it is.
+  const hostname = !adding ? route.hostname : label === '' && under !== null ? under : `${label}.${domain}`;
+  const redirects = values.target === 'redirect';
+  const path = values.path.trim() === '' ? '/' : values.path.trim();
   const port = Number(values.port);
+  const target = (chosen: number) => (redirects ? { redirect: { to: values.to.trim() } } : { port: chosen });
+  const changedRules = rulesOf(rules, route);
+  const more = changedRules === undefined ? {} : { rules: changedRules };
+  const bodyOf = (chosen: number) => ({
+    hostname,
+    path,
+    ...target(chosen),
+    visibility: values.visibility,
+    ...more,
+  });
+  const changeOf = (chosen: number) => ({
+    ...(route?.target === 'screen' ? {} : target(chosen)),
+    visibility: values.visibility,
+    ...more,
+  });
   const planned: PlannedCall = adding
     ? {
         name: 'routesCreate',
-        input: { params: { instance: instance.id }, body: { hostname, port, visibility: values.visibility } },
+        input: { params: { instance: instance.id }, body: bodyOf(port) },
       }
     : {
         name: 'routesUpdate',
         input: {
           params: { route: route.id },
-          body: { ...(route.target === 'port' ? { port } : {}), visibility: values.visibility },
+          body: changeOf(port),
         },
       };
   const cli = adding
-    ? `berth routes add ${instance.name} ${values.label.trim() === '' ? 'NAME' : values.label.trim().toLowerCase()} --port ${port}${values.visibility === 'public' ? ' --public' : ''}`
+    ? `berth routes add ${instance.name} ${under !== null ? hostname : label === '' ? 'NAME' : label}${path === '/' ? '' : ` --path ${path}`} ${redirects ? `--redirect ${values.to.trim() === '' ? 'URL' : values.to.trim()}` : `--port ${port}`}${values.visibility === 'public' ? ' --public' : ''}`
     : `berth routes update ${hostname}${route.target === 'port' ? ` --port ${port}` : ''} --${values.visibility}`;
   return (
     <SidePanel
       open
       onClose={onClose}
       title={adding ? `Add a route to ${instance.name}` : `Change ${route.hostname}`}
-      description={adding ? 'An HTTPS address that leads to a port inside. It works at once.' : undefined}
+      description={
+        adding ? 'An HTTPS address that leads to a port inside or to another address. It works at once.' : undefined
+      }
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
@@ -84,7 +123,19 @@ export function RouteForm({
         noValidate
         className="flex flex-col gap-5"
         onSubmit={form.submit(async (valid) => {
-          const problem = adding ? (valid.label === '' ? 'Give it a name.' : hostnameProblem(hostname)) : null;
+          if (Object.keys(wrong).length > 0) return;
+          const badPath = routePathProblem(path);
+          if (badPath !== null) {
+            form.setError('path', { message: badPath }, { shouldFocus: true });
+            return;
+          }
+          const badTarget = redirects ? redirectProblem(valid.to) : null;
+          if (badTarget !== null) {
+            form.setError('to', { message: badTarget }, { shouldFocus: true });
+            return;
+          }
+          const nameless = valid.label === '' && under === null;
+          const problem = adding ? (nameless ? 'Give it a name.' : hostnameProblem(hostname)) : null;
           if (problem !== null) {
             form.setError('label', { message: problem }, { shouldFocus: true });
             return;
@@ -94,12 +145,12 @@ export function RouteForm({
             if (adding)
               saved = await call('routesCreate', {
                 params: { instance: instance.id },
-                body: { hostname, port: valid.port, visibility: valid.visibility },
+                body: bodyOf(valid.port),
               });
             else
               saved = await call('routesUpdate', {
                 params: { route: route.id },
-                body: { ...(route.target === 'port' ? { port: valid.port } : {}), visibility: valid.visibility },
+                body: changeOf(valid.port),
               });
           } catch (thrown) {
             const field = (thrown as { fields?: { field: string; message: string }[] }).fields?.find(
@@ -130,12 +181,55 @@ export function RouteForm({
                   className="flex-1"
                   {...form.register('label')}
                 />
-                <span className="mono text-faint text-sm">.{domain}</span>
+                {proven.length === 0 ? (
+                  <span className="mono text-faint text-sm">.{domain}</span>
+                ) : (
+                  <Select
+                    label="Domain"
+                    className="!w-auto max-w-[60%]"
+                    value={domain}
+                    onChange={(chosen) => setUnder(chosen === platform ? null : chosen)}
+                    options={[platform, ...proven].map((name) => ({ value: name, label: `.${name}` }))}
+                  />
+                )}
               </div>
             )}
           </Field>
         ) : null}
-        {!adding && route.target === 'screen' ? null : (
+        {adding ? (
+          <div className="grid gap-5 sm:grid-cols-[9rem_1fr]">
+            <Field label="Path" error={errors.path?.message} hint="/ is everything.">
+              {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('path')} />}
+            </Field>
+            <div className="flex flex-col gap-1.5">
+              <p className="font-medium text-sm">Leads to</p>
+              <Segmented
+                label="Leads to"
+                className="w-fit"
+                value={values.target}
+                onChange={(chosen) => form.setValue('target', chosen, { shouldDirty: true })}
+                options={[
+                  { value: 'port', label: 'A port inside' },
+                  { value: 'redirect', label: 'Another address' },
+                ]}
+              />
+            </div>
+          </div>
+        ) : null}
+        {redirects ? (
+          <Field label="Address to redirect to" error={errors.to?.message}>
+            {(aria) => (
+              <Input
+                {...aria}
+                type="url"
+                autoComplete="off"
+                placeholder="https://example.com"
+                {...form.register('to')}
+              />
+            )}
+          </Field>
+        ) : null}
+        {redirects || (!adding && route.target === 'screen') ? null : (
           <Field
             label="Port inside"
             error={errors.port?.message}
@@ -167,12 +261,13 @@ export function RouteForm({
             ]}
           />
         </div>
-        {values.visibility === 'public' ? (
+        {values.visibility === 'public' && !redirects ? (
           <Notice tone="warn" title="Open to everybody who can reach this installation">
             Berth asks nobody to sign in. What answers on port {Number.isFinite(port) ? port : '…'} has to protect
             itself.
           </Notice>
         ) : null}
+        <RouteRulesFields draft={rules} problems={wrong} onChange={setRules} />
         <FormError error={form.failure} />
         <div className="border-line border-t pt-4">
           <ShowAs cli={cli} planned={planned} />

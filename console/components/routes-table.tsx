@@ -14,10 +14,32 @@ import { Menu } from '../ui/menu.tsx';
 import { TimeAgo } from '../ui/time.tsx';
 import { RouteForm } from './route-form.tsx';
 
+/** Host name, and the path when it is not all of it. */
+const placeOf = (route: Route) => (route.path === '/' ? route.hostname : route.hostname + route.path);
+
+const leadsTo = (route: Route) =>
+  route.redirect !== null
+    ? `redirect to ${route.redirect.to}`
+    : route.target === 'screen'
+      ? 'screen'
+      : `port ${route.port}`;
+
+/** Rules in force, in a word each. */
+function rulesOf({ rules }: Route): string[] {
+  return [
+    ...(rules.basicAuth === null ? [] : ['password']),
+    ...(rules.allow.length === 0 ? [] : ['networks']),
+    ...(rules.bodyBytesMax === null ? [] : ['size limit']),
+    ...(rules.requestHeaders.length + rules.responseHeaders.length === 0 ? [] : ['headers']),
+    ...(rules.protocol === 'h2c' ? ['HTTP/2 inside'] : []),
+  ];
+}
+
 function refresh(): void {
   void queryClient.invalidateQueries({ queryKey: ['routesList'] });
   void queryClient.invalidateQueries({ queryKey: ['routesListProject'] });
   void queryClient.invalidateQueries({ queryKey: ['quotaGet'] });
+  void queryClient.invalidateQueries({ queryKey: ['domainsList'] });
 }
 
 /** Addresses that lead to instances; with the instance's name where routes of several are shown. */
@@ -44,7 +66,7 @@ export function RoutesTable({
     try {
       await call('routesDelete', { params: { route: route.id } });
       refresh();
-      toast.message(`${route.hostname} is removed`);
+      toast.message(`${placeOf(route)} is removed`);
       setRemoving(null);
     } catch (thrown) {
       setError(toApiError(thrown).message);
@@ -58,14 +80,14 @@ export function RoutesTable({
         label="Routes"
         rows={routes}
         rowId={(row) => row.id}
-        rowName={(row) => row.hostname}
+        rowName={placeOf}
         filter={filter ?? ''}
         empty={empty}
         columns={[
           {
             id: 'hostname',
             header: 'Address',
-            text: (row) => `${row.hostname} ${row.instanceName} ${row.port ?? ''}`,
+            text: (row) => `${placeOf(row)} ${row.instanceName} ${row.port ?? ''} ${row.redirect?.to ?? ''}`,
             cell: (row) => (
               <span className="flex min-w-0 items-center gap-1">
                 <a
@@ -74,7 +96,7 @@ export function RoutesTable({
                   rel="noopener noreferrer"
                   className="inline-flex min-w-0 items-center gap-1.5 font-medium hover:text-accent"
                 >
-                  <span className="truncate">{row.hostname}</span>
+                  <span className="truncate">{placeOf(row)}</span>
                   <ExternalLink className="size-3.5 shrink-0 text-faint" aria-hidden="true" />
                 </a>
                 <CopyButton text={row.url} label="Copy the address" className="max-sm:hidden" />
@@ -97,7 +119,7 @@ export function RoutesTable({
                   </Link>
                 ) : null}
                 {withInstance ? ' · ' : ''}
-                {row.target === 'screen' ? 'screen' : `port ${row.port}`}
+                {leadsTo(row)}
               </span>
             ),
           },
@@ -116,6 +138,12 @@ export function RoutesTable({
             ),
           },
           {
+            id: 'rules',
+            header: 'Rules',
+            from: 'md',
+            cell: (row) => <span className="text-soft">{rulesOf(row).join(', ') || '–'}</span>,
+          },
+          {
             id: 'created',
             header: 'Created',
             from: 'lg',
@@ -129,7 +157,7 @@ export function RoutesTable({
             width: 'w-12',
             cell: (row) => (
               <Menu
-                label={`Actions of ${row.hostname}`}
+                label={`Actions of ${placeOf(row)}`}
                 entries={[
                   {
                     key: 'edit',
@@ -148,7 +176,7 @@ export function RoutesTable({
                   },
                 ]}
                 trigger={
-                  <IconButton label={`Actions of ${row.hostname}`} size="sm" quiet>
+                  <IconButton label={`Actions of ${placeOf(row)}`} size="sm" quiet>
                     <Ellipsis />
                   </IconButton>
                 }
@@ -173,7 +201,7 @@ export function RoutesTable({
           onConfirm={() => void remove(removing)}
           busy={busy}
           error={error}
-          title={`Remove ${removing.hostname}?`}
+          title={`Remove ${placeOf(removing)}?`}
           body="The address stops working at once. The instance goes on, and the name becomes free for others."
           confirmLabel="Remove"
         />

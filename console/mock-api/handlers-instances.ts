@@ -133,11 +133,6 @@ export const instanceHandlers: Pick<
   | 'snapshotsCreate'
   | 'snapshotsRollback'
   | 'snapshotsDelete'
-  | 'routesListProject'
-  | 'routesList'
-  | 'routesCreate'
-  | 'routesUpdate'
-  | 'routesDelete'
   | 'operationsList'
   | 'operationsGet'
   | 'platformOperationsList'
@@ -491,56 +486,6 @@ export const instanceHandlers: Pick<
     });
     return accepted(state, operation, row);
   },
-  routesListProject: (state, { params }) => ({
-    items: state.routes.filter((each) => each.project === params.project).map(withCan),
-    nextCursor: null,
-  }),
-  routesList: (state, { params }) => ({
-    items: state.routes.filter((each) => each.instance === params.instance).map(withCan),
-  }),
-  routesCreate: (state, { params, body }) => {
-    const row = find(state, params.instance);
-    if (state.routes.some((each) => each.hostname === body.hostname))
-      throw new BerthError('name_taken', 'That host name is taken.', {
-        fields: [{ field: 'hostname', message: 'This host name is taken.' }],
-      });
-    if (!body.hostname.endsWith(`.${DOMAIN}`))
-      throw new BerthError('invalid_input', 'The host name must end with the platform domain.', {
-        fields: [{ field: 'hostname', message: `It has to end with .${DOMAIN}` }],
-      });
-    const route = {
-      id: newId('rte'),
-      project: row.project,
-      instance: row.id,
-      instanceName: row.name,
-      hostname: body.hostname,
-      target: 'port' as const,
-      port: body.port,
-      visibility: body.visibility,
-      primary: false,
-      url: `https://${body.hostname}`,
-      createdAt: iso(),
-    };
-    state.routes.push(route);
-    record(state, 'route.create', 'route', route.id, route.hostname);
-    hint('route', route.id, row.project, row.id);
-    return withCan(route);
-  },
-  routesUpdate: (state, { params, body }) => {
-    const route = state.routes.find((each) => each.id === params.route);
-    if (route === undefined) throw notFound('route');
-    if (body.port !== undefined) route.port = body.port;
-    if (body.visibility !== undefined) route.visibility = body.visibility;
-    hint('route', route.id, route.project, route.instance);
-    return withCan(route);
-  },
-  routesDelete: (state, { params }) => {
-    const route = state.routes.find((each) => each.id === params.route);
-    if (route === undefined) throw notFound('route');
-    state.routes = state.routes.filter((each) => each !== route);
-    hint('route', route.id, route.project, route.instance);
-    return undefined;
-  },
   operationsList: (state, { params, query }) => ({
     items: state.operations.filter(
       (each) =>
@@ -560,16 +505,6 @@ export const instanceHandlers: Pick<
     nextCursor: null,
   }),
 };
-
-function withCan(route: MockState['routes'][number]) {
-  return {
-    ...route,
-    can: {
-      update: true as const,
-      delete: route.primary ? 'It belongs to the instance and goes with it.' : (true as const),
-    },
-  };
-}
 
 const messages: [unit: string, priority: number, message: string][] = [
   ['systemd', 6, 'Started docker.service - Docker Application Container Engine.'],

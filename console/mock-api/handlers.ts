@@ -8,10 +8,12 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
+import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { firewallHandlers } from './handlers-firewall.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { metricHandlers } from './handlers-metrics.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
@@ -144,6 +146,7 @@ export function buildImage(
 
 export const handlers: Handlers = {
   ...instanceHandlers,
+  ...domainHandlers,
   ...forwardHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
@@ -323,6 +326,7 @@ export const handlers: Handlers = {
     if (host === undefined) throw notFound('host');
     return host;
   },
+  ...metricHandlers,
   ...auditHandlers,
   events: () => {
     throw new BerthError('internal', 'The event stream is answered by the plugin itself.');

@@ -4,6 +4,7 @@ import { forwardProblem } from '#domain/forwards.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import { parseRules } from '#domain/network-rules.ts';
 import { GIB } from '#domain/sizes.ts';
+import { makeDomain, plainRoute } from './handlers-domains.ts';
 import { someSshKeys } from './handlers-ssh.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, emptyState, iso, newId } from './state.ts';
@@ -76,6 +77,7 @@ export function makeInstance(
     instance: row.id,
     instanceName: name,
     hostname: `${name}.${DOMAIN}`,
+    ...plainRoute,
     target: kind === 'desktop' ? 'screen' : 'port',
     port: kind === 'desktop' ? null : 80,
     visibility: 'private',
@@ -359,6 +361,21 @@ export function seed(): MockState {
     connectionsMax: 4000,
     bytesPerSecondMax: 12_500_000,
   };
+  const checked = { checkedAt: iso(now - 2 * MINUTE) };
+  const harbour = makeDomain(beacon.project, 'harbour.example', {
+    ...checked,
+    state: 'verified',
+    proof: 'txt',
+    pointsHere: true,
+    verifiedAt: iso(now - 8 * DAY),
+    expiresAt: null,
+  });
+  const pending = makeDomain(beacon.project, 'shop.quay.example', {
+    ...checked,
+    pointsHere: false,
+    reason: 'There is no TXT record at _berth-challenge.shop.quay.example.',
+  });
+  state.domains.push(harbour, pending);
   for (const [protocol, hostPort, port, description, forwardState] of [
     ['tcp', 20_000, 25_565, 'Game server', 'active'],
     ['udp', 20_001, 51_820, 'WireGuard', 'active'],
@@ -385,7 +402,25 @@ export function seed(): MockState {
       project: beacon.project,
       instance: beacon.id,
       instanceName: beacon.name,
+      hostname: 'www.harbour.example',
+      ...plainRoute,
+      path: '/admin',
+      target: 'port',
+      port: 9000,
+      visibility: 'public',
+      primary: false,
+      domain: harbour.id,
+      rules: { ...plainRoute.rules, allow: ['192.0.2.0/24'], basicAuth: { user: 'team' } },
+      url: 'https://www.harbour.example/admin',
+      createdAt: iso(now - 2 * DAY),
+    },
+    {
+      id: newId('rte'),
+      project: beacon.project,
+      instance: beacon.id,
+      instanceName: beacon.name,
       hostname: `status.${DOMAIN}`,
+      ...plainRoute,
       target: 'port',
       port: 3000,
       visibility: 'public',
@@ -399,6 +434,7 @@ export function seed(): MockState {
       instance: beacon.id,
       instanceName: beacon.name,
       hostname: `grafana.${DOMAIN}`,
+      ...plainRoute,
       target: 'port',
       port: 3001,
       visibility: 'private',

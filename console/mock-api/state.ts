@@ -1,6 +1,7 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { Domain } from '#contract/domains.ts';
 import type { EgressPolicy } from '#contract/egress.ts';
 import type { Event, EventKind } from '#contract/events.ts';
 import type { Forward } from '#contract/forwards.ts';
@@ -44,6 +45,7 @@ type ProjectRole = { project: Id<'prj'>; subject: Id<'usr'> | Id<'grp'>; role: W
 /** What people may do is worked out when it is asked for. */
 export type InstanceRow = Omit<Instance, 'can' | 'state'>;
 export type RouteRow = Omit<Route, 'can'>;
+export type DomainRow = Omit<Domain, 'can' | 'routes'>;
 export type ImageRow = Omit<Image, 'can'>;
 
 export function newId<P extends IdPrefix>(prefix: P, at = Date.now()): Id<P> {
@@ -71,6 +73,7 @@ export type MockState = {
   instances: InstanceRow[];
   snapshots: Snapshot[];
   routes: RouteRow[];
+  domains: DomainRow[];
   forwards: Forward[];
   securityGroups: SecurityGroup[];
   egress: EgressPolicy;
@@ -235,6 +238,7 @@ export function emptyState(): MockState {
     instances: [],
     snapshots: [],
     routes: [],
+    domains: [],
     forwards: [],
     securityGroups: [],
     egress: {

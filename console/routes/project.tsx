@@ -1,5 +1,6 @@
 /** Pages of a project and of what is in it. */
 import { createRoute, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router';
+import { type MetricRange, metricRangeNames } from '#domain/metrics.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
 import { resolveInstance } from '../lib/resolve-instance.ts';
 import { defaultProject, findProject, isSomewhereGuest, projectSlug, rememberProject } from '../lib/scope.ts';
@@ -145,6 +146,15 @@ const instanceLogs = createRoute({
   }),
   component: lazyRouteComponent(() => import('../pages/instance/logs/logs.tsx'), 'LogsTab'),
 });
+const instanceMetrics = createRoute({
+  getParentRoute: () => instance,
+  path: '/metrics',
+  staticData: { crumb: 'Metrics' },
+  validateSearch: (search: Record<string, unknown>): { range?: MetricRange | undefined } => ({
+    range: metricRangeNames.find((name) => name === search['range']),
+  }),
+  component: lazyRouteComponent(() => import('../pages/instance/metrics.tsx'), 'MetricsTab'),
+});
 const instanceSnapshots = createRoute({
   getParentRoute: () => instance,
   path: '/snapshots',
@@ -190,6 +200,14 @@ const firewall = createRoute({
   loader: ({ context }) =>
     queryClient.prefetchQuery(apiQuery('securityGroupsList', { params: { project: context.project.id } })),
   component: lazyRouteComponent(() => import('../pages/firewall/page.tsx'), 'FirewallPage'),
+});
+const projectDomains = createRoute({
+  getParentRoute: () => project,
+  path: '/domains',
+  staticData: { crumb: 'Domains' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('domainsList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('../pages/domains/list.tsx'), 'DomainsPage'),
 });
 const operations = createRoute({
   getParentRoute: () => project,
@@ -247,6 +265,7 @@ export const projectPages = [
         instanceOverview,
         instanceScreen,
         instanceTerminal,
+        instanceMetrics,
         instanceLogs,
         instanceSnapshots,
         instanceRoutes,
@@ -256,6 +275,7 @@ export const projectPages = [
     ]),
     projectRoutes,
     firewall,
+    projectDomains,
     operations,
     projectPeople,
   ]),

@@ -27,6 +27,7 @@ import {
   UserRoundCog,
   Users,
   UsersRound,
+  Waypoints,
 } from 'lucide-react';
 import { roleMay } from '#domain/authz.ts';
 import { isOnlyGuest, isSomewhereGuest, projectSlug } from '../lib/scope.ts';
@@ -53,6 +54,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
         { key: 'instances', label: 'Instances', icon: Boxes, keys: 'g i', href: `${base}/instances` },
         { key: 'routes', label: 'Routes', icon: Globe, keys: 'g r', href: `${base}/routes` },
         { key: 'firewall', label: 'Firewall', icon: BrickWall, keys: 'g 0', href: `${base}/firewall` },
+        { key: 'domains', label: 'Domains', icon: Waypoints, keys: 'g 5', href: `${base}/domains` },
         { key: 'operations', label: 'Operations', icon: Activity, keys: 'g o', href: `${base}/operations` },
         { key: 'people', label: 'People', icon: UserRoundCog, keys: 'g k', href: `${base}/people` },
       ],

@@ -2,6 +2,7 @@
 import type { ServerConfig } from '#contract/config.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
+import type { Dns } from '#server/runtime/dns.ts';
 import type { Log } from '#server/runtime/log.ts';
 import type { Outbound } from '#server/runtime/outbound.ts';
 import type { KeyRing } from '#server/runtime/secrets.ts';
@@ -28,6 +29,8 @@ export type AppContext = {
   signingKeys: SigningKeys;
   /** The only way to call an address that somebody typed in. */
   outbound: Outbound;
+  /** Asks the domain name system. */
+  dns: Dns;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */
   services: Services;
   /** What this replica may go on believing, for the two below. */

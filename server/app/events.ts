@@ -46,6 +46,7 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' |
   project: 'project.read',
   quota: 'quota.read',
   audit: 'audit.read',
+  domain: 'domain.read',
 };
 
 function scopeOf(kind: HintKind): ScopedAction {

@@ -4,6 +4,7 @@ import { record } from '#server/store/audit.ts';
 import * as store from '#server/store/instances.ts';
 import { find } from '#server/store/operations.ts';
 import { reserveQuota } from '#server/store/quotas.ts';
+import { hasDomainRoutes } from '#server/store/routes.ts';
 import { countGrants, insertTransfer, lockTarget, type Place, placeOf, wholeUse } from '#server/store/transfers.ts';
 import { instanceTransfer, reachOf, type TransferInput } from '#server/workflows/instance-transfer.ts';
 import { authorize } from './authorize.ts';
@@ -31,6 +32,12 @@ export async function transferInstance(
       throw new BerthError('invalid_input', 'It is in this project already.', {
         fields: [{ field: 'project', message: 'Choose another project.' }],
       });
+    }
+    if (await hasDomainRoutes(tx, instance.id)) {
+      throw new BerthError(
+        'state_conflict',
+        'It has addresses on domains of this project, which stay here. Remove those routes first.',
+      );
     }
     const there = await authorize({ db: tx }, request.caller, 'instance.create', { kind: 'project', id: project });
     const leaves = there.organization !== instance.organization;

@@ -18,6 +18,7 @@ import {
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type {
+  DomainId,
   EntryId,
   ForwardId,
   GroupId,
@@ -50,6 +51,7 @@ export type Ref =
   | { kind: 'instance'; id: InstanceId }
   | { kind: 'snapshot'; id: SnapshotId; instance: InstanceId }
   | { kind: 'route'; id: RouteId }
+  | { kind: 'domain'; id: DomainId }
   | { kind: 'forward'; id: ForwardId }
   | { kind: 'security-group'; id: SecurityGroupId }
   | { kind: 'operation'; id: OperationId }
@@ -178,6 +180,7 @@ const nouns: Record<ResourceKind, string> = {
   instance: 'instance',
   snapshot: 'snapshot',
   route: 'route',
+  domain: 'domain',
   forward: 'port forward',
   'security-group': 'security group',
   operation: 'operation',
@@ -312,6 +315,8 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
       return sql`select organization_id, project_id, instance_id from route where id = ${ref.id}`;
     case 'security-group':
       return sql`select organization_id, project_id, null::text as instance_id from security_group where id = ${ref.id}`;
+    case 'domain':
+      return sql`select organization_id, project_id, null::text as instance_id from domain where id = ${ref.id}`;
     case 'forward':
       return sql`select organization_id, project_id, instance_id from port_forward where id = ${ref.id}`;
     case 'operation':

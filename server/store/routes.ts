@@ -1,8 +1,9 @@
 /** Routes: rows are the routing table. Edge reads them; a committed row works at once. */
 import { sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
-import type { InstanceId, OrganizationId, ProjectId, RouteId } from '#domain/ids.ts';
-import { type Db, isUniqueViolation, type Trx } from './database.ts';
+import type { DomainId, InstanceId, OrganizationId, ProjectId, RouteId } from '#domain/ids.ts';
+import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
+import { type Db, isUniqueViolation, json, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
 
 export type RouteRecord = {
@@ -12,9 +13,15 @@ export type RouteRecord = {
   instance: InstanceId;
   instanceName: string;
   hostname: string;
-  target: 'port' | 'screen';
+  /** Which paths of the host name: '/' is all that no other route of it covers. */
+  path: string;
+  target: RouteTarget;
   port: number | null;
+  redirect: { to: string; status: RedirectStatus } | null;
   visibility: 'private' | 'public';
+  /** The proven domain it hangs on; null under the platform domain. */
+  domain: DomainId | null;
+  rules: RouteRules;
   primary: boolean;
   enabled: boolean;
   createdAt: Date;
@@ -34,6 +41,11 @@ const selected = (db: Db) =>
       'route.instance_id',
       'instance.name as instance_name',
       'route.hostname',
+      'route.path',
+      'route.redirect_to',
+      'route.redirect_status',
+      'route.domain_id',
+      'route.options',
       'route.target',
       'route.port',
       'route.visibility',
@@ -53,9 +65,13 @@ function rowToRoute(row: Row): RouteRecord {
     instance: row.instance_id as InstanceId,
     instanceName: row.instance_name,
     hostname: row.hostname,
-    target: row.target as 'port' | 'screen',
+    path: row.path,
+    target: row.target,
     port: row.port,
+    redirect: row.redirect_to === null ? null : { to: row.redirect_to, status: row.redirect_status as RedirectStatus },
     visibility: row.visibility as 'private' | 'public',
+    domain: row.domain_id,
+    rules: row.options,
     primary: row.is_primary,
     enabled: row.enabled,
     createdAt: row.created_at,
@@ -73,11 +89,12 @@ export async function routesOfInstance(db: Db, instance: InstanceId): Promise<Ro
     .where('route.instance_id', '=', instance)
     .orderBy('route.is_primary', 'desc')
     .orderBy('route.hostname')
+    .orderBy('route.path')
     .execute();
   return rows.map(rowToRoute);
 }
 
-/** In order of host names; `after` is the last host name of the page before. */
+/** In order of host names and paths; `after` is host name and path of the last one of the page before. */
 export async function routesOfProject(
   db: Db,
   project: ProjectId,
@@ -87,8 +104,13 @@ export async function routesOfProject(
     .where('route.project_id', '=', project)
     .where('instance.phase', 'not in', ['archived', 'purging'])
     .orderBy('route.hostname')
+    .orderBy('route.path')
     .limit(page.limit);
-  if (page.after !== undefined) query = query.where('route.hostname', '>', page.after);
+  if (page.after !== undefined) {
+    const slash = page.after.indexOf('/');
+    const [hostname, path] = slash === -1 ? [page.after, ''] : [page.after.slice(0, slash), page.after.slice(slash)];
+    query = query.where(sql<boolean>`(route.hostname, route.path) > (${hostname}, ${path})`);
+  }
   return (await query.execute()).map(rowToRoute);
 }
 
@@ -98,15 +120,37 @@ export async function hostnameTaken(db: Db, hostname: string): Promise<boolean> 
   return row !== undefined;
 }
 
+/**
+ * Makes everybody who wants a route of this host name wait until this transaction has ended. All paths of a host name
+ * lead to one instance; no constraint of the database can say that.
+ */
+async function lockHostname(tx: Trx, hostname: string): Promise<void> {
+  await sql`select pg_advisory_xact_lock(hashtextextended(${`route ${hostname}`}, 0))`.execute(tx);
+}
+
 /** Errors: name_taken. */
 export async function insertRoute(tx: Trx, route: NewRoute, now: number): Promise<void> {
   if (!(await tryInsertRoute(tx, route, now))) {
-    throw new BerthError('name_taken', `${route.hostname} is taken.`);
+    throw new BerthError('name_taken', `${placeOf(route)} is taken.`);
   }
 }
 
-/** False when the host name is taken; the transaction stays usable. */
+/** Host name, and the path when it is not all of it. */
+export function placeOf(route: { hostname: string; path: string }): string {
+  return route.path === '/' ? route.hostname : route.hostname + route.path;
+}
+
+/** False when the place is taken, or the host name leads to another instance; the transaction stays usable. */
 export async function tryInsertRoute(tx: Trx, route: NewRoute, now: number): Promise<boolean> {
+  await lockHostname(tx, route.hostname);
+  const other = await tx
+    .selectFrom('route')
+    .select('id')
+    .where('hostname', '=', route.hostname)
+    .where('instance_id', '<>', route.instance)
+    .limit(1)
+    .executeTakeFirst();
+  if (other !== undefined) return false;
   const row = await tx
     .insertInto('route')
     .values({
@@ -115,14 +159,19 @@ export async function tryInsertRoute(tx: Trx, route: NewRoute, now: number): Pro
       project_id: route.project,
       instance_id: route.instance,
       hostname: route.hostname,
+      path: route.path,
       target: route.target,
       port: route.port,
+      redirect_to: route.redirect?.to ?? null,
+      redirect_status: route.redirect?.status ?? null,
+      domain_id: route.domain,
+      options: json(route.rules),
       visibility: route.visibility,
       is_primary: route.primary,
       enabled: route.enabled,
       created_at: new Date(now),
     })
-    .onConflict((conflict) => conflict.column('hostname').doNothing())
+    .onConflict((conflict) => conflict.columns(['hostname', 'path']).doNothing())
     .returning('id')
     .executeTakeFirst();
   if (row === undefined) return false;
@@ -131,24 +180,45 @@ export async function tryInsertRoute(tx: Trx, route: NewRoute, now: number): Pro
 }
 
 export type RouteChange = {
-  hostname?: string;
   port?: number;
+  redirect?: { to: string; status: RedirectStatus };
   visibility?: 'private' | 'public';
-  enabled?: boolean;
+  rules?: RouteRules;
 };
 
-/** Errors: name_taken when the new host name is (the transaction is broken then). */
 export async function updateRoute(tx: Trx, route: RouteRecord, change: RouteChange): Promise<void> {
+  const { redirect, rules, ...plain } = change;
+  const row = await tx
+    .updateTable('route')
+    .set((eb) => ({
+      ...plain,
+      ...(redirect === undefined ? {} : { redirect_to: redirect.to, redirect_status: redirect.status }),
+      ...(rules === undefined ? {} : { options: json(rules) }),
+      version: eb('version', '+', 1),
+    }))
+    .where('id', '=', route.id)
+    .returning('version')
+    .executeTakeFirst();
+  if (row !== undefined) await routeHint(tx, route, Number(row.version));
+}
+
+/**
+ * Moves every path of a platform address to another host name. Errors: name_taken when that one is (the transaction is
+ * broken then).
+ */
+export async function moveRoutes(tx: Trx, instance: InstanceId, from: string, to: string): Promise<void> {
+  await lockHostname(tx, to);
   try {
-    const row = await tx
+    const rows = await tx
       .updateTable('route')
-      .set((eb) => ({ ...change, version: eb('version', '+', 1) }))
-      .where('id', '=', route.id)
-      .returning('version')
-      .executeTakeFirst();
-    if (row !== undefined) await routeHint(tx, route, Number(row.version));
+      .set((eb) => ({ hostname: to, version: eb('version', '+', 1) }))
+      .where('instance_id', '=', instance)
+      .where('hostname', '=', from)
+      .returning(['id', 'organization_id', 'project_id', 'version'])
+      .execute();
+    for (const row of rows) await routeHint(tx, hintOf(row, instance), Number(row.version));
   } catch (error) {
-    if (isUniqueViolation(error)) throw new BerthError('name_taken', `${change.hostname} is taken.`);
+    if (isUniqueViolation(error)) throw new BerthError('name_taken', `${to} is taken.`);
     throw error;
   }
 }
@@ -171,17 +241,20 @@ export async function enableRoutes(tx: Trx, instance: InstanceId, enabled: boole
     .returning(['id', 'organization_id', 'project_id', 'version'])
     .execute();
   for (const row of rows) {
-    await routeHint(
-      tx,
-      {
-        id: row.id as RouteId,
-        organization: row.organization_id as OrganizationId,
-        project: row.project_id as ProjectId,
-        instance,
-      },
-      Number(row.version),
-    );
+    await routeHint(tx, hintOf(row, instance), Number(row.version));
   }
+}
+
+/** True when some route of the instance hangs on a domain of its project. */
+export async function hasDomainRoutes(db: Db, instance: InstanceId): Promise<boolean> {
+  const row = await db
+    .selectFrom('route')
+    .select('id')
+    .where('instance_id', '=', instance)
+    .where('domain_id', 'is not', null)
+    .limit(1)
+    .executeTakeFirst();
+  return row !== undefined;
 }
 
 export async function countRoutes(db: Db, instance: InstanceId): Promise<number> {
@@ -191,6 +264,30 @@ export async function countRoutes(db: Db, instance: InstanceId): Promise<number>
     .where('instance_id', '=', instance)
     .executeTakeFirstOrThrow();
   return Number(row.count);
+}
+
+/** Tells edge and consoles that routes on this domain (dis)appear with its proof. */
+export async function touchDomainRoutes(tx: Trx, domain: DomainId): Promise<number> {
+  const rows = await tx
+    .updateTable('route')
+    .set((eb) => ({ version: eb('version', '+', 1) }))
+    .where('domain_id', '=', domain)
+    .returning(['id', 'organization_id', 'project_id', 'instance_id', 'version'])
+    .execute();
+  for (const row of rows) await routeHint(tx, hintOf(row, row.instance_id), Number(row.version));
+  return rows.length;
+}
+
+function hintOf(
+  row: { id: string; organization_id: string; project_id: string },
+  instance: InstanceId,
+): Pick<RouteRecord, 'id' | 'organization' | 'project' | 'instance'> {
+  return {
+    id: row.id as RouteId,
+    organization: row.organization_id as OrganizationId,
+    project: row.project_id as ProjectId,
+    instance,
+  };
 }
 
 async function routeHint(

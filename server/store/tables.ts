@@ -5,11 +5,13 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
+import type { DomainProof, DomainState } from '#domain/domains.ts';
 import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
   DeviceLoginId,
+  DomainId,
   EntryId,
   ForwardId,
   GrantId,
@@ -52,6 +54,7 @@ import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
 import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
 import type { PictureType, Theme } from '#domain/profiles.ts';
+import type { RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { SshKeyType } from '#domain/ssh.ts';
 
 /** A column with a default of now(); never written by us. */
@@ -576,12 +579,36 @@ export type Tables = {
     project_id: ProjectId;
     instance_id: InstanceId;
     hostname: string;
-    target: 'port' | 'screen';
+    target: RouteTarget;
     port: Nullable<number>;
     visibility: 'private' | 'public';
     is_primary: Generated<boolean>;
     enabled: Generated<boolean>;
     created_at: Stamp;
+    version: Generated<number>;
+    path: Generated<string>;
+    domain_id: Nullable<DomainId>;
+    redirect_to: Nullable<string>;
+    redirect_status: Nullable<number>;
+    options: JsonDefault<RouteRules>;
+  };
+  domain: {
+    id: DomainId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    name: string;
+    token: string;
+    state: Generated<DomainState>;
+    proof: Nullable<DomainProof>;
+    reason: Nullable<string>;
+    points_here: Nullable<boolean>;
+    created_by: UserId;
+    created_at: Stamp;
+    verified_at: Nullable<Date>;
+    checked_at: Nullable<Date>;
+    check_at: Generated<Date>;
+    failing_since: Nullable<Date>;
+    expires_at: Nullable<Date>;
     version: Generated<number>;
   };
   security_group: {
@@ -729,6 +756,52 @@ export type Tables = {
     expires_at: Date;
     ended_at: Nullable<Date>;
     ended_by: Nullable<UserId>;
+  };
+  /** Subjects are hosts and instances. */
+  metric_latest: {
+    subject: InstanceId | HostId;
+    at: Date;
+    cpu_seconds: number;
+    read_bytes: Nullable<number>;
+    written_bytes: Nullable<number>;
+    received_bytes: number;
+    sent_bytes: number;
+    cpu: Nullable<number>;
+    cpu_limit: Nullable<number>;
+    memory: number;
+    memory_limit: Nullable<number>;
+    disk: Nullable<number>;
+    disk_limit: Nullable<number>;
+    read: Nullable<number>;
+    written: Nullable<number>;
+    received: Nullable<number>;
+    sent: Nullable<number>;
+    processes: Nullable<number>;
+  };
+  metric_point: {
+    subject: InstanceId | HostId;
+    tier: number;
+    at: Date;
+    samples: number;
+    rated: number;
+    cpu: Nullable<number>;
+    cpu_max: Nullable<number>;
+    cpu_limit: Nullable<number>;
+    memory: Nullable<number>;
+    memory_max: Nullable<number>;
+    memory_limit: Nullable<number>;
+    disk: Nullable<number>;
+    disk_limit: Nullable<number>;
+    read: Nullable<number>;
+    read_max: Nullable<number>;
+    written: Nullable<number>;
+    written_max: Nullable<number>;
+    received: Nullable<number>;
+    received_max: Nullable<number>;
+    sent: Nullable<number>;
+    sent_max: Nullable<number>;
+    processes: Nullable<number>;
+    processes_max: Nullable<number>;
   };
   replica: { id: string; started_at: Stamp; seen_at: Generated<Date> };
   setting: { key: string; value: Json<unknown> };

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import type { InstanceId } from '#domain/ids.ts';
-import { primaryHostnames, routeHostnameProblem } from './hostnames.ts';
+import { isPlatformName, primaryHostnames, routeHostnameProblem } from './hostnames.ts';
 
 const id = 'ins_01jabcdefghjkmnpqrstvwxyz9' as InstanceId;
 
@@ -23,14 +23,19 @@ describe('routeHostnameProblem', () => {
   it.each([
     ['shop.berth.test', null],
     ['berth.test', 'address of Berth itself'],
-    ['shop.example.com', 'domains of your own come with a later version'],
     ['a.b.berth.test', 'without further dots'],
     ['admin.berth.test', 'kept for Berth itself'],
     ['xn--bcher-kva.berth.test', 'not possible'],
-    ['evilberth.test', 'domains of your own'],
   ])('D2: %s', (hostname, problem) => {
     const found = routeHostnameProblem(hostname, 'berth.test');
     if (problem === null) expect(found).toBeNull();
     else expect(found).toContain(problem);
   });
+});
+
+it('V5: what is under the platform domain, and what only looks like it', () => {
+  for (const name of ['berth.test', 'a.berth.test', 'a.b.berth.test'])
+    expect(isPlatformName(name, 'berth.test')).toBe(true);
+  for (const name of ['evilberth.test', 'berth.test.example.com', 'test'])
+    expect(isPlatformName(name, 'berth.test')).toBe(false);
 });

@@ -13,12 +13,14 @@ export function primaryHostnames(domain: string, name: string, project: string, 
     .map((label) => `${label}.${domain}`);
 }
 
-/** Why `hostname` cannot be a route of a tenant, for people; null when it can. Only free names right under `domain`. */
+/** True for names that need no domain of a project: the platform's own and what lies below it. */
+export function isPlatformName(hostname: string, domain: string): boolean {
+  return hostname === domain || hostname.endsWith(`.${domain}`);
+}
+
+/** Why a platform name cannot be a route of a tenant, for people; null when it can. Only free names right under `domain`. */
 export function routeHostnameProblem(hostname: string, domain: string): string | null {
   if (hostname === domain) return 'This is the address of Berth itself.';
-  if (!hostname.endsWith(`.${domain}`)) {
-    return `Use a name under ${domain}: domains of your own come with a later version.`;
-  }
   const label = hostname.slice(0, -domain.length - 1);
   if (label.includes('.')) return `Only one name in front of ${domain}, without further dots.`;
   if (reservedNames.includes(label)) return 'This name is kept for Berth itself.';

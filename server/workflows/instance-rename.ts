@@ -5,7 +5,7 @@
 import { transact } from '../store/database.ts';
 import { changeInstance, lockInstance } from '../store/instances.ts';
 import { projectNetwork } from '../store/observations.ts';
-import { hostnameTaken, routesOfInstance, updateRoute } from '../store/routes.ts';
+import { hostnameTaken, moveRoutes, routesOfInstance } from '../store/routes.ts';
 import type { Step, StepContext, Workflow } from './engine.ts';
 import { instanceOf } from './guest-steps.ts';
 import { primaryHostnames } from './hostnames.ts';
@@ -38,7 +38,7 @@ async function move(context: StepContext<RenameInput>, name: string): Promise<st
     for (const hostname of primaryHostnames(services.domain, name, network?.name ?? 'project', instance.id)) {
       if (primary.hostname === hostname) return hostname;
       if (await hostnameTaken(tx, hostname)) continue;
-      await updateRoute(tx, primary, { hostname });
+      await moveRoutes(tx, instance.id, primary.hostname, hostname);
       return hostname;
     }
     return primary.hostname;

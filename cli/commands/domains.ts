@@ -1,0 +1,103 @@
+/** domains: names of one's own, claimed by a project and proven by DNS. */
+import type { Command } from 'commander';
+import { plain } from '../format.ts';
+import { type Domain, findDomain } from '../refs.ts';
+import { type Io, type Runtime, run } from '../runtime.ts';
+import { renderTable } from '../table.ts';
+import { examples } from './session.ts';
+
+const stateWords = { pending: 'not proven yet', verified: 'proven', lost: 'proof is gone' } as const;
+
+function table(berth: Runtime, rows: readonly Domain[], empty: string): string {
+  return renderTable(
+    rows,
+    [
+      { title: 'Domain', value: (row) => row.name },
+      {
+        title: 'State',
+        value: (row) => stateWords[row.state],
+        paint: (text, row) => (row.state === 'verified' ? berth.paint.green(text) : berth.paint.yellow(text)),
+      },
+      { title: 'Routes', value: (row) => String(row.routes) },
+      {
+        title: 'Leads here',
+        value: (row) => (row.pointsHere === null ? 'unknown' : row.pointsHere ? 'yes' : 'no'),
+      },
+      { title: 'Note', value: (row) => row.reason ?? '' },
+    ],
+    { paint: berth.paint, empty },
+  );
+}
+
+/** What to write into DNS. */
+function record(domain: Domain): string {
+  return [
+    'Set this record where the DNS of the domain is kept:',
+    '',
+    `  ${plain(domain.challenge.name)}.  TXT  "${plain(domain.challenge.value)}"`,
+    '',
+    `and let the names you use lead here, for example: ${plain(domain.name)}.  CNAME  ${plain(domain.target)}.`,
+    'Berth looks every minute; look at once with: berth domains check ' + plain(domain.name),
+    '',
+  ].join('\n');
+}
+
+export function addDomainCommands(program: Command, io: Io): void {
+  const domains = program.command('domains').alias('domain').description('Names of your own, proven by DNS');
+  domains
+    .command('list')
+    .alias('ls')
+    .description('List the domains of the project')
+    .action(
+      run(io, async (berth) => {
+        const project = await berth.project();
+        const page = await (await berth.client()).call('domainsList', { params: { project: project.id } });
+        berth.print(page, () =>
+          table(berth, page.items, 'No domains yet. Add one with: berth domains add example.com'),
+        );
+      }),
+    );
+  domains
+    .command('add <domain>')
+    .aliases(['create', 'new'])
+    .description('Claim a domain and say which record proves it')
+    .addHelpText('after', examples(['berth domains add example.com', 'berth domains check example.com']))
+    .action(
+      run(io, async (berth, [name = '']) => {
+        const project = await berth.project();
+        const params = { project: project.id };
+        const domain = await (await berth.client()).call('domainsCreate', { params, body: { name } });
+        berth.print(domain, () => record(domain));
+      }),
+    );
+  domains
+    .command('show <domain>')
+    .description('Show a domain and the record that proves it (name or id)')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const domain = await findDomain(berth, ref);
+        berth.print(domain, () => `${table(berth, [domain], '')}\n${record(domain)}`);
+      }),
+    );
+  domains
+    .command('check <domain>')
+    .description('Look at DNS now (name or id)')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const found = await findDomain(berth, ref);
+        const domain = await (await berth.client()).call('domainsCheck', { params: { domain: found.id } });
+        berth.print(domain, () => table(berth, [domain], ''));
+      }),
+    );
+  domains
+    .command('delete <domain>')
+    .alias('rm')
+    .description('Give a domain up (name or id); not while routes use it')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const domain = await findDomain(berth, ref);
+        await (await berth.client()).call('domainsDelete', { params: { domain: domain.id } });
+        berth.print({ deleted: domain.id }, () => `${plain(domain.name)} is no longer this project's.\n`);
+      }),
+    );
+}

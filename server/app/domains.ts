@@ -1,0 +1,139 @@
+/** Domains of tenants' own: claimed by a project, proven by DNS, then good for routes. */
+import type { Domain } from '#contract/domains.ts';
+import type { Role } from '#domain/authz.ts';
+import type { Caller } from '#domain/caller.ts';
+import { challengeName, challengeValue, DOMAINS_PER_PROJECT_MAX, domainNameProblem } from '#domain/domains.ts';
+import { BerthError, notFound } from '#domain/errors.ts';
+import type { DomainId, ProjectId } from '#domain/ids.ts';
+import { record } from '#server/store/audit.ts';
+import { transact } from '#server/store/database.ts';
+import * as store from '#server/store/domains.ts';
+import { claimEnd, checkDomain as look } from '#server/workflows/domain-check.ts';
+import { roleAbility } from './abilities.ts';
+import { authorize } from './authorize.ts';
+import type { AppContext } from './context.ts';
+
+const TOKEN_BYTES = 20;
+
+const isoOrNull = (date: Date | null) => date?.toISOString() ?? null;
+
+function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Role | null): Domain {
+  const remove = roleAbility(role, 'domain.delete');
+  return {
+    id: domain.id,
+    project: domain.project,
+    name: domain.name,
+    state: domain.state,
+    proof: domain.proof,
+    reason: domain.reason,
+    pointsHere: domain.pointsHere,
+    challenge: { name: challengeName(domain.name), value: challengeValue(domain.token) },
+    target: app.config.domain,
+    routes: domain.routes,
+    createdAt: domain.createdAt.toISOString(),
+    createdBy: domain.createdBy,
+    verifiedAt: isoOrNull(domain.verifiedAt),
+    checkedAt: isoOrNull(domain.checkedAt),
+    failingSince: isoOrNull(domain.failingSince),
+    expiresAt: isoOrNull(domain.expiresAt),
+    can: {
+      check: roleAbility(role, 'domain.update'),
+      delete: remove === true && domain.routes > 0 ? 'Routes use it. Remove them first.' : remove,
+    },
+  };
+}
+
+export async function listDomains(app: AppContext, caller: Caller, project: ProjectId): Promise<Domain[]> {
+  const proof = await authorize(app, caller, 'domain.read', { kind: 'project', id: project });
+  return (await store.domainsOfProject(app.db, proof)).map((domain) => present(app, domain, proof.role));
+}
+
+/** Errors: invalid_input (no name for a domain), name_taken (claimed by this project already), quota_exceeded. */
+export async function createDomain(
+  app: AppContext,
+  caller: Caller,
+  project: ProjectId,
+  input: { name: string },
+): Promise<Domain> {
+  const domain = await transact(app.db, async (trx) => {
+    const proof = await authorize({ db: trx }, caller, 'domain.create', { kind: 'project', id: project });
+    const problem = domainNameProblem(input.name, app.config.domain);
+    if (problem !== null) {
+      throw new BerthError('invalid_input', problem, { fields: [{ field: 'name', message: problem }] });
+    }
+    if ((await store.lockDomains(trx, proof)) >= DOMAINS_PER_PROJECT_MAX) {
+      throw new BerthError('quota_exceeded', `A project has at most ${DOMAINS_PER_PROJECT_MAX} domains.`);
+    }
+    const now = app.clock.now();
+    const made = await store.insertDomain(
+      trx,
+      proof,
+      {
+        id: app.ids.make('dom'),
+        name: input.name,
+        token: Buffer.from(app.ids.random(TOKEN_BYTES)).toString('hex'),
+        createdBy: proof.person.userId,
+        expiresAt: claimEnd(now.getTime()),
+      },
+      now,
+    );
+    if (made === null) {
+      throw new BerthError('name_taken', `This project has ${input.name} already.`, {
+        fields: [{ field: 'name', message: 'It is in the list already.' }],
+      });
+    }
+    await record(trx, proof.actor, {
+      action: 'domain.create',
+      targetKind: 'domain',
+      targetId: made.id,
+      target: made.name,
+      organizationId: made.organization,
+      projectId: made.project,
+      after: input,
+    });
+    return { made, role: proof.role };
+  });
+  app.services.nudge('domain-keeper');
+  return present(app, domain.made, domain.role);
+}
+
+/** Looks at DNS now and answers what it found. Errors: not_found. */
+export async function checkDomain(app: AppContext, caller: Caller, id: DomainId): Promise<Domain> {
+  const proof = await authorize(app, caller, 'domain.update', { kind: 'domain', id });
+  const checker = { db: app.db, dns: app.dns, platform: app.config.domain, now: app.services.now };
+  const domain = await look(checker, proof.id, proof.actor);
+  if (domain === null) throw notFound('domain');
+  await transact(app.db, (trx) =>
+    record(trx, proof.actor, {
+      action: 'domain.check',
+      targetKind: 'domain',
+      targetId: domain.id,
+      target: domain.name,
+      organizationId: domain.organization,
+      projectId: domain.project,
+      after: { state: domain.state, reason: domain.reason },
+    }),
+  );
+  return present(app, domain, proof.role);
+}
+
+/** Errors: state_conflict while routes use it. */
+export async function deleteDomain(app: AppContext, caller: Caller, id: DomainId): Promise<void> {
+  await transact(app.db, async (trx) => {
+    const proof = await authorize({ db: trx }, caller, 'domain.delete', { kind: 'domain', id });
+    const domain = await store.lockDomain(trx, proof.id);
+    if (domain === null) throw notFound('domain');
+    if (!(await store.deleteDomain(trx, domain))) {
+      throw new BerthError('state_conflict', 'Routes use it. Remove them first.');
+    }
+    await record(trx, proof.actor, {
+      action: 'domain.delete',
+      targetKind: 'domain',
+      targetId: domain.id,
+      target: domain.name,
+      organizationId: domain.organization,
+      projectId: domain.project,
+      before: { state: domain.state },
+    });
+  });
+}

@@ -1,0 +1,17 @@
+/** Endpoints of domains. */
+import { api } from '#contract/api.ts';
+import type { AppContext } from '#server/app/context.ts';
+import { checkDomain, createDomain, deleteDomain, listDomains } from '#server/app/domains.ts';
+import type { Http } from './server.ts';
+
+export function registerDomains(http: Http, app: AppContext): void {
+  http.register(api.domainsList, async ({ caller, params }) => ({
+    items: await listDomains(app, caller, params.project),
+  }));
+  http.register(api.domainsCreate, async ({ caller, params, body }) => createDomain(app, caller, params.project, body));
+  http.register(api.domainsCheck, async ({ caller, params }) => checkDomain(app, caller, params.domain));
+  http.register(api.domainsDelete, async ({ caller, params }) => {
+    await deleteDomain(app, caller, params.domain);
+    return undefined;
+  });
+}
