@@ -277,7 +277,6 @@ const shots: Shot[] = [
   },
   { name: 'routes', path: `${p}/routes` },
   { name: 'firewall', path: `${p}/firewall` },
-  { name: 'firewall-empty', path: `${p}/firewall`, scenario: 'empty' },
   {
     name: 'firewall-group',
     path: `${p}/firewall`,

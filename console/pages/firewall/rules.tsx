@@ -2,7 +2,7 @@ import { Ban, Check } from 'lucide-react';
 import { describeRule, formatRule, type NetworkRule, type RuleDirection } from '#domain/network-rules.ts';
 import { cx } from '../../ui/cx.ts';
 
-const headings: Record<RuleDirection, string> = { in: 'May come in', out: 'May go out' };
+const headings: Record<RuleDirection, string> = { in: 'Coming in', out: 'Going out' };
 
 /** Rules in sentences: denials first, because they win, then what is allowed, then what happens to the rest. */
 export function RuleList({
