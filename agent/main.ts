@@ -19,6 +19,7 @@ import { KeyedLocks } from './locks.ts';
 import { MetricSampler } from './metrics.ts';
 import { Names } from './names.ts';
 import { NetworkGuard } from './network-guard.ts';
+import { PolicyKeeper } from './policies.ts';
 import { AgentState } from './state.ts';
 import { agent } from './verbs.ts';
 
@@ -57,7 +58,21 @@ const engine = incusEngine({
   hostAddresses: () => outsideDeniedRanges(hostAddresses(own)),
   openings: (project) => forwards.openings(project),
 });
-const guard = new NetworkGuard(engine, state, locks, new HostTable(), log);
+const policies = new PolicyKeeper({
+  engine,
+  state,
+  locks,
+  bridge: (project) => names.bridge(project),
+  table: names.table('policies'),
+});
+const hostTable = new HostTable();
+const guard = new NetworkGuard(
+  engine,
+  state,
+  locks,
+  { check: async () => [...(await hostTable.check()), ...(await policies.check())] },
+  log,
+);
 const forwards: Forwards = new Forwards({
   engine,
   state,
@@ -91,6 +106,7 @@ const { server, events, close } = door({
     locks,
     guard,
     forwards,
+    policies,
     builder,
     importDir: config.importDir,
     metrics,

@@ -71,6 +71,12 @@ export const actions = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'security-group.read',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
+  'egress.read',
+  'egress.update',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -123,6 +129,8 @@ const read: readonly Action[] = [
   'route.read',
   'domain.read',
   'forward.read',
+  'security-group.read',
+  'egress.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -146,6 +154,9 @@ const member: readonly Action[] = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
 ];
 const operator: readonly Action[] = [
   ...member,
@@ -177,6 +188,7 @@ const admin: readonly Action[] = [
   'project.delete',
   'project.share',
   'quota.update',
+  'egress.update',
   'instance.purge',
   // Giving an instance to another organization. Within one, archiving here and creating there is enough.
   'instance.transfer',

@@ -363,6 +363,7 @@ describe('V4: hostile neighbours', () => {
     const silent = Array.from({ length: 100 }, () => stack.silent('127.0.0.9'));
     let closed = 0;
     for (const socket of silent) {
+      socket.resume();
       socket.on('error', () => {});
       socket.on('close', () => closed++);
     }
@@ -429,8 +430,9 @@ describe('R1: kill -9', () => {
     await stack.startGateway();
     expect(await alive()).toBe(true);
     // Nobody said that it ended: the keeper closes the record when it was silent for long enough.
-    const [left] = await living();
-    expect(left?.endedAt).toBeNull();
+    const left = await living();
+    expect(left.length).toBeGreaterThanOrEqual(1);
+    await until('the other one has said its end', async () => (await living()).length === 1);
     const { services } = stack.server.app;
     let now = Date.now();
     const keeper = sshSessionKeeper({ ...services, now: () => now }, { everyMs: 1, silentMs: 60_000 });
