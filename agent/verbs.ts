@@ -20,7 +20,9 @@ import type { KeyedLocks } from './locks.ts';
 import { followLogs, readLogs } from './logs.ts';
 import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
+import type { PolicyKeeper } from './policies.ts';
 import { Screens } from './screens.ts';
+import { SshLogins } from './ssh.ts';
 import type { AgentState } from './state.ts';
 
 export type VerbContext = { onProgress: (progress: AgentBuildProgress) => void; signal: AbortSignal };
@@ -40,16 +42,19 @@ export type AgentParts = {
   locks: KeyedLocks;
   guard: NetworkGuard;
   forwards: Forwards;
+  policies: PolicyKeeper;
   builder: ImageBuilder;
   importDir: string;
   metrics: MetricSampler;
   own: OwnInterface;
+  stateDir: string;
 };
 
 export function agent(parts: AgentParts): Agent {
   const { engine, state, guard } = parts;
   const guests = new Guests(engine, state, parts.locks, guard);
   const screens = new Screens(engine);
+  const ssh = new SshLogins(engine, parts.locks, parts.stateDir);
   const health = new Health(engine, screens);
   const images = new Images(engine, parts.builder, parts.importDir);
 
@@ -65,7 +70,11 @@ export function agent(parts: AgentParts): Agent {
         forwards: parts.forwards.facts(),
       };
     },
-    ensureNetwork: (spec) => guests.ensureNetwork(spec),
+    ensureNetwork: async (spec) => {
+      await guests.ensureNetwork(spec);
+      await parts.policies.check();
+      return null;
+    },
     removeNetwork: ({ project }) => guests.removeNetwork(project),
     createGuest: (spec) => guests.create(spec),
     cloneGuest: (input) => guests.clone(input),
@@ -78,12 +87,16 @@ export function agent(parts: AgentParts): Agent {
     moveGuest: async (input) => {
       const guest = await guests.move(input);
       await parts.forwards.moved(input.instance);
+      await parts.policies.check();
       return guest;
     },
     destroyGuest: async ({ instance }) => {
       await parts.forwards.drop(instance);
-      return guests.destroy(instance);
+      const gone = await guests.destroy(instance);
+      await parts.policies.check();
+      return gone;
     },
+    setPolicies: (policies) => parts.policies.set(policies),
     setForwards: ({ forwards }) => parts.forwards.set(forwards),
     createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
     restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),
@@ -105,6 +118,9 @@ export function agent(parts: AgentParts): Agent {
       return null;
     },
     screenCredentials: ({ instance }) => screens.credentials(instance),
+    sshHostKeys: ({ instance }) => ssh.hostKeys(instance),
+    sshLogin: ({ instance }) => ssh.prepare(instance),
+    sshSign: ({ instance, data }) => ssh.sign(instance, data),
   };
 
   return {

@@ -154,6 +154,7 @@ export const agentResults = {
   moveGuest: guestObservationSchema,
   destroyGuest: z.null(),
   setForwards: z.array(z.object({ protocol: z.enum(forwardProtocols), hostPort: count, state: z.enum(forwardStates) })),
+  setPolicies: z.null(),
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),
   deleteSnapshot: z.null(),
@@ -167,5 +168,8 @@ export const agentResults = {
   deleteImage: z.null(),
   allowImages: z.null(),
   screenCredentials: screenCredentialsSchema,
+  sshHostKeys: z.object({ publicKeys: z.array(z.string()).min(1) }),
+  sshLogin: z.object({ publicKey: z.string() }),
+  sshSign: z.object({ signature: z.string() }),
 } as const satisfies Record<AgentVerb, z.ZodType>;
 export type AgentResult<V extends AgentVerb> = z.output<(typeof agentResults)[V]>;

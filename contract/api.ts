@@ -2,6 +2,7 @@
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
 import { domainRoutes } from './domains.ts';
+import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
@@ -27,8 +28,10 @@ import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
+import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -48,10 +51,13 @@ export const api = {
   ...entryRoutes,
   ...quotaRoutes,
   ...instanceRoutes,
+  ...sshSessionRoutes,
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,
   ...forwardRoutes,
+  ...securityGroupRoutes,
+  ...egressRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

@@ -12,6 +12,8 @@ export const eventKinds = [
   'snapshot',
   'route',
   'forward',
+  'security-group',
+  'egress',
   'image',
   'host',
   'member',
@@ -22,6 +24,7 @@ export const eventKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
   'domain',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];

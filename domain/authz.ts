@@ -54,7 +54,10 @@ export const actions = [
   'instance.transfer',
   'instance.open',
   'instance.terminal',
+  'instance.ssh',
   'instance.logs',
+  'ssh-session.read',
+  'ssh-session.end',
   'snapshot.read',
   'route.read',
   'route.create',
@@ -70,6 +73,12 @@ export const actions = [
   'forward.delete',
   'file.open',
   'file.write',
+  'security-group.read',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
+  'egress.read',
+  'egress.update',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -122,6 +131,8 @@ const read: readonly Action[] = [
   'route.read',
   'domain.read',
   'forward.read',
+  'security-group.read',
+  'egress.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -134,6 +145,7 @@ const member: readonly Action[] = [
   'instance.archive',
   'instance.open',
   'instance.terminal',
+  'instance.ssh',
   'instance.logs',
   'route.create',
   'route.update',
@@ -147,8 +159,18 @@ const member: readonly Action[] = [
   // All files, as root: what a terminal gives as well. Not among what only reads.
   'file.open',
   'file.write',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
 ];
-const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
+const operator: readonly Action[] = [
+  ...member,
+  'operation.cancel',
+  'audit.read',
+  // Of others; everybody sees and ends their own.
+  'ssh-session.read',
+  'ssh-session.end',
+];
 const admin: readonly Action[] = [
   ...operator,
   'organization.update',
@@ -171,6 +193,7 @@ const admin: readonly Action[] = [
   'project.delete',
   'project.share',
   'quota.update',
+  'egress.update',
   'instance.purge',
   // Giving an instance to another organization. Within one, archiving here and creating there is enough.
   'instance.transfer',
@@ -196,8 +219,8 @@ export function platformMay(platformAdmin: boolean, action: PlatformAction): boo
   return platformAdmin || everyone.includes(action);
 }
 
-/** What a grant to one app may hold: its screen and private addresses, its terminal. */
-export const grantPermissions = ['open', 'terminal'] as const;
+/** What a grant to one app may hold: its screen and private addresses, its terminal, SSH. */
+export const grantPermissions = ['open', 'terminal', 'ssh'] as const;
 export type GrantPermission = (typeof grantPermissions)[number];
 
 /** Why somebody who only holds a grant may not do the rest. */
@@ -206,6 +229,7 @@ export const NOT_GRANTED = 'Only opening it was granted to you.';
 const granted: Record<GrantPermission, readonly Action[]> = {
   open: ['instance.read', 'instance.open'],
   terminal: ['instance.read', 'instance.terminal'],
+  ssh: ['instance.read', 'instance.ssh'],
 };
 
 export function permissionMay(permission: GrantPermission, action: Action): boolean {

@@ -15,6 +15,7 @@ export type InstanceId = Id<'ins'>;
 export type SnapshotId = Id<'snp'>;
 export type RouteId = Id<'rte'>;
 export type ForwardId = Id<'fwd'>;
+export type SecurityGroupId = Id<'sgr'>;
 export type ImageId = Id<'img'>;
 export type HostId = Id<'hst'>;
 export type OperationId = Id<'opr'>;
@@ -36,6 +37,7 @@ export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
 export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
+export type SshSessionId = Id<'shs'>;
 
 export const idPrefixes = [
   'org',
@@ -48,6 +50,7 @@ export const idPrefixes = [
   'snp',
   'rte',
   'fwd',
+  'sgr',
   'img',
   'hst',
   'opr',
@@ -69,6 +72,7 @@ export const idPrefixes = [
   'dvl',
   'dom',
   'sky',
+  'shs',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

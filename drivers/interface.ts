@@ -10,9 +10,10 @@
 import type { Readable } from 'node:stream';
 import type { FileEntry, FileType } from '#domain/files.ts';
 import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
+import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
 import type { Size } from '#domain/sizes.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
@@ -151,6 +152,19 @@ export type GuestFiles = {
   close(): void;
 };
 
+/** What the instances of projects may reach, and the rules of security groups with who has them: the whole of it. */
+export type PolicySpec = {
+  projects: {
+    project: ProjectId;
+    default: RuleAction;
+    rules: NetworkRule[];
+    connectionsMax: number | null;
+    bytesPerSecondMax: number | null;
+  }[];
+  groups: { group: SecurityGroupId; rules: NetworkRule[] }[];
+  instances: { instance: InstanceId; groups: SecurityGroupId[] }[];
+};
+
 export type DriverCapabilities = {
   kinds: readonly InstanceKind[];
   pause: boolean;
@@ -202,6 +216,8 @@ export type InstanceDriver = {
    * forward follows its guest to another project and is gone with it.
    */
   setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]>;
+  /** From now on exactly these, whatever was before; open connections go on. */
+  setPolicies(policies: PolicySpec): Promise<void>;
 
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
   /** Rolls the guest back; it ends in the power state it had. */
@@ -211,6 +227,8 @@ export type InstanceDriver = {
   health(instance: InstanceId): Promise<HealthReport>;
   /** Containers of the Docker Engine inside a server; empty when none runs. */
   innerContainers(instance: InstanceId): Promise<InnerContainer[]>;
+  /** What it proves itself with over SSH, as `<type> <base64>`. Errors: state_conflict (none yet, not running). */
+  sshHostKeys(instance: InstanceId): Promise<string[]>;
   logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]>;
 
   /** Errors: not_found, unavailable. */

@@ -40,8 +40,10 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/operations', '/people'];
-const ofInstance = ['', '/terminal', '/metrics', '/logs', '/files', '/snapshots', '/routes', '/activity', '/settings'];
+const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
+const ofInstance = [
+  ...['', '/terminal', '/ssh', '/metrics', '/logs', '/files', '/snapshots', '/routes', '/activity', '/settings'],
+];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
   ...['/quotas', '/audit', '/settings'],

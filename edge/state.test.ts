@@ -123,6 +123,8 @@ describe('planHints', () => {
       routes: new Set(['rte_1']),
       users: new Set(['usr_1', 'usr_2']),
       organizations: new Set(['org_1', 'org_2']),
+      projects: new Set(['prj_1']),
+      sshSessions: new Set(),
     });
   });
 
@@ -139,6 +141,8 @@ describe('planHints', () => {
       snapshot: 'snp_1',
       route: 'rte_1',
       forward: 'fwd_1',
+      'security-group': 'sgr_1',
+      egress: 'prj_1',
       image: 'img_1',
       host: 'hst_1',
       member: 'usr_1',
@@ -149,6 +153,7 @@ describe('planHints', () => {
       user: 'usr_1',
       mail: 'eml_1',
       key: 'key_1',
+      ssh: 'shs_1',
       domain: 'dom_1',
     };
     // Keys change a few times a year: all is read again.

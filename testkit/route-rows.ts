@@ -49,13 +49,14 @@ import {
   projectRole,
   type Row,
   route,
+  securityGroup,
   serviceAccount,
   snapshot,
   withGuest,
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
-import { addSshKeyRow, makePublicKey } from './ssh-rows.ts';
+import { addSshKeyRow, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -396,6 +397,13 @@ export const routeRows: Record<RouteName, Row> = {
   snapshotsCreate: instance({ name: 'before the change' }),
   snapshotsRollback: snapshot,
   snapshotsDelete: snapshot,
+  sshAccess: instance(),
+  sshHostKeysAccept: async (world) => ({ ...(await guest(world)), body: {} }),
+  sshSessionsList: instance(),
+  sshSessionsEnd: async ({ db, place, caller }) => {
+    const id = await makeInstance(db, place);
+    return { params: { instance: id, session: await addSshSessionRow(db, place, id, caller ?? place.person) } };
+  },
   routesListProject: project,
   routesList: instance(),
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
@@ -411,6 +419,18 @@ export const routeRows: Record<RouteName, Row> = {
   filesMove: withGuest({ body: { from: '/home/berth/readme.txt', to: '/home/berth/moved.txt' } }),
   filesSetMode: withGuest({ body: { path: '/home/berth/readme.txt', mode: 0o600 } }),
   filesRemove: withGuest({ query: { path: '/home/berth/readme.txt' } }),
+  securityGroupsList: project,
+  securityGroupsCreate: async ({ place }) => ({
+    params: { project: place.project },
+    body: { name: newName('group'), rules: [{ action: 'allow', direction: 'in', protocol: 'tcp', ports: '443' }] },
+  }),
+  securityGroupsUpdate: securityGroup({ description: 'For the web' }),
+  securityGroupsDelete: securityGroup(),
+  egressGet: project,
+  egressUpdate: async ({ place }) => ({
+    params: { project: place.project },
+    body: { default: 'allow', rules: [], connectionsMax: 1000, bytesPerSecondMax: null },
+  }),
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,

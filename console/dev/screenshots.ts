@@ -254,6 +254,15 @@ const shots: Shot[] = [
       await page.getByText('The disk of the instance is full.').waitFor();
     },
   },
+  { name: 'ssh', path: `${p}/instances/beacon/ssh` },
+  {
+    name: 'ssh-more',
+    path: `${p}/instances/beacon/ssh`,
+    before: async (page) => {
+      await page.getByText('Files, forwarded ports').click();
+    },
+  },
+  { name: 'ssh-changed', path: `${p}/instances/gannet/ssh` },
   { name: 'snapshots', path: `${p}/instances/atlas/snapshots` },
   { name: 'snapshots-empty', path: `${p}/instances/beacon/snapshots` },
   {
@@ -298,6 +307,14 @@ const shots: Shot[] = [
     },
   },
   { name: 'routes', path: `${p}/routes` },
+  { name: 'firewall', path: `${p}/firewall` },
+  {
+    name: 'firewall-group',
+    path: `${p}/firewall`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Change web' }).click();
+    },
+  },
   { name: 'domains', path: `${p}/domains` },
   { name: 'operations', path: `${p}/operations` },
   {

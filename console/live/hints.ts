@@ -11,7 +11,7 @@ type Rule = { routes: readonly RouteName[]; params: (hint: Event) => Record<stri
 
 const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   instance: [
-    { routes: ['instancesGet', 'instancesContainers'], params: (hint) => ({ instance: hint.id }) },
+    { routes: ['instancesGet', 'instancesContainers', 'sshAccess'], params: (hint) => ({ instance: hint.id }) },
     { routes: ['instancesList', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['ownApps'], params: () => ({}) },
   ],
@@ -32,6 +32,8 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['routesListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
   ],
+  'security-group': [{ routes: ['securityGroupsList'], params: (hint) => ({ project: hint.project }) }],
+  egress: [{ routes: ['egressGet'], params: (hint) => ({ project: hint.project }) }],
   forward: [
     { routes: ['forwardsList'], params: (hint) => ({ instance: hint.instance }) },
     { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
@@ -80,6 +82,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     },
   ],
   user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
+  ssh: [{ routes: ['sshSessionsList'], params: (hint) => ({ instance: hint.instance }) }],
   mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
 };
 

@@ -11,6 +11,7 @@ import { auditHandlers } from './handlers-audit.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { fileHandlers } from './handlers-files.ts';
+import { firewallHandlers } from './handlers-firewall.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { metricHandlers } from './handlers-metrics.ts';
@@ -149,6 +150,7 @@ export const handlers: Handlers = {
   ...domainHandlers,
   ...fileHandlers,
   ...forwardHandlers,
+  ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),

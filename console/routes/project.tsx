@@ -181,6 +181,14 @@ const instanceRoutes = createRoute({
     queryClient.prefetchQuery(apiQuery('routesList', { params: { instance: context.instanceId } })),
   component: lazyRouteComponent(() => import('../pages/instance/routes.tsx'), 'RoutesTab'),
 });
+const instanceSsh = createRoute({
+  getParentRoute: () => instance,
+  path: '/ssh',
+  staticData: { crumb: 'SSH' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('sshAccess', { params: { instance: context.instanceId } })),
+  component: lazyRouteComponent(() => import('../pages/instance/ssh.tsx'), 'SshTab'),
+});
 const instanceActivity = createRoute({
   getParentRoute: () => instance,
   path: '/activity',
@@ -202,6 +210,14 @@ const projectRoutes = createRoute({
       apiQuery('routesListProject', { params: { project: context.project.id }, query: { limit: 200 } }),
     ),
   component: lazyRouteComponent(() => import('../pages/routes/list.tsx'), 'ProjectRoutesPage'),
+});
+const firewall = createRoute({
+  getParentRoute: () => project,
+  path: '/firewall',
+  staticData: { crumb: 'Firewall' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('securityGroupsList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('../pages/firewall/page.tsx'), 'FirewallPage'),
 });
 const projectDomains = createRoute({
   getParentRoute: () => project,
@@ -272,11 +288,13 @@ export const projectPages = [
         instanceFiles,
         instanceSnapshots,
         instanceRoutes,
+        instanceSsh,
         instanceActivity,
         instanceSettings,
       ]),
     ]),
     projectRoutes,
+    firewall,
     projectDomains,
     operations,
     projectPeople,

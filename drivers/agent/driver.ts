@@ -36,6 +36,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     setHostname: (instance, hostname) => done(client.call('setHostname', { instance, hostname })),
     moveGuest: (instance, to, operation) => client.call('moveGuest', { instance, ...to, operation }),
     destroyGuest: (instance) => done(client.call('destroyGuest', { instance })),
+    setPolicies: (policies) => done(client.call('setPolicies', policies)),
     setForwards: (forwards) => client.call('setForwards', { forwards }),
     createSnapshot: (instance, snapshot, operation) =>
       done(client.call('createSnapshot', { instance, snapshot, operation })),
@@ -43,6 +44,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     deleteSnapshot: (instance, snapshot) => done(client.call('deleteSnapshot', { instance, snapshot })),
     health: (instance) => client.call('health', { instance }),
     innerContainers: (instance) => client.call('innerContainers', { instance }),
+    sshHostKeys: async (instance) => (await client.call('sshHostKeys', { instance })).publicKeys,
     logs: (instance, query) => client.call('logs', { instance, ...query }),
     async files(instance) {
       // Large, and needed only where somebody looks at files.

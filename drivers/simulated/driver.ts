@@ -29,6 +29,7 @@ import type {
   LogQuery,
   MetricSample,
   NetworkSpec,
+  PolicySpec,
   PowerAction,
 } from '../interface.ts';
 import { FaultInjector, type SimulatedVerb } from './faults.ts';
@@ -246,6 +247,13 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
+  async setPolicies(policies: PolicySpec): Promise<void> {
+    await this.#run('setPolicies', () => {
+      this.#state.policies = structuredClone(policies);
+      this.#save();
+    });
+  }
+
   async setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]> {
     return this.#run('setForwards', () => {
       const { busyPorts } = this.#state;
@@ -311,6 +319,15 @@ export class SimulatedDriver implements InstanceDriver {
     return this.#run('innerContainers', () => {
       this.#guest(instance);
       return [];
+    });
+  }
+
+  async sshHostKeys(instance: InstanceId): Promise<string[]> {
+    return this.#run('sshHostKeys', () => {
+      const key = Buffer.alloc(51);
+      key.write('\0\0\0\x0bssh-ed25519\0\0\0\x20');
+      key.write(this.#guest(instance).instance, 19);
+      return [`ssh-ed25519 ${key.toString('base64')}`];
     });
   }
 
@@ -423,6 +440,7 @@ export class SimulatedDriver implements InstanceDriver {
     },
     read: (instance: InstanceId): number => this.#guest(instance).content,
     guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
+    policies: (): PolicySpec => this.#state.policies,
     forwards: (): readonly ForwardSpec[] => this.#state.forwards,
     /** Some program of the host listens on a port. */
     listenOn: (protocol: ForwardProtocol, port: number): void => {

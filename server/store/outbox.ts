@@ -13,6 +13,8 @@ export const hintKinds = [
   'snapshot',
   'route',
   'forward',
+  'security-group',
+  'egress',
   'image',
   'host',
   'member',
@@ -23,6 +25,7 @@ export const hintKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
   'domain',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];

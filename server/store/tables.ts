@@ -33,11 +33,13 @@ import type {
   RegistrationCodeId,
   RegistrationId,
   RouteId,
+  SecurityGroupId,
   SessionId,
   SignInId,
   SigningKeyId,
   SnapshotId,
   SshKeyId,
+  SshSessionId,
   TokenId,
   UserId,
 } from '#domain/ids.ts';
@@ -50,6 +52,7 @@ import type {
   ObservedState,
 } from '#domain/instances.ts';
 import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
+import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
 import type { PictureType, Theme } from '#domain/profiles.ts';
 import type { RouteRules, RouteTarget } from '#domain/route-rules.ts';
@@ -230,6 +233,33 @@ export type Tables = {
     created_at: Date;
     last_used_at: Nullable<Date>;
     last_used_address: Nullable<string>;
+  };
+  instance_host_key: {
+    instance_id: InstanceId;
+    public_keys: string[];
+    pinned_at: Date;
+    refused_key: Nullable<string>;
+    refused_at: Nullable<Date>;
+  };
+  ssh_session: {
+    id: SshSessionId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    user_id: UserId;
+    method: 'key' | 'password';
+    key_label: Nullable<string>;
+    key_fingerprint: Nullable<string>;
+    address: string;
+    client: string;
+    started_at: Date;
+    seen_at: Date;
+    bytes_in: Generated<number>;
+    bytes_out: Generated<number>;
+    end_requested_at: Nullable<Date>;
+    end_requested_by: Nullable<UserId>;
+    ended_at: Nullable<Date>;
+    end_reason: Nullable<string>;
   };
   refresh_token: {
     token_hash: Buffer;
@@ -608,6 +638,31 @@ export type Tables = {
     failing_since: Nullable<Date>;
     expires_at: Nullable<Date>;
     version: Generated<number>;
+  };
+  security_group: {
+    id: SecurityGroupId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    name: string;
+    description: Generated<string>;
+    rules: JsonDefault<NetworkRule[]>;
+    created_at: Stamp;
+    version: Generated<number>;
+    applied_version: Generated<number>;
+  };
+  security_group_instance: {
+    group_id: SecurityGroupId;
+    instance_id: InstanceId;
+  };
+  egress_policy: {
+    project_id: ProjectId;
+    organization_id: OrganizationId;
+    default_action: RuleAction;
+    rules: JsonDefault<NetworkRule[]>;
+    connections_max: Nullable<number>;
+    bytes_per_second_max: Nullable<number>;
+    version: Generated<number>;
+    applied_version: Generated<number>;
   };
   port_forward: {
     id: ForwardId;
