@@ -52,6 +52,8 @@ describe('the mock', () => {
       'outboundGet',
       'tokensList',
       'sshKeysList',
+      'sshAccess',
+      'sshSessionsList',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',
