@@ -257,7 +257,7 @@ async function agree(
 }
 
 function settle(config: HostConfig, options: UpOptions): HostConfig {
-  const changed = {
+  const changed: HostConfig = {
     ...config,
     domain: options.domain ?? config.domain,
     ports: {
@@ -266,12 +266,19 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
       http: options.httpPort ?? config.ports.http,
     },
     ...(options.forwardPorts === null ? {} : { forwardPorts: options.forwardPorts }),
+    ...(options.resolvers === null ? {} : { resolvers: options.resolvers }),
+    ...(options.acme === null || options.acme === 'internal' ? {} : { acme: options.acme }),
     pool: {
       ...config.pool,
       device: options.poolDevice ?? config.pool.device,
       sizeBytes: options.poolSizeBytes ?? config.pool.sizeBytes,
     },
   };
+  if (options.acme === 'internal') delete changed.acme;
+  if (changed.acme !== undefined && /(?:^|\.)localhost$/.test(changed.domain))
+    throw new UsageError(`no ACME authority gives certificates for ${changed.domain}: choose a --domain of your own`);
+  if (changed.acme?.caFile != null && !existsSync(changed.acme.caFile))
+    throw new UsageError(`--acme-ca-file: there is no ${changed.acme.caFile}`);
   const { control, https, http } = changed.ports;
   if (new Set([control, https, http]).size !== 3) throw new UsageError('the three ports must differ');
   return changed;

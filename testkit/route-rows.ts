@@ -396,6 +396,7 @@ export const routeRows: Record<RouteName, Row> = {
   routesList: instance(),
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
+  routesCheck: route(),
   routesDelete: route(),
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),

@@ -157,6 +157,7 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   routesList: 'GET /api/v1/instances/:instance/routes',
   routesCreate: 'POST /api/v1/instances/:instance/routes',
   routesUpdate: 'PATCH /api/v1/routes/:route',
+  routesCheck: 'POST /api/v1/routes/:route/check',
   routesDelete: 'DELETE /api/v1/routes/:route',
   domainsList: 'GET /api/v1/projects/:project/domains',
   domainsCreate: 'POST /api/v1/projects/:project/domains',
