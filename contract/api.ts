@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { controlAccessRoutes } from './control-access.ts';
 import { domainRoutes } from './domains.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
@@ -57,6 +58,7 @@ export const api = {
   ...eventRoutes,
   ...rateLimitRoutes,
   ...outboundRoutes,
+  ...controlAccessRoutes,
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,

@@ -23,6 +23,7 @@ export const eventKinds = [
   'mail',
   'key',
   'domain',
+  'setting',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];
 

@@ -97,6 +97,7 @@ beforeEach(() => {
   answers = new Map();
   tickets = [];
   tables = {
+    controlAccess: { networks: [] },
     routes: [
       {
         id: id('rte', 1),

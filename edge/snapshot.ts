@@ -13,7 +13,7 @@ import { redirectStatuses, routeBodyLimits, routeProtocols, routeTargets } from 
 import type { EdgeState, EdgeTables } from './state.ts';
 
 const FILE = 'state.json';
-const FORMAT = 4;
+const FORMAT = 5;
 /**
  * How old knowledge may be: without a database for longer than this, edge lets nobody in (addresses may have new
  * owners, people may have left).
@@ -91,6 +91,7 @@ const tablesSchema = z.object({
       expiresAt: time.nullable(),
     }),
   ),
+  controlAccess: z.object({ networks: z.array(z.string()) }).nullable(),
   users: z.array(z.object({ id: z.string(), email: z.string(), name: z.string() })),
 }) satisfies z.ZodType<EdgeTables>;
 const fileSchema = z.object({ format: z.literal(FORMAT), confirmedAt: time, tables: tablesSchema });

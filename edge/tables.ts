@@ -1,5 +1,6 @@
 /** The queries on the edge_* views and how their rows become the state's. Column names are the views'. */
 import type pg from 'pg';
+import { parseControlAccess } from '#domain/control-access.ts';
 import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import type { Lookup, Plan } from './feed.ts';
 import type {
@@ -74,6 +75,7 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
   const access = (await all<EdgeAccess>(client, ACCESS)).map(wholeMs);
   const groupMembers = await all<EdgeGroupMember>(client, GROUP_MEMBER);
   const users = await all<EdgeUser>(client, USER);
+  const [control] = await all<{ value: unknown }>(client, 'select value from edge_control_access');
   const signingKeys = (await all<EdgeSigningKey>(client, SIGNING_KEY)).map(wholeMs);
   return {
     routes,
@@ -84,6 +86,7 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
     groupMembers,
     users,
     signingKeys,
+    controlAccess: parseControlAccess(control?.value),
   };
 }
 

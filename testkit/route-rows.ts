@@ -353,6 +353,8 @@ export const routeRows: Record<RouteName, Row> = {
   organizationQuotaGet: organization,
   rateLimitsGet: plain,
   rateLimitsUpdate: async () => ({ body: { provisioning: 999_999 } }),
+  controlAccessGet: plain,
+  controlAccessUpdate: async () => ({ body: { networks: ['0.0.0.0/0', '::/0'] } }),
   outboundGet: plain,
   outboundUpdate: async () => ({ body: { allowed: ['https://idp.corp.example:8443'] } }),
   platformQuotaGet: organization,

@@ -194,6 +194,8 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   events: 'GET /api/v1/events',
   rateLimitsGet: 'GET /api/v1/platform/rate-limits',
   rateLimitsUpdate: 'PATCH /api/v1/platform/rate-limits',
+  controlAccessGet: 'GET /api/v1/platform/control-access',
+  controlAccessUpdate: 'PUT /api/v1/platform/control-access',
   outboundGet: 'GET /api/v1/platform/outbound',
   outboundUpdate: 'PUT /api/v1/platform/outbound',
   health: 'GET /healthz',

@@ -43,6 +43,7 @@ describe('the mock', () => {
       'platformQuotaGet',
       'rateLimitsGet',
       'outboundGet',
+      'controlAccessGet',
       'tokensList',
       'sshKeysList',
       'serviceAccountsList',

@@ -24,6 +24,7 @@ export const hintKinds = [
   'mail',
   'key',
   'domain',
+  'setting',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
 
