@@ -12,6 +12,7 @@ import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/ag
 import type { ForwardProtocol } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
+import type { Reading } from '#domain/metrics.ts';
 import type { Size } from '#domain/sizes.ts';
 
 export type GuestSpec = AgentInput<'createGuest'>;
@@ -85,6 +86,8 @@ export type Engine = {
   settle(instance: InstanceId): Promise<void>;
   observe(instance: InstanceId): Promise<Guest | null>;
   list(): Promise<Guest[]>;
+  /** What every running guest has used so far, by one cheap call. */
+  readings(): Promise<(Reading & { instance: InstanceId })[]>;
   power(
     instance: InstanceId,
     action: 'start' | 'stop' | 'restart' | 'pause' | 'resume',

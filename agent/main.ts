@@ -16,6 +16,7 @@ import { door } from './http/server.ts';
 import type { ImageBuilder } from './images.ts';
 import { incusEngine } from './incus/engine.ts';
 import { KeyedLocks } from './locks.ts';
+import { MetricSampler } from './metrics.ts';
 import { Names } from './names.ts';
 import { NetworkGuard } from './network-guard.ts';
 import { AgentState } from './state.ts';
@@ -67,6 +68,8 @@ const forwards: Forwards = new Forwards({
   log,
 });
 
+const metrics = new MetricSampler(engine, log);
+
 const arch = machineArch();
 const builder: ImageBuilder = {
   recipes: () =>
@@ -82,7 +85,7 @@ const builder: ImageBuilder = {
 
 mkdirSync(config.importDir, { recursive: true, mode: 0o755 });
 const { server, events, close } = door({
-  agent: agent({ engine, state, locks, guard, forwards, builder, importDir: config.importDir, own }),
+  agent: agent({ engine, state, locks, guard, forwards, builder, importDir: config.importDir, metrics, own }),
   tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
   log,
 });
@@ -98,6 +101,7 @@ events.tap((event) => {
   }, NUDGE_MS);
 });
 guard.start();
+metrics.start();
 forwards.start();
 
 if (existsSync(config.socket)) unlinkSync(config.socket);
@@ -120,6 +124,7 @@ function stop(): void {
   stopping = true;
   setTimeout(() => process.exit(0), CLOSE_SECONDS_MAX * 1000).unref();
   guard.stop();
+  metrics.stop();
   forwards.stop();
   void close()
     .then(() => engine.close())

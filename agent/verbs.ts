@@ -17,6 +17,7 @@ import { type ImageBuilder, Images } from './images.ts';
 import { innerContainers } from './inner-containers.ts';
 import type { KeyedLocks } from './locks.ts';
 import { followLogs, readLogs } from './logs.ts';
+import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
 import { Screens } from './screens.ts';
 import type { AgentState } from './state.ts';
@@ -39,6 +40,7 @@ export type AgentParts = {
   forwards: Forwards;
   builder: ImageBuilder;
   importDir: string;
+  metrics: MetricSampler;
   own: OwnInterface;
 };
 
@@ -67,6 +69,7 @@ export function agent(parts: AgentParts): Agent {
     cloneGuest: (input) => guests.clone(input),
     observe: ({ instance }) => guests.observe(instance),
     list: () => guests.list(),
+    metrics: async ({ after }) => parts.metrics.after(after),
     power: (input) => guests.power(input),
     resize: (input) => guests.resize(input),
     setHostname: (input) => guests.setHostname(input),

@@ -14,6 +14,7 @@ import { addInvitationCommands } from './commands/invitations.ts';
 import { addKeyCommands } from './commands/keys.ts';
 import { addLimitCommands } from './commands/limits.ts';
 import { addMailCommands } from './commands/mail.ts';
+import { addMetricCommands } from './commands/metrics.ts';
 import { addOidcClientCommands } from './commands/oidc-clients.ts';
 import { addOperationCommands } from './commands/operations.ts';
 import { addOrganizationCommands } from './commands/organization.ts';
@@ -65,6 +66,7 @@ export function buildProgram(io: Io, json = false): Command {
   addAccountCommands(program, io);
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
+  addMetricCommands(program, io);
   addRouteCommands(program, io);
   addDomainCommands(program, io);
   addForwardCommands(program, io);

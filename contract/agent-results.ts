@@ -29,6 +29,26 @@ export const guestObservationSchema = z.object({
 });
 export type AgentGuestObservation = z.output<typeof guestObservationSchema>;
 
+const counted = count.nullable();
+export const readingSchema = z.object({
+  cpuSeconds: count,
+  cpuLimit: counted,
+  memoryBytes: count,
+  memoryLimitBytes: counted,
+  readBytes: counted,
+  writtenBytes: counted,
+  receivedBytes: count,
+  sentBytes: count,
+  processes: counted,
+});
+/** The host and all its running guests at one moment. */
+export const metricSampleSchema = z.object({
+  at: z.iso.datetime(),
+  host: readingSchema,
+  guests: z.array(readingSchema.extend({ instance: idSchema('ins') })),
+});
+export type AgentMetricSample = z.output<typeof metricSampleSchema>;
+
 export const hostFactsSchema = z.object({
   hostname: z.string(),
   engine: z.string(),
@@ -127,6 +147,7 @@ export const agentResults = {
   cloneGuest: guestObservationSchema,
   observe: guestObservationSchema.nullable(),
   list: z.array(guestObservationSchema),
+  metrics: z.array(metricSampleSchema),
   power: guestObservationSchema,
   resize: guestObservationSchema,
   setHostname: z.null(),

@@ -99,6 +99,7 @@ export const agentVerbs = {
   }),
   observe: oneInstance,
   list: nothing,
+  metrics: z.strictObject({ after: z.iso.datetime().nullable() }),
   power: z.strictObject({
     instance: idSchema('ins'),
     action: z.enum(['start', 'stop', 'restart', 'pause', 'resume']),

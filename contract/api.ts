@@ -16,6 +16,7 @@ import { imageRoutes } from './images.ts';
 import { instanceRoutes } from './instances.ts';
 import { keyRoutes } from './keys.ts';
 import { mailRoutes } from './mail.ts';
+import { metricRoutes } from './metrics.ts';
 import { oauthRoutes } from './oauth.ts';
 import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
@@ -53,6 +54,7 @@ export const api = {
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,
+  ...metricRoutes,
   ...keyRoutes,
   ...auditRoutes,
   ...eventRoutes,

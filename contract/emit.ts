@@ -75,6 +75,7 @@ const tagDescriptions: Record<string, string> = {
   images: 'What instances are made from. Only allow-listed fingerprints are ever started.',
   hosts: 'The machines that run instances.',
   programs: 'Signing programs in with OAuth 2.0: device codes, access tokens, refresh tokens.',
+  metrics: 'What hosts and instances use, now and in the last 90 days.',
   keys: 'What signs tokens and what seals secrets.',
   audit: 'Who changed what, from where, with which result.',
   platform: 'Settings of the installation.',
@@ -88,6 +89,7 @@ const mediaTypes = {
   stream: 'text/event-stream',
   lines: 'application/x-ndjson',
   image: 'image/*',
+  metrics: 'text/plain',
 } as const;
 
 /** 'instances.nameCheck' -> 'InstancesNameCheck'. */
@@ -189,6 +191,11 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
     } else if (route.produces === 'image') {
       success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };
+    } else if (route.produces === 'metrics') {
+      success['content'] = {
+        'text/plain': { schema: { type: 'string' } },
+        'application/openmetrics-text': { schema: { type: 'string' } },
+      };
     }
     const responses: JsonObject = { [String(route.status)]: success };
     if (route.protocol === 'oauth') responses['400'] = oauthErrorResponse;

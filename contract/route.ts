@@ -43,9 +43,9 @@ export type RouteDefinition = {
   consumes?: 'json' | 'form';
   /**
    * `stream` is text/event-stream; `lines` application/x-ndjson, one JSON value a line, for as long as it takes; `image` a
-   * picture whose type is in the answer.
+   * picture whose type is in the answer; `metrics` the text that Prometheus reads.
    */
-  produces?: 'json' | 'stream' | 'lines' | 'image';
+  produces?: 'json' | 'stream' | 'lines' | 'image' | 'metrics';
 };
 
 /** Keeps the literal types of one route. */

@@ -25,6 +25,8 @@ export const sections: readonly Section[] = [
       'docs/how-to/sign-in-with-keycloak-or-google.md',
       'docs/how-to/use-berth-as-openid-provider.md',
       'docs/how-to/set-quotas-and-limits.md',
+      'docs/how-to/watch-metrics.md',
+      'docs/how-to/scrape-with-prometheus.md',
       'docs/how-to/forward-ports.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/move-an-instance-to-another-project.md',

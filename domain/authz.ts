@@ -79,6 +79,7 @@ export const platformActions = [
   'platform.image.import',
   'platform.image.delete',
   'platform.host.read',
+  'platform.metric.read',
   'platform.organization.read',
   'platform.organization.create',
   'platform.organization.enter',

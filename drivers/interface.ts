@@ -10,6 +10,7 @@
 import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
+import type { Reading } from '#domain/metrics.ts';
 import type { Size } from '#domain/sizes.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
@@ -62,6 +63,9 @@ export type GuestObservation = {
   processes: number | null;
   snapshots: { snapshot: SnapshotId; createdAt: string }[];
 };
+
+/** What the host and all its running guests have used so far, at one moment. */
+export type MetricSample = { at: string; host: Reading; guests: (Reading & { instance: InstanceId })[] };
 
 export type HealthReport = { state: HealthState; checks: HealthCheck[]; checkedAt: string };
 
@@ -147,6 +151,8 @@ export type InstanceDriver = {
   observe(instance: InstanceId): Promise<GuestObservation | null>;
   /** Everything of this installation in one engine call. */
   list(): Promise<GuestObservation[]>;
+  /** Samples taken after `after` that are still known, oldest first; null: all of them. */
+  metrics(after: string | null): Promise<MetricSample[]>;
   /** `force` kills instead of shutting down; `timeoutSeconds` bounds a graceful stop before it is killed. */
   power(
     instance: InstanceId,

@@ -41,7 +41,7 @@ afterAll(async () => {
 });
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/operations', '/people'];
-const ofInstance = ['', '/terminal', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
+const ofInstance = ['', '/terminal', '/metrics', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
   ...['/quotas', '/audit', '/settings'],

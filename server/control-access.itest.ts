@@ -58,7 +58,7 @@ const socketStatus = (address: string): Promise<number> =>
     call.on('error', reject);
     call.end();
   });
-const statusFrom = async (address: string, at: TestServer = server, url = api.info.path) =>
+const statusFrom = async (address: string, at: TestServer = server, url = api.setupState.path) =>
   (await at.http.fastify.inject({ url, headers: { 'x-forwarded-for': `127.0.0.1, ${address}` } })).statusCode;
 const set = (networks: string[], evenMe = false) =>
   home.owner.call(api.controlAccessUpdate, { body: { networks, evenMe } });
@@ -73,13 +73,13 @@ describe('V6: allow-list of the control plane', () => {
 
   it('V6: server and edge let in who is on the list and refuse the rest, on every replica, pages and sockets alike', async () => {
     await set(['192.0.2.0/24', '2001:db8::/32']);
-    for (const url of [api.info.path, '/', '/api/v1/setup', '/.well-known/jwks.json', '/docs/'])
+    for (const url of [api.setupState.path, '/', '/api/v1/setup', '/.well-known/jwks.json', '/docs/'])
       expect(await statusFrom('203.0.113.9', server, url), url).toBe(403);
     for (const address of ['192.0.2.200', '2001:db8::7', '127.0.0.1', '::1'])
       expect(await statusFrom(address), address).toBe(200);
     // What the client itself says does not count.
     const forged = await server.http.fastify.inject({
-      url: api.info.path,
+      url: api.setupState.path,
       headers: { 'x-forwarded-for': '192.0.2.1, 203.0.113.9', 'x-real-ip': '192.0.2.1' },
     });
     expect([forged.statusCode, forged.json().code]).toEqual([403, 'forbidden']);

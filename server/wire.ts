@@ -37,6 +37,7 @@ import { registerKeys } from './http/keys.ts';
 import { Limits } from './http/limits.ts';
 import { registerMail } from './http/mail.ts';
 import { registerMembers } from './http/members.ts';
+import { registerMetrics } from './http/metrics.ts';
 import { registerOAuth } from './http/oauth.ts';
 import { registerOidcClients } from './http/oidc-clients.ts';
 import { registerOidcProvider } from './http/oidc-provider.ts';
@@ -255,6 +256,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerOperations(http, app);
     registerImages(http, app);
     registerHosts(http, app);
+    registerMetrics(http, app);
     registerKeys(http, app);
     registerAudit(http, app);
     registerEvents(http, app);

@@ -16,6 +16,8 @@ import { imageKeeper } from './reconcilers/image-keeper.ts';
 import { instanceWatcher, type WatcherPace, watcherPace } from './reconcilers/instance-watcher.ts';
 import { type KeyPace, keyKeeper, keyPace } from './reconcilers/key-keeper.ts';
 import { MAIL_SENDER_MS, mailSender } from './reconcilers/mail-sender.ts';
+import { COLLECT_MS, metricCollector } from './reconcilers/metric-collector.ts';
+import { metricKeeper } from './reconcilers/metric-keeper.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
@@ -42,6 +44,8 @@ export type WorkPace = {
   /** How often waiting mails are looked for when nobody says that there are any. */
   mailMs: number;
   keys: KeyPace;
+  /** How often hosts are asked for what they have measured. */
+  metricsMs: number;
   /** How long the step records of ended runs are kept. */
   runsKeptMs?: number;
 };
@@ -51,6 +55,7 @@ export const workPace: WorkPace = {
   replica: { beatMs: REPLICA_BEAT_MS, deadMs: REPLICA_DEAD_MS },
   mailMs: MAIL_SENDER_MS,
   keys: keyPace,
+  metricsMs: COLLECT_MS,
 };
 
 export type WorkOptions = {
@@ -134,6 +139,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         imageKeeper(services, options.config.buildImages),
         watcher,
         healthWatcher(services, pace.health),
+        metricCollector(services, pace.metricsMs),
+        metricKeeper(services),
         archivePurger(services),
         forwardKeeper(services),
         quotaAuditor(services),

@@ -41,6 +41,16 @@ export class IncusClient {
     return (await this.#json<T>(method, path, options)).metadata;
   }
 
+  /** An answer that is plain text. Errors: as `call`; too_large above `bytesMax`. */
+  async text(path: string, bytesMax: number): Promise<string> {
+    const response = await this.#send('GET', path, {});
+    if (response.statusCode !== 200) {
+      await this.#parse(response);
+      throw new BerthError('upstream_failed', 'The engine answered oddly.');
+    }
+    return (await readBounded(response.body, bytesMax)).toString('utf8');
+  }
+
   /** Like `call`, with the entity tag for a guarded update. */
   async callWithTag<T>(path: string, options: CallOptions = {}): Promise<{ value: T; etag: string }> {
     const answer = await this.#json<T>('GET', path, options);

@@ -9,6 +9,7 @@ import { execCollect, execSession } from './exec.ts';
 import { probeNicFilters } from './filters.ts';
 import { IncusGuests, type NicFilters } from './guests.ts';
 import { IncusImages } from './images.ts';
+import { parseMetrics } from './metrics.ts';
 import { moveGuest } from './moves.ts';
 import { IncusNetworks } from './networks.ts';
 import { IncusSnapshots } from './snapshots.ts';
@@ -26,6 +27,8 @@ export type IncusEngineOptions = {
 /** Directory listings and small files read through the engine. */
 const DIRECTORY_BYTES_MAX = 1024 * 1024;
 const FILE_SECONDS_MAX = 30;
+/** Some 8 kB a guest. */
+const METRICS_BYTES_MAX = 32 * 1024 * 1024;
 /** Oldest engine whose API this was written against. */
 const VERSION_MIN = [6, 0] as const;
 
@@ -97,6 +100,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     settle: (instance) => guests.settle(instance),
     observe: (instance) => guests.observe(instance),
     list: () => guests.list(),
+    readings: async () => parseMetrics(await client.text('/1.0/metrics', METRICS_BYTES_MAX), options.names.prefix),
     power: (instance, action, how) => guests.power(instance, action, how),
     resize: (instance, size) => guests.resize(instance, size),
     setHostnameLabel: (instance, hostname) => guests.setLabel(instance, label.hostname, hostname),

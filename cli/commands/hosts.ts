@@ -4,6 +4,7 @@ import { formatBytes, formatDuration, formatRelative, paintState, plain } from '
 import { findHost, type Host } from '../refs.ts';
 import { type Io, type Runtime, run } from '../runtime.ts';
 import { renderProperties, renderTable } from '../table.ts';
+import { addHostMetrics } from './metrics.ts';
 
 function share(used: number | null, total: number | null): string {
   return total === null ? '-' : `${formatBytes(used)} of ${formatBytes(total)}`;
@@ -72,4 +73,5 @@ export function addHostCommands(program: Command, io: Io): void {
         berth.print(host, () => describe(berth, host));
       }),
     );
+  addHostMetrics(hosts, io);
 }

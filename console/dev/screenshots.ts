@@ -53,6 +53,16 @@ const shots: Shot[] = [
       await page.getByRole('dialog').getByLabel('Title').fill('Dry dock');
     },
   },
+  { name: 'metrics', path: `${p}/instances/atlas/metrics` },
+  { name: 'metrics-day', path: `${p}/instances/atlas/metrics?range=24h` },
+  {
+    name: 'metrics-table',
+    path: `${p}/instances/atlas/metrics`,
+    before: async (page) => {
+      await page.getByText('Table', { exact: true }).click();
+      await page.getByRole('region', { name: 'Figures' }).waitFor();
+    },
+  },
   { name: 'tenancy-people', path: `${p}/people` },
   {
     name: 'tenancy-people-give',

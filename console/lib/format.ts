@@ -61,6 +61,11 @@ export function setFormats({ language, timeZone }: { language: string; timeZone:
   formats = { language, timeZone: timeZone ?? undefined };
 }
 
+/** Where the person wants times from; undefined: the browser's own. */
+export function displayTimeZone(): string | undefined {
+  return formats.timeZone;
+}
+
 export function formatDate(at: number): string {
   const { language, timeZone } = formats;
   return new Date(at).toLocaleDateString(language, { timeZone, day: 'numeric', month: 'short', year: 'numeric' });
@@ -70,6 +75,15 @@ export function formatDate(at: number): string {
 export function formatMoment(at: number): string {
   const { language, timeZone } = formats;
   return new Date(at).toLocaleString(language, { timeZone, dateStyle: 'medium', timeStyle: 'medium' });
+}
+
+/** For the axis of a graph: '14:20', or '21 Nov' where days count. */
+export function formatTick(at: number, days: boolean): string {
+  const { language, timeZone } = formats;
+  return new Date(at).toLocaleString(
+    language,
+    days ? { timeZone, day: 'numeric', month: 'short' } : { timeZone, hour: '2-digit', minute: '2-digit' },
+  );
 }
 
 /** Local time to the second, then UTC: what a hover shows. */

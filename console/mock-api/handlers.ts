@@ -12,6 +12,7 @@ import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { metricHandlers } from './handlers-metrics.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
@@ -323,6 +324,7 @@ export const handlers: Handlers = {
     if (host === undefined) throw notFound('host');
     return host;
   },
+  ...metricHandlers,
   ...auditHandlers,
   events: () => {
     throw new BerthError('internal', 'The event stream is answered by the plugin itself.');

@@ -1,5 +1,6 @@
 /** Pages of the installation as a whole; most are for its administrators. */
 import { createRoute, lazyRouteComponent, notFound } from '@tanstack/react-router';
+import { type MetricRange, metricRangeNames } from '#domain/metrics.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
 import { auditSearch } from './audit-search.ts';
 import { shell } from './root.tsx';
@@ -39,6 +40,9 @@ const hosts = createRoute({
   getParentRoute: () => shell,
   path: '/hosts',
   staticData: { crumb: 'Hosts' },
+  validateSearch: (search: Record<string, unknown>): { range?: MetricRange | undefined } => ({
+    range: metricRangeNames.find((name) => name === search['range']),
+  }),
   loader: () => queryClient.prefetchQuery(apiQuery('hostsList', {})),
   component: lazyRouteComponent(() => import('../pages/hosts/hosts.tsx'), 'HostsPage'),
 });

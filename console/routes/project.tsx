@@ -1,5 +1,6 @@
 /** Pages of a project and of what is in it. */
 import { createRoute, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router';
+import { type MetricRange, metricRangeNames } from '#domain/metrics.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
 import { resolveInstance } from '../lib/resolve-instance.ts';
 import { defaultProject, findProject, isSomewhereGuest, projectSlug, rememberProject } from '../lib/scope.ts';
@@ -145,6 +146,15 @@ const instanceLogs = createRoute({
   }),
   component: lazyRouteComponent(() => import('../pages/instance/logs/logs.tsx'), 'LogsTab'),
 });
+const instanceMetrics = createRoute({
+  getParentRoute: () => instance,
+  path: '/metrics',
+  staticData: { crumb: 'Metrics' },
+  validateSearch: (search: Record<string, unknown>): { range?: MetricRange | undefined } => ({
+    range: metricRangeNames.find((name) => name === search['range']),
+  }),
+  component: lazyRouteComponent(() => import('../pages/instance/metrics.tsx'), 'MetricsTab'),
+});
 const instanceSnapshots = createRoute({
   getParentRoute: () => instance,
   path: '/snapshots',
@@ -247,6 +257,7 @@ export const projectPages = [
         instanceOverview,
         instanceScreen,
         instanceTerminal,
+        instanceMetrics,
         instanceLogs,
         instanceSnapshots,
         instanceRoutes,

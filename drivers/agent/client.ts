@@ -25,6 +25,7 @@ const quick: readonly AgentVerb[] = [
   'host',
   'observe',
   'list',
+  'metrics',
   'health',
   'innerContainers',
   'logs',

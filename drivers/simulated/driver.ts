@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
+import { type Reading, SAMPLE_SECONDS } from '#domain/metrics.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
 import type {
   DriverCapabilities,
@@ -25,6 +26,7 @@ import type {
   InstanceDriver,
   LogEntry,
   LogQuery,
+  MetricSample,
   NetworkSpec,
   PowerAction,
 } from '../interface.ts';
@@ -44,6 +46,22 @@ export type SimulatedOptions = {
 };
 
 const UIDS_PER_GUEST = 65_536;
+const SAMPLE_MS = SAMPLE_SECONDS * 1000;
+
+/** Half of the processors and memory, and some bytes, after so many seconds. */
+function simulatedReading(size: { cpus: number; memoryBytes: number }, seconds: number): Reading {
+  return {
+    cpuSeconds: seconds * (size.cpus / 2),
+    cpuLimit: size.cpus,
+    memoryBytes: size.memoryBytes / 2,
+    memoryLimitBytes: size.memoryBytes,
+    readBytes: seconds * 1000,
+    writtenBytes: seconds * 2000,
+    receivedBytes: seconds * 3000,
+    sentBytes: seconds * 4000,
+    processes: 10,
+  };
+}
 
 export const simulatedRecipes = [
   { name: 'server', kind: 'server', title: 'Server (simulated)', recipeHash: sha256('recipe server') },
@@ -151,6 +169,25 @@ export class SimulatedDriver implements InstanceDriver {
 
   async list(): Promise<GuestObservation[]> {
     return this.#run('list', () => Object.values(this.#state.guests).map((guest) => this.#observation(guest)));
+  }
+
+  /** One sample a call, ten seconds of clock apart at least. A guest uses half of what it may; its counters run with the clock. */
+  async metrics(after: string | null): Promise<MetricSample[]> {
+    return this.#run('metrics', () => {
+      const at = Math.floor(this.#now() / SAMPLE_MS) * SAMPLE_MS;
+      if (after !== null && at <= Date.parse(after)) return [];
+      const running = Object.values(this.#state.guests).filter((guest) => guest.state === 'running');
+      return [
+        {
+          at: new Date(at).toISOString(),
+          host: simulatedReading({ cpus: 16, memoryBytes: 64 * GIB }, at / 1000),
+          guests: running.map((guest) => ({
+            instance: guest.instance,
+            ...simulatedReading(guest.size, Math.max(0, at - Date.parse(guest.startedAt ?? guest.createdAt)) / 1000),
+          })),
+        },
+      ];
+    });
   }
 
   async power(

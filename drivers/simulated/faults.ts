@@ -10,6 +10,7 @@ export type SimulatedVerb =
   | 'cloneGuest'
   | 'observe'
   | 'list'
+  | 'metrics'
   | 'power'
   | 'resize'
   | 'setHostname'

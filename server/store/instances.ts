@@ -11,6 +11,7 @@ import type { InstanceKind } from '#domain/instances.ts';
 import type { Authorized } from './authorized.ts';
 import { type Db, isUniqueViolation, type Trx } from './database.ts';
 import { type InstanceRecord, type InstanceView, rowToInstance, rowToView } from './instance-rows.ts';
+import { deleteMetrics } from './metric-history.ts';
 import { emit } from './outbox.ts';
 import type { Tables } from './tables.ts';
 
@@ -173,6 +174,7 @@ export async function changeInstance(
 
 export async function deleteInstanceRow(tx: Trx, instance: InstanceRecord): Promise<void> {
   await tx.deleteFrom('instance').where('id', '=', instance.id).execute();
+  await deleteMetrics(tx, instance.id);
   await instanceHint(tx, { ...instance, version: instance.version + 1 });
 }
 

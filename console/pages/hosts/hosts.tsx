@@ -1,9 +1,12 @@
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import { Server } from 'lucide-react';
 import type { Host } from '#contract/hosts.ts';
 import { apiQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatBytes, formatDuration } from '../../lib/format.ts';
+import { METRICS_POLL_MS } from '../../metrics/poll.ts';
+import { MetricsView } from '../../metrics/view.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Card } from '../../ui/card.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
@@ -13,6 +16,31 @@ import { PageHeader } from '../../ui/page-header.tsx';
 import { QuotaBar } from '../../ui/progress.tsx';
 import { Properties } from '../../ui/properties.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
+
+function HostMetrics({ host }: { host: Host }) {
+  const { range = '1h' } = useSearch({ from: '/shell/hosts' });
+  const navigate = useNavigate({ from: '/hosts' });
+  const query = useQuery({
+    ...apiQuery('hostMetrics', { params: { host: host.id }, query: { range } }),
+    refetchInterval: METRICS_POLL_MS[range],
+    placeholderData: keepPreviousData,
+  });
+  return (
+    <section aria-label={`Metrics of ${host.name}`}>
+      <QueryView query={query}>
+        {(series) => (
+          <MetricsView
+            series={series}
+            range={range}
+            onRange={(next) => void navigate({ search: next === '1h' ? {} : { range: next }, replace: true })}
+            stale="The host has not been heard of for a while."
+            empty="The first figures come about ten seconds after its agent has started."
+          />
+        )}
+      </QueryView>
+    </section>
+  );
+}
 
 function HostCard({ host }: { host: Host }) {
   return (
@@ -111,7 +139,10 @@ export function HostsPage() {
           ) : (
             <div className="flex flex-col gap-5">
               {items.map((host) => (
-                <HostCard key={host.id} host={host} />
+                <div key={host.id} className="flex flex-col gap-5">
+                  <HostCard host={host} />
+                  <HostMetrics host={host} />
+                </div>
               ))}
             </div>
           )

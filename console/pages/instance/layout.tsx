@@ -28,6 +28,7 @@ const tabs = [
   ['', 'Overview'],
   ['screen', 'Screen'],
   ['terminal', 'Terminal'],
+  ['metrics', 'Metrics'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
   ['routes', 'Routes'],
