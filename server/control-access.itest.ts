@@ -58,7 +58,7 @@ const socketStatus = (address: string): Promise<number> =>
     call.on('error', reject);
     call.end();
   });
-const statusFrom = async (address: string, at: TestServer = server, url = api.setupState.path) =>
+const statusFrom = async (address: string, at: TestServer = server, url: string = api.setupState.path) =>
   (await at.http.fastify.inject({ url, headers: { 'x-forwarded-for': `127.0.0.1, ${address}` } })).statusCode;
 const set = (networks: string[], evenMe = false) =>
   home.owner.call(api.controlAccessUpdate, { body: { networks, evenMe } });
