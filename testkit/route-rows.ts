@@ -49,6 +49,7 @@ import {
   projectRole,
   type Row,
   route,
+  securityGroup,
   serviceAccount,
   snapshot,
 } from './row-makers.ts';
@@ -403,6 +404,18 @@ export const routeRows: Record<RouteName, Row> = {
   routesUpdate: route({ port: 9090 }),
   routesCheck: route(),
   routesDelete: route(),
+  securityGroupsList: project,
+  securityGroupsCreate: async ({ place }) => ({
+    params: { project: place.project },
+    body: { name: newName('group'), rules: [{ action: 'allow', direction: 'in', protocol: 'tcp', ports: '443' }] },
+  }),
+  securityGroupsUpdate: securityGroup({ description: 'For the web' }),
+  securityGroupsDelete: securityGroup(),
+  egressGet: project,
+  egressUpdate: async ({ place }) => ({
+    params: { project: place.project },
+    body: { default: 'allow', rules: [], connectionsMax: 1000, bytesPerSecondMax: null },
+  }),
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,

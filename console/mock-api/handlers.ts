@@ -10,6 +10,7 @@ import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
+import { firewallHandlers } from './handlers-firewall.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { metricHandlers } from './handlers-metrics.ts';
@@ -147,6 +148,7 @@ export const handlers: Handlers = {
   ...instanceHandlers,
   ...domainHandlers,
   ...forwardHandlers,
+  ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),

@@ -43,6 +43,8 @@ const actionOf: Record<
   snapshot: 'snapshot.read',
   route: 'route.read',
   forward: 'forward.read',
+  'security-group': 'security-group.read',
+  egress: 'egress.read',
   member: 'member.read',
   project: 'project.read',
   quota: 'quota.read',
