@@ -24,6 +24,7 @@ export const eventKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
   'domain',
   'setting',
 ] as const;

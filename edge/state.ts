@@ -11,6 +11,7 @@ import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#
 import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { Scopes } from '#domain/scopes.ts';
 import { AccessTable, type EdgeAccess, type EdgeGroupMember } from './access.ts';
+import { type EdgeSshTables, SshTable } from './ssh-table.ts';
 
 export type EdgeRoute = {
   id: string;
@@ -77,7 +78,7 @@ export type EdgeTables = {
   signingKeys: EdgeSigningKey[];
   /** From where the control plane may be entered; null: not understood, so from the machine itself only. */
   controlAccess: ControlAccess | null;
-};
+} & EdgeSshTables;
 
 export const emptyTables = (): EdgeTables => ({
   routes: [],
@@ -89,6 +90,10 @@ export const emptyTables = (): EdgeTables => ({
   users: [],
   signingKeys: [],
   controlAccess: openToAll,
+  sshKeys: [],
+  hostKeys: [],
+  places: [],
+  sshEnds: [],
 });
 
 const NO_ROUTES: readonly EdgeRoute[] = [];
@@ -113,6 +118,7 @@ export class EdgeState {
   readonly #tokensByHash = new Map<string, EdgeToken>();
   /** Who holds what where. */
   readonly access = new AccessTable();
+  readonly ssh = new SshTable();
   readonly #users = new Map<string, EdgeUser>();
   readonly #signingKeys = new Map<string, EdgeSigningKey>();
   readonly #accessTokens = new Map<string, EdgeAccessToken>();
@@ -134,6 +140,10 @@ export class EdgeState {
 
   instance(id: string): EdgeInstance | undefined {
     return this.#instances.get(id);
+  }
+
+  instancesNamed(name: string): EdgeInstance[] {
+    return [...this.#instances.values()].filter((instance) => instance.name === name);
   }
 
   user(id: string): EdgeUser | undefined {
@@ -307,6 +317,7 @@ export class EdgeState {
     this.access.clear();
     this.#controlAccess = tables.controlAccess;
     this.mayEnterControl = controlGate(tables.controlAccess, isOwnAddress);
+    this.ssh.replace(tables);
     for (const user of tables.users) this.putUser(user);
     for (const key of tables.signingKeys) this.#signingKeys.set(key.id, key);
     for (const row of tables.access) this.access.put(row);
@@ -326,6 +337,7 @@ export class EdgeState {
       sessions: [...this.#sessions.values()].filter((session) => session.expiresAt > now),
       tokens: [...this.#tokens.values()].filter((token) => token.expiresAt === null || token.expiresAt > now),
       ...this.access.dump(),
+      ...this.ssh.dump(),
       users: [...this.#users.values()],
       signingKeys: [...this.#signingKeys.values()],
       controlAccess: this.#controlAccess,

@@ -20,6 +20,7 @@ export type UpOptions = {
   controlPort: number | null;
   httpsPort: number | null;
   httpPort: number | null;
+  sshPort: number | null;
   forwardPorts: PortRange | null;
   /** `internal`: back to an authority of Berth's own; null: as it is. */
   acme: AcmeOptions | 'internal' | null;
@@ -102,6 +103,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     'control-port': { type: 'string' },
     'https-port': { type: 'string' },
     'http-port': { type: 'string' },
+    'ssh-port': { type: 'string' },
     'forward-ports': { type: 'string' },
     'acme-directory': { type: 'string' },
     'acme-email': { type: 'string' },
@@ -132,6 +134,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     httpPort: parsePort('http-port', text('http-port')),
     acme: parseAcme(text('acme-directory'), text('acme-email'), text('acme-ca-file')),
     resolvers: parseResolvers(values['dns-resolver'] as string[] | undefined),
+    sshPort: parsePort('ssh-port', text('ssh-port')),
     forwardPorts: parseRange('forward-ports', text('forward-ports')),
     poolDevice: device,
     poolSizeBytes: size === undefined ? null : parseSize(size),

@@ -53,6 +53,8 @@ describe('the mock', () => {
       'controlAccessGet',
       'tokensList',
       'sshKeysList',
+      'sshAccess',
+      'sshSessionsList',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',

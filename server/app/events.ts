@@ -49,6 +49,7 @@ const actionOf: Record<
   project: 'project.read',
   quota: 'quota.read',
   audit: 'audit.read',
+  ssh: 'instance.ssh',
   domain: 'domain.read',
 };
 

@@ -25,6 +25,7 @@ export const hintKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
   'domain',
   'setting',
 ] as const;
