@@ -50,6 +50,7 @@ describe('the mock', () => {
       'platformQuotaGet',
       'rateLimitsGet',
       'outboundGet',
+      'controlAccessGet',
       'tokensList',
       'sshKeysList',
       'sshAccess',
