@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import type { RouteName } from '#contract/api.ts';
 import type { UserId } from '#domain/ids.ts';
-import { recordHost } from '#server/store/hosts.ts';
+import { ensureHost, recordHost } from '#server/store/hosts.ts';
 import {
   addAvatar,
   addEmailChange,
@@ -443,6 +443,7 @@ export const routeRows: Record<RouteName, Row> = {
   // A host that has said which ports it has.
   forwardsCreate: async (world) => {
     const facts = await world.driver.host();
+    await ensureHost(world.db, newId('hst'), 'test-host');
     await recordHost(world.db, 'test-host', { facts, error: null }, Date.now());
     return instance({ protocol: 'udp', port: 5353 })(world);
   },
