@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addForwardCommands } from './commands/forwards.ts';
@@ -89,6 +90,7 @@ export function buildProgram(io: Io, json = false): Command {
   addMailCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);
+  addDataCommands(program, io);
   addIdentityProviderCommands(program, io);
   addOidcClientCommands(program, io);
 

@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
@@ -62,6 +63,7 @@ export const api = {
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,
+  ...dataRoutes,
 } as const;
 
 export type Api = typeof api;
