@@ -11,9 +11,11 @@ import { NewInstanceLinks } from '../../components/new-instance-links.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Thumbnail } from '../../components/thumbnail.tsx';
+import { UsageBars } from '../../components/usage-bars.tsx';
 import { formatBytes, plural } from '../../lib/format.ts';
 import { kindTitle, stateWords } from '../../lib/instance-view.ts';
 import { projectSlug } from '../../lib/scope.ts';
+import { METRICS_POLL_MS } from '../../metrics/poll.ts';
 import { useMay, useProject, useSession } from '../../shell/session.ts';
 import type { Column } from '../../table/data-table.tsx';
 import { DataTable } from '../../table/data-table.tsx';
@@ -59,6 +61,16 @@ export function InstancesPage() {
   );
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const mayCreate = useMay('instance.create');
+  const maySeeUsage = useMay('instance.inspect');
+  const measured = useQuery({
+    ...apiQuery('projectMetrics', { params: { project: project.id } }),
+    enabled: maySeeUsage && !deleted,
+    refetchInterval: METRICS_POLL_MS['1h'],
+  });
+  const usage = useMemo(
+    () => new Map((measured.data?.items ?? []).map((each) => [each.instance as string, each])),
+    [measured.data],
+  );
 
   const href = (row: Instance) => rowHref(slug, row);
   const columns = useMemo<Column<Instance>[]>(
@@ -88,6 +100,12 @@ export function InstancesPage() {
         header: 'State',
         sort: (row) => stateWords[row.state],
         cell: (row) => <StateBadge instance={row} />,
+      },
+      {
+        id: 'usage',
+        header: 'Used now',
+        from: 'md',
+        cell: (row) => <UsageBars now={row.state === 'running' ? usage.get(row.id) : undefined} />,
       },
       {
         id: 'size',
@@ -149,7 +167,7 @@ export function InstancesPage() {
         cell: (row) => <RowMenu instance={row} />,
       },
     ],
-    [deleted, slug],
+    [deleted, slug, usage],
   );
 
   const all = query.data?.items ?? [];
