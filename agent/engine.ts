@@ -26,6 +26,13 @@ export type Guest = AgentGuestObservation & { kind: InstanceKind; templated: boo
 /** A port of a guest that the network of its project lets everybody reach. */
 export type Opening = { protocol: ForwardProtocol; port: number; address4: string; address6: string };
 
+export type GuestAddresses = {
+  instance: InstanceId;
+  project: ProjectId;
+  address4: string | null;
+  address6: string | null;
+};
+
 export type EngineFacts = {
   engine: string;
   engineVersion: string;
@@ -86,6 +93,8 @@ export type Engine = {
   settle(instance: InstanceId): Promise<void>;
   observe(instance: InstanceId): Promise<Guest | null>;
   list(): Promise<Guest[]>;
+  /** Where every guest is; cheaper than `list`. */
+  places(): Promise<GuestAddresses[]>;
   /** What every running guest has used so far, by one cheap call. */
   readings(): Promise<(Reading & { instance: InstanceId })[]>;
   power(

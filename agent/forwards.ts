@@ -131,7 +131,7 @@ export class Forwards {
     const wanted = this.#state.forwards;
     const { pool, busy } = this.facts();
     const guests = new Map(
-      (wanted.length === 0 ? [] : await this.#engine.list()).map((guest) => [guest.instance, guest]),
+      (wanted.length === 0 ? [] : await this.#engine.places()).map((guest) => [guest.instance, guest]),
     );
     const led: Led[] = [];
     const answers = wanted.map((forward): ForwardAnswer => {

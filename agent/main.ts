@@ -19,6 +19,7 @@ import { KeyedLocks } from './locks.ts';
 import { MetricSampler } from './metrics.ts';
 import { Names } from './names.ts';
 import { NetworkGuard } from './network-guard.ts';
+import { PolicyKeeper } from './policies.ts';
 import { AgentState } from './state.ts';
 import { agent } from './verbs.ts';
 
@@ -57,7 +58,21 @@ const engine = incusEngine({
   hostAddresses: () => outsideDeniedRanges(hostAddresses(own)),
   openings: (project) => forwards.openings(project),
 });
-const guard = new NetworkGuard(engine, state, locks, new HostTable(), log);
+const policies = new PolicyKeeper({
+  engine,
+  state,
+  locks,
+  bridge: (project) => names.bridge(project),
+  table: names.table('policies'),
+});
+const hostTable = new HostTable();
+const guard = new NetworkGuard(
+  engine,
+  state,
+  locks,
+  { check: async () => [...(await hostTable.check()), ...(await policies.check())] },
+  log,
+);
 const forwards: Forwards = new Forwards({
   engine,
   state,
@@ -85,7 +100,7 @@ const builder: ImageBuilder = {
 
 mkdirSync(config.importDir, { recursive: true, mode: 0o755 });
 const { server, events, close } = door({
-  agent: agent({ engine, state, locks, guard, forwards, builder, importDir: config.importDir, metrics, own }),
+  agent: agent({ engine, state, locks, guard, forwards, policies, builder, importDir: config.importDir, metrics, own }),
   tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
   log,
 });

@@ -13,8 +13,10 @@ const stateSchema = z.strictObject({
   networks: z.array(agentVerbs.ensureNetwork),
   /** Absent in files of older agents. */
   forwards: agentVerbs.setForwards.shape.forwards.default([]),
+  policies: agentVerbs.setPolicies.default({ projects: [], groups: [], instances: [] }),
 });
 type State = z.output<typeof stateSchema>;
+const NO_POLICIES: State['policies'] = { projects: [], groups: [], instances: [] };
 
 export class AgentState {
   readonly #path: string;
@@ -33,7 +35,7 @@ export class AgentState {
       text = readFileSync(this.#path, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-        return { version: 1, allowed: [], networks: [], forwards: [] };
+        return { version: 1, allowed: [], networks: [], forwards: [], policies: NO_POLICIES };
       throw error;
     }
     return stateSchema.parse(JSON.parse(text));
@@ -87,6 +89,14 @@ export class AgentState {
     if (JSON.stringify(forwards) !== JSON.stringify(this.#state.forwards)) {
       this.#save({ ...this.#state, forwards: [...forwards] });
     }
+  }
+
+  get policies(): State['policies'] {
+    return this.#state.policies;
+  }
+
+  putPolicies(policies: State['policies']): void {
+    if (JSON.stringify(policies) !== JSON.stringify(this.#state.policies)) this.#save({ ...this.#state, policies });
   }
 
   dropNetwork(project: ProjectId): void {

@@ -19,6 +19,7 @@ import type { KeyedLocks } from './locks.ts';
 import { followLogs, readLogs } from './logs.ts';
 import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
+import type { PolicyKeeper } from './policies.ts';
 import { Screens } from './screens.ts';
 import type { AgentState } from './state.ts';
 
@@ -38,6 +39,7 @@ export type AgentParts = {
   locks: KeyedLocks;
   guard: NetworkGuard;
   forwards: Forwards;
+  policies: PolicyKeeper;
   builder: ImageBuilder;
   importDir: string;
   metrics: MetricSampler;
@@ -63,7 +65,11 @@ export function agent(parts: AgentParts): Agent {
         forwards: parts.forwards.facts(),
       };
     },
-    ensureNetwork: (spec) => guests.ensureNetwork(spec),
+    ensureNetwork: async (spec) => {
+      await guests.ensureNetwork(spec);
+      await parts.policies.check();
+      return null;
+    },
     removeNetwork: ({ project }) => guests.removeNetwork(project),
     createGuest: (spec) => guests.create(spec),
     cloneGuest: (input) => guests.clone(input),
@@ -76,12 +82,16 @@ export function agent(parts: AgentParts): Agent {
     moveGuest: async (input) => {
       const guest = await guests.move(input);
       await parts.forwards.moved(input.instance);
+      await parts.policies.check();
       return guest;
     },
     destroyGuest: async ({ instance }) => {
       await parts.forwards.drop(instance);
-      return guests.destroy(instance);
+      const gone = await guests.destroy(instance);
+      await parts.policies.check();
+      return gone;
     },
+    setPolicies: (policies) => parts.policies.set(policies),
     setForwards: ({ forwards }) => parts.forwards.set(forwards),
     createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
     restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),

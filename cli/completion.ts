@@ -128,6 +128,11 @@ async function namesOf(berth: Runtime, sort: string, before: readonly string[]):
       );
       return page.items.map(routePlace);
     }
+    case 'security-group': {
+      const project = await berth.project();
+      const { items } = await client.call('securityGroupsList', { params: { project: project.id } });
+      return items.map((group) => group.name);
+    }
     case 'forward': {
       const project = await berth.project();
       const page = await collect(NAMES_MAX, (query) =>

@@ -8,6 +8,7 @@ import type { ProjectRef, Runtime } from './runtime.ts';
 export type Instance = OutputOf<'instancesGet'>;
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
 export type Route = OutputOf<'routesCreate'>;
+export type SecurityGroup = OutputOf<'securityGroupsCreate'>;
 export type Domain = OutputOf<'domainsCheck'>;
 export type Forward = OutputOf<'forwardsCreate'>;
 export type Image = OutputOf<'imagesList'>['items'][number];
@@ -175,6 +176,20 @@ export async function findRoute(berth: Runtime, ref: string): Promise<Route> {
   );
   const found = page.items.find((route) => route.id === ref || routePlace(route) === ref.toLowerCase());
   if (found === undefined) throw missing('route', ref, page.items.map(routePlace));
+  return found;
+}
+
+/** A security group by id or name in the project in force. */
+export async function findSecurityGroup(berth: Runtime, ref: string): Promise<SecurityGroup> {
+  const project = await berth.project();
+  const { items } = await (await berth.client()).call('securityGroupsList', { params: { project: project.id } });
+  const found = items.find((group) => group.id === ref || group.name === ref);
+  if (found === undefined)
+    throw missing(
+      'security group',
+      ref,
+      items.map((group) => group.name),
+    );
   return found;
 }
 

@@ -154,6 +154,7 @@ export const agentResults = {
   moveGuest: guestObservationSchema,
   destroyGuest: z.null(),
   setForwards: z.array(z.object({ protocol: z.enum(forwardProtocols), hostPort: count, state: z.enum(forwardStates) })),
+  setPolicies: z.null(),
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),
   deleteSnapshot: z.null(),

@@ -7,15 +7,19 @@
 import { z } from 'zod';
 import { FORWARD_PORT_MIN, FORWARD_PORTS_MAX, forwardProtocols } from '#domain/forwards.ts';
 import { instanceKinds } from '#domain/instances.ts';
+import { RULES_PER_GROUP_MAX, SECURITY_GROUPS_PER_INSTANCE_MAX } from '#domain/network-rules.ts';
 import { sizeBounds } from '#domain/sizes.ts';
 import { idSchema } from './common.ts';
+import { egressPolicySchema } from './egress.ts';
+import { networkRuleSchema } from './security-groups.ts';
 
 /** Largest request body the agent reads. */
-export const AGENT_BODY_BYTES_MAX = 512 * 1024;
+export const AGENT_BODY_BYTES_MAX = 4 * 1024 * 1024;
 export const AGENT_LOG_LINES_MAX = 5000;
 export const AGENT_ALLOWED_IMAGES_MAX = 500;
 /** Both protocols of a whole pool. */
 export const AGENT_FORWARDS_MAX = 2 * FORWARD_PORTS_MAX;
+export const AGENT_POLICIES_MAX = 5_000;
 export const AGENT_POWER_TIMEOUT_SECONDS_MAX = 600;
 export const AGENT_TERMINAL_SIDE_MAX = 1000;
 
@@ -131,6 +135,21 @@ export const agentVerbs = {
         (forwards) => new Set(forwards.map((each) => `${each.protocol}/${each.hostPort}`)).size === forwards.length,
         'one port leads to one guest',
       ),
+  }),
+  /** Who has which rules: the whole of it. An instance has the rules of all its groups. */
+  setPolicies: z.strictObject({
+    projects: z.array(egressPolicySchema.extend({ project: idSchema('prj') })).max(AGENT_POLICIES_MAX),
+    groups: z
+      .array(z.strictObject({ group: idSchema('sgr'), rules: z.array(networkRuleSchema).max(RULES_PER_GROUP_MAX) }))
+      .max(AGENT_POLICIES_MAX),
+    instances: z
+      .array(
+        z.strictObject({
+          instance: idSchema('ins'),
+          groups: z.array(idSchema('sgr')).max(SECURITY_GROUPS_PER_INSTANCE_MAX),
+        }),
+      )
+      .max(AGENT_POLICIES_MAX),
   }),
   createSnapshot: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp'), operation: idSchema('opr') }),
   restoreSnapshot: oneSnapshot,

@@ -3,6 +3,7 @@ import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
 import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
+import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
@@ -27,6 +28,7 @@ import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
+import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
 import { systemRoutes } from './system.ts';
@@ -51,6 +53,8 @@ export const api = {
   ...routeRoutes,
   ...domainRoutes,
   ...forwardRoutes,
+  ...securityGroupRoutes,
+  ...egressRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

@@ -24,6 +24,7 @@ import { organizationSchema, projectSchema } from './organizations.ts';
 import { quotaSchema } from './quotas.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeSchema } from './routes.ts';
+import { securityGroupSchema } from './security-groups.ts';
 
 type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 type JsonObject = { [key: string]: Json };
@@ -51,6 +52,7 @@ const named: Record<string, z.ZodType> = {
   Quota: quotaSchema,
   Route: routeSchema,
   Forward: forwardSchema,
+  SecurityGroup: securityGroupSchema,
   Session: sessionSchema,
   Size: sizeSchema,
   Snapshot: snapshotSchema,
@@ -70,6 +72,8 @@ const tagDescriptions: Record<string, string> = {
   instances: 'Desktops and servers. Changes that take time answer 202 with an operation.',
   snapshots: 'Points in time of one instance to roll back to or to clone from.',
   routes: 'Host names that lead to a port of an instance.',
+  'security-groups': 'Rules about what may enter and leave the instances that have them.',
+  egress: 'What the instances of a project may reach.',
   forwards: 'TCP and UDP ports of the host that lead to a port of an instance.',
   operations: 'What long work is doing: steps, durations, errors.',
   images: 'What instances are made from. Only allow-listed fingerprints are ever started.',

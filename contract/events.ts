@@ -12,6 +12,8 @@ export const eventKinds = [
   'snapshot',
   'route',
   'forward',
+  'security-group',
+  'egress',
   'image',
   'host',
   'member',

@@ -46,6 +46,14 @@ import {
   REGISTRATION_HOURS,
 } from '#domain/mails.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
+import {
+  PORTS_PER_RULE_MAX,
+  RANGES_PER_RULE_MAX,
+  RULES_PER_EGRESS_POLICY_MAX,
+  RULES_PER_GROUP_MAX,
+  SECURITY_GROUPS_PER_INSTANCE_MAX,
+  SECURITY_GROUPS_PER_PROJECT_MAX,
+} from '#domain/network-rules.ts';
 import { PICTURE_BYTES_MAX, PICTURE_SIDE_MAX } from '#domain/profiles.ts';
 import {
   countsBytes,
@@ -139,6 +147,12 @@ ${table([
   ['Disk', `${bytes(sizeBounds.diskBytes.min)} to ${bytes(sizeBounds.diskBytes.max)}`, 'sizeBounds.diskBytes'],
   ['Processes in one instance', String(PROCESSES_MAX), 'PROCESSES_MAX'],
   ['Snapshots of one instance', String(SNAPSHOTS_PER_INSTANCE_MAX), 'SNAPSHOTS_PER_INSTANCE_MAX'],
+  ['Security groups of one project', String(SECURITY_GROUPS_PER_PROJECT_MAX), 'SECURITY_GROUPS_PER_PROJECT_MAX'],
+  ['Security groups of one instance', String(SECURITY_GROUPS_PER_INSTANCE_MAX), 'SECURITY_GROUPS_PER_INSTANCE_MAX'],
+  ['Rules of one security group', String(RULES_PER_GROUP_MAX), 'RULES_PER_GROUP_MAX'],
+  ["Rules of a project's egress policy", String(RULES_PER_EGRESS_POLICY_MAX), 'RULES_PER_EGRESS_POLICY_MAX'],
+  ['Address ranges of one rule', String(RANGES_PER_RULE_MAX), 'RANGES_PER_RULE_MAX'],
+  ['Ports or spans of one rule', String(PORTS_PER_RULE_MAX), 'PORTS_PER_RULE_MAX'],
   ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
   ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],

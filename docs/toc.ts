@@ -27,6 +27,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/watch-metrics.md',
       'docs/how-to/scrape-with-prometheus.md',
       'docs/how-to/forward-ports.md',
+      'docs/how-to/control-what-comes-in-and-goes-out.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/move-an-instance-to-another-project.md',
       'docs/how-to/import-an-image.md',
@@ -101,6 +102,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0012-audit-entries-are-linked-at-commit.md',
       'docs/adr/0013-open-connections-of-private-routes-go-through-edge.md',
       'docs/adr/0017-port-forwards-are-one-map.md',
+      'docs/adr/0018-rules-of-people-are-one-table.md',
     ],
   },
 ];

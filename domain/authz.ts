@@ -68,6 +68,12 @@ export const actions = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'security-group.read',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
+  'egress.read',
+  'egress.update',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -121,6 +127,8 @@ const read: readonly Action[] = [
   'route.read',
   'domain.read',
   'forward.read',
+  'security-group.read',
+  'egress.read',
   'operation.read',
 ];
 const member: readonly Action[] = [
@@ -143,6 +151,9 @@ const member: readonly Action[] = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'security-group.create',
+  'security-group.update',
+  'security-group.delete',
 ];
 const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
 const admin: readonly Action[] = [
@@ -167,6 +178,7 @@ const admin: readonly Action[] = [
   'project.delete',
   'project.share',
   'quota.update',
+  'egress.update',
   'instance.purge',
   // Giving an instance to another organization. Within one, archiving here and creating there is enough.
   'instance.transfer',

@@ -15,6 +15,7 @@ export type InstanceId = Id<'ins'>;
 export type SnapshotId = Id<'snp'>;
 export type RouteId = Id<'rte'>;
 export type ForwardId = Id<'fwd'>;
+export type SecurityGroupId = Id<'sgr'>;
 export type ImageId = Id<'img'>;
 export type HostId = Id<'hst'>;
 export type OperationId = Id<'opr'>;
@@ -48,6 +49,7 @@ export const idPrefixes = [
   'snp',
   'rte',
   'fwd',
+  'sgr',
   'img',
   'hst',
   'opr',

@@ -8,9 +8,10 @@
  * Errors are BerthError: not_found, conflict, invalid_input, unsupported, upstream_failed, unavailable, timeout.
  */
 import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
+import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
 import type { Size } from '#domain/sizes.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
@@ -124,6 +125,19 @@ export type DriverEvent = {
 export type ForwardSpec = { protocol: ForwardProtocol; hostPort: number; instance: InstanceId; port: number };
 export type ForwardAnswer = { protocol: ForwardProtocol; hostPort: number; state: ForwardState };
 
+/** What the instances of projects may reach, and the rules of security groups with who has them: the whole of it. */
+export type PolicySpec = {
+  projects: {
+    project: ProjectId;
+    default: RuleAction;
+    rules: NetworkRule[];
+    connectionsMax: number | null;
+    bytesPerSecondMax: number | null;
+  }[];
+  groups: { group: SecurityGroupId; rules: NetworkRule[] }[];
+  instances: { instance: InstanceId; groups: SecurityGroupId[] }[];
+};
+
 export type DriverCapabilities = {
   kinds: readonly InstanceKind[];
   pause: boolean;
@@ -175,6 +189,8 @@ export type InstanceDriver = {
    * forward follows its guest to another project and is gone with it.
    */
   setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]>;
+  /** From now on exactly these, whatever was before; open connections go on. */
+  setPolicies(policies: PolicySpec): Promise<void>;
 
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
   /** Rolls the guest back; it ends in the power state it had. */

@@ -40,7 +40,7 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/operations', '/people'];
+const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
 const ofInstance = ['', '/terminal', '/metrics', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],

@@ -139,6 +139,8 @@ describe('planHints', () => {
       snapshot: 'snp_1',
       route: 'rte_1',
       forward: 'fwd_1',
+      'security-group': 'sgr_1',
+      egress: 'prj_1',
       image: 'img_1',
       host: 'hst_1',
       member: 'usr_1',

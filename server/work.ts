@@ -18,6 +18,7 @@ import { MAIL_SENDER_MS, mailSender } from './reconcilers/mail-sender.ts';
 import { COLLECT_MS, metricCollector } from './reconcilers/metric-collector.ts';
 import { metricKeeper } from './reconcilers/metric-keeper.ts';
 import { operationStarter } from './reconcilers/operation-starter.ts';
+import { policyKeeper } from './reconcilers/policy-keeper.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
@@ -142,6 +143,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         metricKeeper(services),
         archivePurger(services),
         forwardKeeper(services),
+        policyKeeper(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

@@ -246,7 +246,9 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       await end('SIGTERM');
       await driver.close();
       await removeInstallation(incus, names, pool);
-      await run('nft', ['delete', 'table', 'inet', names.table('forwards')]).catch(() => undefined);
+      for (const purpose of ['forwards', 'policies']) {
+        await run('nft', ['delete', 'table', 'inet', names.table(purpose)]).catch(() => undefined);
+      }
       await incus.close();
       rmSync(folder, { recursive: true, force: true });
     },

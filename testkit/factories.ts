@@ -13,6 +13,7 @@ import {
   type OrganizationId,
   type ProjectId,
   type RouteId,
+  type SecurityGroupId,
   type SnapshotId,
   type UserId,
 } from '#domain/ids.ts';
@@ -162,6 +163,15 @@ export async function makeRoute(db: Db, place: Place, instance: InstanceId): Pro
       port: 8080,
       visibility: 'private',
     })
+    .execute();
+  return id;
+}
+
+export async function makeSecurityGroup(db: Db, place: Place): Promise<SecurityGroupId> {
+  const id = newId('sgr');
+  await db
+    .insertInto('security_group')
+    .values({ id, organization_id: place.organization, project_id: place.project, name: newName('group') })
     .execute();
   return id;
 }

@@ -49,6 +49,7 @@ import {
   projectRole,
   type Row,
   route,
+  securityGroup,
   serviceAccount,
   snapshot,
 } from './row-makers.ts';
@@ -400,6 +401,18 @@ export const routeRows: Record<RouteName, Row> = {
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
   routesDelete: route(),
+  securityGroupsList: project,
+  securityGroupsCreate: async ({ place }) => ({
+    params: { project: place.project },
+    body: { name: newName('group'), rules: [{ action: 'allow', direction: 'in', protocol: 'tcp', ports: '443' }] },
+  }),
+  securityGroupsUpdate: securityGroup({ description: 'For the web' }),
+  securityGroupsDelete: securityGroup(),
+  egressGet: project,
+  egressUpdate: async ({ place }) => ({
+    params: { project: place.project },
+    body: { default: 'allow', rules: [], connectionsMax: 1000, bytesPerSecondMax: null },
+  }),
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,

@@ -12,6 +12,7 @@ import {
   makeImage,
   makeInstance,
   makeRoute,
+  makeSecurityGroup,
   makeSnapshot,
   newId,
   newName,
@@ -72,6 +73,12 @@ export const route =
     ...(body === undefined ? {} : { body }),
   });
 
+export const securityGroup =
+  (body?: unknown): Row =>
+  async ({ db, place }) => ({
+    params: { group: await makeSecurityGroup(db, place) },
+    ...(body === undefined ? {} : { body }),
+  });
 /** A claim that nobody has proven. */
 export const domain: Row = async ({ db, place }) => ({ params: { domain: await makeDomain(db, place) } });
 

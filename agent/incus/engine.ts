@@ -100,6 +100,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     settle: (instance) => guests.settle(instance),
     observe: (instance) => guests.observe(instance),
     list: () => guests.list(),
+    places: () => guests.list(false),
     readings: async () => parseMetrics(await client.text('/1.0/metrics', METRICS_BYTES_MAX), options.names.prefix),
     power: (instance, action, how) => guests.power(instance, action, how),
     resize: (instance, size) => guests.resize(instance, size),

@@ -277,6 +277,14 @@ const shots: Shot[] = [
     },
   },
   { name: 'routes', path: `${p}/routes` },
+  { name: 'firewall', path: `${p}/firewall` },
+  {
+    name: 'firewall-group',
+    path: `${p}/firewall`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Change web' }).click();
+    },
+  },
   { name: 'domains', path: `${p}/domains` },
   { name: 'operations', path: `${p}/operations` },
   {

@@ -68,6 +68,12 @@ const actionWords: Record<Action, string> = {
   'forward.create': 'Open port forwards',
   'forward.update': 'Change port forwards',
   'forward.delete': 'Close port forwards',
+  'security-group.read': 'See security groups',
+  'security-group.create': 'Make security groups',
+  'security-group.update': 'Change security groups and who has them',
+  'security-group.delete': 'Delete security groups',
+  'egress.read': 'See what a project may reach',
+  'egress.update': 'Change what a project may reach',
   'operation.read': 'See operations',
   'operation.cancel': 'Cancel operations',
 };
@@ -90,6 +96,8 @@ const nounWords: Record<Noun, string> = {
   route: 'Routes',
   domain: 'Domains',
   forward: 'Port forwards',
+  'security-group': 'Security groups',
+  egress: 'Egress',
   operation: 'Operations',
 };
 

@@ -11,6 +11,7 @@ import { auditHandlers } from './handlers-audit.ts';
 import { dataHandlers } from './handlers-data.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
+import { firewallHandlers } from './handlers-firewall.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { metricHandlers } from './handlers-metrics.ts';
@@ -148,6 +149,7 @@ export const handlers: Handlers = {
   ...instanceHandlers,
   ...domainHandlers,
   ...forwardHandlers,
+  ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),
   ...outsideHandlers(whoami),

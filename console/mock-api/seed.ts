@@ -2,6 +2,7 @@
 import type { Operation } from '#contract/operations.ts';
 import { forwardProblem } from '#domain/forwards.ts';
 import type { InstanceKind } from '#domain/instances.ts';
+import { parseRules } from '#domain/network-rules.ts';
 import { GIB } from '#domain/sizes.ts';
 import { makeDomain, plainRoute } from './handlers-domains.ts';
 import { someSshKeys } from './handlers-ssh.ts';
@@ -340,6 +341,26 @@ export function seed(): MockState {
       createdBy: state.user.name,
     },
   );
+  const { rules } = parseRules(
+    'allow in tcp 22 from 203.0.113.0/24, 2001:db8::/32\nallow in tcp 80,443\ndeny out udp to 198.51.100.7',
+  );
+  state.securityGroups.push({
+    id: newId('sgr'),
+    project: beacon.project,
+    name: 'web',
+    description: 'Web for everybody, SSH for the office',
+    rules,
+    instances: [{ id: beacon.id, name: beacon.name }],
+    state: 'applied',
+    createdAt: iso(now - 8 * DAY),
+    can: { update: true, delete: true },
+  });
+  state.egress = {
+    ...state.egress,
+    rules: parseRules('deny out tcp 6667').rules,
+    connectionsMax: 4000,
+    bytesPerSecondMax: 12_500_000,
+  };
   const checked = { checkedAt: iso(now - 2 * MINUTE) };
   const harbour = makeDomain(beacon.project, 'harbour.example', {
     ...checked,

@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
 import type { Domain } from '#contract/domains.ts';
+import type { EgressPolicy } from '#contract/egress.ts';
 import type { Event, EventKind } from '#contract/events.ts';
 import type { Forward } from '#contract/forwards.ts';
 import type { Host } from '#contract/hosts.ts';
@@ -9,6 +10,7 @@ import type { Image } from '#contract/images.ts';
 import type { Instance } from '#contract/instances.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { Route } from '#contract/routes.ts';
+import type { SecurityGroup } from '#contract/security-groups.ts';
 import type { Action, Role } from '#domain/authz.ts';
 import { type GrantPermission, holdingMay, NOT_GRANTED, type WorkingRole } from '#domain/authz.ts';
 import type { Id, IdPrefix, OrganizationId, ProjectId } from '#domain/ids.ts';
@@ -73,6 +75,8 @@ export type MockState = {
   routes: RouteRow[];
   domains: DomainRow[];
   forwards: Forward[];
+  securityGroups: SecurityGroup[];
+  egress: EgressPolicy;
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -236,6 +240,15 @@ export function emptyState(): MockState {
     routes: [],
     domains: [],
     forwards: [],
+    securityGroups: [],
+    egress: {
+      default: 'allow',
+      rules: [],
+      connectionsMax: null,
+      bytesPerSecondMax: null,
+      state: 'applied',
+      can: { update: true },
+    },
     operations: [],
     images: [],
     hosts: [],

@@ -193,6 +193,14 @@ const projectRoutes = createRoute({
     ),
   component: lazyRouteComponent(() => import('../pages/routes/list.tsx'), 'ProjectRoutesPage'),
 });
+const firewall = createRoute({
+  getParentRoute: () => project,
+  path: '/firewall',
+  staticData: { crumb: 'Firewall' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('securityGroupsList', { params: { project: context.project.id } })),
+  component: lazyRouteComponent(() => import('../pages/firewall/page.tsx'), 'FirewallPage'),
+});
 const projectDomains = createRoute({
   getParentRoute: () => project,
   path: '/domains',
@@ -266,6 +274,7 @@ export const projectPages = [
       ]),
     ]),
     projectRoutes,
+    firewall,
     projectDomains,
     operations,
     projectPeople,

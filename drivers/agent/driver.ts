@@ -36,6 +36,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     setHostname: (instance, hostname) => done(client.call('setHostname', { instance, hostname })),
     moveGuest: (instance, to, operation) => client.call('moveGuest', { instance, ...to, operation }),
     destroyGuest: (instance) => done(client.call('destroyGuest', { instance })),
+    setPolicies: (policies) => done(client.call('setPolicies', policies)),
     setForwards: (forwards) => client.call('setForwards', { forwards }),
     createSnapshot: (instance, snapshot, operation) =>
       done(client.call('createSnapshot', { instance, snapshot, operation })),

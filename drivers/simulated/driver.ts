@@ -28,6 +28,7 @@ import type {
   LogQuery,
   MetricSample,
   NetworkSpec,
+  PolicySpec,
   PowerAction,
 } from '../interface.ts';
 import { FaultInjector, type SimulatedVerb } from './faults.ts';
@@ -243,6 +244,13 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
+  async setPolicies(policies: PolicySpec): Promise<void> {
+    await this.#run('setPolicies', () => {
+      this.#state.policies = structuredClone(policies);
+      this.#save();
+    });
+  }
+
   async setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]> {
     return this.#run('setForwards', () => {
       const { busyPorts } = this.#state;
@@ -410,6 +418,7 @@ export class SimulatedDriver implements InstanceDriver {
     },
     read: (instance: InstanceId): number => this.#guest(instance).content,
     guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
+    policies: (): PolicySpec => this.#state.policies,
     forwards: (): readonly ForwardSpec[] => this.#state.forwards,
     /** Some program of the host listens on a port. */
     listenOn: (protocol: ForwardProtocol, port: number): void => {

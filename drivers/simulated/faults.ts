@@ -17,6 +17,7 @@ export type SimulatedVerb =
   | 'moveGuest'
   | 'destroyGuest'
   | 'setForwards'
+  | 'setPolicies'
   | 'createSnapshot'
   | 'restoreSnapshot'
   | 'deleteSnapshot'

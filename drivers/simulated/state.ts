@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
-import type { DriverImage, ForwardSpec, HostFacts, NetworkSpec } from '../interface.ts';
+import type { DriverImage, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -30,6 +30,7 @@ export type SimulatedState = {
   networks: Record<string, NetworkSpec>;
   guests: Record<string, SimulatedGuest>;
   forwards: ForwardSpec[];
+  policies: PolicySpec;
   /** Ports on which some program of the host listens. */
   busyPorts: HostFacts['forwards']['busy'];
   images: DriverImage[];
@@ -41,6 +42,7 @@ export const emptyState = (): SimulatedState => ({
   networks: {},
   guests: {},
   forwards: [],
+  policies: { projects: [], groups: [], instances: [] },
   busyPorts: [],
   images: [],
   allowed: [],

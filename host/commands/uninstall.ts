@@ -103,7 +103,9 @@ async function removeEngineObjects(installation: string, pool: string): Promise<
       await removeFromIncus(`/1.0/networks/${network.name}`);
   for (const { name } of await named('/1.0/network-acls'))
     if (name.startsWith(prefix)) await removeFromIncus(`/1.0/network-acls/${name}`);
-  await run(['nft', 'delete', 'table', 'inet', `berth_forwards_${installation}`], { timeoutMs: NFT_MS_MAX });
+  for (const purpose of ['forwards', 'policies']) {
+    await run(['nft', 'delete', 'table', 'inet', `berth_${purpose}_${installation}`], { timeoutMs: NFT_MS_MAX });
+  }
   type Image = { fingerprint: string; properties: Record<string, string>; aliases: { name: string }[] };
   for (const image of (await incus<Image[]>('GET', '/1.0/images?recursion=1')) ?? []) {
     const claims = Object.keys(image.properties).filter((key) => key.startsWith(CLAIM));

@@ -40,6 +40,8 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' |
   snapshot: 'snapshot.read',
   route: 'route.read',
   forward: 'forward.read',
+  'security-group': 'security-group.read',
+  egress: 'egress.read',
   member: 'member.read',
   project: 'project.read',
   quota: 'quota.read',

@@ -30,6 +30,7 @@ import type {
   OrganizationId,
   ProjectId,
   RouteId,
+  SecurityGroupId,
   SnapshotId,
   UserId,
 } from '#domain/ids.ts';
@@ -52,6 +53,7 @@ export type Ref =
   | { kind: 'route'; id: RouteId }
   | { kind: 'domain'; id: DomainId }
   | { kind: 'forward'; id: ForwardId }
+  | { kind: 'security-group'; id: SecurityGroupId }
   | { kind: 'operation'; id: OperationId }
   | { kind: 'image'; id: ImageId }
   | { kind: 'host'; id: HostId }
@@ -180,6 +182,7 @@ const nouns: Record<ResourceKind, string> = {
   route: 'route',
   domain: 'domain',
   forward: 'port forward',
+  'security-group': 'security group',
   operation: 'operation',
   image: 'image',
   host: 'host',
@@ -310,6 +313,8 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
         from snapshot where id = ${ref.id} and instance_id = ${ref.instance}`;
     case 'route':
       return sql`select organization_id, project_id, instance_id from route where id = ${ref.id}`;
+    case 'security-group':
+      return sql`select organization_id, project_id, null::text as instance_id from security_group where id = ${ref.id}`;
     case 'domain':
       return sql`select organization_id, project_id, null::text as instance_id from domain where id = ${ref.id}`;
     case 'forward':

@@ -13,6 +13,8 @@ export const hintKinds = [
   'snapshot',
   'route',
   'forward',
+  'security-group',
+  'egress',
   'image',
   'host',
   'member',

@@ -33,6 +33,7 @@ import type {
   RegistrationCodeId,
   RegistrationId,
   RouteId,
+  SecurityGroupId,
   SessionId,
   SignInId,
   SigningKeyId,
@@ -50,6 +51,7 @@ import type {
   ObservedState,
 } from '#domain/instances.ts';
 import type { MailKind, MailSecurity, MailState } from '#domain/mails.ts';
+import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
 import type { PictureType, Theme } from '#domain/profiles.ts';
 import type { RouteRules, RouteTarget } from '#domain/route-rules.ts';
@@ -608,6 +610,31 @@ export type Tables = {
     failing_since: Nullable<Date>;
     expires_at: Nullable<Date>;
     version: Generated<number>;
+  };
+  security_group: {
+    id: SecurityGroupId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    name: string;
+    description: Generated<string>;
+    rules: JsonDefault<NetworkRule[]>;
+    created_at: Stamp;
+    version: Generated<number>;
+    applied_version: Generated<number>;
+  };
+  security_group_instance: {
+    group_id: SecurityGroupId;
+    instance_id: InstanceId;
+  };
+  egress_policy: {
+    project_id: ProjectId;
+    organization_id: OrganizationId;
+    default_action: RuleAction;
+    rules: JsonDefault<NetworkRule[]>;
+    connections_max: Nullable<number>;
+    bytes_per_second_max: Nullable<number>;
+    version: Generated<number>;
+    applied_version: Generated<number>;
   };
   port_forward: {
     id: ForwardId;

@@ -19,6 +19,7 @@ import { tellSubjects } from './grants.ts';
 import type { InstanceRecord } from './instance-rows.ts';
 import { instanceHint, nameTaken } from './instances.ts';
 import { emit } from './outbox.ts';
+import { leaveSecurityGroups } from './security-groups.ts';
 
 /** Where an instance is or goes to. */
 export type Place = {
@@ -160,6 +161,7 @@ export async function settleTransfer(tx: Trx, instance: InstanceRecord, to: Plac
     .where('instance_id', '=', instance.id)
     .returning(['id', 'version'])
     .execute();
+  await leaveSecurityGroups(tx, instance.id);
   await moveForwards(tx, instance.id, instance, to);
   const snapshots = await tx
     .updateTable('snapshot')

@@ -1,0 +1,199 @@
+/**
+ * Rules of people as one nftables table. Every packet of a guest costs a few map look-ups to find the chain of its own
+ * project and groups; nobody pays for the rules of others. Address lists are sets. Pure.
+ */
+import type { AgentInput } from '#contract/agent.ts';
+import { isRange6, type NetworkRule, parsePorts } from '#domain/network-rules.ts';
+
+export type Policies = AgentInput<'setPolicies'>;
+/** Where the guests named by policies are. */
+export type PolicyPlaces = {
+  bridges: ReadonlyMap<string, string>;
+  addresses: ReadonlyMap<string, { address4: string; address6: string }>;
+};
+
+/** Sets whose elements the kernel adds by itself begin with this: what is in them is no difference. */
+export const DYNAMIC_PREFIX = 'dyn_';
+const TRACKED_MAX = 65_535;
+
+/** The table's content; null when there are no policies. */
+export function policyTable(policies: Policies, { bridges, addresses }: PolicyPlaces): string | null {
+  const projects = policies.projects.filter((policy) => bridges.has(policy.project));
+  const guests = policies.instances.filter((each) => addresses.has(each.instance) && each.groups.length > 0);
+  if (projects.length === 0 && guests.length === 0) return null;
+  const sets: string[] = [];
+  const chains: string[] = [];
+  const caps: string[] = [];
+  const jumps: string[] = [];
+
+  for (const [index, policy] of projects.entries()) {
+    const bridge = `"${bridges.get(policy.project)}"`;
+    const lines: string[] = [];
+    if (policy.bytesPerSecondMax !== null) {
+      caps.push(...bandwidthLines(sets, `${DYNAMIC_PREFIX}p${index}`, bridge, policy.bytesPerSecondMax));
+    }
+    if (policy.connectionsMax !== null) {
+      lines.push(...connectionLines(sets, `${DYNAMIC_PREFIX}p${index}c`, policy.connectionsMax));
+    }
+    lines.push(
+      ...ruleLines(
+        sets,
+        `p${index}d`,
+        policy.rules.filter((rule) => rule.action === 'deny'),
+        'daddr',
+        REFUSE,
+      ),
+    );
+    lines.push(
+      ...ruleLines(
+        sets,
+        `p${index}a`,
+        policy.rules.filter((rule) => rule.action === 'allow'),
+        'daddr',
+        'return',
+      ),
+    );
+    if (policy.default === 'deny') lines.push(REFUSE);
+    chains.push(chain(`project_${index}`, lines));
+    jumps.push(`${bridge} : jump project_${index}`);
+  }
+
+  const names = new Map(policies.groups.map((group, index) => [group.group as string, index]));
+  const allows = new Set<string>();
+  for (const [index, group] of policies.groups.entries()) {
+    for (const direction of ['in', 'out'] as const) {
+      const address = direction === 'in' ? 'saddr' : 'daddr';
+      const of = (action: NetworkRule['action']) =>
+        group.rules.filter((rule) => rule.direction === direction && rule.action === action);
+      if (of('allow').length > 0) allows.add(`${index}_${direction}`);
+      chains.push(
+        chain(
+          `group_${index}_${direction}_deny`,
+          ruleLines(sets, `g${index}${direction}d`, of('deny'), address, REFUSE),
+        ),
+      );
+      chains.push(
+        chain(
+          `group_${index}_${direction}_allow`,
+          ruleLines(sets, `g${index}${direction}a`, of('allow'), address, 'accept'),
+        ),
+      );
+    }
+  }
+
+  // Guests with the same groups share a chain.
+  const shared = new Map<string, { groups: number[]; guests: string[] }>();
+  for (const { instance, groups } of guests) {
+    const indexes = [...new Set(groups.flatMap((group) => names.get(group) ?? []))].sort((a, b) => a - b);
+    const key = indexes.join('_');
+    const entry = shared.get(key) ?? { groups: indexes, guests: [] };
+    entry.guests.push(instance);
+    shared.set(key, entry);
+  }
+  const maps: Record<string, string[]> = { out4: [], out6: [], in4: [], in6: [] };
+  for (const [index, { groups, guests: members }] of [...shared.values()].entries()) {
+    for (const direction of ['in', 'out'] as const) {
+      const lines = groups.map((group) => `jump group_${group}_${direction}_deny`);
+      lines.push(...groups.map((group) => `jump group_${group}_${direction}_allow`));
+      // As soon as one rule allows something this way, everything else this way is shut.
+      if (groups.some((group) => allows.has(`${group}_${direction}`))) lines.push(REFUSE);
+      chains.push(chain(`guests_${index}_${direction}`, lines));
+      for (const instance of members) {
+        const at = addresses.get(instance);
+        maps[`${direction}4`]?.push(`${at?.address4} : jump guests_${index}_${direction}`);
+        maps[`${direction}6`]?.push(`${at?.address6} : jump guests_${index}_${direction}`);
+      }
+    }
+  }
+
+  const map = (name: string, type: string, elements: readonly string[]): string =>
+    `  map ${name} { type ${type} : verdict;${elements.length === 0 ? '' : ` elements = { ${elements.join(', ')} };`} }`;
+  return [
+    ...sets,
+    ...chains,
+    map('projects', 'ifname', jumps),
+    map('out4', 'ipv4_addr', maps['out4'] ?? []),
+    map('out6', 'ipv6_addr', maps['out6'] ?? []),
+    map('in4', 'ipv4_addr', maps['in4'] ?? []),
+    map('in6', 'ipv6_addr', maps['in6'] ?? []),
+    chain('through', [
+      'type filter hook forward priority -9; policy accept;',
+      ...caps,
+      'ct state established,related accept',
+      'iifname vmap @projects',
+      'iifname "bth*" ip saddr vmap @out4',
+      'iifname "bth*" ip6 saddr vmap @out6',
+      'oifname "bth*" ip daddr vmap @in4',
+      'oifname "bth*" ip6 daddr vmap @in6',
+    ]),
+  ].join('\n');
+}
+
+const REFUSE = 'reject with icmpx type admin-prohibited';
+
+function chain(name: string, lines: readonly string[]): string {
+  return [`  chain ${name} {`, ...lines.map((line) => `    ${line}`), '  }'].join('\n');
+}
+
+/** One or two lines for each rule; address lists become sets of their own. */
+function ruleLines(
+  sets: string[],
+  name: string,
+  rules: readonly NetworkRule[],
+  address: 'saddr' | 'daddr',
+  verdict: string,
+): string[] {
+  return rules.flatMap((rule, index) => {
+    const what = protocolMatch(rule);
+    if (rule.ranges.length === 0) return [`${what}${verdict}`];
+    const families = [
+      { suffix: '4', key: 'ip', type: 'ipv4_addr', ranges: rule.ranges.filter((range) => !isRange6(range)) },
+      { suffix: '6', key: 'ip6', type: 'ipv6_addr', ranges: rule.ranges.filter(isRange6) },
+    ];
+    return families.flatMap(({ suffix, key, type, ranges }) => {
+      if (ranges.length === 0) return [];
+      const set = `${name}${index}_${suffix}`;
+      sets.push(`  set ${set} { type ${type}; flags interval; auto-merge; elements = { ${ranges.join(', ')} }; }`);
+      return [`${key} ${address} @${set} ${what}${verdict}`];
+    });
+  });
+}
+
+function protocolMatch({ protocol, ports }: NetworkRule): string {
+  if (protocol === 'icmp') return 'meta l4proto { icmp, ipv6-icmp } ';
+  const spans = (parsePorts(ports) ?? []).map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
+  if (spans.length === 0) return protocol === 'any' ? '' : `meta l4proto ${protocol} `;
+  const list = `{ ${spans.join(', ')} } `;
+  return protocol === 'any' ? `meta l4proto { tcp, udp } th dport ${list}` : `${protocol} dport ${list}`;
+}
+
+/** Each guest has its own count, in both families. */
+function connectionLines(sets: string[], name: string, most: number): string[] {
+  return families(sets, name, 'flags dynamic').map(
+    ({ set, key }) => `add @${set} { ${key} saddr ct count over ${most} } ${REFUSE}`,
+  );
+}
+
+/** Each guest has its own bucket, each way; what does not fit is dropped and comes again more slowly. */
+function bandwidthLines(sets: string[], name: string, bridge: string, bytesPerSecond: number): string[] {
+  const rate = `limit rate over ${bytesPerSecond} bytes/second burst ${Math.max(65_536, Math.floor(bytesPerSecond / 4))} bytes`;
+  return (['out', 'in'] as const).flatMap((way) =>
+    families(sets, `${name}${way}`, 'flags dynamic,timeout; timeout 1m').map(({ set, key }) =>
+      way === 'out'
+        ? `iifname ${bridge} update @${set} { ${key} saddr ${rate} } drop`
+        : `oifname ${bridge} update @${set} { ${key} daddr ${rate} } drop`,
+    ),
+  );
+}
+
+function families(sets: string[], name: string, flags: string): { set: string; key: 'ip' | 'ip6' }[] {
+  return (
+    [
+      { set: `${name}4`, key: 'ip', type: 'ipv4_addr' },
+      { set: `${name}6`, key: 'ip6', type: 'ipv6_addr' },
+    ] as const
+  ).map(({ set, key, type }) => {
+    sets.push(`  set ${set} { type ${type}; size ${TRACKED_MAX}; ${flags}; }`);
+    return { set, key };
+  });
+}

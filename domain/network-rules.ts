@@ -1,0 +1,158 @@
+/**
+ * Rules about what may enter or leave an instance, as people write them: "allow in tcp 22,80 from 203.0.113.0/24". Deny
+ * wins over allow, whatever the order. Pure.
+ */
+export const ruleActions = ['allow', 'deny'] as const;
+export type RuleAction = (typeof ruleActions)[number];
+export const ruleDirections = ['in', 'out'] as const;
+export type RuleDirection = (typeof ruleDirections)[number];
+export const ruleProtocols = ['any', 'tcp', 'udp', 'icmp'] as const;
+export type RuleProtocol = (typeof ruleProtocols)[number];
+
+/** `ports` empty: all. `ranges` (CIDR, either family) empty: anywhere. */
+export type NetworkRule = {
+  action: RuleAction;
+  direction: RuleDirection;
+  protocol: RuleProtocol;
+  ports: string;
+  ranges: string[];
+};
+
+export const RULES_PER_GROUP_MAX = 50;
+export const RULES_PER_EGRESS_POLICY_MAX = 100;
+export const RANGES_PER_RULE_MAX = 500;
+export const PORTS_PER_RULE_MAX = 20;
+export const SECURITY_GROUPS_PER_PROJECT_MAX = 50;
+export const SECURITY_GROUPS_PER_INSTANCE_MAX = 5;
+/** Open connections an instance may be held to, and bytes a second. */
+export const CONNECTIONS_MIN = 10;
+export const CONNECTIONS_MAX = 60_000;
+export const BANDWIDTH_MIN = 10_000;
+export const BANDWIDTH_MAX = 100_000_000_000;
+
+export type PortSpan = { first: number; last: number };
+
+/** '80,443,1000-2000' as spans without overlaps, in order; null when it cannot be read. */
+export function parsePorts(text: string): PortSpan[] | null {
+  if (text === '') return [];
+  const spans: PortSpan[] = [];
+  for (const part of text.split(',')) {
+    const [, first = '', last = first] = /^(\d{1,5})(?:-(\d{1,5}))?$/.exec(part) ?? [];
+    const span = { first: Number(first), last: Number(last) };
+    if (first === '' || span.first < 1 || span.last > 65_535 || span.last < span.first) return null;
+    spans.push(span);
+  }
+  spans.sort((a, b) => a.first - b.first);
+  const merged: PortSpan[] = [];
+  for (const span of spans) {
+    const before = merged.at(-1);
+    if (before !== undefined && span.first <= before.last + 1) before.last = Math.max(before.last, span.last);
+    else merged.push({ ...span });
+  }
+  return merged;
+}
+
+export function formatPorts(spans: readonly PortSpan[]): string {
+  return spans.map(({ first, last }) => (first === last ? String(first) : `${first}-${last}`)).join(',');
+}
+
+const octet = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
+const range4 = new RegExp(`^${octet}(?:\\.${octet}){3}(?:/(?:3[0-2]|[12]?[0-9]))?$`);
+
+/** An address or range of either family in its shortest form; null when it is none. */
+export function canonicalRange(text: string): string | null {
+  if (range4.test(text)) return text.includes('/') ? text : `${text}/32`;
+  const [, address = '', bits = '128'] = /^([0-9a-f:]{2,39})(?:\/(\d{1,3}))?$/.exec(text.toLowerCase()) ?? [];
+  if (address === '' || !address.includes(':') || Number(bits) > 128) return null;
+  if (!URL.canParse(`http://[${address}]/`)) return null;
+  return `${new URL(`http://[${address}]/`).hostname.slice(1, -1)}/${Number(bits)}`;
+}
+
+export function isRange6(range: string): boolean {
+  return range.includes(':');
+}
+
+/** What is wrong with a rule, in words; null: nothing. */
+export function ruleProblem(rule: NetworkRule): string | null {
+  const ports = parsePorts(rule.ports);
+  if (ports === null) return `"${rule.ports}" are not ports: write 80,443 or 1000-2000.`;
+  if (ports.length > PORTS_PER_RULE_MAX) return `A rule names at most ${PORTS_PER_RULE_MAX} ports or spans.`;
+  if (rule.protocol === 'icmp' && ports.length > 0) return 'ICMP has no ports.';
+  if (rule.ranges.length > RANGES_PER_RULE_MAX) return `A rule names at most ${RANGES_PER_RULE_MAX} ranges.`;
+  const wrong = rule.ranges.find((range) => canonicalRange(range) === null);
+  return wrong === undefined ? null : `"${wrong}" is not an address or range such as 203.0.113.0/24.`;
+}
+
+/** The same rule with ports merged and ranges in their shortest form. Only for rules without a problem. */
+export function canonicalRule(rule: NetworkRule): NetworkRule {
+  const ranges = [...new Set(rule.ranges.flatMap((range) => canonicalRange(range) ?? []))];
+  return { ...rule, ports: formatPorts(parsePorts(rule.ports) ?? []), ranges };
+}
+
+export function formatRule(rule: NetworkRule): string {
+  const words: string[] = [rule.action, rule.direction, rule.protocol];
+  if (rule.ports !== '') words.push(rule.ports);
+  if (rule.ranges.length > 0) words.push(rule.direction === 'in' ? 'from' : 'to', rule.ranges.join(','));
+  return words.join(' ');
+}
+
+/** Reads one line as `formatRule` writes it; protocol, ports and ranges may be left out. A string says what is wrong. */
+export function parseRule(line: string): NetworkRule | string {
+  const words = line.trim().toLowerCase().replace(/,\s+/g, ',').split(/\s+/);
+  const action = words.shift();
+  if (!isOneOf(ruleActions, action)) return `Begin with allow or deny: ${line.trim()}`;
+  const direction = words.shift();
+  if (!isOneOf(ruleDirections, direction)) return `After ${action} comes in or out: ${line.trim()}`;
+  const protocol = isOneOf(ruleProtocols, words[0]) ? (words.shift() as RuleProtocol) : 'any';
+  const preposition = direction === 'in' ? 'from' : 'to';
+  const ports = words[0] === undefined || words[0] === preposition ? '' : (words.shift() ?? '');
+  const ranges: string[] = [];
+  if (words[0] === preposition) {
+    words.shift();
+    ranges.push(...(words.shift() ?? '').split(','));
+  }
+  if (words.length > 0)
+    return `"${words.join(' ')}" is not understood. Write: allow ${direction} tcp 443 ${preposition} 203.0.113.0/24`;
+  const rule: NetworkRule = { action, direction, protocol, ports, ranges };
+  return ruleProblem(rule) ?? canonicalRule(rule);
+}
+
+function isOneOf<T extends string>(list: readonly T[], word: string | undefined): word is T {
+  return word !== undefined && (list as readonly string[]).includes(word);
+}
+
+/** Reads lines; empty ones and those that begin with # are left out. Errors of all lines, with their numbers. */
+export function parseRules(text: string): { rules: NetworkRule[]; problems: string[] } {
+  const rules: NetworkRule[] = [];
+  const problems: string[] = [];
+  for (const [index, line] of text.split('\n').entries()) {
+    if (line.trim() === '' || line.trim().startsWith('#')) continue;
+    const rule = parseRule(line);
+    if (typeof rule === 'string') problems.push(`Line ${index + 1}: ${rule}`);
+    else rules.push(rule);
+  }
+  return { rules, problems };
+}
+
+/** One sentence for people. */
+export function describeRule(rule: NetworkRule): string {
+  const what =
+    rule.protocol === 'any'
+      ? rule.ports === ''
+        ? 'everything'
+        : `TCP and UDP ports ${rule.ports}`
+      : rule.protocol === 'icmp'
+        ? 'ping and other ICMP'
+        : rule.ports === ''
+          ? `all of ${rule.protocol.toUpperCase()}`
+          : `${rule.protocol.toUpperCase()} ${/[,-]/.test(rule.ports) ? 'ports' : 'port'} ${rule.ports}`;
+  const shown = rule.ranges.slice(0, 3).join(', ');
+  const more = rule.ranges.length > 3 ? ` and ${rule.ranges.length - 3} more` : '';
+  const where =
+    rule.ranges.length === 0
+      ? rule.direction === 'in'
+        ? 'from anywhere'
+        : 'to anywhere'
+      : `${rule.direction === 'in' ? 'from' : 'to'} ${shown}${more}`;
+  return `${what} ${where}`;
+}
