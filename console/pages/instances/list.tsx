@@ -104,13 +104,13 @@ export function InstancesPage() {
       {
         id: 'usage',
         header: 'Used now',
-        from: 'md',
-        cell: (row) => <UsageBars now={row.state === 'running' ? usage.get(row.id) : undefined} />,
+        from: 'lg',
+        cell: (row) => <UsageBars now={row.observed === 'running' ? usage.get(row.id) : undefined} />,
       },
       {
         id: 'size',
         header: 'Size',
-        from: 'lg',
+        from: 'xl',
         sort: (row) => row.size.memoryBytes * 1000 + row.size.cpus,
         cell: (row) => (
           <span className="tabular whitespace-nowrap text-soft">
@@ -139,7 +139,7 @@ export function InstancesPage() {
       {
         id: 'owner',
         header: 'Created by',
-        from: 'xl',
+        from: '2xl',
         sort: (row) => row.createdBy,
         cell: (row) => <span className="whitespace-nowrap text-soft">{row.createdBy}</span>,
       },

@@ -117,23 +117,25 @@ export function DataPage() {
           return (
             <>
               <div className="mb-3 flex flex-wrap items-center gap-2">
-                <Select
-                  label="Table"
-                  placeholder="Choose a table"
-                  className="w-52"
-                  value={table ?? ''}
-                  onChange={(next) => go({ table: next })}
-                  options={items.map((each) => ({ value: each.table, label: each.table }))}
-                />
+                <div className="w-52">
+                  <Select
+                    label="Table"
+                    placeholder="Choose a table"
+                    value={table ?? ''}
+                    onChange={(next) => go({ table: next })}
+                    options={items.map((each) => ({ value: each.table, label: each.table }))}
+                  />
+                </div>
                 {chosen === undefined || by === undefined ? null : (
                   <>
-                    <Select
-                      label="Column to search in"
-                      className="w-44"
-                      value={by}
-                      onChange={(next) => go({ table, column: next, q })}
-                      options={chosen.columns.map((each) => ({ value: each, label: each }))}
-                    />
+                    <div className="w-44">
+                      <Select
+                        label="Column to search in"
+                        value={by}
+                        onChange={(next) => go({ table, column: next, q })}
+                        options={chosen.columns.map((each) => ({ value: each, label: each }))}
+                      />
+                    </div>
                     <FilterInput
                       label="Text to look for"
                       placeholder={`Part of ${by}`}
