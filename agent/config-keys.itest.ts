@@ -167,10 +167,19 @@ function valid(): Partial<Record<AgentVerb, Record<string, unknown>>> {
     importImage: { source: { type: 'file', path: 'x.tar' }, as: { name: 'x', kind: 'server', description: '' } },
     allowImages: { fingerprints: [guest.imageFingerprint] },
     setForwards: { forwards: [oneForward()] },
+    setPolicies: { projects: [onePolicy()], groups: [], instances: [] },
   };
 }
 
 const oneForward = () => ({ protocol: 'tcp', hostPort: agent.ports.first, instance: guest.instance, port: 80 });
+
+const onePolicy = () => ({
+  project: guest.project,
+  default: 'deny',
+  rules: [{ action: 'allow', direction: 'out', protocol: 'tcp', ports: '443', ranges: ['203.0.113.0/24'] }],
+  connectionsMax: null,
+  bytesPerSecondMax: null,
+});
 
 /** Every place of a body where a key could be added. */
 function places(body: Record<string, unknown>, path: string[] = []): string[][] {
@@ -224,6 +233,11 @@ describe('A4: no configuration key of the engine gets in', () => {
     for (const key of known) {
       const hostile = { forwards: [{ ...oneForward(), [key]: 'true' }] };
       if (agentVerbs.setForwards.safeParse(hostile).success) wrong.push(`setForwards ${key}`);
+      const policy = { projects: [{ ...onePolicy(), [key]: 'true' }], groups: [], instances: [] };
+      if (agentVerbs.setPolicies.safeParse(policy).success) wrong.push(`setPolicies ${key}`);
+      const [rule] = onePolicy().rules;
+      const inRule = { projects: [{ ...onePolicy(), rules: [{ ...rule, [key]: 'true' }] }], groups: [], instances: [] };
+      if (agentVerbs.setPolicies.safeParse(inRule).success) wrong.push(`setPolicies rule ${key}`);
     }
     expect(wrong).toEqual([]);
     expect(tried).toBeGreaterThan(3_000);

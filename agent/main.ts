@@ -100,7 +100,19 @@ const builder: ImageBuilder = {
 
 mkdirSync(config.importDir, { recursive: true, mode: 0o755 });
 const { server, events, close } = door({
-  agent: agent({ engine, state, locks, guard, forwards, policies, builder, importDir: config.importDir, metrics, own }),
+  agent: agent({
+    engine,
+    state,
+    locks,
+    guard,
+    forwards,
+    policies,
+    builder,
+    importDir: config.importDir,
+    metrics,
+    own,
+    stateDir: config.stateDir,
+  }),
   tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
   log,
 });

@@ -21,6 +21,7 @@ import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
 import type { PolicyKeeper } from './policies.ts';
 import { Screens } from './screens.ts';
+import { SshLogins } from './ssh.ts';
 import type { AgentState } from './state.ts';
 
 export type VerbContext = { onProgress: (progress: AgentBuildProgress) => void; signal: AbortSignal };
@@ -44,12 +45,14 @@ export type AgentParts = {
   importDir: string;
   metrics: MetricSampler;
   own: OwnInterface;
+  stateDir: string;
 };
 
 export function agent(parts: AgentParts): Agent {
   const { engine, state, guard } = parts;
   const guests = new Guests(engine, state, parts.locks, guard);
   const screens = new Screens(engine);
+  const ssh = new SshLogins(engine, parts.locks, parts.stateDir);
   const health = new Health(engine, screens);
   const images = new Images(engine, parts.builder, parts.importDir);
 
@@ -113,6 +116,9 @@ export function agent(parts: AgentParts): Agent {
       return null;
     },
     screenCredentials: ({ instance }) => screens.credentials(instance),
+    sshHostKeys: ({ instance }) => ssh.hostKeys(instance),
+    sshLogin: ({ instance }) => ssh.prepare(instance),
+    sshSign: ({ instance, data }) => ssh.sign(instance, data),
   };
 
   return {

@@ -7,7 +7,18 @@ import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { machine } from './measure.ts';
 
-export const benchmarks = ['api', 'ingress', 'status', 'idle', 'create', 'start', 'audit', 'auth', 'metrics'] as const;
+export const benchmarks = [
+  'api',
+  'ingress',
+  'status',
+  'idle',
+  'create',
+  'start',
+  'audit',
+  'auth',
+  'metrics',
+  'egress',
+] as const;
 
 function one(name: string): Promise<unknown> {
   return new Promise((resolve, reject) => {

@@ -132,6 +132,15 @@ export function errorAsJson(error: unknown): string {
   })}\n`;
 }
 
+/** Another program ended with this code, and so do we; it has said why. */
+export class ExitStatus extends Error {
+  readonly status: number;
+  constructor(status: number) {
+    super(`ended with ${status}`);
+    this.status = status;
+  }
+}
+
 export function exitCodeOf(error: unknown): number {
   return exitCodes[error instanceof CliError ? error.exit : 'failure'].code;
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /** `berth`: the command-line client. Wiring only: streams and signals in, exit code out. */
 import { CommanderError } from 'commander';
-import { CliError, describeError, errorAsJson, exitCodeOf, exitCodes, usageError } from './errors.ts';
+import { CliError, describeError, ExitStatus, errorAsJson, exitCodeOf, exitCodes, usageError } from './errors.ts';
 import { buildProgram } from './program.ts';
 import type { Io } from './runtime.ts';
 
@@ -12,6 +12,7 @@ export async function main(argv: readonly string[], io: Io): Promise<number> {
     await buildProgram(io, json).parseAsync([...argv], { from: 'user' });
     return exitCodes.ok.code;
   } catch (error) {
+    if (error instanceof ExitStatus) return error.status;
     if (error instanceof CommanderError) {
       if (error.exitCode === 0) return exitCodes.ok.code;
       if (json) io.stderr.write(errorAsJson(usageError(error.message.replace(/^error: /, ''))));

@@ -29,6 +29,7 @@ import { addServiceAccountCommands } from './commands/service-accounts.ts';
 import { addSessionCommands, examples } from './commands/session.ts';
 import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
+import { addSshCommands } from './commands/ssh.ts';
 import { addSshKeyCommands } from './commands/ssh-keys.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addUserCommands } from './commands/users.ts';
@@ -69,6 +70,7 @@ export function buildProgram(io: Io, json = false): Command {
   addAccountCommands(program, io);
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
+  addSshCommands(program, io);
   addMetricCommands(program, io);
   addRouteCommands(program, io);
   addDomainCommands(program, io);

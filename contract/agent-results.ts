@@ -168,5 +168,8 @@ export const agentResults = {
   deleteImage: z.null(),
   allowImages: z.null(),
   screenCredentials: screenCredentialsSchema,
+  sshHostKeys: z.object({ publicKeys: z.array(z.string()).min(1) }),
+  sshLogin: z.object({ publicKey: z.string() }),
+  sshSign: z.object({ signature: z.string() }),
 } as const satisfies Record<AgentVerb, z.ZodType>;
 export type AgentResult<V extends AgentVerb> = z.output<(typeof agentResults)[V]>;

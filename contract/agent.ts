@@ -176,6 +176,9 @@ export const agentVerbs = {
   deleteImage: z.strictObject({ fingerprint: fingerprintSchema }),
   allowImages: z.strictObject({ fingerprints: z.array(fingerprintSchema).max(AGENT_ALLOWED_IMAGES_MAX) }),
   screenCredentials: oneInstance,
+  sshHostKeys: oneInstance,
+  sshLogin: oneInstance,
+  sshSign: z.strictObject({ instance: idSchema('ins'), data: z.base64().max(4_096) }),
 } as const;
 
 export type AgentVerb = keyof typeof agentVerbs;
@@ -186,7 +189,7 @@ export const agentVerbNames = Object.keys(agentVerbs) as AgentVerb[];
 export const streamingVerbs: readonly AgentVerb[] = ['buildImage', 'importImage'];
 
 /** What the edge's token may call; everything else is refused for it. Terminals and log tails come on top. */
-export const edgeVerbs: readonly AgentVerb[] = ['screenCredentials', 'observe'];
+export const edgeVerbs: readonly AgentVerb[] = ['screenCredentials', 'observe', 'sshLogin', 'sshSign'];
 
 /** `GET /v1/terminal`: binary frames are bytes both ways; text frames are JSON. */
 export const terminalQuerySchema = z.strictObject({

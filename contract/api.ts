@@ -31,6 +31,7 @@ import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -50,6 +51,7 @@ export const api = {
   ...entryRoutes,
   ...quotaRoutes,
   ...instanceRoutes,
+  ...sshSessionRoutes,
   ...routeRoutes,
   ...domainRoutes,
   ...forwardRoutes,

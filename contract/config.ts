@@ -62,6 +62,17 @@ export const serverConfigSchema = z.strictObject({
     /** 32 bytes, base64, one line: shared by server and edge to sign what one hands to the other through a browser. */
     edgeKeyFile: path,
   }),
+  /** The SSH gateway; absent: there is none. It tells on `socket`; `hostKeys` are the public ones people may check. */
+  ssh: z
+    .strictObject({
+      port,
+      socket: path,
+      hostKeys: z
+        .array(z.string().regex(/^[a-z0-9-]+ [A-Za-z0-9+/=]+$/))
+        .min(1)
+        .max(8),
+    })
+    .optional(),
   /** Built console (index.html and hashed assets); null in development, when Vite serves it. */
   consoleDir: path.nullable(),
   /** sha256 (hex) of the one-time set-up code, over the code in upper case without dashes and spaces (`setupCodeDigestInput`). */
@@ -95,6 +106,8 @@ export const edgeConfigSchema = z.strictObject({
   socket: path,
   /** Where Caddy brings the connections of private routes that stay open. */
   bridgeSocket: path,
+  /** Where the SSH gateway asks; absent: there is none. */
+  sshSocket: path.optional(),
   database: databaseSchema,
   agent: agentCallerSchema,
   secrets: z.strictObject({ edgeKeyFile: path }),
@@ -103,6 +116,21 @@ export const edgeConfigSchema = z.strictObject({
   network: networkSchema,
 });
 export type EdgeConfig = z.output<typeof edgeConfigSchema>;
+
+export const sshGatewayConfigSchema = z.strictObject({
+  logLevel,
+  /** Answers /healthz and nothing else. */
+  socket: path,
+  /** Without `host`: all addresses of this machine. */
+  listen: z.strictObject({ host: z.string().min(1).max(253).optional(), port: z.number().int().min(0).max(65535) }),
+  hostKeyFiles: z.array(path).min(1).max(8),
+  /** Edge decides, the server signs people in and hears what happened. */
+  edgeSocket: path,
+  serverSocket: path,
+  reportSocket: path,
+  consoleOrigin: z.url({ protocol: /^https$/ }),
+});
+export type SshGatewayConfig = z.output<typeof sshGatewayConfigSchema>;
 
 export const agentConfigSchema = z.strictObject({
   installation: installationSchema,

@@ -24,6 +24,7 @@ export const eventKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
   'domain',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];

@@ -84,7 +84,21 @@ import {
   SESSION_IDLE_MINUTES,
 } from '#domain/sessions.ts';
 import { PROCESSES_MAX, sizeBounds, sizePresets } from '#domain/sizes.ts';
-import { SSH_KEYS_PER_USER_MAX } from '#domain/ssh.ts';
+import {
+  SSH_ALONE_SECONDS_MAX,
+  SSH_ATTEMPTS_MAX,
+  SSH_CHANNELS_MAX,
+  SSH_KEYS_PER_USER_MAX,
+  SSH_LOGIN_SECONDS_MAX,
+  SSH_PASSWORDS_MAX,
+  SSH_REMOTE_FORWARDS_MAX,
+  SSH_SESSION_DAYS,
+  SSH_SESSIONS_MAX,
+  SSH_SESSIONS_PER_INSTANCE_MAX,
+  SSH_SESSIONS_PER_USER_MAX,
+  SSH_WAITING_MAX,
+  SSH_WAITING_PER_ADDRESS_MAX,
+} from '#domain/ssh.ts';
 import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
@@ -290,6 +304,34 @@ Administrators of the installation change these while it runs: Limits in the con
 - **Per account and per address.** An address is an IPv4 address or the /64 of an IPv6 address. Limits per address are wider: a school or an office has many people behind one. Nobody who is signed in is counted against somebody else's account.
 - **Wrong passwords.** After ${SIGN_IN_FREE_ATTEMPTS} wrong answers each further attempt waits: 2, 4, 8 ... at most ${SIGN_IN_WAIT_SECONDS_MAX} seconds. The limit of an account covers all addresses it has not signed in from in the last ${KNOWN_ADDRESS_DAYS} days, together. From an address it has signed in from it has a count of its own, so strangers who guess cannot lock its owner out. What is right does not count. Accounts that do not exist behave alike.
 - **Headers.** Answers carry \`RateLimit-Limit\`, \`RateLimit-Remaining\`, \`RateLimit-Reset\` (seconds) and \`RateLimit-Policy\` (\`100;w=60\`) of whichever limit is reached first. Beyond it the answer is 429 with \`Retry-After\` and \`retryAfterSeconds\` in the [problem](errors.md).
+
+## SSH
+
+${table([
+  ['Time to sign in', `${SSH_LOGIN_SECONDS_MAX} seconds`, 'SSH_LOGIN_SECONDS_MAX'],
+  ['Attempts of one connection, offered keys included', String(SSH_ATTEMPTS_MAX), 'SSH_ATTEMPTS_MAX'],
+  ['Wrong passwords or codes of one connection', String(SSH_PASSWORDS_MAX), 'SSH_PASSWORDS_MAX'],
+  [
+    'Connections that nobody has signed in on: from one address, in all',
+    `${SSH_WAITING_PER_ADDRESS_MAX}, ${SSH_WAITING_MAX}`,
+    'SSH_WAITING_PER_ADDRESS_MAX, SSH_WAITING_MAX',
+  ],
+  [
+    'Connections of a person, to one instance, in all',
+    `${SSH_SESSIONS_PER_USER_MAX}, ${SSH_SESSIONS_PER_INSTANCE_MAX}, ${SSH_SESSIONS_MAX}`,
+    'SSH_SESSIONS_PER_USER_MAX, SSH_SESSIONS_PER_INSTANCE_MAX, SSH_SESSIONS_MAX',
+  ],
+  [
+    'Shells, transfers and forwarded connections at once, of one connection',
+    String(SSH_CHANNELS_MAX),
+    'SSH_CHANNELS_MAX',
+  ],
+  ['Ports of the server that one connection forwards', String(SSH_REMOTE_FORWARDS_MAX), 'SSH_REMOTE_FORWARDS_MAX'],
+  ['How long connections go on while edge is away', `${SSH_ALONE_SECONDS_MAX} seconds`, 'SSH_ALONE_SECONDS_MAX'],
+  ['How long ended connections are listed', `${SSH_SESSION_DAYS} days`, 'SSH_SESSION_DAYS'],
+])}
+
+Of too many connections that nobody has signed in on, the oldest goes, from the address that has the most: nobody is kept out by another address.
 
 ## Screens and terminals
 

@@ -54,7 +54,10 @@ export const actions = [
   'instance.transfer',
   'instance.open',
   'instance.terminal',
+  'instance.ssh',
   'instance.logs',
+  'ssh-session.read',
+  'ssh-session.end',
   'snapshot.read',
   'route.read',
   'route.create',
@@ -141,6 +144,7 @@ const member: readonly Action[] = [
   'instance.archive',
   'instance.open',
   'instance.terminal',
+  'instance.ssh',
   'instance.logs',
   'route.create',
   'route.update',
@@ -155,7 +159,14 @@ const member: readonly Action[] = [
   'security-group.update',
   'security-group.delete',
 ];
-const operator: readonly Action[] = [...member, 'operation.cancel', 'audit.read'];
+const operator: readonly Action[] = [
+  ...member,
+  'operation.cancel',
+  'audit.read',
+  // Of others; everybody sees and ends their own.
+  'ssh-session.read',
+  'ssh-session.end',
+];
 const admin: readonly Action[] = [
   ...operator,
   'organization.update',
@@ -204,8 +215,8 @@ export function platformMay(platformAdmin: boolean, action: PlatformAction): boo
   return platformAdmin || everyone.includes(action);
 }
 
-/** What a grant to one app may hold: its screen and private addresses, its terminal. */
-export const grantPermissions = ['open', 'terminal'] as const;
+/** What a grant to one app may hold: its screen and private addresses, its terminal, SSH. */
+export const grantPermissions = ['open', 'terminal', 'ssh'] as const;
 export type GrantPermission = (typeof grantPermissions)[number];
 
 /** Why somebody who only holds a grant may not do the rest. */
@@ -214,6 +225,7 @@ export const NOT_GRANTED = 'Only opening it was granted to you.';
 const granted: Record<GrantPermission, readonly Action[]> = {
   open: ['instance.read', 'instance.open'],
   terminal: ['instance.read', 'instance.terminal'],
+  ssh: ['instance.read', 'instance.ssh'],
 };
 
 export function permissionMay(permission: GrantPermission, action: Action): boolean {

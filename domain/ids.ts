@@ -37,6 +37,7 @@ export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
 export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
+export type SshSessionId = Id<'shs'>;
 
 export const idPrefixes = [
   'org',
@@ -71,6 +72,7 @@ export const idPrefixes = [
   'dvl',
   'dom',
   'sky',
+  'shs',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -98,6 +98,7 @@ export const instanceVerbs = [
   'purge',
   'screen',
   'terminal',
+  'ssh',
   'logs',
   'route',
   'forward',
@@ -124,7 +125,7 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
   }
   if (facts.phase === 'creating') return 'It is still being created.';
   if (facts.phase === 'failed') return 'Its creation failed. Delete it and create it again.';
-  if (verb === 'logs' || verb === 'terminal' || verb === 'screen') {
+  if (verb === 'logs' || verb === 'terminal' || verb === 'ssh' || verb === 'screen') {
     if (verb === 'screen' && kind !== 'desktop') return 'Only desktops have a screen.';
     if (verb === 'logs' && facts.observed === 'stopped') return 'Start it first.';
     return facts.observed === 'running' ? true : 'Start it first.';

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { readPublicKey, SSH_KEY_LENGTH_MAX } from './ssh.ts';
+import { passesEnvironment, readPublicKey, readSshUser, SSH_KEY_LENGTH_MAX } from './ssh.ts';
 
 let dir = '';
 beforeAll(() => {
@@ -64,4 +64,33 @@ describe('V4: public keys as ssh-keygen makes them', () => {
       }),
     );
   });
+});
+
+describe('V4: user names at the gateway', () => {
+  it('name a server, also with its project and organization', () => {
+    expect(readSshUser('web')).toEqual({ instance: 'web', project: null, organization: null });
+    expect(readSshUser('Web.Shop')).toEqual({ instance: 'web', project: 'shop', organization: null });
+    expect(readSshUser('web.shop.acme')).toEqual({ instance: 'web', project: 'shop', organization: 'acme' });
+  });
+  it.each([
+    '',
+    '.',
+    'web.',
+    '.shop',
+    'a.b.c.d',
+    '-web',
+    'web-',
+    'we b',
+    'wéb',
+    'root@web',
+    '../web',
+    `w${'x'.repeat(63)}`,
+  ])('nothing else: %j', (name) => expect(readSshUser(name)).toBeNull());
+});
+
+it('V4: of the environment only what changes no program passes', () => {
+  for (const name of ['LANG', 'LC_ALL', 'TERM', 'GIT_PROTOCOL']) expect(passesEnvironment(name)).toBe(true);
+  for (const name of ['LD_PRELOAD', 'PATH', 'BASH_ENV', 'LC_', 'lang', 'SSH_AUTH_SOCK']) {
+    expect(passesEnvironment(name), name).toBe(false);
+  }
 });

@@ -1,13 +1,52 @@
 /**
- * SSH as far as it is arithmetic: which public keys may be used. Nothing here reads or writes anything.
+ * SSH as far as it is arithmetic: which public keys may be used, how a user name at the gateway names a server, and the
+ * bounds of the gateway. Nothing here reads or writes anything.
  */
 
 /** Keys a person may have. */
 export const SSH_KEYS_PER_USER_MAX = 30;
 /** Longest text of one public key: RSA with 16,384 bits and a comment. */
 export const SSH_KEY_LENGTH_MAX = 4_096;
-const SSH_RSA_BITS_MIN = 3_072;
-const SSH_RSA_BITS_MAX = 16_384;
+export const SSH_RSA_BITS_MIN = 3_072;
+export const SSH_RSA_BITS_MAX = 16_384;
+
+/** Seconds from the first byte to being signed in. */
+export const SSH_LOGIN_SECONDS_MAX = 60;
+/** Attempts to sign in on one connection (offered keys included), as OpenSSH counts them. */
+export const SSH_ATTEMPTS_MAX = 10;
+/** Wrong passwords or codes on one connection. */
+export const SSH_PASSWORDS_MAX = 3;
+/** Connections that are not signed in yet: from one address (IPv6: one /64) and in all. */
+export const SSH_WAITING_PER_ADDRESS_MAX = 10;
+export const SSH_WAITING_MAX = 200;
+/** Signed-in connections: in all, of one person, to one instance. */
+export const SSH_SESSIONS_MAX = 1_000;
+export const SSH_SESSIONS_PER_USER_MAX = 50;
+export const SSH_SESSIONS_PER_INSTANCE_MAX = 100;
+/** Channels (shells, commands, transfers, forwarded connections) of one connection. */
+export const SSH_CHANNELS_MAX = 64;
+/** Ports one connection may have forwarded from the server (`-R`). */
+export const SSH_REMOTE_FORWARDS_MAX = 16;
+/** Environment variables a client may send, and the longest value. */
+export const SSH_ENVIRONMENT_MAX = 16;
+export const SSH_ENVIRONMENT_BYTES_MAX = 1_024;
+/** Without an answer to three of these questions the connection is dead. */
+export const SSH_KEEPALIVE_SECONDS = 30;
+/** Running sessions live on for so long while edge, which decides about them, is away. */
+export const SSH_ALONE_SECONDS_MAX = 30;
+/** A session that the gateway has not spoken of for so long is over. */
+export const SSH_SESSION_SILENT_SECONDS = 60;
+/** Ended sessions are listed for so long; the audit log keeps them longer. */
+export const SSH_SESSION_DAYS = 30;
+export const SSH_PORT_DEFAULT = 2222;
+
+/** The account inside a server that the gateway signs in to. */
+export const SSH_GUEST_USER = 'berth';
+
+/** Variables that pass; the rest is dropped, as sshd does. */
+export function passesEnvironment(name: string): boolean {
+  return /^(?:LANG|LANGUAGE|LC_[A-Z_]{1,32}|TERM|COLORTERM|NO_COLOR|GIT_PROTOCOL|TZ)$/.test(name);
+}
 
 export const sshKeyTypes = [
   'ssh-ed25519',
@@ -18,7 +57,7 @@ export const sshKeyTypes = [
 ] as const;
 export type SshKeyType = (typeof sshKeyTypes)[number];
 
-type SshPublicKey = { type: SshKeyType; bits: number; base64: string; blob: Uint8Array; comment: string };
+export type SshPublicKey = { type: SshKeyType; bits: number; base64: string; blob: Uint8Array; comment: string };
 
 const curves: Record<string, { name: string; bits: number; point: number }> = {
   'ecdsa-sha2-nistp256': { name: 'nistp256', bits: 256, point: 65 },
@@ -103,4 +142,28 @@ function keyBits(type: SshKeyType, parts: readonly Uint8Array[]): number | null 
   const curve = curves[type];
   if (curve === undefined || parts.length !== 3 || ascii(parts[1]) !== curve.name) return null;
   return parts[2]?.length === curve.point && parts[2][0] === 4 ? curve.bits : null;
+}
+
+/** What a user name at the gateway asks for: `<server>`, `<server>.<project>` or `<server>.<project>.<organization>`. */
+export type SshTarget = { instance: string; project: string | null; organization: string | null };
+
+const label = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+
+/** Null when it cannot name a server. Case does not matter. */
+export function readSshUser(text: string): SshTarget | null {
+  const parts = text.toLowerCase().split('.');
+  const [instance = '', project = null, organization = null] = parts;
+  return parts.length <= 3 && parts.every((part) => label.test(part)) ? { instance, project, organization } : null;
+}
+
+export type SshAddress = { host: string; port: number; user: string };
+
+/** The command to copy. */
+export function sshCommand({ host, port, user }: SshAddress): string {
+  return port === 22 ? `ssh ${user}@${host}` : `ssh -p ${port} ${user}@${host}`;
+}
+
+/** An entry for ~/.ssh/config: from then on `ssh <alias>`, `scp`, `rsync` and editors know the server by one word. */
+export function sshConfigEntry(alias: string, { host, port, user }: SshAddress): string {
+  return [`Host ${alias}`, `  HostName ${host}`, `  Port ${port}`, `  User ${user}`, ''].join('\n');
 }

@@ -200,6 +200,8 @@ export type InstanceDriver = {
   health(instance: InstanceId): Promise<HealthReport>;
   /** Containers of the Docker Engine inside a server; empty when none runs. */
   innerContainers(instance: InstanceId): Promise<InnerContainer[]>;
+  /** What it proves itself with over SSH, as `<type> <base64>`. Errors: state_conflict (none yet, not running). */
+  sshHostKeys(instance: InstanceId): Promise<string[]>;
   logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]>;
 
   images(): Promise<DriverImage[]>;

@@ -41,7 +41,9 @@ afterAll(async () => {
 });
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
-const ofInstance = ['', '/terminal', '/metrics', '/logs', '/snapshots', '/routes', '/activity', '/settings'];
+const ofInstance = [
+  ...['', '/terminal', '/ssh', '/metrics', '/logs', '/snapshots', '/routes', '/activity', '/settings'],
+];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
   ...['/quotas', '/audit', '/settings'],

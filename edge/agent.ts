@@ -22,6 +22,12 @@ function errorCode(code: string): ErrorCode {
   return Object.hasOwn(errorCatalogue, code) ? (code as ErrorCode) : 'upstream_failed';
 }
 
+function sshAnswer<T extends z.ZodType>(schema: T, answer: unknown): z.output<T> {
+  const parsed = z.object({ result: schema }).safeParse(answer);
+  if (!parsed.success) throw new BerthError('upstream_failed', 'The agent gave an answer that makes no sense.');
+  return (parsed.data as { result: z.output<T> }).result;
+}
+
 export class AgentClient {
   readonly #socket: string;
   readonly #token: string;
@@ -37,6 +43,16 @@ export class AgentClient {
     const parsed = z.object({ result: credentialsSchema }).safeParse(answer);
     if (!parsed.success) throw new BerthError('upstream_failed', 'The agent gave an answer that makes no sense.');
     return parsed.data.result;
+  }
+
+  /** The key that the agent signs in with at a server, as `<type> <base64>`. Errors: as above. */
+  async sshLogin(instance: string): Promise<{ publicKey: string }> {
+    return sshAnswer(z.object({ publicKey: z.string().max(4_096) }), await this.#call('sshLogin', { instance }));
+  }
+
+  /** Signs one login, in base64. Errors: as above; invalid_input for anything but a login. */
+  async sshSign(instance: string, data: string): Promise<{ signature: string }> {
+    return sshAnswer(z.object({ signature: z.string().max(4_096) }), await this.#call('sshSign', { instance, data }));
   }
 
   #call(verb: AgentVerb, input: object): Promise<unknown> {

@@ -12,7 +12,7 @@ import { addressGuard } from './pools.ts';
 import { RoutePasses, SignInCodes } from './route-pass.ts';
 import { SignIn } from './sign-in.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from './snapshot.ts';
-import { EdgeState, type EdgeTables, hashToken } from './state.ts';
+import { EdgeState, type EdgeTables, emptyTables, hashToken } from './state.ts';
 
 const now = 1_700_000_000_000;
 const hour = 3_600_000;
@@ -97,6 +97,7 @@ beforeEach(() => {
   answers = new Map();
   tickets = [];
   tables = {
+    ...emptyTables(),
     routes: [
       {
         id: id('rte', 1),

@@ -14,6 +14,8 @@ import { RoutePasses, SignInCodes } from './route-pass.ts';
 import { SignIn } from './sign-in.ts';
 import { keepSnapshot, readSnapshot } from './snapshot.ts';
 import { Sockets } from './sockets.ts';
+import { SshDoors } from './ssh-doors.ts';
+import { sshServer } from './ssh-http.ts';
 import { EdgeState } from './state.ts';
 import { Thumbnails } from './thumbnails.ts';
 
@@ -26,7 +28,15 @@ export type EdgeLog = { info: LogFunction; warn: LogFunction; error: LogFunction
 export type EdgeOptions = {
   config: Pick<
     EdgeConfig,
-    'domain' | 'ports' | 'consoleOrigin' | 'socket' | 'bridgeSocket' | 'database' | 'snapshotDir' | 'network'
+    | 'domain'
+    | 'ports'
+    | 'consoleOrigin'
+    | 'socket'
+    | 'bridgeSocket'
+    | 'sshSocket'
+    | 'database'
+    | 'snapshotDir'
+    | 'network'
   > & {
     agent: { socket: string };
   };
@@ -81,6 +91,8 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const signIn = new SignIn({ knowledge, passes, codes: new SignInCodes(random), site, random });
   const sockets = new Sockets({ knowledge, agent, screens, consoleOrigin: config.consoleOrigin });
   const bridge = new Bridge({ knowledge, doors: sockets.doors, random });
+  const sshDoors = new SshDoors({ knowledge, agent, mayDial });
+  const ssh = sshServer(sshDoors, log);
   const authorizer = new Authorizer({
     knowledge,
     passes,
@@ -105,12 +117,14 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       ...state.counts(),
       ...sockets.counts(),
       bridged: bridge.size,
+      ssh: sshDoors.size,
     }),
     log,
   });
   // The bridge first: whoever is told to use it finds it.
   for (const [listener, socket] of [
     [bridge.server, config.bridgeSocket],
+    ...(config.sshSocket === undefined ? [] : ([[ssh, config.sshSocket]] as const)),
     [server, config.socket],
   ] as const) {
     await new Promise<void>((resolve, reject) => {
@@ -125,6 +139,9 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     stop: async () => {
       const closed = new Promise((resolve) => server.close(resolve));
       sockets.stop();
+      sshDoors.stop();
+      ssh.close();
+      setTimeout(() => ssh.closeAllConnections(), 500).unref();
       const bridgeClosed = bridge.stop();
       server.closeIdleConnections();
       await keeper.stop();

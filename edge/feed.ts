@@ -45,10 +45,12 @@ export type Plan = {
   routes: Set<string>;
   users: Set<string>;
   organizations: Set<string>;
+  projects: Set<string>;
+  sshSessions: Set<string>;
 };
 
 /** Prefixes of ids whose rows edge does not keep. */
-const irrelevant = new Set(['opr', 'snp', 'img', 'hst', 'aud', 'inv', 'prj', 'eml', 'rgc', 'fwd', 'dom', 'sgr']);
+const irrelevant = new Set(['opr', 'snp', 'img', 'hst', 'aud', 'inv', 'eml', 'rgc', 'fwd', 'dom', 'sgr']);
 
 /** Sorts hints by what their ids are; an id of an unknown sort means "read all again". Pure. */
 export function planHints(hints: Iterable<Pick<Hint, 'ref' | 'organization_id' | 'kind'>>): Plan {
@@ -58,6 +60,8 @@ export function planHints(hints: Iterable<Pick<Hint, 'ref' | 'organization_id' |
     routes: new Set(),
     users: new Set(),
     organizations: new Set(),
+    projects: new Set(),
+    sshSessions: new Set(),
   };
   for (const { kind, ref, organization_id } of hints) {
     const prefix = ref.slice(0, ref.indexOf('_'));
@@ -65,6 +69,8 @@ export function planHints(hints: Iterable<Pick<Hint, 'ref' | 'organization_id' |
     else if (prefix === 'rte') plan.routes.add(ref);
     else if (prefix === 'usr') plan.users.add(ref);
     else if (prefix === 'org') plan.organizations.add(ref);
+    else if (prefix === 'prj') plan.projects.add(ref);
+    else if (prefix === 'shs') plan.sshSessions.add(ref);
     else if (!irrelevant.has(prefix)) plan.all = true;
     if (kind === 'member') {
       if (organization_id === null) plan.all = true;

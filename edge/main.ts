@@ -47,7 +47,8 @@ const log = pino({
   ],
 });
 
-for (const socket of [config.socket, config.bridgeSocket]) rmSync(socket, { force: true });
+for (const socket of [config.socket, config.bridgeSocket, config.sshSocket ?? []].flat())
+  rmSync(socket, { force: true });
 const edge = await startEdge({
   config,
   edgeKey,

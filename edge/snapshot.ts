@@ -91,6 +91,10 @@ const tablesSchema = z.object({
       expiresAt: time.nullable(),
     }),
   ),
+  sshKeys: z.array(z.object({ id: z.string(), userId: z.string(), fingerprint: z.string(), label: z.string() })),
+  hostKeys: z.array(z.object({ instanceId: z.string(), publicKeys: z.array(z.string()) })),
+  places: z.array(z.object({ projectId: z.string(), project: z.string(), organization: z.string() })),
+  sshEnds: z.array(z.string()),
   users: z.array(z.object({ id: z.string(), email: z.string(), name: z.string() })),
 }) satisfies z.ZodType<EdgeTables>;
 const fileSchema = z.object({ format: z.literal(FORMAT), confirmedAt: time, tables: tablesSchema });

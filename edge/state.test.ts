@@ -123,6 +123,8 @@ describe('planHints', () => {
       routes: new Set(['rte_1']),
       users: new Set(['usr_1', 'usr_2']),
       organizations: new Set(['org_1', 'org_2']),
+      projects: new Set(['prj_1']),
+      sshSessions: new Set(),
     });
   });
 
@@ -151,6 +153,7 @@ describe('planHints', () => {
       user: 'usr_1',
       mail: 'eml_1',
       key: 'key_1',
+      ssh: 'shs_1',
       domain: 'dom_1',
     };
     // Keys change a few times a year: all is read again.

@@ -9,6 +9,7 @@ import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#
 import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { Scopes } from '#domain/scopes.ts';
 import { AccessTable, type EdgeAccess, type EdgeGroupMember } from './access.ts';
+import { type EdgeSshTables, SshTable } from './ssh-table.ts';
 
 export type EdgeRoute = {
   id: string;
@@ -73,7 +74,7 @@ export type EdgeTables = {
   groupMembers: EdgeGroupMember[];
   users: EdgeUser[];
   signingKeys: EdgeSigningKey[];
-};
+} & EdgeSshTables;
 
 export const emptyTables = (): EdgeTables => ({
   routes: [],
@@ -84,6 +85,10 @@ export const emptyTables = (): EdgeTables => ({
   groupMembers: [],
   users: [],
   signingKeys: [],
+  sshKeys: [],
+  hostKeys: [],
+  places: [],
+  sshEnds: [],
 });
 
 const NO_ROUTES: readonly EdgeRoute[] = [];
@@ -108,6 +113,7 @@ export class EdgeState {
   readonly #tokensByHash = new Map<string, EdgeToken>();
   /** Who holds what where. */
   readonly access = new AccessTable();
+  readonly ssh = new SshTable();
   readonly #users = new Map<string, EdgeUser>();
   readonly #signingKeys = new Map<string, EdgeSigningKey>();
   readonly #accessTokens = new Map<string, EdgeAccessToken>();
@@ -126,6 +132,10 @@ export class EdgeState {
 
   instance(id: string): EdgeInstance | undefined {
     return this.#instances.get(id);
+  }
+
+  instancesNamed(name: string): EdgeInstance[] {
+    return [...this.#instances.values()].filter((instance) => instance.name === name);
   }
 
   user(id: string): EdgeUser | undefined {
@@ -297,6 +307,7 @@ export class EdgeState {
     ])
       map.clear();
     this.access.clear();
+    this.ssh.replace(tables);
     for (const user of tables.users) this.putUser(user);
     for (const key of tables.signingKeys) this.#signingKeys.set(key.id, key);
     for (const row of tables.access) this.access.put(row);
@@ -316,6 +327,7 @@ export class EdgeState {
       sessions: [...this.#sessions.values()].filter((session) => session.expiresAt > now),
       tokens: [...this.#tokens.values()].filter((token) => token.expiresAt === null || token.expiresAt > now),
       ...this.access.dump(),
+      ...this.ssh.dump(),
       users: [...this.#users.values()],
       signingKeys: [...this.#signingKeys.values()],
     };

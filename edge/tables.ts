@@ -2,6 +2,7 @@
 import type pg from 'pg';
 import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import type { Lookup, Plan } from './feed.ts';
+import type { EdgeHostKey, EdgePlace, EdgeSshKey } from './ssh-table.ts';
 import type {
   EdgeInstance,
   EdgeRoute,
@@ -21,10 +22,15 @@ const INSTANCE = `select id, organization_id as "organizationId", project_id as 
 const SESSION = `select id, user_id as "userId", token_hash, expires_at, scopes from edge_session`;
 const TOKEN = `select id, user_id as "userId", token_hash, expires_at, scopes from edge_api_token`;
 const ACCESS = `select organization_id as "organizationId", project_id as "projectId", instance_id as "instanceId", subject, role,
-  array(select p from unnest(permissions) p where p in ('open', 'terminal')) as permissions,
+  array(select p from unnest(permissions) p where p in ('open', 'terminal', 'ssh')) as permissions,
   (extract(epoch from expires_at) * 1000)::float8 as "expiresAt" from edge_access`;
 const GROUP_MEMBER = `select organization_id as "organizationId", group_id as "groupId", user_id as "userId" from edge_group_member`;
 const USER = `select id, email, name from edge_user`;
+
+const SSH_KEY = `select id, user_id as "userId", fingerprint, label from edge_ssh_key`;
+const HOST_KEY = `select instance_id as "instanceId", public_keys as "publicKeys" from edge_host_key`;
+const PLACE = `select project_id as "projectId", project, organization from edge_place`;
+const SSH_END = `select id from edge_ssh_end`;
 
 const SIGNING_KEY = `select id, public_jwk as jwk, (extract(epoch from expires_at) * 1000)::float8 as "expiresAt" from edge_signing_key`;
 
@@ -75,6 +81,10 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
   const groupMembers = await all<EdgeGroupMember>(client, GROUP_MEMBER);
   const users = await all<EdgeUser>(client, USER);
   const signingKeys = (await all<EdgeSigningKey>(client, SIGNING_KEY)).map(wholeMs);
+  const sshKeys = await all<EdgeSshKey>(client, SSH_KEY);
+  const hostKeys = await all<EdgeHostKey>(client, HOST_KEY);
+  const places = await all<EdgePlace>(client, PLACE);
+  const sshEnds = await all<{ id: string }>(client, SSH_END);
   return {
     routes,
     instances,
@@ -84,6 +94,10 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
     groupMembers,
     users,
     signingKeys,
+    sshKeys,
+    hostKeys,
+    places,
+    sshEnds: sshEnds.map(({ id }) => id),
   };
 }
 
@@ -105,8 +119,17 @@ export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState):
       instances.push(...(await all<EdgeInstance>(client, `${INSTANCE} where id = any($1)`, [strangers])));
     for (const id of instanceIds) state.removeInstance(id);
     for (const instance of instances) state.putInstance(instance);
+    await readHostKeys(client, [...instanceIds, ...strangers], state);
     for (const id of [...routeIds, ...state.routesOf(plan.instances)]) state.removeRoute(id);
     for (const route of routes) state.putRoute(route);
+  }
+  if (plan.projects.size > 0 || plan.organizations.size > 0) await readPlaces(client, plan, state);
+  if (plan.sshSessions.size > 0) {
+    const ended = await all<{ id: string }>(client, `${SSH_END} where id = any($1)`, [[...plan.sshSessions]]);
+    state.ssh.putEnds(
+      plan.sshSessions,
+      ended.map(({ id }) => id),
+    );
   }
   if (plan.users.size > 0) await readUsers(client, plan.users, state);
   if (plan.organizations.size > 0) {
@@ -122,12 +145,28 @@ export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState):
   }
 }
 
+/** New names of projects are seen when they are named; those of projects that are gone lead nowhere. */
+async function readPlaces(client: pg.Client, plan: Plan, state: EdgeState): Promise<void> {
+  const some =
+    plan.organizations.size > 0
+      ? await all<EdgePlace>(client, PLACE)
+      : await all<EdgePlace>(client, `${PLACE} where project_id = any($1)`, [[...plan.projects]]);
+  for (const place of some) state.ssh.putPlace(place);
+}
+
+async function readHostKeys(client: pg.Client, instances: string[], state: EdgeState): Promise<void> {
+  const rows = await all<EdgeHostKey>(client, `${HOST_KEY} where instance_id = any($1)`, [instances]);
+  for (const id of instances) state.ssh.removeHostKey(id);
+  for (const row of rows) state.ssh.putHostKey(row);
+}
+
 /** One person with everything that proves who they are and where they belong. */
 async function readUsers(client: pg.Client, ids: ReadonlySet<string>, state: EdgeState): Promise<void> {
   const list = [[...ids]];
   const users = await all<EdgeUser>(client, `${USER} where id = any($1)`, list);
   const sessions = await all<Credential>(client, `${SESSION} where user_id = any($1) and expires_at > now()`, list);
   const tokens = await all<Credential>(client, `${TOKEN} where user_id = any($1)`, list);
+  const sshKeys = await all<EdgeSshKey>(client, `${SSH_KEY} where user_id = any($1)`, list);
   const groupMembers = await all<EdgeGroupMember>(client, `${GROUP_MEMBER} where user_id = any($1)`, list);
   const subjects = new Set([...ids, ...groupMembers.map((row) => row.groupId)]);
   const access = await all<EdgeAccess>(client, `${ACCESS} where subject = any($1)`, [[...subjects]]);
@@ -135,6 +174,8 @@ async function readUsers(client: pg.Client, ids: ReadonlySet<string>, state: Edg
   for (const id of old.sessions) state.removeSession(id);
   for (const id of old.tokens) state.removeToken(id);
   for (const id of ids) state.removeUser(id);
+  state.ssh.removeKeysOf(ids);
+  for (const key of sshKeys) state.ssh.putKey(key);
   state.access.removeSubjects(subjects);
   for (const user of users) state.putUser(user);
   for (const row of sessions) state.putSession(session(row));
@@ -157,7 +198,10 @@ export async function readOne(client: pg.Client, what: Lookup, state: EdgeState)
     }
     case 'instance': {
       const [instance] = await all<EdgeInstance>(client, `${INSTANCE} where id = $1`, [what.key]);
-      if (instance !== undefined) state.putInstance(instance);
+      if (instance !== undefined) {
+        state.putInstance(instance);
+        await readHostKeys(client, [instance.id], state);
+      }
       return instance !== undefined;
     }
     case 'accessToken':

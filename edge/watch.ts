@@ -11,7 +11,7 @@ export const RECHECK_MS = 500;
 export type Refusal = { code: number; reason: string };
 
 export type Watched = {
-  caller: Caller;
+  caller: Pick<Caller, 'userId'>;
   instanceId: string;
   /** Why it has to end now; null when it may stay. */
   refusal(): Refusal | null;

@@ -13,7 +13,7 @@ import { parse, parseUp } from './options.ts';
 import { up } from './up.ts';
 
 export const DEV_DATA_DIR = '/var/lib/berth-dev';
-const DEV_PORTS = { control: 9543, https: 9544, http: 9580 };
+const DEV_PORTS = { control: 9543, https: 9544, http: 9580, ssh: 12222 };
 const INSPECT = '127.0.0.1:9229';
 const VITE_PORT = 5173;
 
@@ -37,6 +37,8 @@ export async function devCommand(args: readonly string[]): Promise<number> {
       String(DEV_PORTS.https),
       '--http-port',
       String(DEV_PORTS.http),
+      '--ssh-port',
+      String(DEV_PORTS.ssh),
     ],
   ]);
   const list = new Checklist();

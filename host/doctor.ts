@@ -50,7 +50,7 @@ const fail = (topic: string, text: string, todo: string | null = null): Finding 
 export type DoctorInput = {
   installation: { config: HostConfig; layout: Layout; manager: Manager } | null;
   dataDir: string;
-  ports: { control: number; https: number; http: number };
+  ports: { control: number; https: number; http: number; ssh: number };
   domain: string;
 };
 
@@ -286,16 +286,16 @@ async function caddy(binDir: string): Promise<Finding> {
 }
 
 async function ports(input: DoctorInput): Promise<Finding> {
-  const { control, https, http } = input.ports;
+  const wanted = Object.values(input.ports);
   const statuses = input.installation === null ? [] : ((await input.installation.manager.status()) ?? []);
   const ours = new Set(statuses.flatMap((status) => (status.pid === null ? [] : [status.pid])));
-  const culprits = await portCulprits([control, https, http], ours);
+  const culprits = await portCulprits(wanted, ours);
   return culprits.length === 0
-    ? ok('ports', `${control}, ${https}, ${http} are ${ours.size > 0 ? "Berth's" : 'free'}`)
+    ? ok('ports', `${wanted.join(', ')} are ${ours.size > 0 ? "Berth's" : 'free'}`)
     : fail(
         'ports',
         culprits.map(describeCulprit).join(', '),
-        'stop it, or use --control-port, --https-port, --http-port',
+        'stop it, or use --control-port, --https-port, --http-port, --ssh-port',
       );
 }
 

@@ -5,11 +5,12 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { installationSchema, portRangeSchema } from '#contract/config.ts';
+import { SSH_PORT_DEFAULT } from '#domain/ssh.ts';
 import { writeFileAtomic } from './files.ts';
 
 export const DEFAULT_DATA_DIR = '/var/lib/berth';
 export const DEFAULT_DOMAIN = 'berth.localhost';
-export const DEFAULT_PORTS = { control: 9443, https: 443, http: 80 };
+export const DEFAULT_PORTS = { control: 9443, https: 443, http: 80, ssh: SSH_PORT_DEFAULT };
 /** Room for '/postgres/.s.PGSQL.5432' below the run folder within the 107 bytes of a socket path. */
 const RUN_DIR_BYTES_MAX = 107 - '/postgres/.s.PGSQL.5432'.length;
 const POOL4 = '10.64.0.0/10';
@@ -22,7 +23,8 @@ export const hostConfigSchema = z.strictObject({
   version: z.literal(1),
   installation: installationSchema,
   domain: z.string(),
-  ports: z.strictObject({ control: port, https: port, http: port }),
+  // Installations from before the SSH gateway have no port for it.
+  ports: z.strictObject({ control: port, https: port, http: port, ssh: port.default(SSH_PORT_DEFAULT) }),
   network: z.strictObject({ pool4: z.string(), prefix6: z.string() }),
   pool: z.strictObject({ name: z.string(), device: z.string().nullable(), sizeBytes: z.number().nullable() }),
   /** Ports that may lead to instances; absent: domain/forwards.ts. */
@@ -57,6 +59,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     agentState: join(data, 'agent'),
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
+    sshGateway: join(data, 'ssh-gateway'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),
     sockets: {
@@ -64,6 +67,9 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
       server: join(runDir, 'server/http.sock'),
       edge: join(runDir, 'edge/http.sock'),
       edgeBridge: join(runDir, 'edge/bridge.sock'),
+      edgeSsh: join(runDir, 'edge-ssh/ssh.sock'),
+      serverSsh: join(runDir, 'server-ssh/ssh.sock'),
+      sshGateway: join(runDir, 'ssh-gateway/health.sock'),
       agent: join(runDir, 'agent/agent.sock'),
       caddyAdmin: join(runDir, 'caddy/admin.sock'),
       supervisor: join(runDir, 'supervisor/control.sock'),

@@ -16,6 +16,7 @@ This machine:
       --data-dir DIR      where everything is kept (/var/lib/berth, or BERTH_DATA_DIR)
       --domain NAME       name of the console (berth.localhost); instances live below it
       --control-port N    console and API (9443)
+      --ssh-port N        SSH gateway (2222)
       --https-port N      instances (443)       --http-port N   redirects to it (80)
       --forward-ports A-B host ports that may lead to instances (20000-21999)
       --pool-device DEV   an empty disk or partition for instances, instead of a file

@@ -7,7 +7,7 @@ const GIB = 1024 ** 3;
 
 it('reads every option of up', () => {
   const argv =
-    '--yes --detach --json --demo --data-dir /data/ --domain Cloud.Example.org. --control-port 9000 --https-port 9001 --http-port 9002 --forward-ports 21000-21999 --pool-device /dev/sdb --pool-size 40GiB';
+    '--yes --detach --json --demo --data-dir /data/ --domain Cloud.Example.org. --control-port 9000 --https-port 9001 --http-port 9002 --ssh-port 9003 --forward-ports 21000-21999 --pool-device /dev/sdb --pool-size 40GiB';
   expect(parseUp(argv.split(' '))).toMatchObject({
     yes: true,
     detach: true,
@@ -18,6 +18,7 @@ it('reads every option of up', () => {
     controlPort: 9000,
     httpsPort: 9001,
     httpPort: 9002,
+    sshPort: 9003,
     forwardPorts: { first: 21_000, last: 21_999 },
     poolDevice: '/dev/sdb',
     poolSizeBytes: 40 * GIB,
@@ -30,6 +31,7 @@ it.each([
   ['--control-port', '65536'],
   ['--https-port', '44e1'],
   ['--http-port', '-1'],
+  ['--ssh-port', 'ssh'],
   ['--forward-ports', '21000'],
   ['--forward-ports', '80-90'],
   ['--forward-ports', '21000-20000'],

@@ -17,6 +17,7 @@ export type UpOptions = {
   controlPort: number | null;
   httpsPort: number | null;
   httpPort: number | null;
+  sshPort: number | null;
   forwardPorts: PortRange | null;
   poolDevice: string | null;
   poolSizeBytes: number | null;
@@ -62,6 +63,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     'control-port': { type: 'string' },
     'https-port': { type: 'string' },
     'http-port': { type: 'string' },
+    'ssh-port': { type: 'string' },
     'forward-ports': { type: 'string' },
     'pool-device': { type: 'string' },
     'pool-size': { type: 'string' },
@@ -86,6 +88,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     controlPort: parsePort('control-port', text('control-port')),
     httpsPort: parsePort('https-port', text('https-port')),
     httpPort: parsePort('http-port', text('http-port')),
+    sshPort: parsePort('ssh-port', text('ssh-port')),
     forwardPorts: parseRange('forward-ports', text('forward-ports')),
     poolDevice: device,
     poolSizeBytes: size === undefined ? null : parseSize(size),

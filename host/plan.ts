@@ -18,6 +18,7 @@ export const HOST_PACKAGES = [
   'util-linux',
   'mount',
   'ca-certificates',
+  'openssh-client',
 ] as const;
 /** Ubuntu does not trust Debian's archive; images are Debian. */
 const UBUNTU_PACKAGES = ['debian-archive-keyring'] as const;
@@ -29,6 +30,7 @@ export const TEST_PACKAGES = [
   'tigervnc-standalone-server',
   'x11-xserver-utils',
   'xdotool',
+  'ssh-audit',
   'bind9',
   'pebble',
 ] as const;

@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import type { AgentConfig, EdgeConfig, ServerConfig } from '#contract/config.ts';
+import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#contract/config.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
@@ -13,9 +13,12 @@ import { findProgram } from './machine.ts';
 import { type PostgresCommand, postgresUrl } from './postgres.ts';
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
 import { copySecretFor, setupCodeHash } from './secrets.ts';
+import { copyHostKeyFor, sshHostKey } from './ssh-host-key.ts';
 
 const UMASK = 0o007;
 const STOP_MS = 8000;
+
+type NodeProcess = 'agent' | 'server' | 'edge' | 'ssh-gateway';
 
 export type ProcessInput = {
   layout: Layout;
@@ -34,7 +37,7 @@ export type ProcessInput = {
   /** Recipes the server builds by itself when the engine has no image of them. */
   buildImages: string[];
   /** More arguments for Node, per process (development). */
-  nodeArguments?: Partial<Record<'agent' | 'server' | 'edge', string[]>>;
+  nodeArguments?: Partial<Record<NodeProcess, string[]>>;
 };
 
 /** Health probes of everything, for waiting and for `status`. */
@@ -45,6 +48,7 @@ export function healthOf(layout: Layout): Record<string, HealthProbe> {
     server: { type: 'http', socket: layout.sockets.server, path: '/healthz' },
     edge: { type: 'http', socket: layout.sockets.edge, path: '/healthz' },
     caddy: { type: 'http', socket: layout.sockets.caddyAdmin, path: '/config/admin' },
+    'ssh-gateway': { type: 'http', socket: layout.sockets.sshGateway, path: '/healthz' },
     incusd: { type: 'http', socket: INCUS_SOCKET, path: '/1.0' },
     lxcfs: { type: 'path', path: join(LXCFS_DIR, 'proc/meminfo') },
   };
@@ -57,7 +61,7 @@ export function healthOf(layout: Layout): Record<string, HealthProbe> {
 export function describeProcesses(input: ProcessInput): ProcessSpec[] {
   const specs = [...engineDaemons(input.layout)];
   if (input.postgres !== null) specs.push(postgres(input, input.postgres));
-  specs.push(agent(input), server(input), edge(input), caddy(input));
+  specs.push(agent(input), server(input), edge(input), caddy(input), sshGateway(input));
   return specs;
 }
 
@@ -143,6 +147,7 @@ const rooms = {
   agent: ['contract', 'domain', 'agent', 'images'],
   server: ['contract', 'domain', 'server', 'drivers', 'db', 'integrations'],
   edge: ['contract', 'domain', 'edge'],
+  'ssh-gateway': ['contract', 'domain', 'ssh-gateway'],
 } as const;
 
 /**
@@ -153,8 +158,8 @@ const nodeMemory: readonly string[] = ['--max-semi-space-size=1'];
 
 function nodeProcess(
   input: ProcessInput,
-  name: 'agent' | 'server' | 'edge',
-  configuration: AgentConfig | ServerConfig | EdgeConfig,
+  name: NodeProcess,
+  configuration: AgentConfig | ServerConfig | EdgeConfig | SshGatewayConfig,
   account: { user: SystemUser; groups: SystemGroup[] } | null,
 ): ProcessSpec {
   const user = account === null ? null : processUser(account.user, account.groups);
@@ -239,7 +244,7 @@ function shared(input: ProcessInput) {
   return {
     installation: config.installation,
     domain: config.domain,
-    ports: config.ports,
+    ports: { control: config.ports.control, https: config.ports.https, http: config.ports.http },
     consoleOrigin: originOf(config.domain, config.ports.control),
     logLevel: input.logLevel,
     network: config.network,
@@ -251,6 +256,7 @@ function server(input: ProcessInput): ProcessSpec {
   const account = { user: 'berth-server' as const, groups: ['berth-sql', 'berth-agent'] satisfies SystemGroup[] };
   const user = processUser(account.user);
   ownedFolder(dirname(layout.sockets.server), 0o2750, { uid: user.uid, gid: groupId('berth-web') ?? user.gid });
+  sshDoor(layout.sockets.serverSsh, user);
   const configuration: ServerConfig = {
     ...shared(input),
     socket: layout.sockets.server,
@@ -260,6 +266,7 @@ function server(input: ProcessInput): ProcessSpec {
       masterKeyFile: copySecretFor(layout, 'server', 'master.key', user),
       edgeKeyFile: copySecretFor(layout, 'server', 'edge.key', user),
     },
+    ssh: { port: input.config.ports.ssh, socket: layout.sockets.serverSsh, hostKeys: [sshHostKey(layout)] },
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
@@ -274,16 +281,43 @@ function edge(input: ProcessInput): ProcessSpec {
   const user = processUser(account.user);
   ownedFolder(dirname(layout.sockets.edge), 0o2750, { uid: user.uid, gid: groupId('berth-web') ?? user.gid });
   ownedFolder(layout.edge, 0o700, user);
+  sshDoor(layout.sockets.edgeSsh, user);
   const configuration: EdgeConfig = {
     ...shared(input),
     socket: layout.sockets.edge,
     bridgeSocket: layout.sockets.edgeBridge,
+    sshSocket: layout.sockets.edgeSsh,
     database: { url: input.edgeDatabaseUrl ?? input.databaseUrl ?? postgresUrl(layout.sockets.postgres, 'berth_edge') },
     agent: { socket: layout.sockets.agent, tokenFile: copySecretFor(layout, 'edge', 'agent-token-edge', user) },
     secrets: { edgeKeyFile: copySecretFor(layout, 'edge', 'edge.key', user) },
     snapshotDir: layout.edge,
   };
   return nodeProcess(input, 'edge', configuration, account);
+}
+
+/** A folder whose socket the SSH gateway alone may open. */
+function sshDoor(socket: string, owner: { uid: number }): void {
+  ownedFolder(dirname(socket), 0o2750, { uid: owner.uid, gid: groupId('berth-ssh') ?? 0 });
+}
+
+/** It opens the doors made for it, and the server's own to sign people in; no database, no agent, no engine. */
+function sshGateway(input: ProcessInput): ProcessSpec {
+  const { layout, config } = input;
+  const account = { user: 'berth-ssh' as const, groups: ['berth-web'] satisfies SystemGroup[] };
+  const user = processUser(account.user);
+  ownedFolder(dirname(layout.sockets.sshGateway), 0o700, user);
+  const configuration: SshGatewayConfig = {
+    logLevel: input.logLevel,
+    socket: layout.sockets.sshGateway,
+    listen: { port: config.ports.ssh },
+    hostKeyFiles: [copyHostKeyFor(layout, user)],
+    edgeSocket: layout.sockets.edgeSsh,
+    serverSocket: layout.sockets.server,
+    reportSocket: layout.sockets.serverSsh,
+    consoleOrigin: originOf(config.domain, config.ports.control),
+  };
+  const spec = nodeProcess(input, 'ssh-gateway', configuration, account);
+  return config.ports.ssh < 1024 ? { ...spec, capabilities: ['net_bind_service'] } : spec;
 }
 
 export function caddyStorage(layout: Layout): string {

@@ -33,6 +33,7 @@ const STAGED = [
   'images',
   'integrations',
   'server',
+  'ssh-gateway',
   'node_modules',
   'console/dist',
   'docs',
@@ -65,6 +66,7 @@ export async function runnableApp(
     'images',
     'integrations',
     'server',
+    'ssh-gateway',
   ]);
   const built = ['console/dist/index.html', 'docs/dist/.sources'].map((file) => join(checkout, file));
   const stamp = [hash, ...built.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''))].join(' ');

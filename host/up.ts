@@ -38,6 +38,7 @@ import { Refusal } from './refusal.ts';
 import { ensureSecrets, readSetupCode } from './secrets.ts';
 import { createDemoOwner, type DemoAccount, setupNeeded } from './setup-api.ts';
 import { archiveSource } from './source-archive.ts';
+import { ensureSshHostKey } from './ssh-host-key.ts';
 import { runnableApp } from './stage.ts';
 import { alone } from './up-lock.ts';
 
@@ -104,18 +105,21 @@ export async function up(
       await ensureAccounts();
       makeFolders(layout);
       ensureSecrets(layout);
+      await ensureSshHostKey(layout);
     });
 
     const running = await manager.status();
     await list.step('ports', async (step) => {
       const ours = new Set((running ?? []).flatMap((status) => (status.pid === null ? [] : [status.pid])));
-      const { control, https, http } = config.ports;
-      const culprits = await portCulprits([control, https, http], caddyPids(layout, ours));
+      const wanted = Object.values(config.ports);
+      const culprits = await portCulprits(wanted, portHolders(layout, ours));
       if (culprits.length > 0) {
         const said = culprits.map(describeCulprit).join(', ');
-        throw new Refusal(`${said}. Stop it, or choose other ports with --control-port, --https-port, --http-port.`);
+        throw new Refusal(
+          `${said}. Stop it, or choose other ports with --control-port, --https-port, --http-port, --ssh-port.`,
+        );
       }
-      step.note(`${control}, ${https}, ${http}`);
+      step.note(wanted.join(', '));
     });
 
     if (options.console) {
@@ -189,7 +193,7 @@ export async function up(
       await ensureRoles(layout.sockets.postgres);
     });
 
-    await list.step('agent, server, edge, Caddy', async (step) => {
+    await list.step('agent, server, edge, Caddy, SSH gateway', async (step) => {
       await compiled;
       await manager.apply(specs);
       await Promise.all(specs.filter((spec) => !spec.shared).map((spec) => waitForProcess(spec, manager, step.detail)));
@@ -264,6 +268,7 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
       control: options.controlPort ?? config.ports.control,
       https: options.httpsPort ?? config.ports.https,
       http: options.httpPort ?? config.ports.http,
+      ssh: options.sshPort ?? config.ports.ssh,
     },
     ...(options.forwardPorts === null ? {} : { forwardPorts: options.forwardPorts }),
     pool: {
@@ -272,8 +277,8 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
       sizeBytes: options.poolSizeBytes ?? config.pool.sizeBytes,
     },
   };
-  const { control, https, http } = changed.ports;
-  if (new Set([control, https, http]).size !== 3) throw new UsageError('the three ports must differ');
+  const wanted = Object.values(changed.ports);
+  if (new Set(wanted).size !== wanted.length) throw new UsageError('the ports must differ');
   return changed;
 }
 
@@ -297,10 +302,11 @@ function makeFolders(layout: Layout): void {
   ownedFolder(dirname(layout.sockets.supervisor), 0o700);
 }
 
-/** Caddy's pid when it is ours: from the manager, or from the pid file of a supervisor that was killed. */
-function caddyPids(layout: Layout, known: Set<number>): Set<number> {
-  const file = join(layout.pids, 'caddy.json');
-  if (existsSync(file)) {
+/** Pids of ours that listen on ports: from the manager, or from the pid files of a supervisor that was killed. */
+function portHolders(layout: Layout, known: Set<number>): Set<number> {
+  for (const name of ['caddy', 'ssh-gateway']) {
+    const file = join(layout.pids, `${name}.json`);
+    if (!existsSync(file)) continue;
     try {
       known.add((JSON.parse(readFileSync(file, 'utf8')) as { pid: number }).pid);
     } catch {

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { CONFIG_EXIT_CODE, parseConfig, type ServerConfig, serverConfigSchema } from '#contract/config.ts';
 import { agentDriver } from '#drivers/agent/driver.ts';
 import packageJson from '../package.json' with { type: 'json' };
+import { sshReportServer } from './http/ssh-reports.ts';
 import { createLog, type Log } from './runtime/log.ts';
 import { decodeKeys, KeyMissing } from './runtime/secrets.ts';
 import { type RunningServer, startServer } from './wire.ts';
@@ -44,7 +45,18 @@ async function main(): Promise<void> {
   );
   await rm(config.socket, { force: true });
   await server.http.fastify.listen({ path: config.socket });
+  if (config.ssh !== undefined) await listenToGateway(server, config.ssh.socket);
   log.info({ socket: config.socket }, 'ready');
+}
+
+/** The socket on which the SSH gateway tells what happens. */
+async function listenToGateway(server: RunningServer, socket: string): Promise<void> {
+  const reports = sshReportServer(server.app);
+  await rm(socket, { force: true });
+  await new Promise<void>((resolve, reject) => {
+    reports.once('error', reject);
+    reports.listen(socket, resolve);
+  });
 }
 
 /** Tries until the database lets us in: after a power cut it recovers first. */

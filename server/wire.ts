@@ -54,6 +54,7 @@ import { createHttp, type Http, type HttpOptions } from './http/server.ts';
 import { registerServiceAccounts } from './http/service-accounts.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerSshKeys } from './http/ssh-keys.ts';
+import { registerSshSessions } from './http/ssh-sessions.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
@@ -249,6 +250,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);
+    registerSshSessions(http, app);
     registerDomains(http, app);
     registerForwards(http, app);
     registerSecurityGroups(http, app);

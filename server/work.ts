@@ -9,6 +9,7 @@ import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
+import { hostKeyKeeper } from './reconcilers/host-key-keeper.ts';
 import { hostWatcher } from './reconcilers/host-watcher.ts';
 import { identityChecker } from './reconcilers/identity-checker.ts';
 import { imageKeeper } from './reconcilers/image-keeper.ts';
@@ -23,6 +24,7 @@ import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
+import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import type { Dns } from './runtime/dns.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
@@ -142,6 +144,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         metricCollector(services, pace.metricsMs),
         metricKeeper(services),
         archivePurger(services),
+        hostKeyKeeper(services),
+        sshSessionKeeper(services),
         forwardKeeper(services),
         policyKeeper(services),
         quotaAuditor(services),

@@ -55,7 +55,7 @@ import {
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
-import { addSshKeyRow, makePublicKey } from './ssh-rows.ts';
+import { addSshKeyRow, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -396,6 +396,13 @@ export const routeRows: Record<RouteName, Row> = {
   snapshotsCreate: instance({ name: 'before the change' }),
   snapshotsRollback: snapshot,
   snapshotsDelete: snapshot,
+  sshAccess: instance(),
+  sshHostKeysAccept: async (world) => ({ ...(await guest(world)), body: {} }),
+  sshSessionsList: instance(),
+  sshSessionsEnd: async ({ db, place, caller }) => {
+    const id = await makeInstance(db, place);
+    return { params: { instance: id, session: await addSshSessionRow(db, place, id, caller ?? place.person) } };
+  },
   routesListProject: project,
   routesList: instance(),
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),

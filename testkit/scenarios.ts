@@ -192,6 +192,7 @@ export async function disagreements(world: World): Promise<string[]> {
       ),
       routes: 0,
       snapshots: snapshots.get(project) ?? 0,
+      portForwards: 0,
     });
   }
   return found;

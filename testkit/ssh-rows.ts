@@ -1,8 +1,8 @@
 /** SSH keys made for tests: real ones, and their rows. */
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import type { SshKeyId, UserId } from '#domain/ids.ts';
+import type { InstanceId, SshKeyId, SshSessionId, UserId } from '#domain/ids.ts';
 import type { Db } from '#server/store/database.ts';
-import { newId } from './factories.ts';
+import { newId, type Place } from './factories.ts';
 
 /** The line of a `.pub` file, of an ed25519 key that nobody has. */
 export function makePublicKey(comment = 'a test'): string {
@@ -35,6 +35,33 @@ export async function addSshKeyRow(db: Db, user: UserId, line = makePublicKey())
       public_key: line.split(' ')[1] ?? '',
       fingerprint: fingerprintOfLine(line),
       created_at: new Date(),
+    })
+    .execute();
+  return id;
+}
+
+/** A connection that lives. */
+export async function addSshSessionRow(
+  db: Db,
+  place: Place,
+  instance: InstanceId,
+  user: UserId,
+): Promise<SshSessionId> {
+  const id = newId('shs');
+  await db
+    .insertInto('ssh_session')
+    .values({
+      id,
+      organization_id: place.organization,
+      project_id: place.project,
+      instance_id: instance,
+      user_id: user,
+      method: 'key',
+      key_label: 'a test',
+      address: '192.0.2.7',
+      client: 'OpenSSH_9.2',
+      started_at: new Date(),
+      seen_at: new Date(),
     })
     .execute();
   return id;

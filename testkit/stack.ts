@@ -70,9 +70,9 @@ export type StackOptions = { args?: string[]; dataDir?: string };
 export class RunningStack {
   readonly info: Stack;
   readonly args: string[];
-  readonly ports: { control: number; https: number; http: number };
+  readonly ports: { control: number; https: number; http: number; ssh: number };
 
-  constructor(info: Stack, args: string[], ports: { control: number; https: number; http: number }) {
+  constructor(info: Stack, args: string[], ports: { control: number; https: number; http: number; ssh: number }) {
     this.info = info;
     this.args = args;
     this.ports = ports;
@@ -135,14 +135,16 @@ export async function existingStack(dataDir: string): Promise<RunningStack> {
   const args = ['--yes', '--detach', '--json', '--data-dir', dataDir];
   const info = parseUp(await berth(['up', ...args]));
   const status = await berth(['status', '--json', '--data-dir', dataDir]);
-  const { ports } = JSON.parse(status.stdout) as { ports: { control: number; https: number; http: number } };
+  const { ports } = JSON.parse(status.stdout) as {
+    ports: { control: number; https: number; http: number; ssh: number };
+  };
   return new RunningStack(info, args, ports);
 }
 
 /** Starts a fresh installation. The caller ends it with `destroy()`. */
 export async function startStack(options: StackOptions = {}): Promise<RunningStack> {
   const dataDir = options.dataDir ?? (await mkdtemp(join(tmpdir(), 'berth-')));
-  const ports = { control: await freePort(), https: await freePort(), http: await freePort() };
+  const ports = { control: await freePort(), https: await freePort(), http: await freePort(), ssh: await freePort() };
   const args = [
     '--yes',
     '--detach',
@@ -155,6 +157,8 @@ export async function startStack(options: StackOptions = {}): Promise<RunningSta
     String(ports.https),
     '--http-port',
     String(ports.http),
+    '--ssh-port',
+    String(ports.ssh),
     ...(options.args ?? []),
   ];
   return new RunningStack(parseUp(await berth(['up', ...args])), args, ports);

@@ -62,6 +62,7 @@ export const wiringFiles: readonly string[] = [
   'server/main.ts',
   'agent/main.ts',
   'edge/main.ts',
+  'ssh-gateway/main.ts',
   'cli/main.ts',
   'host/main.ts',
   'host/dev.ts',

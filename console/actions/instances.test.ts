@@ -17,6 +17,7 @@ it('offers what makes sense in each state', () => {
   expect(ids('atlas')).toEqual([
     'screen',
     'terminal',
+    'ssh',
     'open',
     'logs',
     'restart',

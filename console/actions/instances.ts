@@ -5,6 +5,7 @@
 import type { LucideIcon } from 'lucide-react';
 import {
   ArchiveRestore,
+  Cable,
   Camera,
   CirclePause,
   CirclePlay,
@@ -30,6 +31,7 @@ import type { InputOf, RouteName } from '../api/client.ts';
 export type InstanceActionId =
   | 'screen'
   | 'terminal'
+  | 'ssh'
   | 'open'
   | 'logs'
   | 'start'
@@ -66,7 +68,7 @@ export type InstanceAction = {
   /** Whether to list it at all for this instance (a stopped one has no use for "Stop" beside "Start"). */
   applies: (instance: Instance) => boolean;
 } & (
-  | { kind: 'tab'; tab: 'screen' | 'terminal' | 'logs' | 'snapshots' }
+  | { kind: 'tab'; tab: 'screen' | 'terminal' | 'ssh' | 'logs' | 'snapshots' }
   | { kind: 'link'; href: (instance: Instance) => string | null }
   | {
       kind: 'call';
@@ -114,6 +116,16 @@ export const instanceActionList: readonly InstanceAction[] = [
     keys: 't',
     kind: 'tab',
     tab: 'terminal',
+    applies: live,
+  },
+  {
+    id: 'ssh',
+    label: 'Connect by SSH',
+    icon: Cable,
+    group: 'use',
+    verb: 'ssh',
+    kind: 'tab',
+    tab: 'ssh',
     applies: live,
   },
   {

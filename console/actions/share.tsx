@@ -22,18 +22,25 @@ import { TimeAgo } from '../ui/time.tsx';
 
 type Access = OutputOf<'instanceAccessGet'>;
 type Grant = Access['grants'][number];
-type Level = 'open' | 'both' | 'terminal';
+type Level = 'open' | 'both' | 'all' | 'terminal' | 'ssh' | 'openSsh' | 'terminalSsh';
 
+/** Every choice there is: a grant that was made elsewhere shows as what it is. */
 const levels: Record<Level, { permissions: GrantPermission[]; label: string; hint: string }> = {
   open: { permissions: ['open'], label: 'Opens it', hint: 'Screen and private addresses' },
   both: { permissions: ['open', 'terminal'], label: 'Opens it, terminal', hint: 'And a terminal in it' },
+  all: { permissions: ['open', 'terminal', 'ssh'], label: 'Opens it, terminal, SSH', hint: 'And SSH from outside' },
   terminal: { permissions: ['terminal'], label: 'Terminal only', hint: 'No screen, no private addresses' },
+  ssh: { permissions: ['ssh'], label: 'SSH only', hint: 'Shell, files and forwarded ports' },
+  openSsh: { permissions: ['open', 'ssh'], label: 'Opens it, SSH', hint: 'No terminal in the browser' },
+  terminalSsh: { permissions: ['terminal', 'ssh'], label: 'Terminal, SSH', hint: 'No private addresses' },
 };
 const levelOptions = (Object.keys(levels) as Level[]).map((value) => ({ value, ...levels[value] }));
 
 function levelOf(permissions: readonly GrantPermission[]): Level {
-  if (!permissions.includes('terminal')) return 'open';
-  return permissions.includes('open') ? 'both' : 'terminal';
+  const same = (level: Level) =>
+    levels[level].permissions.length === permissions.length &&
+    levels[level].permissions.every((permission) => permissions.includes(permission));
+  return (Object.keys(levels) as Level[]).find(same) ?? 'open';
 }
 
 export function ShareDialog({ instance, onClose }: { instance: Instance; onClose: () => void }) {

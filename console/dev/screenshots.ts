@@ -233,6 +233,15 @@ const shots: Shot[] = [
   },
   { name: 'terminal-stopped', path: `${p}/instances/delta/terminal` },
   { name: 'logs', path: `${p}/instances/beacon/logs`, waitMs: 1200 },
+  { name: 'ssh', path: `${p}/instances/beacon/ssh` },
+  {
+    name: 'ssh-more',
+    path: `${p}/instances/beacon/ssh`,
+    before: async (page) => {
+      await page.getByText('Files, forwarded ports').click();
+    },
+  },
+  { name: 'ssh-changed', path: `${p}/instances/gannet/ssh` },
   { name: 'snapshots', path: `${p}/instances/atlas/snapshots` },
   { name: 'snapshots-empty', path: `${p}/instances/beacon/snapshots` },
   {

@@ -11,7 +11,7 @@ type Rule = { routes: readonly RouteName[]; params: (hint: Event) => Record<stri
 
 const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   instance: [
-    { routes: ['instancesGet', 'instancesContainers'], params: (hint) => ({ instance: hint.id }) },
+    { routes: ['instancesGet', 'instancesContainers', 'sshAccess'], params: (hint) => ({ instance: hint.id }) },
     { routes: ['instancesList', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['ownApps'], params: () => ({}) },
   ],
@@ -82,6 +82,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     },
   ],
   user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
+  ssh: [{ routes: ['sshSessionsList'], params: (hint) => ({ instance: hint.instance }) }],
   mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
 };
 

@@ -1,12 +1,79 @@
-/** SSH of the mock: keys of the account. */
-import { BerthError } from '#domain/errors.ts';
+/** SSH of the mock: keys of the account, and who is in an instance. */
+import { BerthError, notFound } from '#domain/errors.ts';
 import { readPublicKey } from '#domain/ssh.ts';
+import type { OutputOf } from '../api/client.ts';
 import type { Handlers } from './handlers.ts';
-import { iso, type MockState, newId, record } from './state.ts';
+import { DOMAIN, hint, iso, type MockState, newId, record, type SshSession } from './state.ts';
 
-type SshName = `sshKeys${'List' | 'Add' | 'Remove'}`;
+type SshName =
+  | `sshKeys${'List' | 'Add' | 'Remove'}`
+  | `sshSessions${'List' | 'End'}`
+  | 'sshAccess'
+  | 'sshHostKeysAccept';
 
 const DAY = 86_400_000;
+const GATEWAY_PORT = 2222;
+const GATEWAY_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8Ht8Z3j6yDWPBHQtOp/R9rjWvfMYo3MSA/K6q8D86r';
+/** Its keys changed: nobody gets in. */
+const CHANGED = 'gannet';
+
+function access(state: MockState, id: string): OutputOf<'sshAccess'> {
+  const instance = state.instances.find((each) => each.id === id);
+  if (instance === undefined) throw notFound('instance');
+  const project = state.projects.find((each) => each.id === instance.project);
+  const isChanged = instance.name === CHANGED && !state.sshAccepted.includes(instance.id);
+  return {
+    gateway: {
+      host: DOMAIN,
+      port: GATEWAY_PORT,
+      knownHosts: [`[${DOMAIN}]:${GATEWAY_PORT} ${GATEWAY_KEY}`],
+    },
+    user: `${instance.name}.${project?.name ?? 'main'}`,
+    hostKeys: {
+      fingerprints: ['SHA256:3hJzjFGLD2mWCcPlRD8oWEJGv0i7y8r0w3cLxj2nWfA'],
+      pinnedAt: instance.createdAt,
+      refused: isChanged
+        ? { fingerprint: 'SHA256:Zr0sGh2M7eVzYxq3Jm1uY0tB5u4oQ8nKc9wX2aLd6pE', at: iso(Date.now() - 600_000) }
+        : null,
+    },
+  };
+}
+
+/** Two that live and one that is over, of every running server. */
+export function someSshSessions(state: MockState, now: number): MockState['sshSessions'] {
+  const [first, second] = state.members;
+  if (first === undefined) return [];
+  const of = (each: typeof first, more: Partial<SshSession>): SshSession => ({
+    id: newId('shs'),
+    user: each.user,
+    method: 'key',
+    keyLabel: 'ada@laptop',
+    address: '192.0.2.17',
+    client: 'OpenSSH_9.6p1 Ubuntu-3ubuntu13',
+    startedAt: iso(now - 40 * 60_000),
+    bytesIn: 183_220,
+    bytesOut: 2_411_008,
+    endedAt: null,
+    endReason: null,
+    ending: false,
+    ...more,
+  });
+  return state.instances
+    .filter((instance) => instance.kind === 'server' && instance.observed === 'running')
+    .map((instance) => ({
+      instance: instance.id,
+      items: [
+        of(first, {}),
+        of(second ?? first, {
+          method: 'password',
+          keyLabel: null,
+          address: '2001:db8::5',
+          startedAt: iso(now - 90_000),
+        }),
+        of(first, { startedAt: iso(now - DAY), endedAt: iso(now - DAY + 900_000), endReason: 'The client left.' }),
+      ],
+    }));
+}
 
 /** One that is used and one that is not. */
 export function someSshKeys(now: number): MockState['sshKeys'] {
@@ -59,6 +126,22 @@ export const sshHandlers: Pick<Handlers, SshName> = {
     state.sshKeys.unshift(added);
     record(state, 'account.ssh-keys.add', 'ssh-key', added.id, added.label);
     return added;
+  },
+  sshAccess: (state, { params }) => access(state, params.instance),
+  sshHostKeysAccept: (state, { params }) => {
+    state.sshAccepted.push(params.instance);
+    return access(state, params.instance);
+  },
+  sshSessionsList: (state, { params }) => ({
+    items: state.sshSessions.find((each) => each.instance === params.instance)?.items ?? [],
+  }),
+  sshSessionsEnd: (state, { params }) => {
+    const items = state.sshSessions.find((each) => each.instance === params.instance)?.items ?? [];
+    const found = items.find((each) => each.id === params.session && each.endedAt === null);
+    if (found === undefined) throw notFound('SSH connection');
+    Object.assign(found, { endedAt: iso(), endReason: 'Somebody ended it in Berth.' });
+    hint('ssh', found.id, null, params.instance);
+    return undefined;
   },
   sshKeysRemove: (state, { params }) => {
     const gone = state.sshKeys.find((each) => each.id === params.key);

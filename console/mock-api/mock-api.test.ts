@@ -55,6 +55,8 @@ describe('the mock', () => {
       'outboundGet',
       'tokensList',
       'sshKeysList',
+      'sshAccess',
+      'sshSessionsList',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',

@@ -5,7 +5,7 @@ import type { InstanceKind } from '#domain/instances.ts';
 import { parseRules } from '#domain/network-rules.ts';
 import { GIB } from '#domain/sizes.ts';
 import { makeDomain, plainRoute } from './handlers-domains.ts';
-import { someSshKeys } from './handlers-ssh.ts';
+import { someSshKeys, someSshSessions } from './handlers-ssh.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, emptyState, iso, newId } from './state.ts';
 
@@ -509,6 +509,7 @@ export function seed(): MockState {
     secret: 'demo-invitation-secret-0001',
   });
   state.sshKeys.push(...someSshKeys(now));
+  state.sshSessions.push(...someSshSessions(state, now));
   state.tokens.push(
     {
       id: newId('tok'),

@@ -30,6 +30,7 @@ export const DOMAIN = 'berth.localhost';
 export type Snapshot = OutputOf<'snapshotsList'>['items'][number];
 export type Token = OutputOf<'tokensList'>['items'][number];
 export type SshKey = OutputOf<'sshKeysList'>['items'][number];
+export type SshSession = OutputOf<'sshSessionsList'>['items'][number];
 type ServiceAccount = Omit<OutputOf<'serviceAccountsList'>['items'][number], 'can' | 'groups' | 'tokens' | 'handle'> & {
   living: OutputOf<'serviceTokensList'>['items'];
 };
@@ -84,6 +85,9 @@ export type MockState = {
   invitations: Invitation[];
   tokens: Token[];
   sshKeys: SshKey[];
+  sshSessions: { instance: string; items: SshSession[] }[];
+  /** Instances whose changed host keys were accepted. */
+  sshAccepted: string[];
   serviceAccounts: ServiceAccount[];
   sessions: SessionRow[];
   factors: MockFactors;
@@ -258,6 +262,8 @@ export function emptyState(): MockState {
     invitations: [],
     tokens: [],
     sshKeys: [],
+    sshSessions: [],
+    sshAccepted: [],
     serviceAccounts: [],
     sessions: [],
     factors: noFactors(),

@@ -171,6 +171,14 @@ const instanceRoutes = createRoute({
     queryClient.prefetchQuery(apiQuery('routesList', { params: { instance: context.instanceId } })),
   component: lazyRouteComponent(() => import('../pages/instance/routes.tsx'), 'RoutesTab'),
 });
+const instanceSsh = createRoute({
+  getParentRoute: () => instance,
+  path: '/ssh',
+  staticData: { crumb: 'SSH' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('sshAccess', { params: { instance: context.instanceId } })),
+  component: lazyRouteComponent(() => import('../pages/instance/ssh.tsx'), 'SshTab'),
+});
 const instanceActivity = createRoute({
   getParentRoute: () => instance,
   path: '/activity',
@@ -269,6 +277,7 @@ export const projectPages = [
         instanceLogs,
         instanceSnapshots,
         instanceRoutes,
+        instanceSsh,
         instanceActivity,
         instanceSettings,
       ]),

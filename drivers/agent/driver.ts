@@ -44,6 +44,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     deleteSnapshot: (instance, snapshot) => done(client.call('deleteSnapshot', { instance, snapshot })),
     health: (instance) => client.call('health', { instance }),
     innerContainers: (instance) => client.call('innerContainers', { instance }),
+    sshHostKeys: async (instance) => (await client.call('sshHostKeys', { instance })).publicKeys,
     logs: (instance, query) => client.call('logs', { instance, ...query }),
     images: () => client.call('images', {}),
     recipes: () => client.call('recipes', {}),

@@ -3,7 +3,7 @@
  * on a real engine run the same file.
  */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
 import type { DriverEvent, GuestSpec, InstanceDriver, NetworkSpec } from '../interface.ts';
 
@@ -13,7 +13,7 @@ export type ConformanceHarness = {
   image: string;
   /** A network specification that is free. */
   network(): NetworkSpec;
-  id(prefix: 'ins' | 'opr' | 'snp' | 'prj'): string;
+  id(prefix: 'ins' | 'opr' | 'snp' | 'prj' | 'sgr'): string;
   /** Writes a mark on the guest's disk, reads it back. */
   write(instance: InstanceId, mark: number): Promise<void>;
   read(instance: InstanceId): Promise<number>;
@@ -90,6 +90,34 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       await driver.destroyGuest(spec.instance);
       expect(await driver.setForwards([one])).toEqual([{ protocol: 'udp', hostPort, state: 'absent' }]);
       expect(await driver.setForwards([])).toEqual([]);
+    });
+
+    it('takes policies and security groups: the whole of it each time, also of guests that it does not have', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      const rule = {
+        action: 'deny',
+        direction: 'out',
+        protocol: 'udp',
+        ports: '53,100-200',
+        ranges: ['2001:db8::/32', '203.0.113.0/24'],
+      } as const;
+      const group = harness.id('sgr') as SecurityGroupId;
+      const rules = [{ ...rule, ranges: [...rule.ranges] }];
+      for (let time = 0; time < 2; time++) {
+        await driver.setPolicies({
+          projects: [
+            { project: network.project, default: 'deny', rules, connectionsMax: 100, bytesPerSecondMax: 1_000_000 },
+          ],
+          groups: [{ group, rules }],
+          instances: [
+            { instance: spec.instance, groups: [group] },
+            { instance: instance(), groups: [group] },
+          ],
+        });
+      }
+      await driver.setPolicies({ projects: [], groups: [], instances: [] });
+      await driver.destroyGuest(spec.instance);
     });
 
     it('says conflict when a network in use is removed', async () => {

@@ -309,6 +309,15 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
+  async sshHostKeys(instance: InstanceId): Promise<string[]> {
+    return this.#run('sshHostKeys', () => {
+      const key = Buffer.alloc(51);
+      key.write('\0\0\0\x0bssh-ed25519\0\0\0\x20');
+      key.write(this.#guest(instance).instance, 19);
+      return [`ssh-ed25519 ${key.toString('base64')}`];
+    });
+  }
+
   async logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]> {
     return this.#run('logs', () => {
       const guest = this.#guest(instance);

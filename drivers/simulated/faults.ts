@@ -23,6 +23,7 @@ export type SimulatedVerb =
   | 'deleteSnapshot'
   | 'health'
   | 'innerContainers'
+  | 'sshHostKeys'
   | 'logs'
   | 'images'
   | 'recipes'

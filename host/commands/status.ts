@@ -81,7 +81,7 @@ function text(report: Report): string {
         : `${one.restarts} restarts${one.lastExit === null ? '' : `, last: ${one.lastExit}`}`;
     const state = one.state === 'machine' ? "the machine's" : one.state;
     lines.push(
-      `  ${one.healthy ? '✓' : '✗'} ${one.name.padEnd(9)} ${state.padEnd(13)} ${String(one.pid ?? '-').padStart(8)} ${memory.padStart(7)}  ${since}  ${restarts}`.trimEnd(),
+      `  ${one.healthy ? '✓' : '✗'} ${one.name.padEnd(11)} ${state.padEnd(13)} ${String(one.pid ?? '-').padStart(8)} ${memory.padStart(7)}  ${since}  ${restarts}`.trimEnd(),
     );
   }
   lines.push(`  engine: ${report.engine === null ? 'does not answer' : `Incus ${report.engine.version}`}`);

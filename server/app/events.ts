@@ -46,6 +46,7 @@ const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' |
   project: 'project.read',
   quota: 'quota.read',
   audit: 'audit.read',
+  ssh: 'instance.ssh',
   domain: 'domain.read',
 };
 

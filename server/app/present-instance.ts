@@ -31,6 +31,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   purge: 'instance.purge',
   screen: 'instance.open',
   terminal: 'instance.terminal',
+  ssh: 'instance.ssh',
   logs: 'instance.logs',
   route: 'route.create',
   forward: 'forward.create',

@@ -25,6 +25,7 @@ export const hintKinds = [
   'user',
   'mail',
   'key',
+  'ssh',
   'domain',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];

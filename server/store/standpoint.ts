@@ -28,7 +28,7 @@ export async function standpoint(db: Db): Promise<Standpoint> {
  * of the installation see, are not shown to an organization.
  */
 export async function changesSince(db: Db, since: Standpoint): Promise<ChangesSince> {
-  const shown = sql`kind not in ('session', 'audit', 'user', 'mail')`;
+  const shown = sql`kind not in ('session', 'audit', 'user', 'mail', 'ssh')`;
   const { rows } = await sql<ChangesSince>`
     select pg_current_snapshot()::text as now,
       coalesce(bool_or(kind not in ('audit', 'mail')), false) as rights,

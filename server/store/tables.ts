@@ -39,6 +39,7 @@ import type {
   SigningKeyId,
   SnapshotId,
   SshKeyId,
+  SshSessionId,
   TokenId,
   UserId,
 } from '#domain/ids.ts';
@@ -232,6 +233,33 @@ export type Tables = {
     created_at: Date;
     last_used_at: Nullable<Date>;
     last_used_address: Nullable<string>;
+  };
+  instance_host_key: {
+    instance_id: InstanceId;
+    public_keys: string[];
+    pinned_at: Date;
+    refused_key: Nullable<string>;
+    refused_at: Nullable<Date>;
+  };
+  ssh_session: {
+    id: SshSessionId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    user_id: UserId;
+    method: 'key' | 'password';
+    key_label: Nullable<string>;
+    key_fingerprint: Nullable<string>;
+    address: string;
+    client: string;
+    started_at: Date;
+    seen_at: Date;
+    bytes_in: Generated<number>;
+    bytes_out: Generated<number>;
+    end_requested_at: Nullable<Date>;
+    end_requested_by: Nullable<UserId>;
+    ended_at: Nullable<Date>;
+    end_reason: Nullable<string>;
   };
   refresh_token: {
     token_hash: Buffer;

@@ -28,6 +28,7 @@ const tabs = [
   ['', 'Overview'],
   ['screen', 'Screen'],
   ['terminal', 'Terminal'],
+  ['ssh', 'SSH'],
   ['metrics', 'Metrics'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
@@ -38,7 +39,7 @@ const tabs = [
 
 /** Whether a guest may ever open this tab; whether it can be opened now is said there. */
 function isGranted(instance: Instance, tab: string): boolean {
-  if (tab !== 'screen' && tab !== 'terminal') return false;
+  if (tab !== 'screen' && tab !== 'terminal' && tab !== 'ssh') return false;
   return instance.can[tab] !== NOT_GRANTED;
 }
 

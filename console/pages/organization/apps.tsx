@@ -20,8 +20,10 @@ type App = OutputOf<'appsList'>['items'][number];
 const words: Record<string, readonly GrantPermission[]> = {
   open: ['open'],
   both: ['open', 'terminal'],
+  all: ['open', 'terminal', 'ssh'],
+  ssh: ['ssh'],
 };
-const said: Record<GrantPermission, string> = { open: 'opens', terminal: 'terminal' };
+const said: Record<GrantPermission, string> = { open: 'opens', terminal: 'terminal', ssh: 'SSH' };
 
 /** Who may use which app: choose apps, choose a person or a group, grant or revoke in one go. */
 export function AppsPage() {
