@@ -18,6 +18,7 @@ export const benchmarks = [
   'auth',
   'metrics',
   'egress',
+  'routes',
 ] as const;
 
 function one(name: string): Promise<unknown> {

@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
 import { egressRoutes } from './egress.ts';
@@ -66,6 +67,7 @@ export const api = {
   ...eventRoutes,
   ...rateLimitRoutes,
   ...outboundRoutes,
+  ...controlAccessRoutes,
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,

@@ -95,9 +95,19 @@ export const routeSchema = z.object({
   rules: routeRulesSchema.extend({
     basicAuth: z.object({ user: z.string() }).nullable().meta({ description: 'The password is never answered' }),
   }),
+  certificate: z
+    .object({
+      state: z.enum(['valid', 'none']),
+      issuer: z.string().nullable(),
+      expiresAt: timestamp.nullable(),
+      problem: z.string().nullable(),
+      checkedAt: timestamp,
+    })
+    .nullable()
+    .meta({ description: 'What was last seen of it; null: nobody has looked' }),
   url: z.string(),
   createdAt: timestamp,
-  can: z.object({ update: abilitySchema, delete: abilitySchema }),
+  can: z.object({ update: abilitySchema, delete: abilitySchema, check: abilitySchema }),
 });
 export type Route = z.output<typeof routeSchema>;
 
@@ -177,6 +187,19 @@ export const routeRoutes = {
       visibility: z.enum(routeVisibilities).optional(),
       rules: rulesInputSchema.optional(),
     }),
+    response: routeSchema,
+  }),
+  routesCheck: defineRoute({
+    id: 'routes.check',
+    method: 'POST',
+    path: `${API_PREFIX}/routes/:route/check`,
+    tag,
+    access: 'route.update',
+    rateClass: 'provisioning',
+    status: 200,
+    summary: "Look at the certificate of a route's host name now",
+    description: 'As a visitor would: one that does not exist yet is made on the way.',
+    params: z.object({ route: idSchema('rte') }),
     response: routeSchema,
   }),
   routesDelete: defineRoute({

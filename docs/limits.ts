@@ -11,6 +11,7 @@ import {
   AUDIT_RETENTION_DAYS_MAX,
   AUDIT_RETENTION_DAYS_MIN,
 } from '#domain/audit.ts';
+import { CONTROL_NETWORKS_MAX } from '#domain/control-access.ts';
 import {
   DOMAIN_CHECK_HOURS,
   DOMAIN_CLAIM_DAYS,
@@ -192,6 +193,7 @@ ${table([
   ['Networks of an allow-list', String(ROUTE_NETWORKS_MAX), 'ROUTE_NETWORKS_MAX'],
   ['Header rules, each way', String(ROUTE_HEADERS_MAX), 'ROUTE_HEADERS_MAX'],
   ['Body limits to choose from', routeBodyLimits.map((size) => `${size / 1_000_000} MB`).join(', '), 'routeBodyLimits'],
+  ['Networks that the control plane may be limited to', String(CONTROL_NETWORKS_MAX), 'CONTROL_NETWORKS_MAX'],
   ['Shortest password of a route', `${ROUTE_PASSWORD_LENGTH_MIN} characters`, 'ROUTE_PASSWORD_LENGTH_MIN'],
   ['Wrong passwords of one address to one route in a minute', String(BASIC_FAILURES_MAX), 'BASIC_FAILURES_MAX'],
 ])}

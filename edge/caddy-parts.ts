@@ -55,6 +55,8 @@ export type CaddyInput = {
   sockets: { server: string; edge: string; bridge: string; admin: string };
   /** Directory of certificates and of the internal CA. */
   storageDirectory: string;
+  /** Where certificates come from; absent: Caddy's own authority. `caFile`: what the directory's own is checked with. */
+  acme?: { directory: string; email: string | null; caFile: string | null } | undefined;
 };
 
 export type CaddyJson = null | boolean | number | string | CaddyJson[] | { [key: string]: CaddyJson };

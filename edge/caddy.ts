@@ -166,11 +166,28 @@ function plainHttp(input: CaddyInput): CaddyJson {
   };
 }
 
+/**
+ * Caddy's own authority, or one that speaks ACME. Ownership is shown in the TLS handshake itself (TLS-ALPN): it needs
+ * the HTTPS port only, and nothing on the plain port answers for a tenant's name.
+ */
+function certificateIssuers({ acme, httpsPort }: CaddyInput): CaddyJson {
+  if (acme === undefined) return [{ module: 'internal' }];
+  return [
+    {
+      module: 'acme',
+      ca: acme.directory,
+      ...(acme.email === null ? {} : { email: acme.email }),
+      ...(acme.caFile === null ? {} : { trusted_roots_pem_files: [acme.caFile] }),
+      challenges: { http: { disabled: true }, 'tls-alpn': { alternate_port: httpsPort } },
+    },
+  ];
+}
+
 /** The whole configuration as JSON, for `caddy run --config`. Pure. */
 export function caddyConfig(input: CaddyInput): { [key: string]: CaddyJson } {
   const version = parseCaddyVersion(input.version);
   const askUrl = `http://127.0.0.1:${input.httpPort}${ASK_PATH}`;
-  const internal: CaddyJson = [{ module: 'internal' }];
+  const issuers = certificateIssuers(input);
   return {
     admin: {
       listen: `unix/${input.sockets.admin}${atLeast(version, 8) ? '|0600' : ''}`,
@@ -194,8 +211,8 @@ export function caddyConfig(input: CaddyInput): { [key: string]: CaddyJson } {
         automation: {
           on_demand: atLeast(version, 8) ? { permission: { module: 'http', endpoint: askUrl } } : { ask: askUrl },
           policies: [
-            { subjects: [input.domain], issuers: internal },
-            { on_demand: true, issuers: internal },
+            { subjects: [input.domain], issuers },
+            { on_demand: true, issuers },
           ],
         },
       },

@@ -1,5 +1,5 @@
 /** Who sent a request: the console's session cookie or an API token, looked up in memory and, when new, once in the database. */
-import type { IncomingHttpHeaders } from 'node:http';
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import { accessTokenPattern } from '#contract/access-tokens.ts';
 import { API_TOKEN_PREFIX, SESSION_COOKIE } from '#contract/edge.ts';
 import { cookieValue } from './cookies.ts';
@@ -66,4 +66,10 @@ export async function identify(
   const cookie = cookieValue(headers.cookie, SESSION_COOKIE);
   if (cookie === undefined || cookie === '' || cookie.length > SESSION_LENGTH_MAX) return undefined;
   return await callerByCookie(knowledge, cookie);
+}
+
+/** Where a request on the control plane comes from: Caddy alone reaches the socket and writes the true peer last. */
+export function peerAddress(request: IncomingMessage): string {
+  const header = request.headers['x-forwarded-for'];
+  return (Array.isArray(header) ? header.join(',') : (header ?? '')).split(',').at(-1)?.trim() ?? '';
 }

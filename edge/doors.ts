@@ -6,6 +6,7 @@
 import type { WebSocket } from 'ws';
 import { closeCodes } from '#contract/edge.ts';
 import { type Action, type Holding, holdingMay } from '#domain/authz.ts';
+import { controlRefusal } from '#domain/control-access.ts';
 import { scopesAllow } from '#domain/scopes.ts';
 import type { Knowledge } from './callers.ts';
 import type { Caller, EdgeInstance } from './state.ts';
@@ -71,13 +72,16 @@ export class Doors {
   }
 
   /** Lets the socket in and watches it until it closes; closes it at once when a bound is reached. */
-  enter(socket: WebSocket, caller: Caller, action: Action, instanceId: string): boolean {
+  enter(socket: WebSocket, caller: Caller, action: Action, instanceId: string, address: string): boolean {
     const entry: Open = {
       socket,
       caller,
       instanceId,
       alive: true,
-      refusal: () => this.refusal(caller, action, instanceId),
+      refusal: () =>
+        this.#knowledge.state.mayEnterControl(address)
+          ? this.refusal(caller, action, instanceId)
+          : { code: closeCodes.forbidden, reason: controlRefusal(address) },
       cut: ({ code, reason }) => shut(socket, code, reason),
     };
     if (!this.#watch.enter(entry)) {

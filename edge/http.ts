@@ -1,7 +1,8 @@
 /** Edge's door: one HTTP server on its socket, behind Caddy. Paths are compared exactly as they came, never normalised. */
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import { closeCodes, edgePaths } from '#contract/edge.ts';
+import { closeCodes, EDGE_PREFIX, edgePaths } from '#contract/edge.ts';
+import { controlRefusal } from '#domain/control-access.ts';
 import type { RouteHeader } from '#domain/route-rules.ts';
 import { mayHaveCertificate } from './ask.ts';
 import { type Allowed, type Authorizer, hostnameOf, type Site, type UserRequest } from './authorize.ts';
@@ -13,7 +14,7 @@ import {
   INTERNAL_UNREACHABLE,
   UPSTREAM_HEADERS,
 } from './caddy-parts.ts';
-import { identify, type Knowledge } from './callers.ts';
+import { identify, type Knowledge, peerAddress } from './callers.ts';
 import { type Answer, problem } from './pages.ts';
 import * as refusals from './refusals.ts';
 import { headerPlaces, routeFor } from './route-rules.ts';
@@ -156,6 +157,12 @@ export function edgeServer(options: HttpOptions): Server {
       return;
     }
     if (path === INTERNAL_UNREACHABLE) return send(response, unreachable(request));
+    if (path.startsWith(`${EDGE_PREFIX}/`)) {
+      const address = peerAddress(request);
+      if (!knowledge.state.mayEnterControl(address)) {
+        return send(response, problem('forbidden', controlRefusal(address), randomUUID()));
+      }
+    }
     if (path === '/healthz') {
       const body = JSON.stringify(options.health());
       return send(response, { status: 200, headers: { 'content-type': 'application/json' }, body });

@@ -13,7 +13,7 @@ import { redirectStatuses, routeBodyLimits, routeProtocols, routeTargets } from 
 import type { EdgeState, EdgeTables } from './state.ts';
 
 const FILE = 'state.json';
-const FORMAT = 4;
+const FORMAT = 5;
 /**
  * How old knowledge may be: without a database for longer than this, edge lets nobody in (addresses may have new
  * owners, people may have left).
@@ -91,6 +91,7 @@ const tablesSchema = z.object({
       expiresAt: time.nullable(),
     }),
   ),
+  controlAccess: z.object({ networks: z.array(z.string()) }).nullable(),
   sshKeys: z.array(z.object({ id: z.string(), userId: z.string(), fingerprint: z.string(), label: z.string() })),
   hostKeys: z.array(z.object({ instanceId: z.string(), publicKeys: z.array(z.string()) })),
   places: z.array(z.object({ projectId: z.string(), project: z.string(), organization: z.string() })),

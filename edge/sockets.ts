@@ -6,7 +6,7 @@ import type { z } from 'zod';
 import { closeCodes, logsQuery, screenQuery, terminalQuery } from '#contract/edge.ts';
 import { type Action, holdingMay } from '#domain/authz.ts';
 import type { AgentClient } from './agent.ts';
-import { identify, type Knowledge } from './callers.ts';
+import { identify, type Knowledge, peerAddress } from './callers.ts';
 import { Doors, holdingOf, isRunning, shut } from './doors.ts';
 import { followLogs } from './logs.ts';
 import { bridgeScreen, type ScreenDeps } from './screen.ts';
@@ -86,6 +86,10 @@ export class Sockets {
       refuse(socket, 403, 'forbidden_origin');
       return;
     }
+    if (!this.#o.knowledge.state.mayEnterControl(peerAddress(request))) {
+      refuse(socket, 403, 'forbidden');
+      return;
+    }
     const [, instanceId = '', kind = 'screen'] = match;
     const parsed = parse(kind as keyof typeof actionOf, Object.fromEntries(new URLSearchParams(query)));
     if (parsed === null) {
@@ -107,7 +111,8 @@ export class Sockets {
     if (refusal !== null || caller === undefined) {
       return shut(peer, refusal?.code ?? closeCodes.signedOut, refusal?.reason ?? 'Sign in again.');
     }
-    if (peer.readyState !== peer.OPEN || !this.#doors.enter(peer, caller, action, instanceId)) return;
+    if (peer.readyState !== peer.OPEN || !this.#doors.enter(peer, caller, action, instanceId, peerAddress(request)))
+      return;
     if (asked.kind === 'screen') {
       const serving = bridgeScreen(this.#o.screens, peer, instanceId, asked.query.view_only === '1');
       peer.resume();

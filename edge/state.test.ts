@@ -155,10 +155,14 @@ describe('planHints', () => {
       key: 'key_1',
       ssh: 'shs_1',
       domain: 'dom_1',
+      setting: 'control.access',
     };
-    // Keys change a few times a year: all is read again.
+    // Keys and settings change a few times a year: all is read again.
     for (const kind of eventKinds)
-      expect([kind, planHints([hint(kind, refs[kind], 'org_1')]).all]).toEqual([kind, kind === 'key']);
+      expect([kind, planHints([hint(kind, refs[kind], 'org_1')]).all]).toEqual([
+        kind,
+        kind === 'key' || kind === 'setting',
+      ]);
   });
 });
 
@@ -184,7 +188,7 @@ describe('snapshot', () => {
       text.slice(0, -5),
       '',
       '{}',
-      text.replace('"format":4', '"format":5'),
+      text.replace('"format":5', '"format":6'),
       text.replace('admin', 'god'),
     ]) {
       writeFileSync(join(dir, 'state.json'), broken);

@@ -4,7 +4,9 @@
  * answers. Nothing here waits for anything.
  */
 import { createHash } from 'node:crypto';
+import { isOwnAddress } from '#contract/machine.ts';
 import type { Holding } from '#domain/authz.ts';
+import { type ControlAccess, controlGate, openToAll } from '#domain/control-access.ts';
 import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#domain/instances.ts';
 import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { Scopes } from '#domain/scopes.ts';
@@ -74,6 +76,8 @@ export type EdgeTables = {
   groupMembers: EdgeGroupMember[];
   users: EdgeUser[];
   signingKeys: EdgeSigningKey[];
+  /** From where the control plane may be entered; null: not understood, so from the machine itself only. */
+  controlAccess: ControlAccess | null;
 } & EdgeSshTables;
 
 export const emptyTables = (): EdgeTables => ({
@@ -85,6 +89,7 @@ export const emptyTables = (): EdgeTables => ({
   groupMembers: [],
   users: [],
   signingKeys: [],
+  controlAccess: openToAll,
   sshKeys: [],
   hostKeys: [],
   places: [],
@@ -117,6 +122,9 @@ export class EdgeState {
   readonly #users = new Map<string, EdgeUser>();
   readonly #signingKeys = new Map<string, EdgeSigningKey>();
   readonly #accessTokens = new Map<string, EdgeAccessToken>();
+  #controlAccess: ControlAccess | null = openToAll;
+  /** Whether the control plane may be entered from this address. */
+  mayEnterControl = controlGate(openToAll, isOwnAddress);
   readonly #listeners = new Set<() => void>();
   /** Unix time in ms at which the database last confirmed these rows; 0: never. */
   confirmedAt = 0;
@@ -307,6 +315,8 @@ export class EdgeState {
     ])
       map.clear();
     this.access.clear();
+    this.#controlAccess = tables.controlAccess;
+    this.mayEnterControl = controlGate(tables.controlAccess, isOwnAddress);
     this.ssh.replace(tables);
     for (const user of tables.users) this.putUser(user);
     for (const key of tables.signingKeys) this.#signingKeys.set(key.id, key);
@@ -330,6 +340,7 @@ export class EdgeState {
       ...this.ssh.dump(),
       users: [...this.#users.values()],
       signingKeys: [...this.#signingKeys.values()],
+      controlAccess: this.#controlAccess,
     };
   }
 

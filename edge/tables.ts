@@ -1,5 +1,6 @@
 /** The queries on the edge_* views and how their rows become the state's. Column names are the views'. */
 import type pg from 'pg';
+import { parseControlAccess } from '#domain/control-access.ts';
 import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import type { Lookup, Plan } from './feed.ts';
 import type { EdgeHostKey, EdgePlace, EdgeSshKey } from './ssh-table.ts';
@@ -80,6 +81,7 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
   const access = (await all<EdgeAccess>(client, ACCESS)).map(wholeMs);
   const groupMembers = await all<EdgeGroupMember>(client, GROUP_MEMBER);
   const users = await all<EdgeUser>(client, USER);
+  const [control] = await all<{ value: unknown }>(client, 'select value from edge_control_access');
   const signingKeys = (await all<EdgeSigningKey>(client, SIGNING_KEY)).map(wholeMs);
   const sshKeys = await all<EdgeSshKey>(client, SSH_KEY);
   const hostKeys = await all<EdgeHostKey>(client, HOST_KEY);
@@ -94,6 +96,7 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
     groupMembers,
     users,
     signingKeys,
+    controlAccess: parseControlAccess(control?.value),
     sshKeys,
     hostKeys,
     places,

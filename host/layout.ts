@@ -29,6 +29,12 @@ export const hostConfigSchema = z.strictObject({
   pool: z.strictObject({ name: z.string(), device: z.string().nullable(), sizeBytes: z.number().nullable() }),
   /** Ports that may lead to instances; absent: domain/forwards.ts. */
   forwardPorts: portRangeSchema.optional(),
+  /** Where certificates come from; absent: an authority of this installation's own. */
+  acme: z
+    .strictObject({ directory: z.string(), email: z.string().nullable(), caFile: z.string().nullable() })
+    .optional(),
+  /** Resolvers that are asked whether domains are proven; absent: this machine's own. */
+  resolvers: z.array(z.string()).optional(),
   runDir: z.string(),
   createdAt: z.string(),
 });

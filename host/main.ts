@@ -19,6 +19,9 @@ This machine:
       --ssh-port N        SSH gateway (2222)
       --https-port N      instances (443)       --http-port N   redirects to it (80)
       --forward-ports A-B host ports that may lead to instances (20000-21999)
+      --acme-directory URL  certificates from this ACME authority instead of one of Berth's own ('internal': back)
+      --acme-email MAIL     whom it may write to      --acme-ca-file FILE  what it is trusted by, when private
+      --dns-resolver ADDR   asked whether domains are proven, ADDRESS or ADDRESS:PORT ('system': this machine's)
       --pool-device DEV   an empty disk or partition for instances, instead of a file
       --pool-size SIZE    size of that file, such as 40GiB
       --demo              create an owner account and print its password

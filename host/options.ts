@@ -1,9 +1,12 @@
 /** Options of the host commands. */
+import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { type PortRange, portPoolAbility } from '#domain/forwards.ts';
 import { DEFAULT_DATA_DIR } from './layout.ts';
 
 export class UsageError extends Error {}
+
+export type AcmeOptions = { directory: string; email: string | null; caFile: string | null };
 
 export type UpOptions = {
   yes: boolean;
@@ -19,6 +22,10 @@ export type UpOptions = {
   httpPort: number | null;
   sshPort: number | null;
   forwardPorts: PortRange | null;
+  /** `internal`: back to an authority of Berth's own; null: as it is. */
+  acme: AcmeOptions | 'internal' | null;
+  /** Empty: back to the machine's own; null: as they are. */
+  resolvers: string[] | null;
   poolDevice: string | null;
   poolSizeBytes: number | null;
 };
@@ -50,6 +57,39 @@ function parseRange(name: string, text: string | undefined): PortRange | null {
   return range;
 }
 
+function parseAcme(
+  directory: string | undefined,
+  email: string | undefined,
+  caFile: string | undefined,
+): UpOptions['acme'] {
+  if (directory === undefined) {
+    if (email !== undefined || caFile !== undefined)
+      throw new UsageError('--acme-email and --acme-ca-file go with --acme-directory');
+    return null;
+  }
+  if (directory === 'internal') return 'internal';
+  const url = URL.parse(directory);
+  if (url?.protocol !== 'https:' || url.username !== '' || /[{}\s]/.test(directory))
+    throw new UsageError(`--acme-directory wants the https:// address of an ACME directory, not ${directory}`);
+  if (email !== undefined && !/^[^\s@{}]+@[^\s@{}]+$/.test(email))
+    throw new UsageError(`--acme-email wants an e-mail address, not ${email}`);
+  if (caFile !== undefined && !caFile.startsWith('/'))
+    throw new UsageError(`--acme-ca-file wants an absolute path, not ${caFile}`);
+  return { directory, email: email ?? null, caFile: caFile ?? null };
+}
+
+function parseResolvers(list: string[] | undefined): string[] | null {
+  if (list === undefined) return null;
+  if (list.length === 1 && list[0] === 'system') return [];
+  for (const one of list) {
+    const [, bracketed, port] = /^\[(.*)\](?::(\d+))?$/.exec(one) ?? [];
+    const [address, port4] = bracketed !== undefined || isIP(one) === 6 ? [bracketed ?? one, port] : one.split(':');
+    if (isIP(address ?? '') === 0) throw new UsageError(`--dns-resolver wants an address, not ${one}`);
+    parsePort('dns-resolver', port ?? port4);
+  }
+  return list;
+}
+
 export function parseUp(args: readonly string[]): UpOptions {
   const { values } = parse(args, {
     yes: { type: 'boolean', short: 'y', default: false },
@@ -65,6 +105,10 @@ export function parseUp(args: readonly string[]): UpOptions {
     'http-port': { type: 'string' },
     'ssh-port': { type: 'string' },
     'forward-ports': { type: 'string' },
+    'acme-directory': { type: 'string' },
+    'acme-email': { type: 'string' },
+    'acme-ca-file': { type: 'string' },
+    'dns-resolver': { type: 'string', multiple: true },
     'pool-device': { type: 'string' },
     'pool-size': { type: 'string' },
   });
@@ -88,6 +132,8 @@ export function parseUp(args: readonly string[]): UpOptions {
     controlPort: parsePort('control-port', text('control-port')),
     httpsPort: parsePort('https-port', text('https-port')),
     httpPort: parsePort('http-port', text('http-port')),
+    acme: parseAcme(text('acme-directory'), text('acme-email'), text('acme-ca-file')),
+    resolvers: parseResolvers(values['dns-resolver'] as string[] | undefined),
     sshPort: parsePort('ssh-port', text('ssh-port')),
     forwardPorts: parseRange('forward-ports', text('forward-ports')),
     poolDevice: device,

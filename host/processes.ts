@@ -261,6 +261,9 @@ function server(input: ProcessInput): ProcessSpec {
     ...shared(input),
     socket: layout.sockets.server,
     database: { url: input.databaseUrl ?? postgresUrl(layout.sockets.postgres, 'berth_server') },
+    ...(input.config.resolvers === undefined || input.config.resolvers.length === 0
+      ? {}
+      : { resolvers: input.config.resolvers }),
     agent: { socket: layout.sockets.agent, tokenFile: copySecretFor(layout, 'server', 'agent-token-server', user) },
     secrets: {
       masterKeyFile: copySecretFor(layout, 'server', 'master.key', user),
@@ -324,6 +327,14 @@ export function caddyStorage(layout: Layout): string {
   return join(layout.caddy, 'storage');
 }
 
+/** A copy that Caddy may read; null when the authority is a public one. */
+function acmeCa(layout: Layout, file: string | null, gid: number): string | null {
+  if (file === null) return null;
+  const copy = join(layout.caddy, 'acme-ca.pem');
+  writeIfChanged(copy, readFileSync(file, 'utf8'), 0o440, { uid: 0, gid });
+  return copy;
+}
+
 function caddy(input: ProcessInput): ProcessSpec {
   const { layout, config } = input;
   const user = processUser('berth-caddy', ['berth-web']);
@@ -344,6 +355,8 @@ function caddy(input: ProcessInput): ProcessSpec {
       admin: layout.sockets.caddyAdmin,
     },
     storageDirectory: caddyStorage(layout),
+    acme:
+      config.acme === undefined ? undefined : { ...config.acme, caFile: acmeCa(layout, config.acme.caFile, user.gid) },
   });
   const text = `${JSON.stringify(configuration, null, 2)}\n`;
   writeIfChanged(file, text, 0o440, { uid: 0, gid: user.gid });

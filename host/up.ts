@@ -261,7 +261,7 @@ async function agree(
 }
 
 function settle(config: HostConfig, options: UpOptions): HostConfig {
-  const changed = {
+  const changed: HostConfig = {
     ...config,
     domain: options.domain ?? config.domain,
     ports: {
@@ -271,12 +271,19 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
       ssh: options.sshPort ?? config.ports.ssh,
     },
     ...(options.forwardPorts === null ? {} : { forwardPorts: options.forwardPorts }),
+    ...(options.resolvers === null ? {} : { resolvers: options.resolvers }),
+    ...(options.acme === null || options.acme === 'internal' ? {} : { acme: options.acme }),
     pool: {
       ...config.pool,
       device: options.poolDevice ?? config.pool.device,
       sizeBytes: options.poolSizeBytes ?? config.pool.sizeBytes,
     },
   };
+  if (options.acme === 'internal') delete changed.acme;
+  if (changed.acme !== undefined && /(?:^|\.)localhost$/.test(changed.domain))
+    throw new UsageError(`no ACME authority gives certificates for ${changed.domain}: choose a --domain of your own`);
+  if (changed.acme?.caFile != null && !existsSync(changed.acme.caFile))
+    throw new UsageError(`--acme-ca-file: there is no ${changed.acme.caFile}`);
   const wanted = Object.values(changed.ports);
   if (new Set(wanted).size !== wanted.length) throw new UsageError('the ports must differ');
   return changed;

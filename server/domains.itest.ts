@@ -3,18 +3,22 @@
  * the real edge; and everything that must not happen on the way.
  */
 import { randomBytes } from 'node:crypto';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { WebSocket, WebSocketServer } from 'ws';
 import { api } from '#contract/api.ts';
 import { DOMAIN_GRACE_DAYS, DOMAINS_PER_PROJECT_MAX } from '#domain/domains.ts';
 import type { DomainId } from '#domain/ids.ts';
 import { testCaddy } from '#testkit/caddy.ts';
+import { loopbackLookup } from '#testkit/client.ts';
 import { makeDomain, type Place } from '#testkit/factories.ts';
 import { Ingress, until } from '#testkit/ingress.ts';
 import { Named } from '#testkit/named.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { idleWork, type SetUp, startTestServer, TestClock, type TestServer } from '#testkit/server.ts';
+import { idleWork, type SetUp, startTestServer, TestClient, TestClock, type TestServer } from '#testkit/server.ts';
 import { type Guest, Tenants } from '#testkit/tenants.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { createDns } from './runtime/dns.ts';
@@ -23,6 +27,7 @@ import { checkDomain } from './workflows/domain-check.ts';
 
 const ZONE = 'example.test';
 const clock = new TestClock();
+const masterKey = randomBytes(32).toString('base64');
 let named: Named;
 let database: Awaited<ReturnType<typeof withDatabase>>;
 let server: TestServer;
@@ -39,7 +44,13 @@ let port: number;
 
 beforeAll(async () => {
   [named, database] = await Promise.all([Named.start({ [ZONE]: [] }), withDatabase()]);
-  server = await startTestServer({ database, startWork: idleWork, clock, config: { resolvers: [named.server] } });
+  server = await startTestServer({
+    database,
+    startWork: idleWork,
+    clock,
+    masterKey,
+    config: { resolvers: [named.server] },
+  });
   setUp = await server.setUp();
   home = setUp;
   other = await home.owner.addStranger('other');
@@ -52,6 +63,8 @@ beforeAll(async () => {
   guest = await guestOf(home);
   otherGuest = await guestOf(other);
   program = createServer((request, response) => response.end(`${request.headers.host} ${request.url}`));
+  const echo = new WebSocketServer({ server: program });
+  echo.on('connection', (socket) => socket.on('message', (data) => socket.send(data, { binary: false })));
   await new Promise<void>((resolve) => program.listen(0, guest.address, resolve));
   port = (program.address() as AddressInfo).port;
   ingress = await Ingress.start({ caddy: await testCaddy(), databaseUrl: database.edgeUrl });
@@ -64,6 +77,13 @@ afterAll(async () => {
   await named?.stop();
 });
 
+/** The same person's program, calling the server that runs now. */
+function onServer(tenant: SetUp): TestClient {
+  const client = new TestClient(server);
+  client.token = tenant.owner.token;
+  client.userId = tenant.owner.userId;
+  return client;
+}
 const guestOf = (tenant: SetUp) =>
   tenants.guest(
     { organizationId: tenant.organization, projectId: tenant.project },
@@ -240,6 +260,64 @@ describe('V5: domains of tenants', () => {
     for (let n = 0; n < DOMAINS_PER_PROJECT_MAX - 5; n++) await makeDomain(server.app.db, place);
     const claims = await Promise.allSettled(Array.from({ length: 20 }, () => claim(fresh(), third)));
     expect(claims.filter((each) => each.status === 'fulfilled')).toHaveLength(5);
+  });
+
+  it('V5: 1,000 changes of routes cut none of 50 open WebSockets, and routes go on while the server is away', async () => {
+    const name = fresh();
+    await proven(name);
+    await addRoute(name);
+    expect(await served(name)).toBe(200);
+    const sockets = await Promise.all(
+      Array.from({ length: 50 }, async () => {
+        const socket = new WebSocket(ingress.url(name).replace('https', 'wss'), {
+          ca: readFileSync(ingress.caFile),
+          lookup: loopbackLookup,
+        });
+        await once(socket, 'open');
+        return socket;
+      }),
+    );
+    let closed = 0;
+    for (const socket of sockets) socket.on('close', () => closed++);
+    const caddyPid = ingress.caddyPid;
+    const { owner } = home;
+    const spare = await guestOf(home);
+    for (let round = 0; round < 50; round++) {
+      const made = await Promise.all(
+        Array.from({ length: 5 }, (_, n) =>
+          addRoute(`r${n}.${name}`, { port: 4000 + n, path: `/x${round}` }, home, spare),
+        ),
+      );
+      const change = (route: { id: string }, body: object) =>
+        owner.call(api.routesUpdate, { params: { route: route.id }, body });
+      await Promise.all(made.map((route) => change(route, { port: 5000 + round })));
+      await Promise.all(made.map((route) => change(route, { rules: { allow: ['192.0.2.0/24'] } })));
+      await Promise.all(made.map((route) => owner.call(api.routesDelete, { params: { route: route.id } })));
+    }
+    const heard = sockets.map((socket, n) => {
+      const answer = once(socket, 'message').then(([data]) => String(data));
+      socket.send(`message ${n}`);
+      return answer;
+    });
+    expect(await Promise.all(heard)).toEqual(sockets.map((_, n) => `message ${n}`));
+    expect([closed, ingress.caddyPid]).toEqual([0, caddyPid]);
+
+    // No server, and edge started anew: what it knew is on its disk.
+    await server.stop();
+    expect(await served(name)).toBe(200);
+    await ingress.stopEdge();
+    await ingress.startEdge();
+    expect(await served(name)).toBe(200);
+    expect(await served(`unknown.${fresh()}`)).toBe('no certificate');
+    for (const socket of sockets) socket.terminate();
+    server = await startTestServer({
+      database,
+      startWork: idleWork,
+      clock,
+      config: { resolvers: [named.server] },
+      masterKey,
+    });
+    home = { ...home, owner: onServer(home) };
   });
 
   it('V5: names that are nobody’s to claim, and the same name twice', async () => {

@@ -9,6 +9,7 @@ import type { InstanceDriver } from '#drivers/interface.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
 import { Changes } from './app/changes.ts';
 import type { AppContext } from './app/context.ts';
+import { ControlGate } from './app/control-access.ts';
 import type { EventsContext } from './app/events.ts';
 import { findPerson, limitedSignIn } from './app/identity.ts';
 import { KeptAnswers } from './app/kept-answers.ts';
@@ -154,12 +155,14 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     stops.push(listenForNotifications(config.database.url, feed, log));
 
     const rates = new LiveRates(db, config.rateLimits);
-    await rates.reload();
+    const controlGate = new ControlGate(db);
+    await Promise.all([rates.reload(), controlGate.reload()]);
     const calls = new CallLimiter(clock, (hits) => shareHits(db, hits));
     const away = (error: unknown) => log.debug({ err: error }, 'limits on calls go on with what is known here');
     const timers = [
       setInterval(() => void calls.share().catch(away), SHARE_MS),
       setInterval(() => void rates.reload().catch(away), RATES_RELOAD_MS),
+      setInterval(() => void controlGate.reload().catch(away), RATES_RELOAD_MS),
     ];
     stops.push(async () => {
       for (const timer of timers) clearInterval(timer);
@@ -204,6 +207,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       keptAnswers: new KeptAnswers(changes),
       keptRights: new KeptRights(changes, now),
       rates,
+      controlGate,
       feed,
     };
     const limits = new Limits({
@@ -218,6 +222,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       clock,
       ...(parts.slow === undefined ? {} : { slow: parts.slow }),
       consoleOrigin: config.consoleOrigin,
+      mayEnter: (address) => controlGate.mayEnter(address),
       limits,
       findPerson: (credential, origin) => findPerson(app, credential, origin),
       signInLimited: (caller, call, email) => limitedSignIn(app, caller, call, email),

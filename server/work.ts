@@ -6,6 +6,7 @@ import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
+import { certificateWatcher } from './reconcilers/certificate-watcher.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
@@ -64,7 +65,7 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'domain' | 'hostName' | 'buildImages'>;
+  config: Pick<ServerConfig, 'domain' | 'ports' | 'hostName' | 'buildImages'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
@@ -156,6 +157,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         keyKeeper(services, options.secrets, pace.keys),
         identityChecker(services, options.secrets, options.identityClients),
         domainKeeper(services, options.dns),
+        certificateWatcher(services, options.config.ports.https),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],
       { log, isLeader: () => leads.isLeader(), now: services.now },

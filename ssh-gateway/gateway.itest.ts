@@ -112,9 +112,18 @@ describe('V4: what people do with ssh', () => {
     await ok(['scp', ...common('-s'), `${there}:by-scp`, join(box, 'scp')]);
     await ok(['scp', ...common('-O'), from, `${there}:by-old-scp`]);
     await ok(['scp', ...common('-O'), `${there}:by-old-scp`, join(box, 'old-scp')]);
+    // The test image has no rsync: this machine's goes there, with the libraries it needs.
+    const libraries = (await ok(['ldd', '/usr/bin/rsync'])).match(/\/\S+/g) ?? [];
+    const own = libraries.filter((path) => !/libc\.so|ld-linux|libm\.so|libpthread/.test(path));
+    await stack.ssh(guest.name, key, ['mkdir -p rs']);
+    await ok(['scp', ...common(), '/usr/bin/rsync', ...own, `${there}:rs/`]);
+    const far = '--rsync-path=env LD_LIBRARY_PATH=rs rs/rsync';
+    const shell = ['ssh', ...stack.options(key, '-p', String(stack.port))].join(' ');
+    await ok(['rsync', '-e', shell, far, from, `${there}:by-rsync`]);
+    await ok(['rsync', '-e', shell, far, `${there}:by-rsync`, join(box, 'rsync')]);
     const sums = await stack.ssh(guest.name, key, ['sha256sum by-* | cut -c1-64 | sort -u']);
     expect(sums.stdout.trim()).toBe(sha256(bytes));
-    for (const name of ['sftp', 'scp', 'old-scp'])
+    for (const name of ['sftp', 'scp', 'old-scp', 'rsync'])
       expect(sha256(readFileSync(join(box, name))), name).toBe(sha256(bytes));
   });
 

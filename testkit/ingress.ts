@@ -13,6 +13,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EdgeConfig } from '#contract/config.ts';
 import { caddyConfig } from '#edge/caddy.ts';
+import type { CaddyInput } from '#edge/caddy-parts.ts';
 import type { CaddyProgram } from './caddy.ts';
 import { loopbackLookup } from './client.ts';
 
@@ -26,6 +27,8 @@ export type Ask = {
   body?: string;
   /** Use the plain HTTP port. */
   plain?: boolean;
+  /** What the certificate is checked with; Caddy's own authority when absent. */
+  ca?: string;
   /** Name in the TLS handshake when it is not the URL's. */
   servername?: string;
 };
@@ -78,6 +81,9 @@ export type IngressOptions = {
   agentToken?: string;
   domain?: string;
   pool4?: string;
+  acme?: CaddyInput['acme'];
+  /** Chosen beforehand, for whoever has to know them before it starts. */
+  ports?: { control: number; https: number; http: number };
 };
 
 export class Ingress {
@@ -98,7 +104,7 @@ export class Ingress {
   }
 
   static async start(options: IngressOptions): Promise<Ingress> {
-    const ports = { control: await freePort(), https: await freePort(), http: await freePort() };
+    const ports = options.ports ?? { control: await freePort(), https: await freePort(), http: await freePort() };
     const ingress = new Ingress(options, ports);
     writeFileSync(join(ingress.dir, 'edge.key'), randomBytes(32).toString('base64'), { mode: 0o600 });
     writeFileSync(join(ingress.dir, 'agent.token'), options.agentToken ?? randomBytes(32).toString('hex'));
@@ -187,6 +193,7 @@ export class Ingress {
         admin: this.socket('admin'),
       },
       storageDirectory: join(this.dir, 'caddy'),
+      acme: this.#o.acme,
     });
     const file = join(this.dir, 'caddy.json');
     writeFileSync(file, JSON.stringify(config));
@@ -196,7 +203,10 @@ export class Ingress {
     this.caddyLog = output(child);
     await until('caddy is ready', () => {
       if (child.exitCode !== null) throw new Error(`caddy ended: ${this.caddyLog.text}`);
-      return existsSync(this.caFile) && this.caddyLog.text.includes('serving initial configuration');
+      return (
+        (this.#o.acme !== undefined || existsSync(this.caFile)) &&
+        this.caddyLog.text.includes('serving initial configuration')
+      );
     });
   }
 
@@ -226,7 +236,7 @@ export class Ingress {
       timeout: 30_000,
       ...(options.plain === true
         ? {}
-        : { ca: readFileSync(this.caFile), servername: options.servername ?? target.hostname }),
+        : { ca: options.ca ?? readFileSync(this.caFile), servername: options.servername ?? target.hostname }),
     };
     return new Promise((resolve, reject) => {
       const call = (options.plain === true ? plainRequest : tlsRequest)(target, settings, (response) => {

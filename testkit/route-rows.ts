@@ -354,6 +354,8 @@ export const routeRows: Record<RouteName, Row> = {
   organizationQuotaGet: organization,
   rateLimitsGet: plain,
   rateLimitsUpdate: async () => ({ body: { provisioning: 999_999 } }),
+  controlAccessGet: plain,
+  controlAccessUpdate: async () => ({ body: { networks: ['0.0.0.0/0', '::/0'] } }),
   outboundGet: plain,
   outboundUpdate: async () => ({ body: { allowed: ['https://idp.corp.example:8443'] } }),
   platformQuotaGet: organization,
@@ -407,6 +409,7 @@ export const routeRows: Record<RouteName, Row> = {
   routesList: instance(),
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
   routesUpdate: route({ port: 9090 }),
+  routesCheck: route(),
   routesDelete: route(),
   securityGroupsList: project,
   securityGroupsCreate: async ({ place }) => ({

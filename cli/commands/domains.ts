@@ -37,7 +37,7 @@ function record(domain: Domain): string {
     `  ${plain(domain.challenge.name)}.  TXT  "${plain(domain.challenge.value)}"`,
     '',
     `and let the names you use lead here, for example: ${plain(domain.name)}.  CNAME  ${plain(domain.target)}.`,
-    'Berth looks every minute; look at once with: berth domains check ' + plain(domain.name),
+    `Berth looks every minute; look at once with: berth domains check ${plain(domain.name)}`,
     '',
   ].join('\n');
 }

@@ -1,4 +1,4 @@
-/** rate-limits, outbound: how often somebody may call, and whom this installation calls itself. */
+/** rate-limits, outbound, control-access: how often and from where somebody may call, and whom this installation calls. */
 import { Argument, type Command } from 'commander';
 import { RATE_LIMIT_MAX, type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
 import type { OutputOf } from '../client.ts';
@@ -55,6 +55,43 @@ export function addLimitCommands(program: Command, io: Io): void {
         const body = Object.fromEntries(changes.map(parseChange));
         const answer = await (await berth.client()).call('rateLimitsUpdate', { body });
         berth.print(answer, () => ratesTable(berth, answer));
+      }),
+    );
+
+  const control = program
+    .command('control-access')
+    .description('Networks that console and API may be used from (administrators)');
+  const networksOf = ({ networks }: OutputOf<'controlAccessGet'>) =>
+    networks.length === 0 ? 'All networks.\n' : `${networks.join('\n')}\n`;
+  control
+    .command('show')
+    .description('Show the networks')
+    .action(
+      run(io, async (berth) => {
+        const answer = await (await berth.client()).call('controlAccessGet', {});
+        berth.print(answer, () => networksOf(answer));
+      }),
+    );
+  control
+    .command('set')
+    .description('Let in these networks and nobody else; this machine itself always may')
+    .addArgument(new Argument('<network...>', 'such as 192.0.2.0/24'))
+    .option('--even-me', 'also when it locks you out')
+    .addHelpText('after', examples(['berth control-access set 192.0.2.0/24 2001:db8::/32']))
+    .action(
+      run<{ evenMe?: boolean }>(io, async (berth, networks, options) => {
+        const body = { networks: [...networks], evenMe: options.evenMe === true };
+        const answer = await (await berth.client()).call('controlAccessUpdate', { body });
+        berth.print(answer, () => networksOf(answer));
+      }),
+    );
+  control
+    .command('open')
+    .description('Let in all networks again; works on the machine itself whatever was set')
+    .action(
+      run(io, async (berth) => {
+        const answer = await (await berth.client()).call('controlAccessUpdate', { body: { networks: [] } });
+        berth.print(answer, () => networksOf(answer));
       }),
     );
 

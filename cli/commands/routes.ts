@@ -30,6 +30,11 @@ function leadsTo(route: Route): string {
   return route.target === 'screen' ? 'screen' : `port ${route.port}`;
 }
 
+function certificateWord({ certificate }: Route): string {
+  if (certificate === null) return 'on demand';
+  return certificate.expiresAt === null ? 'none' : `until ${certificate.expiresAt.slice(0, 10)}`;
+}
+
 function table(berth: Runtime, rows: readonly Route[], empty: string): string {
   return renderTable(
     rows,
@@ -42,6 +47,7 @@ function table(berth: Runtime, rows: readonly Route[], empty: string): string {
         value: (row) => (row.visibility === 'public' ? 'everybody' : 'members'),
         paint: (text, row) => (row.visibility === 'public' ? berth.paint.yellow(text) : text),
       },
+      { title: 'Certificate', value: certificateWord },
       { title: 'Id', value: (row) => row.id },
     ],
     { paint: berth.paint, empty },
@@ -137,6 +143,20 @@ export function addRouteCommands(program: Command, io: Io): void {
       berth.print(route, () => table(berth, [route], ''));
     }),
   );
+  routes
+    .command('check <route>')
+    .description('Look at the certificate of a route now (host name, host name/path, or id)')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const found = await findRoute(berth, ref);
+        const route = await (await berth.client()).call('routesCheck', { params: { route: found.id } });
+        berth.print(route, () =>
+          route.certificate?.problem == null
+            ? `${plain(route.hostname)} has a certificate of ${plain(route.certificate?.issuer ?? '')}, ${certificateWord(route)}.\n`
+            : `${plain(route.hostname)} has no certificate. ${plain(route.certificate.problem)}\n`,
+        );
+      }),
+    );
   routes
     .command('delete <route>')
     .alias('rm')

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { Ellipsis, ExternalLink, Globe, Lock, Pencil, Trash2 } from 'lucide-react';
+import { Ellipsis, ExternalLink, Globe, Lock, Pencil, ShieldCheck, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Route } from '#contract/routes.ts';
@@ -33,6 +33,33 @@ function rulesOf({ rules }: Route): string[] {
     ...(rules.requestHeaders.length + rules.responseHeaders.length === 0 ? [] : ['headers']),
     ...(rules.protocol === 'h2c' ? ['HTTP/2 inside'] : []),
   ];
+}
+
+async function checkCertificate(route: Route): Promise<void> {
+  try {
+    const { certificate } = await call('routesCheck', { params: { route: route.id } });
+    if (certificate?.state === 'valid') toast.success(`${route.hostname} has a certificate of ${certificate.issuer}`);
+    else toast.error(certificate?.problem ?? 'There is none.');
+    refresh();
+  } catch (thrown) {
+    toast.error(toApiError(thrown).message);
+  }
+}
+
+/** State and end of the certificate, as far as somebody has looked. */
+function CertificateCell({ route: { certificate } }: { route: Route }) {
+  if (certificate === null) return <span className="text-faint">on demand</span>;
+  if (certificate.expiresAt === null)
+    return (
+      <Badge tone="bad">
+        none<span className="sr-only">: {certificate.problem}</span>
+      </Badge>
+    );
+  return (
+    <span className="whitespace-nowrap text-soft" title={certificate.issuer ?? undefined}>
+      ends <TimeAgo at={certificate.expiresAt} />
+    </span>
+  );
 }
 
 function refresh(): void {
@@ -144,6 +171,12 @@ export function RoutesTable({
             cell: (row) => <span className="text-soft">{rulesOf(row).join(', ') || '–'}</span>,
           },
           {
+            id: 'certificate',
+            header: 'Certificate',
+            from: 'lg',
+            cell: (row) => <CertificateCell route={row} />,
+          },
+          {
             id: 'created',
             header: 'Created',
             from: 'lg',
@@ -165,6 +198,13 @@ export function RoutesTable({
                     icon: <Pencil />,
                     blocked: row.can.update === true ? undefined : row.can.update,
                     onSelect: () => setEditing(row),
+                  },
+                  {
+                    key: 'check',
+                    label: 'Look at the certificate',
+                    icon: <ShieldCheck />,
+                    blocked: row.can.check === true ? undefined : row.can.check,
+                    onSelect: () => void checkCertificate(row),
                   },
                   {
                     key: 'delete',

@@ -26,6 +26,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['snapshotsList'], params: (hint) => ({ instance: hint.instance }) },
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
+  setting: [{ routes: ['controlAccessGet'], params: () => ({}) }],
   domain: [{ routes: ['domainsList'], params: (hint) => ({ project: hint.project }) }],
   route: [
     { routes: ['routesList'], params: (hint) => ({ instance: hint.instance }) },

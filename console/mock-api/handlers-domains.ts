@@ -6,7 +6,7 @@ import type { DomainRow, MockState, RouteRow } from './state.ts';
 import { DOMAIN, hint, iso, newId, record } from './state.ts';
 
 type Name =
-  | `routes${'ListProject' | 'List' | 'Create' | 'Update' | 'Delete'}`
+  | `routes${'ListProject' | 'List' | 'Create' | 'Update' | 'Check' | 'Delete'}`
   | `domains${'List' | 'Create' | 'Check' | 'Delete'}`;
 
 /** What a route has that nobody chose anything for. */
@@ -14,6 +14,7 @@ export const plainRoute = {
   path: '/',
   redirect: null,
   domain: null,
+  certificate: null,
   rules: {
     allow: [],
     bodyBytesMax: null,
@@ -23,6 +24,11 @@ export const plainRoute = {
     basicAuth: null,
   },
 } satisfies Partial<RouteRow>;
+
+export function seenCertificate(days: number): RouteRow['certificate'] {
+  const expiresAt = iso(Date.now() + days * 86_400_000);
+  return { state: 'valid', issuer: "Let's Encrypt", expiresAt, problem: null, checkedAt: iso() };
+}
 
 export function makeDomain(project: DomainRow['project'], name: string, more: Partial<DomainRow> = {}): DomainRow {
   return {
@@ -50,6 +56,7 @@ function withCan(route: RouteRow) {
     ...route,
     can: {
       update: true as const,
+      check: true as const,
       delete: route.primary ? 'It belongs to the instance and goes with it.' : (true as const),
     },
   };
@@ -132,6 +139,13 @@ export const domainHandlers: Pick<Handlers, Name> = {
     if (body.redirect !== undefined) route.redirect = body.redirect;
     if (body.visibility !== undefined) route.visibility = body.visibility;
     route.rules = rulesOf(route.rules, body.rules);
+    hint('route', route.id, route.project, route.instance);
+    return withCan(route);
+  },
+  routesCheck: (state, { params }) => {
+    const route = state.routes.find((each) => each.id === params.route);
+    if (route === undefined) throw notFound('route');
+    route.certificate = seenCertificate(60);
     hint('route', route.id, route.project, route.instance);
     return withCan(route);
   },

@@ -53,6 +53,7 @@ describe('the mock', () => {
       'platformQuotaGet',
       'rateLimitsGet',
       'outboundGet',
+      'controlAccessGet',
       'tokensList',
       'sshKeysList',
       'sshAccess',

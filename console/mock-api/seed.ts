@@ -4,7 +4,7 @@ import { forwardProblem } from '#domain/forwards.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import { parseRules } from '#domain/network-rules.ts';
 import { GIB } from '#domain/sizes.ts';
-import { makeDomain, plainRoute } from './handlers-domains.ts';
+import { makeDomain, plainRoute, seenCertificate } from './handlers-domains.ts';
 import { someSshKeys, someSshSessions } from './handlers-ssh.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, emptyState, iso, newId } from './state.ts';
@@ -410,6 +410,7 @@ export function seed(): MockState {
       visibility: 'public',
       primary: false,
       domain: harbour.id,
+      certificate: seenCertificate(71),
       rules: { ...plainRoute.rules, allow: ['192.0.2.0/24'], basicAuth: { user: 'team' } },
       url: 'https://www.harbour.example/admin',
       createdAt: iso(now - 2 * DAY),

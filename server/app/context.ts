@@ -9,6 +9,7 @@ import type { KeyRing } from '#server/runtime/secrets.ts';
 import type { Db } from '#server/store/database.ts';
 import type { Services } from '#server/workflows/services.ts';
 import type { Changes } from './changes.ts';
+import type { ControlGate } from './control-access.ts';
 import type { KeptAnswers } from './kept-answers.ts';
 import type { KeptRights } from './kept-rights.ts';
 import type { LiveRates } from './rate-limits.ts';
@@ -39,4 +40,6 @@ export type AppContext = {
   keptRights: KeptRights;
   /** Limits on calls as they are in force now. */
   rates: LiveRates;
+  /** From where console and API may be used. */
+  controlGate: ControlGate;
 };

@@ -34,7 +34,10 @@ const REPLAY_ROWS_MAX = 2_000;
 
 const streams = new Map<string, number>();
 
-const actionOf: Record<Exclude<HintKind, 'session' | 'image' | 'host' | 'user' | 'mail' | 'key'>, Action> = {
+const actionOf: Record<
+  Exclude<HintKind, 'session' | 'image' | 'host' | 'user' | 'mail' | 'key' | 'setting'>,
+  Action
+> = {
   instance: 'instance.read',
   operation: 'operation.read',
   snapshot: 'snapshot.read',
@@ -56,6 +59,7 @@ function scopeOf(kind: HintKind): ScopedAction {
   if (kind === 'host') return 'platform.host.read';
   if (kind === 'user') return 'platform.user.read';
   if (kind === 'mail') return 'platform.mail.read';
+  if (kind === 'setting') return 'platform.settings.read';
   return kind === 'key' ? 'platform.key.read' : actionOf[kind];
 }
 
@@ -65,6 +69,7 @@ export function maySee(person: PersonCaller, held: Standing, row: OutboxRow): bo
   if (row.kind === 'session') return row.ref === person.userId;
   if (row.kind === 'member' && row.ref === person.userId) return true;
   if (row.kind === 'user') return platformMay(person.platformAdmin, 'platform.user.read');
+  if (row.kind === 'setting') return platformMay(person.platformAdmin, 'platform.settings.read');
   if (row.kind === 'mail') return platformMay(person.platformAdmin, 'platform.mail.read');
   if (row.organizationId === null) {
     if (row.kind === 'host') return platformMay(person.platformAdmin, 'platform.host.read');

@@ -8,7 +8,9 @@ import { instanceAbility, ROUTES_PER_INSTANCE_MAX } from '#domain/instances.ts';
 import { noUse } from '#domain/quotas.ts';
 import type { RedirectStatus, RouteRules } from '#domain/route-rules.ts';
 import { hashPassword } from '#server/runtime/passwords.ts';
+import { lookAtCertificate } from '#server/runtime/tls-look.ts';
 import { record } from '#server/store/audit.ts';
+import { recordCertificate } from '#server/store/certificates.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import { lockOwnerOf } from '#server/store/domains.ts';
 import { lockInstance } from '#server/store/instances.ts';
@@ -50,9 +52,18 @@ export function presentRoute(app: Pick<AppContext, 'config'>, route: store.Route
     primary: route.primary,
     domain: route.domain,
     rules: presentRules(route.rules),
+    certificate:
+      route.certificate === null
+        ? null
+        : {
+            ...route.certificate,
+            expiresAt: route.certificate.expiresAt?.toISOString() ?? null,
+            checkedAt: route.certificate.checkedAt.toISOString(),
+          },
     url: publicUrl(app.config, route.hostname) + (route.path === '/' ? '' : route.path),
     createdAt: route.createdAt.toISOString(),
     can: {
+      check: update,
       update: update === true && route.target === 'screen' ? "A desktop's screen is always private." : update,
       delete: remove === true && route.primary ? 'This address follows the name of the instance.' : remove,
     },
@@ -243,6 +254,27 @@ export async function updateRoute(
     return proof.role;
   });
   return shown(app, id, role);
+}
+
+/** Looks at the certificate of the host name now. Errors: not_found. */
+export async function checkRoute(app: AppContext, caller: Caller, id: RouteId): Promise<Route> {
+  const proof = await authorize(app, caller, 'route.update', { kind: 'route', id });
+  const route = await store.findRoute(app.db, proof.id);
+  if (route === null) throw notFound('route');
+  const seen = await lookAtCertificate(route.hostname, app.config.ports.https);
+  await recordCertificate(app.db, route.hostname, seen, app.clock.now());
+  await transact(app.db, (trx) =>
+    record(trx, proof.actor, {
+      action: 'route.check',
+      targetKind: 'route',
+      targetId: route.id,
+      target: store.placeOf(route),
+      organizationId: route.organization,
+      projectId: route.project,
+      after: { certificate: seen.state, problem: seen.problem, instanceId: route.instance },
+    }),
+  );
+  return shown(app, id, proof.role);
 }
 
 export async function deleteRoute(app: AppContext, caller: Caller, id: RouteId): Promise<void> {

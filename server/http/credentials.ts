@@ -37,6 +37,11 @@ export function clientAddress(request: FastifyRequest): string | null {
   return request.socket.remoteAddress ?? null;
 }
 
+/** Where the connection comes from as Caddy says it; null when it did not come through Caddy (health checks). */
+export function controlAddress(request: FastifyRequest): string | null {
+  return request.headers['x-forwarded-for'] === undefined ? null : clientAddress(request);
+}
+
 export function clientUserAgent(request: FastifyRequest): string | null {
   // biome-ignore lint/suspicious/noControlCharactersInRegex: they are taken out
   return request.headers['user-agent']?.replace(/[\u0000-\u001f\u007f]/g, '').slice(0, USER_AGENT_LENGTH_MAX) ?? null;

@@ -13,6 +13,7 @@ import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest, 
 import type { z } from 'zod';
 import type { BodyOf, ParamsOf, QueryOf, RouteDefinition } from '#contract/route.ts';
 import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
+import { controlRefusal } from '#domain/control-access.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { UserId } from '#domain/ids.ts';
 import { refuseBeyondScopes } from '#domain/scopes.ts';
@@ -20,7 +21,14 @@ import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
 import { RateLimited, type Reservation } from '#server/runtime/rate-limit.ts';
 import { Serialized } from '#server/runtime/serialized.ts';
-import { type Credential, clientAddress, clientUserAgent, readCredential, sessionCookie } from './credentials.ts';
+import {
+  type Credential,
+  clientAddress,
+  clientUserAgent,
+  controlAddress,
+  readCredential,
+  sessionCookie,
+} from './credentials.ts';
 import { emailOf, type Limits } from './limits.ts';
 import { withOAuthProtocol } from './oauth-wire.ts';
 import { invalidFields, normaliseError, PROBLEM_TYPE, presentProblem } from './problem.ts';
@@ -48,6 +56,8 @@ export type HttpOptions = {
   log: Log;
   clock: Clock;
   consoleOrigin: string;
+  /** Whether the control plane may be used from there; null: through the socket itself. */
+  mayEnter(address: string | null): boolean;
   limits: Limits;
   slow?: typeof slow;
   /** Resolves a credential; null when it is not (or no longer) valid. */
@@ -145,6 +155,9 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
   const people = new WeakMap<FastifyRequest, UserId>();
   server.addHook('onRequest', async (request, reply) => {
     reply.header('x-request-id', request.id);
+    // Before anything of the request is looked at.
+    const address = controlAddress(request);
+    if (!options.mayEnter(address)) throw new BerthError('forbidden', controlRefusal(address ?? ''));
   });
   server.addHook('onResponse', async (request, reply) => {
     const fields = {

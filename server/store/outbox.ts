@@ -27,6 +27,7 @@ export const hintKinds = [
   'key',
   'ssh',
   'domain',
+  'setting',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];
 

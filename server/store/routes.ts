@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
 import type { DomainId, InstanceId, OrganizationId, ProjectId, RouteId } from '#domain/ids.ts';
 import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
+import type { CertificateLook } from './certificates.ts';
 import { type Db, isUniqueViolation, json, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
 
@@ -22,19 +23,27 @@ export type RouteRecord = {
   /** The proven domain it hangs on; null under the platform domain. */
   domain: DomainId | null;
   rules: RouteRules;
+  /** What was last seen of the host name's certificate; null: nobody has looked. */
+  certificate: (CertificateLook & { checkedAt: Date }) | null;
   primary: boolean;
   enabled: boolean;
   createdAt: Date;
   version: number;
 };
 
-export type NewRoute = Omit<RouteRecord, 'instanceName' | 'createdAt' | 'version'>;
+export type NewRoute = Omit<RouteRecord, 'instanceName' | 'certificate' | 'createdAt' | 'version'>;
 
 const selected = (db: Db) =>
   db
     .selectFrom('route')
     .innerJoin('instance', 'instance.id', 'route.instance_id')
+    .leftJoin('certificate', 'certificate.hostname', 'route.hostname')
     .select([
+      'certificate.state as certificate_state',
+      'certificate.issuer as certificate_issuer',
+      'certificate.expires_at as certificate_expires_at',
+      'certificate.problem as certificate_problem',
+      'certificate.checked_at as certificate_checked_at',
       'route.id',
       'route.organization_id',
       'route.project_id',
@@ -72,6 +81,16 @@ function rowToRoute(row: Row): RouteRecord {
     visibility: row.visibility as 'private' | 'public',
     domain: row.domain_id,
     rules: row.options,
+    certificate:
+      row.certificate_state === null || row.certificate_checked_at === null
+        ? null
+        : {
+            state: row.certificate_state,
+            issuer: row.certificate_issuer,
+            expiresAt: row.certificate_expires_at,
+            problem: row.certificate_problem,
+            checkedAt: row.certificate_checked_at,
+          },
     primary: row.is_primary,
     enabled: row.enabled,
     createdAt: row.created_at,

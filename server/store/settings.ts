@@ -1,5 +1,6 @@
 /** Settings of the installation that administrators change while it runs: one row each. */
 import type { PlatformAction } from '#domain/authz.ts';
+import { type ControlAccess, parseControlAccess } from '#domain/control-access.ts';
 import { type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
 import type { Authorized } from './authorized.ts';
 import { type Db, json, type Trx } from './database.ts';
@@ -10,7 +11,7 @@ export async function readSetting(db: Db, key: SettingKey): Promise<unknown> {
   return row?.value ?? null;
 }
 
-export type SettingKey = 'outbound.allowed' | 'rate.limits' | 'registration';
+export type SettingKey = 'outbound.allowed' | 'rate.limits' | 'registration' | 'control.access';
 
 export async function writeSetting(
   trx: Trx,
@@ -29,6 +30,11 @@ export async function writeSetting(
 export async function allowedOrigins(db: Db): Promise<string[]> {
   const value = await readSetting(db, 'outbound.allowed');
   return Array.isArray(value) ? value.filter((origin) => typeof origin === 'string') : [];
+}
+
+/** From where the control plane may be entered; null when what is written there cannot be understood. */
+export async function controlAccess(db: Db): Promise<ControlAccess | null> {
+  return parseControlAccess(await readSetting(db, 'control.access'));
 }
 
 /** Limits on calls that administrators have chosen; names that are no longer known are left out. */

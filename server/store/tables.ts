@@ -620,6 +620,14 @@ export type Tables = {
     redirect_status: Nullable<number>;
     options: JsonDefault<RouteRules>;
   };
+  certificate: {
+    hostname: string;
+    state: 'valid' | 'none';
+    issuer: Nullable<string>;
+    expires_at: Nullable<Date>;
+    problem: Nullable<string>;
+    checked_at: Date;
+  };
   domain: {
     id: DomainId;
     organization_id: OrganizationId;

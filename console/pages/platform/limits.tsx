@@ -108,6 +108,53 @@ function Outbound({ allowed }: { allowed: string[] }) {
   );
 }
 
+function ControlAccess({ networks, address }: { networks: string[]; address: string | null }) {
+  const form = useApiForm(z.object({ networks: z.string().max(10_000), evenMe: z.boolean() }), {
+    networks: networks.join('\n'),
+    evenMe: false,
+  });
+  const lines = (text: string) =>
+    text
+      .split('\n')
+      .map((line) => line.trim())
+      .filter((line) => line !== '');
+  return (
+    <form
+      noValidate
+      className="flex flex-col gap-4"
+      onSubmit={form.submit(async (typed) => {
+        const body = { networks: lines(typed.networks), evenMe: typed.evenMe };
+        const answer = await call('controlAccessUpdate', { body });
+        queryClient.setQueryData(apiQuery('controlAccessGet', {}).queryKey, answer);
+        form.setValue('evenMe', false);
+        toast.success(answer.networks.length === 0 ? 'Open to all networks' : 'The list is in force');
+      })}
+    >
+      <Field
+        label="Only from these networks"
+        optional
+        hint={`One per line, such as 192.0.2.0/24; empty for all. You are at ${address ?? 'this machine'}.`}
+        error={form.formState.errors.networks?.message}
+      >
+        {(aria) => <Textarea {...aria} spellCheck={false} className="mono" {...form.register('networks')} />}
+      </Field>
+      <label className="flex items-start gap-2 text-sm">
+        <input type="checkbox" className="mt-0.5" {...form.register('evenMe')} />
+        <span>
+          Even if it locks me out. Then only the machine itself can open it again, with{' '}
+          <code className="mono">berth control-access open</code>.
+        </span>
+      </label>
+      <FormError error={form.failure} />
+      <div>
+        <Button type="submit" tone="primary" busy={form.formState.isSubmitting}>
+          Set the networks
+        </Button>
+      </div>
+    </form>
+  );
+}
+
 const ORGANIZATIONS_SHOWN_MAX = 50;
 
 /** Every organization, whether one belongs to it or not: only its limits, nothing of what is in it. */
@@ -157,6 +204,7 @@ function Organizations() {
 export function LimitsPage() {
   const rates = useQuery(apiQuery('rateLimitsGet', {}));
   const outbound = useQuery(apiQuery('outboundGet', {}));
+  const control = useQuery(apiQuery('controlAccessGet', {}));
   return (
     <>
       <PageHeader title="Limits" />
@@ -172,6 +220,15 @@ export function LimitsPage() {
         </Card>
         <Card title="What organizations may use">
           <Organizations />
+        </Card>
+        <Card title="Who may reach console and API">
+          <p className="mb-4 text-sm text-soft">
+            Holds for the console, the API, screens and terminals within seconds. Addresses of instances are not
+            concerned: those have rules of their own, under Routes.
+          </p>
+          <QueryView query={control} rows={2}>
+            {(data) => <ControlAccess networks={data.networks} address={data.address} />}
+          </QueryView>
         </Card>
         <Card title="Addresses this server calls">
           <p className="mb-4 text-sm text-soft">
