@@ -245,7 +245,8 @@ describe('A4: no configuration key of the engine gets in', () => {
       expect(await post('createGuest', withKey(valid().createGuest ?? {}, [], key, 'true')), key).toBe(400);
     for (const key of known)
       expect(await post('resize', withKey(valid().resize ?? {}, ['size'], key, 'true')), key).toBe(400);
-    expect(proxy.since(before)).toEqual([]);
+    // The agent itself reads what guests use every few seconds; nothing else may have reached the engine.
+    expect(proxy.since(before).filter((each) => each !== 'GET /1.0/metrics')).toEqual([]);
   });
 
   it('what the agent sets on a guest is a closed list', async () => {
