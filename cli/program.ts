@@ -6,6 +6,7 @@ import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
+import { addFileCommands } from './commands/files.ts';
 import { addForwardCommands } from './commands/forwards.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addHostCommands } from './commands/hosts.ts';
@@ -73,6 +74,7 @@ export function buildProgram(io: Io, json = false): Command {
   addSshCommands(program, io);
   addMetricCommands(program, io);
   addRouteCommands(program, io);
+  addFileCommands(program, io);
   addDomainCommands(program, io);
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);

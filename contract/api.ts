@@ -8,6 +8,7 @@ import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
+import { fileRoutes } from './files.ts';
 import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
@@ -54,6 +55,7 @@ export const api = {
   ...instanceRoutes,
   ...sshSessionRoutes,
   ...routeRoutes,
+  ...fileRoutes,
   ...domainRoutes,
   ...forwardRoutes,
   ...securityGroupRoutes,

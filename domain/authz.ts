@@ -71,6 +71,8 @@ export const actions = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  'file.open',
+  'file.write',
   'security-group.read',
   'security-group.create',
   'security-group.update',
@@ -155,6 +157,9 @@ const member: readonly Action[] = [
   'forward.create',
   'forward.update',
   'forward.delete',
+  // All files, as root: what a terminal gives as well. Not among what only reads.
+  'file.open',
+  'file.write',
   'security-group.create',
   'security-group.update',
   'security-group.delete',

@@ -27,6 +27,7 @@ import { registerEgress } from './http/egress.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
+import { registerFiles } from './http/files.ts';
 import { registerForwards } from './http/forwards.ts';
 import { registerGrants } from './http/grants.ts';
 import { registerGroups } from './http/groups.ts';
@@ -255,6 +256,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);
+    registerFiles(http, app);
     registerSshSessions(http, app);
     registerDomains(http, app);
     registerForwards(http, app);

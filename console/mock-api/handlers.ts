@@ -11,6 +11,7 @@ import { auditHandlers } from './handlers-audit.ts';
 import { dataHandlers } from './handlers-data.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
+import { fileHandlers } from './handlers-files.ts';
 import { firewallHandlers } from './handlers-firewall.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
@@ -148,6 +149,7 @@ export function buildImage(
 export const handlers: Handlers = {
   ...instanceHandlers,
   ...domainHandlers,
+  ...fileHandlers,
   ...forwardHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
