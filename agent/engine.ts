@@ -6,7 +6,7 @@
  * Every call is idempotent. An adapter touches only objects that carry this installation's labels; for everything
  * else it answers `not_found`, exactly as if it did not exist.
  */
-import type { Readable } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/agent-results.ts';
 import type { ForwardProtocol } from '#domain/forwards.ts';
@@ -121,6 +121,8 @@ export type Engine = {
   ): Promise<GuestProcess>;
   /** A process whose output is followed. */
   follow(instance: InstanceId, argv: readonly string[]): Promise<GuestProcess>;
+  /** SFTP (version 3), as root of the guest, whether it runs or not; its root is the guest's. */
+  files(instance: InstanceId): Promise<Duplex>;
   /** Null when there is no such file. */
   readFile(instance: InstanceId, path: string, bytesMax: number): Promise<GuestFile | null>;
   /** Names in a directory; empty when there is none. */

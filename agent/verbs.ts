@@ -1,4 +1,5 @@
 /** The verbs, each bound to what does it. Bodies arrive parsed by their closed schema. */
+import type { Duplex } from 'node:stream';
 import type { AgentInput, AgentVerb } from '#contract/agent.ts';
 import type {
   AgentBuildProgress,
@@ -31,6 +32,7 @@ export type Agent = {
   verbs: VerbTable;
   terminal(instance: InstanceId, user: 'root' | 'berth', cols: number, rows: number): Promise<GuestProcess>;
   follow(instance: InstanceId, lines: number, onEntry: (entry: AgentLogEntry) => void): Promise<GuestProcess>;
+  files(instance: InstanceId): Promise<Duplex>;
   watch(onEvent: (event: AgentEvent) => void, signal: AbortSignal): Promise<void>;
 };
 
@@ -134,6 +136,7 @@ export function agent(parts: AgentParts): Agent {
         rows,
       }),
     follow: (instance, lines, onEntry) => followLogs(engine, instance, lines, onEntry),
+    files: (instance) => engine.files(instance),
     watch: (onEvent, signal) => engine.watch(onEvent, signal),
   };
 }

@@ -40,6 +40,8 @@ export type CallOptions = {
   signal?: AbortSignal;
   /** Makes the call safe to repeat; the server remembers the answer. */
   idempotencyKey?: string;
+  /** Doing it twice does no more than doing it once. */
+  repeatable?: boolean;
   headers?: Record<string, string>;
 };
 
@@ -125,7 +127,7 @@ export class BerthClient {
     body?: unknown,
     options: CallOptions = {},
   ): Promise<RawAnswer> {
-    const safe = method === 'GET' || options.idempotencyKey !== undefined;
+    const safe = method === 'GET' || options.idempotencyKey !== undefined || options.repeatable === true;
     const pause = this.#options.pause ?? ((ms: number) => sleep(ms));
     let refused: string | undefined;
     for (let attempt = 0; ; attempt++) {
@@ -179,10 +181,11 @@ export class BerthClient {
   ): Promise<RawAnswer & { token?: string }> {
     const own = await this.headers(refused);
     const headers: Record<string, string> = { ...own, accept: 'application/json', ...options.headers };
-    if (body !== undefined) headers['content-type'] = 'application/json';
+    const bytes = body instanceof Uint8Array;
+    if (body !== undefined) headers['content-type'] = bytes ? 'application/octet-stream' : 'application/json';
     if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
-    const text = body === undefined ? null : JSON.stringify(body);
-    const answer = await this.#send(method, path, headers, text, options.signal);
+    const content = body === undefined ? null : bytes ? body : JSON.stringify(body);
+    const answer = await this.#send(method, path, headers, content, options.signal);
     return { ...answer, ...(own['authorization'] === undefined ? {} : { token: own['authorization'].slice(7) }) };
   }
 
@@ -190,7 +193,7 @@ export class BerthClient {
     method: Dispatcher.HttpMethod,
     path: string,
     headers: Record<string, string>,
-    body: string | null,
+    body: string | Uint8Array | null,
     signal: AbortSignal | undefined,
   ): Promise<RawAnswer> {
     const startedAt = performance.now();

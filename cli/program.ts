@@ -2,9 +2,11 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
+import { addFileCommands } from './commands/files.ts';
 import { addForwardCommands } from './commands/forwards.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addHostCommands } from './commands/hosts.ts';
@@ -72,6 +74,7 @@ export function buildProgram(io: Io, json = false): Command {
   addSshCommands(program, io);
   addMetricCommands(program, io);
   addRouteCommands(program, io);
+  addFileCommands(program, io);
   addDomainCommands(program, io);
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);
@@ -95,6 +98,7 @@ export function buildProgram(io: Io, json = false): Command {
   addMailCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);
+  addDataCommands(program, io);
   addIdentityProviderCommands(program, io);
   addOidcClientCommands(program, io);
 

@@ -191,6 +191,9 @@ export const streamingVerbs: readonly AgentVerb[] = ['buildImage', 'importImage'
 /** What the edge's token may call; everything else is refused for it. Terminals and log tails come on top. */
 export const edgeVerbs: readonly AgentVerb[] = ['screenCredentials', 'observe', 'sshLogin', 'sshSign'];
 
+/** `GET /v1/files`: binary frames are SFTP (version 3) with the guest's own file system as its root. Not for edge. */
+export const filesQuerySchema = oneInstance;
+
 /** `GET /v1/terminal`: binary frames are bytes both ways; text frames are JSON. */
 export const terminalQuerySchema = z.strictObject({
   instance: idSchema('ins'),

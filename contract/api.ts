@@ -2,11 +2,13 @@
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
 import { controlAccessRoutes } from './control-access.ts';
+import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
 import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
+import { fileRoutes } from './files.ts';
 import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
@@ -53,6 +55,7 @@ export const api = {
   ...instanceRoutes,
   ...sshSessionRoutes,
   ...routeRoutes,
+  ...fileRoutes,
   ...domainRoutes,
   ...forwardRoutes,
   ...securityGroupRoutes,
@@ -70,6 +73,7 @@ export const api = {
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,
+  ...dataRoutes,
 } as const;
 
 export type Api = typeof api;

@@ -93,8 +93,10 @@ const mediaTypes = {
   stream: 'text/event-stream',
   lines: 'application/x-ndjson',
   image: 'image/*',
+  bytes: 'application/octet-stream',
   metrics: 'text/plain',
 } as const;
+const bytes = { type: 'string', format: 'binary' };
 
 /** 'instances.nameCheck' -> 'InstancesNameCheck'. */
 function pascal(id: string): string {
@@ -190,11 +192,13 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
       });
     }
     const success: JsonObject = { description: route.status === 202 ? 'Accepted: follow the operation.' : 'Success.' };
-    if (route.response !== undefined) {
+    if (route.produces === 'bytes') {
+      success['content'] = { [mediaTypes.bytes]: { schema: bytes } };
+    } else if (route.response !== undefined) {
       const media = mediaTypes[route.produces ?? 'json'];
       success['content'] = { [media]: { schema: reference(route.response, `${pascal(route.id)}Response`) } };
     } else if (route.produces === 'image') {
-      success['content'] = { 'image/*': { schema: { type: 'string', format: 'binary' } } };
+      success['content'] = { 'image/*': { schema: bytes } };
     } else if (route.produces === 'metrics') {
       success['content'] = {
         'text/plain': { schema: { type: 'string' } },
@@ -223,7 +227,10 @@ export function openApiDocument(routes: readonly RouteDefinition[] = allRoutes):
         : {
             requestBody: {
               required: !route.body.safeParse(undefined).success,
-              content: { [mediaOf(route)]: { schema: reference(route.body, `${pascal(route.id)}Request`) } },
+              content:
+                route.consumes === 'bytes'
+                  ? { [mediaTypes.bytes]: { schema: bytes } }
+                  : { [mediaOf(route)]: { schema: reference(route.body, `${pascal(route.id)}Request`) } },
             },
           }),
       responses,

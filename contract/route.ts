@@ -39,13 +39,17 @@ export type RouteDefinition = {
   protocol?: 'oauth';
   /** For `self`: also with a token whose scopes hold nothing about the account. */
   anyScopes?: true;
-  /** `form` is application/x-www-form-urlencoded, where a standard of others asks for it. Default: JSON. */
-  consumes?: 'json' | 'form';
+  /**
+   * `form` is application/x-www-form-urlencoded, where a standard of others asks for it; `bytes` is
+   * application/octet-stream, a part of a file. Default: JSON.
+   */
+  consumes?: 'json' | 'form' | 'bytes';
   /**
    * `stream` is text/event-stream; `lines` application/x-ndjson, one JSON value a line, for as long as it takes; `image` a
-   * picture whose type is in the answer; `metrics` the text that Prometheus reads.
+   * picture whose type is in the answer; `bytes` application/octet-stream, a file as it is; `metrics` the text that
+   * Prometheus reads.
    */
-  produces?: 'json' | 'stream' | 'lines' | 'image' | 'metrics';
+  produces?: 'json' | 'stream' | 'lines' | 'image' | 'bytes' | 'metrics';
 };
 
 /** Keeps the literal types of one route. */

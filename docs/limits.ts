@@ -29,6 +29,15 @@ import {
   SIGN_IN_MINUTES,
   TOTP_ENROL_MINUTES,
 } from '#domain/factors.ts';
+import {
+  FILE_BYTES_MAX,
+  FILE_EDITED_BYTES_MAX,
+  FILE_NAME_BYTES_MAX,
+  FILE_PART_BYTES_MAX,
+  FILE_PATH_BYTES_MAX,
+  FILES_LISTED_MAX,
+  FILES_REMOVED_MAX,
+} from '#domain/files.ts';
 import { FORWARD_PORTS_MAX, FORWARDS_PER_INSTANCE_MAX } from '#domain/forwards.ts';
 import {
   GROUPS_MAX,
@@ -162,6 +171,12 @@ ${table([
   ['Disk', `${bytes(sizeBounds.diskBytes.min)} to ${bytes(sizeBounds.diskBytes.max)}`, 'sizeBounds.diskBytes'],
   ['Processes in one instance', String(PROCESSES_MAX), 'PROCESSES_MAX'],
   ['Snapshots of one instance', String(SNAPSHOTS_PER_INSTANCE_MAX), 'SNAPSHOTS_PER_INSTANCE_MAX'],
+  ['Bytes of a path, of a name in it', `${FILE_PATH_BYTES_MAX}, ${FILE_NAME_BYTES_MAX}`, 'FILE_PATH_BYTES_MAX'],
+  ['Files of a folder that are listed', String(FILES_LISTED_MAX), 'FILES_LISTED_MAX'],
+  ['Files that one call removes', String(FILES_REMOVED_MAX), 'FILES_REMOVED_MAX'],
+  ['A part of an upload', `${FILE_PART_BYTES_MAX / 1024 ** 2} MiB`, 'FILE_PART_BYTES_MAX'],
+  ['An uploaded file', `${FILE_BYTES_MAX / 1024 ** 3} GiB`, 'FILE_BYTES_MAX'],
+  ['A file that is edited in the console', `${FILE_EDITED_BYTES_MAX / 1024 ** 2} MiB`, 'FILE_EDITED_BYTES_MAX'],
   ['Security groups of one project', String(SECURITY_GROUPS_PER_PROJECT_MAX), 'SECURITY_GROUPS_PER_PROJECT_MAX'],
   ['Security groups of one instance', String(SECURITY_GROUPS_PER_INSTANCE_MAX), 'SECURITY_GROUPS_PER_INSTANCE_MAX'],
   ['Rules of one security group', String(RULES_PER_GROUP_MAX), 'RULES_PER_GROUP_MAX'],

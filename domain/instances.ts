@@ -100,6 +100,7 @@ export const instanceVerbs = [
   'terminal',
   'ssh',
   'logs',
+  'files',
   'route',
   'forward',
   'share',
@@ -129,6 +130,9 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
     if (verb === 'screen' && kind !== 'desktop') return 'Only desktops have a screen.';
     if (verb === 'logs' && facts.observed === 'stopped') return 'Start it first.';
     return facts.observed === 'running' ? true : 'Start it first.';
+  }
+  if (verb === 'files') {
+    return facts.observed === 'running' || facts.observed === 'stopped' ? true : 'Start it first.';
   }
   if (verb === 'rename' || verb === 'route' || verb === 'forward' || verb === 'share') return true;
   if (facts.busyWith !== null) return `Wait for: ${facts.busyWith}.`;

@@ -7,6 +7,8 @@
  * stored on what is created so that orphans can be found. Drivers never read the database and never decide policy.
  * Errors are BerthError: not_found, conflict, invalid_input, unsupported, upstream_failed, unavailable, timeout.
  */
+import type { Readable } from 'node:stream';
+import type { FileEntry, FileType } from '#domain/files.ts';
 import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
@@ -125,6 +127,31 @@ export type DriverEvent = {
 export type ForwardSpec = { protocol: ForwardProtocol; hostPort: number; instance: InstanceId; port: number };
 export type ForwardAnswer = { protocol: ForwardProtocol; hostPort: number; state: ForwardState };
 
+/**
+ * The files of one guest, as its root sees them; close it after use. Paths are those of domain/files.ts. Errors:
+ * not_found, conflict (something else is there), invalid_input (not a file, not a folder), too_large, upstream_failed
+ * (the guest's own file system refuses), unavailable.
+ */
+export type GuestFiles = {
+  /** Sorted by name; `complete` is false when there are more than `max`. */
+  list(folder: string, max: number): Promise<{ entries: FileEntry[]; complete: boolean }>;
+  /** The entry itself: links are not followed. */
+  look(path: string): Promise<FileEntry>;
+  /** What a link leads to, in the end. */
+  follow(path: string): Promise<FileEntry>;
+  /** Follows links. */
+  read(path: string): Readable;
+  /** Bytes from `offset` on; at 0 the file is made anew and must not be there yet. */
+  writePart(path: string, offset: number, content: Buffer): Promise<void>;
+  makeFolder(path: string, mode: number): Promise<void>;
+  /** Errors: conflict when `to` is there, unless `replace`. */
+  rename(from: string, to: string, replace: boolean): Promise<void>;
+  remove(entry: { path: string; type: FileType }): Promise<void>;
+  setMode(path: string, mode: number): Promise<void>;
+  setOwner(path: string, uid: number, gid: number): Promise<void>;
+  close(): void;
+};
+
 /** What the instances of projects may reach, and the rules of security groups with who has them: the whole of it. */
 export type PolicySpec = {
   projects: {
@@ -203,6 +230,9 @@ export type InstanceDriver = {
   /** What it proves itself with over SSH, as `<type> <base64>`. Errors: state_conflict (none yet, not running). */
   sshHostKeys(instance: InstanceId): Promise<string[]>;
   logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]>;
+
+  /** Errors: not_found, unavailable. */
+  files(instance: InstanceId): Promise<GuestFiles>;
 
   images(): Promise<DriverImage[]>;
   /** Recipes that can be built here and the hash an up-to-date image has. */

@@ -42,7 +42,7 @@ afterAll(async () => {
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
 const ofInstance = [
-  ...['', '/terminal', '/ssh', '/metrics', '/logs', '/snapshots', '/routes', '/activity', '/settings'],
+  ...['', '/terminal', '/ssh', '/metrics', '/logs', '/files', '/snapshots', '/routes', '/activity', '/settings'],
 ];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
@@ -50,7 +50,7 @@ const inOrganization = [
 ];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
-  ...['/platform/organizations', '/platform/keys'],
+  ...['/platform/organizations', '/platform/keys', '/platform/data', '/platform/data?table=operation'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
   ...['', '/security', '/sessions', '/ssh-keys', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];

@@ -135,6 +135,8 @@ describe('V5: domains of tenants', () => {
 
     const route = await addRoute(name);
     expect(route).toMatchObject({ domain: domain.id, url: `https://${name}` });
+    // That there is none was believed for a second.
+    await until('edge has heard of it', async () => (await served(name)) === 200, 5_000);
     const answer = await ingress.ask(ingress.url(name, '/hello'));
     expect([answer.status, answer.body]).toEqual([200, `${name}:${ingress.ports.https} /hello`]);
     // A proven domain covers what lies below it, and nothing beside it.

@@ -20,12 +20,14 @@ import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
+import { registerData } from './http/data.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerDomains } from './http/domains.ts';
 import { registerEgress } from './http/egress.ts';
 import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
+import { registerFiles } from './http/files.ts';
 import { registerForwards } from './http/forwards.ts';
 import { registerGrants } from './http/grants.ts';
 import { registerGroups } from './http/groups.ts';
@@ -254,6 +256,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerInstances(http, app);
     registerSnapshots(http, app);
     registerRoutes(http, app);
+    registerFiles(http, app);
     registerSshSessions(http, app);
     registerDomains(http, app);
     registerForwards(http, app);
@@ -268,6 +271,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerEvents(http, app);
     registerUsers(http, app);
     registerMail(http, app);
+    registerData(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),

@@ -52,6 +52,7 @@ import {
   securityGroup,
   serviceAccount,
   snapshot,
+  withGuest,
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
@@ -411,6 +412,16 @@ export const routeRows: Record<RouteName, Row> = {
   routesUpdate: route({ port: 9090 }),
   routesCheck: route(),
   routesDelete: route(),
+  filesList: withGuest({ query: { path: '/home/berth' } }),
+  filesRead: withGuest({ query: { path: '/home/berth/readme.txt' } }),
+  filesWrite: withGuest({
+    query: { path: '/home/berth/new', upload: 'abcdefgh', last: 'true' },
+    body: Buffer.from('hello'),
+  }),
+  filesMakeFolder: withGuest({ body: { path: '/home/berth/folder' } }),
+  filesMove: withGuest({ body: { from: '/home/berth/readme.txt', to: '/home/berth/moved.txt' } }),
+  filesSetMode: withGuest({ body: { path: '/home/berth/readme.txt', mode: 0o600 } }),
+  filesRemove: withGuest({ query: { path: '/home/berth/readme.txt' } }),
   securityGroupsList: project,
   securityGroupsCreate: async ({ place }) => ({
     params: { project: place.project },
@@ -451,6 +462,8 @@ export const routeRows: Record<RouteName, Row> = {
   hostsList: plain,
   hostMetrics: async ({ db }) => ({ params: { host: await makeHost(db) } }),
   prometheus: plain,
+  dataTables: plain,
+  dataRows: async () => ({ params: { table: 'host' } }),
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
   oauthMetadata: plain,
   oauthDevice: async () => form({ client_id: 'berth-cli' }),

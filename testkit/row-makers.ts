@@ -61,6 +61,11 @@ export const guest: Row = async ({ db, driver, place }) => {
   return { params: { instance: id } };
 };
 
+/** The same, with what else the call takes. */
+export const withGuest =
+  (more: Omit<RowCall, 'params'>): Row =>
+  async (world) => ({ ...(await guest(world)), ...more });
+
 export const snapshot: Row = async ({ db, place }) => {
   const id = await makeInstance(db, place);
   return { params: { instance: id, snapshot: await makeSnapshot(db, place, id) } };

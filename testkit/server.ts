@@ -208,14 +208,16 @@ export class TestClient {
     ];
     const cookies = [headers.cookie, ...handles, call.headers?.cookie].filter((cookie) => (cookie ?? '') !== '');
     if (cookies.length > 0) headers.cookie = cookies.join('; ');
-    if (call.payload !== undefined && typeof call.payload !== 'string') headers['content-type'] = 'application/json';
+    const { payload } = call;
+    const bytes = payload instanceof Uint8Array;
+    if (payload !== undefined && typeof payload !== 'string') {
+      headers['content-type'] = bytes ? 'application/octet-stream' : 'application/json';
+    }
     const response = await this.#server.http.fastify.inject({
       method: call.method as 'GET',
       url: call.url,
       headers: { ...headers, ...call.headers, ...(headers.cookie === undefined ? {} : { cookie: headers.cookie }) },
-      ...(call.payload === undefined
-        ? {}
-        : { payload: typeof call.payload === 'string' ? call.payload : JSON.stringify(call.payload) }),
+      ...(payload === undefined ? {} : { payload: payloadOf(payload) }),
     });
     const set = response.cookies.find((cookie) => cookie.name === '__Host-berth');
     if (set !== undefined) this.cookie = set.value === '' ? null : set.value;
@@ -273,6 +275,11 @@ export class TestClient {
     if (this.userId !== null) await this.call(api.membersRemove, { params: { organization, user: this.userId } });
     return { owner, organization, project: project.id };
   }
+}
+
+function payloadOf(payload: unknown): string | Buffer {
+  if (payload instanceof Uint8Array) return Buffer.from(payload);
+  return typeof payload === 'string' ? payload : JSON.stringify(payload);
 }
 
 /** Work that accepts runs and never does them: for tests that only look at the front. */

@@ -352,6 +352,8 @@ describe('V3: terminals and log tails', () => {
     expect(await refused(`/v1/terminal?instance=${id}&user=root&user=berth&cols=80&rows=24`)).toBe(400);
     expect(await refused(`/v1/terminal?instance=${id}&user=root&cols=0&rows=24`)).toBe(400);
     expect(await refused(`/v1/exec?instance=${id}`)).toBe(404);
+    // Files are the server's alone; `socketTo` comes with the edge's token.
+    expect(await refused(`/v1/files?instance=${id}`)).toBe(404);
     expect(await refused(`/v1/terminal?instance=${testId('ins')}&user=root&cols=80&rows=24`)).toBe(4404);
     const socket = socketTo(`/v1/terminal?instance=${id}&user=root&cols=80&rows=24`);
     let screen = '';

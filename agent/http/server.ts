@@ -11,7 +11,7 @@ import { BerthError, toBerthError } from '#domain/errors.ts';
 import type { Agent, VerbContext } from '../verbs.ts';
 import { authenticate, type Caller, type Token } from './auth.ts';
 import { EventHub } from './events.ts';
-import { openSocket, type SocketPath, socketPaths } from './sockets.ts';
+import { edgeSocketPaths, openSocket, type SocketPath, socketPaths } from './sockets.ts';
 import { parseInput, parseStrictJson } from './strict-json.ts';
 
 export type DoorOptions = { agent: Agent; tokens: readonly Token[]; log: Logger };
@@ -44,8 +44,10 @@ export function door(options: DoorOptions): Door {
     try {
       const { path, query } = target(request);
       if (!socketPaths.includes(path as SocketPath)) throw new BerthError('not_found', 'There is no such verb.');
-      // Both are what the edge is for.
-      authenticate(request, options.tokens);
+      const caller = authenticate(request, options.tokens);
+      if (caller !== 'server' && !edgeSocketPaths.includes(path as SocketPath)) {
+        throw new BerthError('not_found', 'There is no such verb.');
+      }
       const open = openSocket(path as SocketPath, query, agent, log);
       sockets.handleUpgrade(request, socket, head, (websocket) => open(websocket));
     } catch (error) {

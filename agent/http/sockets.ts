@@ -1,14 +1,17 @@
-/** Terminals and log tails over WebSocket. */
+/** Terminals, log tails and files over WebSocket. */
+import { type Duplex, pipeline } from 'node:stream';
 import type { Logger } from 'pino';
-import type { WebSocket } from 'ws';
-import { followQuerySchema, terminalControlSchema, terminalQuerySchema } from '#contract/agent.ts';
+import { createWebSocketStream, type WebSocket } from 'ws';
+import { filesQuerySchema, followQuerySchema, terminalControlSchema, terminalQuerySchema } from '#contract/agent.ts';
 import { toBerthError } from '#domain/errors.ts';
 import type { GuestProcess } from '../engine.ts';
 import type { Agent } from '../verbs.ts';
 import { parseInput, parseStrictJson } from './strict-json.ts';
 
-export const socketPaths = ['/v1/terminal', '/v1/logs/follow'] as const;
+export const socketPaths = ['/v1/terminal', '/v1/logs/follow', '/v1/files'] as const;
 export type SocketPath = (typeof socketPaths)[number];
+/** What edge's token opens; files are changed through the server, which writes down who did it. */
+export const edgeSocketPaths: readonly SocketPath[] = ['/v1/terminal', '/v1/logs/follow'];
 
 /** Output waiting for a slow reader above which the guest's process is held back, and the mark to go on. */
 const HIGH_BYTES = 512 * 1024;
@@ -32,6 +35,10 @@ export function openSocket(
   if (path === '/v1/terminal') {
     const { instance, user, cols, rows } = parseInput(terminalQuerySchema, query);
     return (socket) => serve(socket, log, () => agent.terminal(instance, user, cols, rows), terminalFrames);
+  }
+  if (path === '/v1/files') {
+    const { instance } = parseInput(filesQuerySchema, query);
+    return (socket) => tie(socket, log, agent.files(instance));
   }
   const { instance, lines } = parseInput(followQuerySchema, query);
   return (socket) => {
@@ -104,6 +111,24 @@ function serve(socket: WebSocket, log: Logger, start: () => Promise<GuestProcess
         (error: unknown) => refuse(socket, error, log),
       );
       return undefined;
+    },
+    (error: unknown) => refuse(socket, error, log),
+  );
+}
+
+/** Bytes both ways, at the pace of the slower one; either one's end is the other's. */
+function tie(socket: WebSocket, log: Logger, opening: Promise<Duplex>): void {
+  const outer = createWebSocketStream(socket);
+  outer.on('error', () => undefined);
+  outer.pause();
+  opening.then(
+    (inner) => {
+      const end = () => {
+        inner.destroy();
+        socket.terminate();
+      };
+      pipeline(outer, inner, end);
+      pipeline(inner, outer, end);
     },
     (error: unknown) => refuse(socket, error, log),
   );

@@ -2,7 +2,8 @@
  * A small typed client of the Incus REST API over its unix socket: JSON calls, operations with bounded waits, files,
  * uploads and WebSockets. It knows nothing of Berth; errors leave it as BerthError with the engine's words in `detail`.
  */
-import type { Readable } from 'node:stream';
+import { request as httpRequest } from 'node:http';
+import type { Duplex, Readable } from 'node:stream';
 import { type Dispatcher, Pool } from 'undici';
 import { WebSocket } from 'ws';
 import { BerthError } from '#domain/errors.ts';
@@ -142,6 +143,34 @@ export class IncusClient {
   /** Opens a WebSocket at an engine path. The caller listens for `error`. */
   websocket(path: string, query: Query): WebSocket {
     return new WebSocket(`ws+unix:${this.#socketPath}:${withQuery(path, query)}`, { perMessageDeflate: false });
+  }
+
+  /** Turns a connection into what `protocol` says (the engine's own SFTP server). Errors: as the engine says. */
+  upgrade(path: string, query: Query, protocol: string): Promise<Duplex> {
+    return new Promise((resolve, reject) => {
+      const request = httpRequest({
+        socketPath: this.#socketPath,
+        path: withQuery(path, query),
+        headers: { connection: 'Upgrade', upgrade: protocol },
+        timeout: CALL_SECONDS_MAX * 1000,
+      });
+      request.on('upgrade', (_response, socket, head) => {
+        socket.setTimeout(0);
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      request.on('response', (response) => {
+        const parts: Buffer[] = [];
+        response.on('data', (part: Buffer) => parts.push(part));
+        response.on('end', () => {
+          const words = Buffer.concat(parts).toString('utf8').slice(0, 2_000);
+          reject(engineError(response.statusCode ?? 500, words));
+        });
+      });
+      request.on('timeout', () => request.destroy(new BerthError('timeout', 'The engine did not answer in time.')));
+      request.on('error', (error) => reject(transportError(error, path)));
+      request.end();
+    });
   }
 
   async #json<T>(

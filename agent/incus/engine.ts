@@ -116,6 +116,11 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     terminal: async (instance, argv, how) => execSession(client, await running(instance), argv, how, how),
     follow: async (instance, argv) => execSession(client, await running(instance), argv, { uid: 0, gid: 0 }, null),
 
+    async files(instance) {
+      const { name, project } = await target(instance);
+      return client.upgrade(`/1.0/instances/${segment(name)}/sftp`, { project }, 'sftp');
+    },
+
     async readFile(instance, path, bytesMax) {
       const { name, project } = await target(instance);
       try {

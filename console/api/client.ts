@@ -89,7 +89,7 @@ export function buildRequest<K extends RouteName>(
   return {
     method,
     url: text === '' ? path : `${path}?${text}`,
-    body: raw.body === undefined ? undefined : JSON.stringify(raw.body),
+    body: raw.body === undefined || raw.body instanceof Uint8Array ? undefined : JSON.stringify(raw.body),
   };
 }
 
@@ -147,6 +147,15 @@ export async function download<K extends RouteName>(name: K, input: InputOf<K>):
   }
 }
 
+/** A file as it is, and what tells whether it is still the same one later. Throws ApiError. */
+export async function readBytes<K extends RouteName>(
+  name: K,
+  input: InputOf<K>,
+): Promise<{ bytes: ArrayBuffer; version: string }> {
+  const response = await confirmed(() => send(name, input, {}, DOWNLOAD_TIMEOUT_MS));
+  return { bytes: await response.arrayBuffer(), version: response.headers.get('x-berth-file-version') ?? '' };
+}
+
 /** Where a fresh confirmation is needed, the person is asked and the call is repeated once. */
 async function confirmed<T>(attempt: () => Promise<T>): Promise<T> {
   try {
@@ -164,9 +173,13 @@ async function send<K extends RouteName>(
   options: CallOptions,
   timeoutMs: number,
 ): Promise<Response> {
-  const { method, url, body } = buildRequest(name, input);
+  const { method, url, body: text } = buildRequest(name, input);
   const headers: Record<string, string> = { accept: 'application/json' };
-  if (body !== undefined) headers['content-type'] = 'application/json';
+  const { body: given } = input as RawInput;
+  const bytes = given instanceof Uint8Array ? (given as Uint8Array<ArrayBuffer>) : undefined;
+  const body = bytes ?? text;
+  if (body !== undefined)
+    headers['content-type'] = bytes === undefined ? 'application/json' : 'application/octet-stream';
   if (options.idempotencyKey !== undefined) headers['idempotency-key'] = options.idempotencyKey;
   const timeout = AbortSignal.timeout(timeoutMs);
   let response: Response;

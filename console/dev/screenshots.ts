@@ -53,6 +53,7 @@ const shots: Shot[] = [
       await page.getByRole('dialog').getByLabel('Title').fill('Dry dock');
     },
   },
+  { name: 'data', path: '/platform/data?table=instance' },
   { name: 'metrics', path: `${p}/instances/atlas/metrics` },
   { name: 'metrics-day', path: `${p}/instances/atlas/metrics?range=24h` },
   {
@@ -232,6 +233,28 @@ const shots: Shot[] = [
   },
   { name: 'terminal-stopped', path: `${p}/instances/delta/terminal` },
   { name: 'logs', path: `${p}/instances/beacon/logs`, waitMs: 1200 },
+  { name: 'files', path: `${p}/instances/atlas/files` },
+  {
+    name: 'files-edit',
+    path: `${p}/instances/atlas/files`,
+    before: async (page) => {
+      await page.getByText('compose.yaml').dblclick();
+      await page.getByRole('dialog').getByText('services').waitFor();
+    },
+  },
+  {
+    name: 'files-upload',
+    path: `${p}/instances/atlas/files`,
+    before: async (page) => {
+      await page.getByText('compose.yaml').waitFor();
+      await page.getByLabel('Files to upload').setInputFiles([
+        { name: 'notes.txt', mimeType: 'text/plain', buffer: Buffer.from('hello') },
+        { name: 'deploy.sh', mimeType: 'text/plain', buffer: Buffer.from('hello') },
+        { name: 'fail-disk.bin', mimeType: 'text/plain', buffer: Buffer.from('hello') },
+      ]);
+      await page.getByText('The disk of the instance is full.').waitFor();
+    },
+  },
   { name: 'ssh', path: `${p}/instances/beacon/ssh` },
   {
     name: 'ssh-more',

@@ -6,6 +6,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { buffer } from 'node:stream/consumers';
 import type { Plugin, PreviewServer, ViteDevServer } from 'vite';
 import type { RouteName } from '#contract/api.ts';
 import { api } from '#contract/api.ts';
@@ -86,7 +87,8 @@ function scenario(name: string): MockState {
   return state;
 }
 
-async function readBody(request: IncomingMessage): Promise<unknown> {
+async function readBody(request: IncomingMessage, route: RouteDefinition): Promise<unknown> {
+  if (route.consumes === 'bytes') return new Uint8Array(await buffer(request));
   let text = '';
   for await (const chunk of request) {
     text += String(chunk);
@@ -186,11 +188,14 @@ async function answer(state: MockState, request: IncomingMessage, response: Serv
     const input = {
       params: parse(found.route.params, found.params, 'params') ?? {},
       query: parse(found.route.query, Object.fromEntries(url.searchParams), 'query') ?? {},
-      body: parse(found.route.body, await readBody(request), 'body'),
+      body: parse(found.route.body, await readBody(request, found.route), 'body'),
     };
     // The table pairs every name with a handler of exactly its types; a name known only at run time cannot show it.
     const handler = handlers[found.name] as (state: MockState, input: unknown) => unknown;
-    send(response, found.route.status, handler(state, input));
+    const made = handler(state, input);
+    if (found.route.produces === 'bytes') {
+      response.writeHead(200, { 'content-type': 'application/octet-stream' }).end(String(made));
+    } else send(response, found.route.status, made);
   } catch (error) {
     sendProblem(response, toBerthError(error));
   }

@@ -155,6 +155,16 @@ const instanceMetrics = createRoute({
   }),
   component: lazyRouteComponent(() => import('../pages/instance/metrics.tsx'), 'MetricsTab'),
 });
+const instanceFiles = createRoute({
+  getParentRoute: () => instance,
+  path: '/files',
+  staticData: { crumb: 'Files' },
+  validateSearch: (search: Record<string, unknown>): { path?: string | undefined; hidden?: true | undefined } => ({
+    path: typeof search['path'] === 'string' && search['path'].startsWith('/') ? search['path'] : undefined,
+    hidden: search['hidden'] === true ? true : undefined,
+  }),
+  component: lazyRouteComponent(() => import('../pages/instance/files/files.tsx'), 'FilesTab'),
+});
 const instanceSnapshots = createRoute({
   getParentRoute: () => instance,
   path: '/snapshots',
@@ -275,6 +285,7 @@ export const projectPages = [
         instanceTerminal,
         instanceMetrics,
         instanceLogs,
+        instanceFiles,
         instanceSnapshots,
         instanceRoutes,
         instanceSsh,

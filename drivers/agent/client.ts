@@ -1,5 +1,6 @@
 /** HTTP to one host agent over its unix socket. */
 import { Pool } from 'undici';
+import { WebSocket } from 'ws';
 import { type AgentInput, type AgentVerb, streamingVerbs } from '#contract/agent.ts';
 import {
   type AgentBuildProgress,
@@ -36,10 +37,12 @@ const quick: readonly AgentVerb[] = [
 ];
 
 export class AgentClient {
+  readonly #socketPath: string;
   readonly #pool: Pool;
   readonly #headers: Record<string, string>;
 
   constructor({ socketPath, token, connections = 32 }: AgentClientOptions) {
+    this.#socketPath = socketPath;
     this.#pool = new Pool('http://agent', { socketPath, connections, pipelining: 1 });
     this.#headers = { authorization: `Bearer ${token}` };
   }
@@ -81,6 +84,14 @@ export class AgentClient {
       if (options.signal?.aborted) throw new BerthError('conflict', 'It was cancelled.', { cause: error });
       throw localError(error, verb);
     }
+  }
+
+  /** A WebSocket of the agent, not yet open. The caller listens for `error`. */
+  socket(path: string, query: Record<string, string>): WebSocket {
+    return new WebSocket(`ws+unix:${this.#socketPath}:${path}?${new URLSearchParams(query)}`, {
+      headers: this.#headers,
+      perMessageDeflate: false,
+    });
   }
 
   /** Lines of the event stream, parsed as JSON; empty lines are heartbeats (null). Ends when the connection does. */

@@ -46,6 +46,11 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     innerContainers: (instance) => client.call('innerContainers', { instance }),
     sshHostKeys: async (instance) => (await client.call('sshHostKeys', { instance })).publicKeys,
     logs: (instance, query) => client.call('logs', { instance, ...query }),
+    async files(instance) {
+      // Large, and needed only where somebody looks at files.
+      const { guestFiles } = await import('./files.ts');
+      return guestFiles(client.socket('/v1/files', { instance }));
+    },
     images: () => client.call('images', {}),
     recipes: () => client.call('recipes', {}),
     buildImage: (recipe, onProgress, signal) => client.call('buildImage', { recipe }, { onProgress, signal }),

@@ -2,6 +2,7 @@
  * What every driver must do, whatever is behind it. A driver is done when this passes; the simulated twin and the agent
  * on a real engine run the same file.
  */
+import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
@@ -330,6 +331,53 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       await driver.createGuest(spec);
       expect((await driver.health(spec.instance)).state).toBe('unknown');
       await driver.destroyGuest(spec.instance);
+    });
+
+    it('V2: the files of a guest, running or not: made, read, moved, changed, removed; links stay links', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      for (const state of ['stopped', 'running'] as const) {
+        if (state === 'running') await driver.power(spec.instance, 'start', {});
+        const files = await driver.files(spec.instance);
+        const folder = `/root/${state}`;
+        await files.makeFolder(folder, 0o755);
+        await expect(files.look(`${folder}/none`)).rejects.toMatchObject({ code: 'not_found' });
+        await expect(files.list(`${folder}/none`, 10)).rejects.toMatchObject({ code: 'not_found' });
+        const bytes = Buffer.from(Array.from({ length: 700_000 }, (_, index) => (index * 7) % 251));
+        await files.writePart(`${folder}/ä b`, 0, bytes.subarray(0, 300_000));
+        await files.writePart(`${folder}/ä b`, 300_000, bytes.subarray(300_000));
+        await expect(files.writePart(`${folder}/ä b`, 0, bytes)).rejects.toMatchObject({ code: 'conflict' });
+        expect(await buffer(files.read(`${folder}/ä b`))).toEqual(bytes);
+        await files.setMode(`${folder}/ä b`, 0o640);
+        await files.setOwner(`${folder}/ä b`, 1000, 1001);
+        expect(await files.look(`${folder}/ä b`)).toMatchObject({
+          name: 'ä b',
+          type: 'file',
+          sizeBytes: 700_000,
+          uid: 1000,
+          gid: 1001,
+          mode: 0o640,
+        });
+        await files.makeFolder(`${folder}/below`, 0o700);
+        await files.writePart(`${folder}/below/one`, 0, Buffer.from('1'));
+        await expect(files.remove({ path: `${folder}/below`, type: 'folder' })).rejects.toMatchObject({
+          code: 'conflict',
+        });
+        await expect(files.rename(`${folder}/ä b`, `${folder}/below/one`, false)).rejects.toMatchObject({
+          code: 'conflict',
+        });
+        await files.rename(`${folder}/ä b`, `${folder}/below/one`, true);
+        const { entries, complete } = await files.list(folder, 10);
+        expect(entries.map((entry) => [entry.name, entry.type])).toEqual([['below', 'folder']]);
+        expect(complete).toBe(true);
+        expect((await files.list('/etc', 1)).complete).toBe(false);
+        await files.remove({ path: `${folder}/below/one`, type: 'file' });
+        await files.remove({ path: `${folder}/below`, type: 'folder' });
+        expect((await files.list(folder, 10)).entries).toEqual([]);
+        files.close();
+      }
+      await driver.destroyGuest(spec.instance);
+      await expect(driver.files(spec.instance)).rejects.toMatchObject({ code: 'not_found' });
     });
 
     it('destroys a running guest at once, and again', async () => {

@@ -16,6 +16,7 @@ import type {
   DriverImage,
   ForwardAnswer,
   ForwardSpec,
+  GuestFiles,
   GuestObservation,
   GuestPlace,
   GuestSpec,
@@ -32,6 +33,7 @@ import type {
   PowerAction,
 } from '../interface.ts';
 import { FaultInjector, type SimulatedVerb } from './faults.ts';
+import { newDisk, type SimulatedDisk, simulatedFiles } from './files.ts';
 import { type SimulatedGuest, type SimulatedState, StateFile } from './state.ts';
 
 export type SimulatedOptions = {
@@ -82,6 +84,7 @@ export class SimulatedDriver implements InstanceDriver {
   readonly #shared: boolean;
   readonly #listeners = new Set<(event: DriverEvent) => void>();
   #state: SimulatedState;
+  readonly #disks = new Map<InstanceId, SimulatedDisk>();
 
   constructor(options: SimulatedOptions = {}) {
     this.name = options.name ?? 'simulated';
@@ -299,6 +302,16 @@ export class SimulatedDriver implements InstanceDriver {
         (name) => ({ name, state, message: 'Simulated.', optional: name === 'openclaw' }) as const,
       );
       return { state, checks, checkedAt: this.#iso() };
+    });
+  }
+
+  /** In memory only: a guest's files are new after a restart of the simulation. */
+  async files(instance: InstanceId): Promise<GuestFiles> {
+    return this.#run('files', () => {
+      const guest = this.#guest(instance);
+      const disk = this.#disks.get(instance) ?? newDisk(guest.createdAt);
+      this.#disks.set(instance, disk);
+      return simulatedFiles(disk, () => new Date(this.#now()).toISOString());
     });
   }
 

@@ -22,6 +22,7 @@ export type SimulatedVerb =
   | 'restoreSnapshot'
   | 'deleteSnapshot'
   | 'health'
+  | 'files'
   | 'innerContainers'
   | 'sshHostKeys'
   | 'logs'

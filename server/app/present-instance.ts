@@ -33,6 +33,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   terminal: 'instance.terminal',
   ssh: 'instance.ssh',
   logs: 'instance.logs',
+  files: 'file.open',
   route: 'route.create',
   forward: 'forward.create',
   share: 'grant.update',

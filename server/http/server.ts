@@ -15,12 +15,14 @@ import type { BodyOf, ParamsOf, QueryOf, RouteDefinition } from '#contract/route
 import type { AnonymousCaller, Caller, PersonCaller } from '#domain/caller.ts';
 import { controlRefusal } from '#domain/control-access.ts';
 import { BerthError } from '#domain/errors.ts';
+import { FILE_PART_BYTES_MAX } from '#domain/files.ts';
 import type { UserId } from '#domain/ids.ts';
 import { refuseBeyondScopes } from '#domain/scopes.ts';
 import type { Clock } from '#server/runtime/clock.ts';
 import type { Log } from '#server/runtime/log.ts';
 import { RateLimited, type Reservation } from '#server/runtime/rate-limit.ts';
 import { Serialized } from '#server/runtime/serialized.ts';
+import { withBytes } from './bytes.ts';
 import {
   type Credential,
   clientAddress,
@@ -255,7 +257,9 @@ export async function createHttp(options: HttpOptions): Promise<Http> {
     const bodyLimit = BODY_BYTES_MAX[route.rateClass];
     const definition = { method: route.method as HTTPMethods, url: route.path, bodyLimit, handler: run };
     if (route.protocol === 'oauth') withOAuthProtocol(server, options.log, (scope) => void scope.route(definition));
-    else server.route(definition);
+    else if (route.consumes === 'bytes') {
+      withBytes(server, (scope) => void scope.route({ ...definition, bodyLimit: FILE_PART_BYTES_MAX }));
+    } else server.route(definition);
   };
 
   return {
@@ -324,6 +328,10 @@ function checked(schema: z.ZodType | null, value: unknown, where: string): unkno
 
 function checkedBody(route: RouteDefinition, request: FastifyRequest): unknown {
   const value = request.body;
+  if (route.consumes === 'bytes') {
+    if (value === undefined || value === null) return new Uint8Array();
+    return value;
+  }
   const isForm = value instanceof FormBody;
   const wantsForm = route.consumes === 'form';
   if (isForm !== wantsForm && (isForm || value !== undefined)) {

@@ -30,6 +30,7 @@ const tabs = [
   ['terminal', 'Terminal'],
   ['ssh', 'SSH'],
   ['metrics', 'Metrics'],
+  ['files', 'Files'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
   ['routes', 'Routes'],
