@@ -85,7 +85,7 @@ async function echo(to: GuestSpec, word: string): Promise<void> {
 }
 
 beforeAll(async () => {
-  internet = await fakeInternet();
+  internet = await fakeInternet({ metadata: false });
   agent = await startAgent();
   const image = await agent.image();
   network = await agent.network();

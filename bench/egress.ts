@@ -52,7 +52,7 @@ const guest = `bthbench-${tag}`;
 const bridge = `bth${tag}`;
 const table = `berth_bench_${tag}`;
 const project = makeId('prj', Date.now(), (bytes) => randomBytes(bytes));
-const internet = await fakeInternet();
+const internet = await fakeInternet({ metadata: false });
 const world = spawn('ip', ['netns', 'exec', internet.namespace, 'python3', '-c', ECHO], {
   stdio: ['ignore', 'pipe', 'inherit'],
 });

@@ -16,6 +16,7 @@ export const benchmarks = [
   'start',
   'audit',
   'auth',
+  'metrics',
   'egress',
   'routes',
 ] as const;

@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
@@ -97,6 +98,7 @@ export function buildProgram(io: Io, json = false): Command {
   addMailCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);
+  addDataCommands(program, io);
   addIdentityProviderCommands(program, io);
   addOidcClientCommands(program, io);
 

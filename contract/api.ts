@@ -2,6 +2,7 @@
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
 import { controlAccessRoutes } from './control-access.ts';
+import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
 import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
@@ -72,6 +73,7 @@ export const api = {
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,
+  ...dataRoutes,
 } as const;
 
 export type Api = typeof api;

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, it } from 'vitest';
 import { errorCatalogue } from '#domain/errors.ts';
+import { helpPages } from '../console/shell/help.ts';
 import { renderApi } from './api-page.ts';
 import { renderAll, renderMarkdown } from './build.ts';
 import { generatedPages } from './generate.ts';
@@ -42,6 +43,11 @@ it('U5: links between pages lead to pages, headings and files that exist', async
     if (!there || !anchor) broken.push(`${link.from}: ${link.href}`);
   }
   expect(broken).toEqual([]);
+});
+
+it('U5: help links of the console lead to pages that exist', async () => {
+  const paths = (await renderAll()).map((page) => page.path);
+  expect(helpPages.filter((page) => !paths.includes(page))).toEqual([]);
 });
 
 it('U5: every error code has an anchor that problem documents can point to', async () => {

@@ -35,6 +35,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/move-an-instance-to-another-project.md',
       'docs/how-to/import-an-image.md',
       'docs/how-to/verify-an-export.md',
+      'docs/how-to/look-at-the-data.md',
       'docs/how-to/use-the-command-line.md',
       'docs/how-to/uninstall.md',
     ],

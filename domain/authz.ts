@@ -91,6 +91,7 @@ export const platformActions = [
   'platform.image.delete',
   'platform.host.read',
   'platform.metric.read',
+  'platform.data.read',
   'platform.organization.read',
   'platform.organization.create',
   'platform.organization.enter',

@@ -50,7 +50,7 @@ const inOrganization = [
 ];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
-  ...['/platform/organizations', '/platform/keys'],
+  ...['/platform/organizations', '/platform/keys', '/platform/data', '/platform/data?table=operation'],
   ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
   ...['', '/security', '/sessions', '/ssh-keys', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];

@@ -189,7 +189,8 @@ export async function asAdmin<T>(
  * Roles and database of Berth: `berth_server` owns the database, `berth_edge` may connect and read what the migrations
  * grant it (the edge_* views), nobody else may connect. `berth_audit` owns the audit log and nobody can become it: the
  * migration that makes the tables gives them away through `berth_hand_over_audit`, once. The schema belongs to the
- * administrator, because the owner of a schema may drop what is in it.
+ * administrator, because the owner of a schema may drop what is in it. `berth_data` is what the server becomes to show
+ * the data page: it may read some columns and nothing else.
  */
 export async function ensureRoles(socketDir: string, database: string = POSTGRES_DATABASE): Promise<void> {
   await asAdmin(socketDir, 'postgres', async (client) => {
@@ -197,10 +198,13 @@ export async function ensureRoles(socketDir: string, database: string = POSTGRES
       ['berth_server', 'login'],
       ['berth_edge', 'login'],
       ['berth_audit', 'nologin'],
+      ['berth_data', 'nologin'],
     ] as const) {
       const found = await client.query('select from pg_roles where rolname = $1', [role]);
       if (found.rowCount === 0) await client.query(`create role ${role} ${login} nosuperuser nocreatedb nocreaterole`);
     }
+    // The server takes it for the data page, and only where it says so: nothing is inherited.
+    await client.query('grant berth_data to berth_server with inherit false, set true, admin false');
     await client.query(`alter role berth_edge set default_transaction_read_only = on`);
     const found = await client.query('select from pg_database where datname = $1', [database]);
     if (found.rowCount === 0)

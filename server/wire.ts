@@ -20,6 +20,7 @@ import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
+import { registerData } from './http/data.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerDomains } from './http/domains.ts';
 import { registerEgress } from './http/egress.ts';
@@ -270,6 +271,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerEvents(http, app);
     registerUsers(http, app);
     registerMail(http, app);
+    registerData(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),
       agent: () => driver.host(),

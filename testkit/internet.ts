@@ -41,8 +41,8 @@ const s = require('node:net').connect({ host: address, port: Number(port), timeo
 s.on('connect', () => process.exit(0)); s.on('error', () => process.exit(1)); s.on('timeout', () => process.exit(1));
 `;
 
-/** Needs root. Every name and address is chosen at random within its range, so that two tests do not meet. */
-export async function fakeInternet(): Promise<Internet> {
+/** Needs root; only one at a time may have the metadata address. Every name and address is chosen at random within its range, so that two tests do not meet. */
+export async function fakeInternet({ metadata = true } = {}): Promise<Internet> {
   const tag = randomBytes(3).toString('hex');
   const [x = 1, y = 1] = randomBytes(2);
   const namespace = `bthnet-${tag}`;
@@ -52,7 +52,13 @@ export async function fakeInternet(): Promise<Internet> {
   const public6 = `2600:${x.toString(16)}:${y.toString(16)}`;
   // The metadata address is one per machine: its route is dropped again with the interface, and taken over from what a
   // run that was killed has left.
-  const forbidden4 = ['169.254.169.254', `172.31.${x}.7`, `192.168.${y}.77`, `100.127.${x}.9`, `198.19.${x}.3`];
+  const forbidden4 = [
+    ...(metadata ? ['169.254.169.254'] : []),
+    `172.31.${x}.7`,
+    `192.168.${y}.77`,
+    `100.127.${x}.9`,
+    `198.19.${x}.3`,
+  ];
   const forbidden6 = [`fd99:${tag.slice(0, 4)}::7`];
   const port = 20_000 + ((x * 256 + y) % 20_000);
   const ip = (...args: string[]) => run('ip', args);

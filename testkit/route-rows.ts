@@ -463,6 +463,8 @@ export const routeRows: Record<RouteName, Row> = {
   hostsList: plain,
   hostMetrics: async ({ db }) => ({ params: { host: await makeHost(db) } }),
   prometheus: plain,
+  dataTables: plain,
+  dataRows: async () => ({ params: { table: 'host' } }),
   hostsGet: async ({ db }) => ({ params: { host: await makeHost(db) } }),
   oauthMetadata: plain,
   oauthDevice: async () => form({ client_id: 'berth-cli' }),

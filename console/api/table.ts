@@ -198,6 +198,8 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   projectMetrics: 'GET /api/v1/projects/:project/metrics',
   hostMetrics: 'GET /api/v1/hosts/:host/metrics',
   prometheus: 'GET /metrics',
+  dataTables: 'GET /api/v1/platform/data',
+  dataRows: 'GET /api/v1/platform/data/:table',
   projectPrometheus: 'GET /api/v1/projects/:project/metrics/prometheus',
   keysList: 'GET /api/v1/platform/keys',
   keysRotate: 'POST /api/v1/platform/keys/rotate',

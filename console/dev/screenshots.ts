@@ -53,6 +53,7 @@ const shots: Shot[] = [
       await page.getByRole('dialog').getByLabel('Title').fill('Dry dock');
     },
   },
+  { name: 'data', path: '/platform/data?table=instance' },
   { name: 'metrics', path: `${p}/instances/atlas/metrics` },
   { name: 'metrics-day', path: `${p}/instances/atlas/metrics?range=24h` },
   {

@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
+import { dataHandlers } from './handlers-data.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { fileHandlers } from './handlers-files.ts';
@@ -329,6 +330,7 @@ export const handlers: Handlers = {
     return host;
   },
   ...metricHandlers,
+  ...dataHandlers,
   ...auditHandlers,
   events: () => {
     throw new BerthError('internal', 'The event stream is answered by the plugin itself.');

@@ -14,6 +14,7 @@ describe('the mock', () => {
       instance: state.instances[0]?.id,
       operation: state.operations[0]?.id,
       host: state.hosts[0]?.id,
+      table: 'instance',
       account: state.serviceAccounts[0]?.id,
     };
     const names: RouteName[] = [
@@ -36,6 +37,8 @@ describe('the mock', () => {
       'instanceMetrics',
       'projectMetrics',
       'hostMetrics',
+      'dataTables',
+      'dataRows',
       'membersList',
       'invitationsList',
       'auditList',

@@ -92,6 +92,22 @@ const platformMail = createRoute({
   loader: () => queryClient.prefetchQuery(apiQuery('mailSettingsGet', {})),
   component: lazyRouteComponent(() => import('../pages/platform/mail.tsx'), 'MailPage'),
 });
+const platformData = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/data',
+  staticData: { crumb: 'Data' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { table?: string | undefined; column?: string | undefined; q?: string | undefined } => ({
+    table: typeof search['table'] === 'string' ? search['table'].slice(0, 63) : undefined,
+    column: typeof search['column'] === 'string' ? search['column'].slice(0, 63) : undefined,
+    q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'].slice(0, 100) : undefined,
+  }),
+  component: lazyRouteComponent(() => import('../pages/platform/data.tsx'), 'DataPage'),
+});
 const oidcClients = createRoute({
   getParentRoute: () => shell,
   path: '/oidc-clients',
@@ -108,6 +124,7 @@ export const installationPages = [
   identityProviders,
   platformOrganizations,
   platformKeys,
+  platformData,
   platformUsers,
   platformRegistration,
   platformMail,

@@ -23,6 +23,7 @@ import {
   Settings,
   ShieldCheck,
   SlidersHorizontal,
+  Table2,
   Ticket,
   UserRoundCog,
   Users,
@@ -103,6 +104,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/platform/limits' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
       { key: 'keys', label: 'Keys', icon: KeySquare, keys: 'g j', href: '/platform/keys' },
+      { key: 'data', label: 'Data', icon: Table2, keys: 'g 9', href: '/platform/data' },
       { key: 'platform-audit', label: 'Audit log', icon: ScrollText, keys: 'g l', href: '/platform/audit' },
     );
   groups.push({ label: 'Installation', entries: installation });

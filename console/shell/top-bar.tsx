@@ -1,10 +1,11 @@
-import { Link, useNavigate, useRouter } from '@tanstack/react-router';
+import { Link, useLocation, useNavigate, useRouter } from '@tanstack/react-router';
 import {
   BookOpen,
   Building2,
   Check,
   ChevronRight,
   ChevronsUpDown,
+  CircleQuestionMark,
   Code,
   Keyboard,
   KeyRound,
@@ -28,6 +29,7 @@ import { Logo } from '../ui/logo.tsx';
 import type { MenuEntry } from '../ui/menu.tsx';
 import { Menu } from '../ui/menu.tsx';
 import { useCrumbs } from './frames.tsx';
+import { helpFor } from './help.ts';
 import { LiveIndicator } from './live-indicator.tsx';
 import { chooseTheme } from './preferences.ts';
 import type { Scope } from './session.ts';
@@ -158,6 +160,12 @@ function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => 
           onSelect: () => void chooseTheme(value),
         })),
         { kind: 'separator', key: 'line2' },
+        {
+          key: 'help',
+          label: 'Help with this page',
+          icon: <CircleQuestionMark />,
+          onSelect: () => openPage(helpFor(location.pathname)),
+        },
         { key: 'docs', label: 'Documentation', icon: <BookOpen />, onSelect: () => openPage('/docs/') },
         { key: 'source', label: 'Source code', icon: <Code />, onSelect: () => openPage('/docs/source') },
         { kind: 'separator', key: 'line3' },
@@ -170,6 +178,23 @@ function AccountMenu({ scope, onShortcuts }: { scope: Scope; onShortcuts: () => 
         </button>
       }
     />
+  );
+}
+
+/** The page of the documentation about the page in view, beside the console. */
+function HelpLink() {
+  const path = useLocation({ select: ({ pathname }) => pathname });
+  return (
+    <a
+      href={helpFor(path)}
+      target="_blank"
+      rel="noopener"
+      aria-label="Help with this page (opens beside the console)"
+      title="Help with this page"
+      className="inline-flex size-8 items-center justify-center rounded-md text-soft hover:bg-hover hover:text-text max-sm:hidden"
+    >
+      <CircleQuestionMark className="size-4" aria-hidden="true" />
+    </a>
   );
 }
 
@@ -213,6 +238,7 @@ export function TopBar({
           <Kbd className="ml-auto max-md:hidden">{shortcutText('mod+k')}</Kbd>
         </button>
         <LiveIndicator />
+        <HelpLink />
         <IconButton
           label={`Theme: ${theme}. Switch to ${next}`}
           className="max-sm:hidden"

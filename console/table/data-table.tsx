@@ -33,14 +33,20 @@ export type Column<T extends RowData> = {
   /** Text that the filter looks at. */
   text?: (row: T) => string;
   /** Hidden on screens narrower than this. */
-  from?: 'sm' | 'md' | 'lg' | 'xl';
+  from?: 'sm' | 'md' | 'lg' | 'xl' | '2xl';
   align?: 'right';
   width?: string;
   /** Screen readers hear the header, nobody sees it (action columns). */
   quietHeader?: boolean;
 };
 
-const fromClass = { sm: 'max-sm:hidden', md: 'max-md:hidden', lg: 'max-lg:hidden', xl: 'max-xl:hidden' } as const;
+const fromClass = {
+  sm: 'max-sm:hidden',
+  md: 'max-md:hidden',
+  lg: 'max-lg:hidden',
+  xl: 'max-xl:hidden',
+  '2xl': 'max-2xl:hidden',
+} as const;
 
 const features = tableFeatures({
   rowSortingFeature,

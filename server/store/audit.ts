@@ -52,7 +52,7 @@ export async function record(trx: Trx, actor: Actor, input: AuditInput): Promise
 }
 
 /** Actions that change nothing. */
-export const readingActions: ReadonlySet<string> = new Set(['audit.read', 'audit.export']);
+export const readingActions: ReadonlySet<string> = new Set(['audit.read', 'audit.export', 'data.read']);
 
 function contentOf(actor: Actor, input: AuditInput, at: Date): AuditContent {
   const who = describeActor(actor);

@@ -11,9 +11,11 @@ import { NewInstanceLinks } from '../../components/new-instance-links.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
 import { Thumbnail } from '../../components/thumbnail.tsx';
+import { UsageBars } from '../../components/usage-bars.tsx';
 import { formatBytes, plural } from '../../lib/format.ts';
 import { kindTitle, stateWords } from '../../lib/instance-view.ts';
 import { projectSlug } from '../../lib/scope.ts';
+import { METRICS_POLL_MS } from '../../metrics/poll.ts';
 import { useMay, useProject, useSession } from '../../shell/session.ts';
 import type { Column } from '../../table/data-table.tsx';
 import { DataTable } from '../../table/data-table.tsx';
@@ -59,6 +61,16 @@ export function InstancesPage() {
   );
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const mayCreate = useMay('instance.create');
+  const maySeeUsage = useMay('instance.inspect');
+  const measured = useQuery({
+    ...apiQuery('projectMetrics', { params: { project: project.id } }),
+    enabled: maySeeUsage && !deleted,
+    refetchInterval: METRICS_POLL_MS['1h'],
+  });
+  const usage = useMemo(
+    () => new Map((measured.data?.items ?? []).map((each) => [each.instance as string, each])),
+    [measured.data],
+  );
 
   const href = (row: Instance) => rowHref(slug, row);
   const columns = useMemo<Column<Instance>[]>(
@@ -90,9 +102,15 @@ export function InstancesPage() {
         cell: (row) => <StateBadge instance={row} />,
       },
       {
+        id: 'usage',
+        header: 'Used now',
+        from: 'lg',
+        cell: (row) => <UsageBars now={row.observed === 'running' ? usage.get(row.id) : undefined} />,
+      },
+      {
         id: 'size',
         header: 'Size',
-        from: 'lg',
+        from: 'xl',
         sort: (row) => row.size.memoryBytes * 1000 + row.size.cpus,
         cell: (row) => (
           <span className="tabular whitespace-nowrap text-soft">
@@ -121,7 +139,7 @@ export function InstancesPage() {
       {
         id: 'owner',
         header: 'Created by',
-        from: 'xl',
+        from: '2xl',
         sort: (row) => row.createdBy,
         cell: (row) => <span className="whitespace-nowrap text-soft">{row.createdBy}</span>,
       },
@@ -149,7 +167,7 @@ export function InstancesPage() {
         cell: (row) => <RowMenu instance={row} />,
       },
     ],
-    [deleted, slug],
+    [deleted, slug, usage],
   );
 
   const all = query.data?.items ?? [];
