@@ -105,8 +105,9 @@ export const sections: readonly Section[] = [
       'docs/adr/0012-audit-entries-are-linked-at-commit.md',
       'docs/adr/0013-open-connections-of-private-routes-go-through-edge.md',
       'docs/adr/0014-ssh-gateway-holds-no-key.md',
-      'docs/adr/0017-port-forwards-are-one-map.md',
-      'docs/adr/0018-rules-of-people-are-one-table.md',
+      'docs/adr/0015-port-forwards-are-one-map.md',
+      'docs/adr/0016-rules-of-people-are-one-table.md',
+      'docs/adr/0017-files-are-sftp-spoken-by-the-server.md',
     ],
   },
 ];
