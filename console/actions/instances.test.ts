@@ -18,6 +18,7 @@ it('offers what makes sense in each state', () => {
     'screen',
     'terminal',
     'ssh',
+    'files',
     'open',
     'logs',
     'restart',

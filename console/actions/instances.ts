@@ -11,6 +11,7 @@ import {
   CirclePlay,
   CopyPlus,
   ExternalLink,
+  FolderOpen,
   FolderOutput,
   Monitor,
   Pencil,
@@ -32,6 +33,7 @@ export type InstanceActionId =
   | 'screen'
   | 'terminal'
   | 'ssh'
+  | 'files'
   | 'open'
   | 'logs'
   | 'start'
@@ -68,7 +70,7 @@ export type InstanceAction = {
   /** Whether to list it at all for this instance (a stopped one has no use for "Stop" beside "Start"). */
   applies: (instance: Instance) => boolean;
 } & (
-  | { kind: 'tab'; tab: 'screen' | 'terminal' | 'ssh' | 'logs' | 'snapshots' }
+  | { kind: 'tab'; tab: 'screen' | 'terminal' | 'ssh' | 'files' | 'logs' | 'snapshots' }
   | { kind: 'link'; href: (instance: Instance) => string | null }
   | {
       kind: 'call';
@@ -126,6 +128,16 @@ export const instanceActionList: readonly InstanceAction[] = [
     verb: 'ssh',
     kind: 'tab',
     tab: 'ssh',
+    applies: live,
+  },
+  {
+    id: 'files',
+    label: 'Show its files',
+    icon: FolderOpen,
+    group: 'use',
+    verb: 'files',
+    kind: 'tab',
+    tab: 'files',
     applies: live,
   },
   {
