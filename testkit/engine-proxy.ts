@@ -6,14 +6,14 @@ export type EngineProxy = {
   path: string;
   requests: string[];
   /**
-   * Requests since the first `start` ones, without what the agent does by itself: looking at its networks, and writing
-   * their rules anew when this machine got another address (other tests make bridges).
+   * Requests since the first `start` ones, without what the agent does by itself: looking at its networks and at the
+   * engine's metrics, and writing rules anew when this machine got another address (other tests make bridges).
    */
   since(start: number): string[];
   close(): Promise<void>;
 };
 
-const BY_ITSELF = /^(GET \/1\.0\/(network-acls|networks|projects|events)|PUT \/1\.0\/network-acls)\b/;
+const BY_ITSELF = /^(GET \/1\.0\/(network-acls|networks|projects|events|metrics)|PUT \/1\.0\/network-acls)\b/;
 
 const REQUEST_LINE = /^(GET|POST|PUT|PATCH|DELETE|HEAD|OPTIONS) (\S+) HTTP\/1\.1/;
 

@@ -258,9 +258,10 @@ describe('A2: who may ask what', () => {
     expect(proxy.since(before)).toEqual([]);
   });
 
-  it("the edge's token: credentials, observation and sessions, nothing else", async () => {
+  it("the edge's token: credentials, observation, logins by SSH and sessions, nothing else", async () => {
     const before = proxy.requests.length;
-    for (const verb of Object.keys(agentVerbs).filter((name) => name !== 'screenCredentials' && name !== 'observe')) {
+    const forEdge = ['screenCredentials', 'observe', 'sshLogin', 'sshSign'];
+    for (const verb of Object.keys(agentVerbs).filter((name) => !forEdge.includes(name))) {
       expect((await ask({ path: `/v1/${verb}`, token: agent.tokens.edge })).status, verb).toBe(404);
     }
     expect((await ask({ method: 'GET', path: '/v1/events', token: agent.tokens.edge })).status).toBe(404);
