@@ -19,6 +19,7 @@ export const benchmarks = [
   'metrics',
   'egress',
   'routes',
+  'ssh',
 ] as const;
 
 function one(name: string): Promise<unknown> {
