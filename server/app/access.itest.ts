@@ -34,7 +34,7 @@ describe('A7: who may open one instance', () => {
     const before = await access(tenant.owner, app);
     expect(before).toMatchObject({
       grants: [],
-      roles: [{ role: 'owner', place: 'organization', people: 1, permissions: ['open', 'terminal'] }],
+      roles: [{ role: 'owner', place: 'organization', people: 1, permissions: ['open', 'terminal', 'ssh'] }],
       entries: [],
       can: { share: true },
     });

@@ -57,7 +57,7 @@ describe('I3: confirming before something dangerous', () => {
     for (const file of readdirSync(folder)) {
       if (!file.endsWith('.ts') || file.includes('test.ts')) continue;
       const text = readFileSync(new URL(file, folder), 'utf8');
-      for (const match of text.matchAll(/requireConfirmed\([^;]*?'([a-z]+\.[a-zA-Z]+)'/g)) asked.add(match[1] ?? '');
+      for (const match of text.matchAll(/requireConfirmed\([^;]*?'([a-z-]+\.[a-zA-Z]+)'/g)) asked.add(match[1] ?? '');
     }
     expect([...asked].sort()).toEqual(Object.keys(dangerousActions).sort());
   });
