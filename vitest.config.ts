@@ -4,10 +4,14 @@ import { BaseSequencer, type TestSpecification } from 'vitest/node';
 
 const exclude = [...configDefaults.exclude, '**/dist/**', 'console/**'];
 
+/** What takes minutes begins first, beside everything else, instead of alone at the end. */
+const long = ['server/workflows/kill.itest.ts', 'ssh-gateway/gateway.itest.ts'];
+const isLong = (file: TestSpecification) => long.some((name) => file.moduleId.endsWith(name));
+
 /** By name: whole-system tests share one stack, and the first of them sets it up. */
 class ByName extends BaseSequencer {
   override async sort(files: TestSpecification[]): Promise<TestSpecification[]> {
-    return [...files].sort((a, b) => a.moduleId.localeCompare(b.moduleId));
+    return [...files].sort((a, b) => Number(isLong(b)) - Number(isLong(a)) || a.moduleId.localeCompare(b.moduleId));
   }
 }
 
