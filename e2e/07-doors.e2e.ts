@@ -106,6 +106,8 @@ describe('SSH', () => {
     await page.getByText('from-here.txt is saved').waitFor();
     expect((await ssh('cat', 'from-here.txt')).stdout).toBe('carried by scp\nand by hand');
     await ssh('sh', '-c', '"sleep 1; echo somebody else > from-here.txt"');
+    await text.click();
+    await page.keyboard.press('Control+End');
     await page.keyboard.type('!');
     await dialog.getByRole('button', { name: 'Save' }).click();
     await dialog.getByText('The file was changed meanwhile.', { exact: false }).waitFor();
