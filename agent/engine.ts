@@ -10,7 +10,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/agent-results.ts';
 import type { ForwardProtocol } from '#domain/forwards.ts';
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { BackupId, InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
 import type { Size } from '#domain/sizes.ts';
@@ -41,6 +41,9 @@ export type EngineFacts = {
   poolBytes: number;
   poolUsedBytes: number;
 };
+
+/** A file system of a guest: its root as a folder of this host, and the host's uid of its root (0: as the guest sees it). */
+export type Disk = { path: string; uidBase: number };
 
 export type ExecOptions = {
   /** uid inside the guest. */
@@ -111,6 +114,21 @@ export type Engine = {
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
   restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
   deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
+
+  /**
+   * A copy of its disk as it is now that nobody writes to, as a folder of this host; `thawDisk` removes it, and the engine
+   * itself does when nobody has for hours. One that an earlier try left is replaced.
+   */
+  freezeDisk(instance: InstanceId, backup: BackupId): Promise<Disk>;
+  thawDisk(instance: InstanceId, backup: BackupId): Promise<void>;
+  /** Removes every such copy: for a start, when nothing works on any. Answers how many. */
+  thawAll(): Promise<number>;
+  /** The disk of a stopped guest, as a folder of this host. Errors: state_conflict (it runs). */
+  openDisk(instance: InstanceId): Promise<Disk>;
+  /** Says whose files the disk has now: before its next start the engine gives them to the guest's own range. */
+  setDiskOwners(instance: InstanceId, uidBase: number): Promise<void>;
+  /** A guest with nothing on its disk, which may not start before `settle`; `whole`: it is there, and finished. */
+  createHollow(spec: GuestSpec): Promise<{ guest: Guest; whole: boolean }>;
 
   exec(instance: InstanceId, argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
   /** A PTY. */

@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { backupRoutes } from './backups.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
@@ -58,6 +59,7 @@ export const api = {
   ...fileRoutes,
   ...domainRoutes,
   ...forwardRoutes,
+  ...backupRoutes,
   ...securityGroupRoutes,
   ...egressRoutes,
   ...operationRoutes,

@@ -59,6 +59,10 @@ export const actions = [
   'ssh-session.read',
   'ssh-session.end',
   'snapshot.read',
+  'backup.read',
+  'backup.create',
+  'backup.restore',
+  'backup.delete',
   'route.read',
   'route.create',
   'route.update',
@@ -129,6 +133,7 @@ const read: readonly Action[] = [
   'instance.read',
   'instance.inspect',
   'snapshot.read',
+  'backup.read',
   'route.read',
   'domain.read',
   'forward.read',
@@ -143,6 +148,8 @@ const member: readonly Action[] = [
   'instance.power',
   'instance.snapshot',
   'instance.rollback',
+  'backup.create',
+  'backup.restore',
   'instance.archive',
   'instance.open',
   'instance.terminal',
@@ -166,6 +173,8 @@ const member: readonly Action[] = [
 ];
 const operator: readonly Action[] = [
   ...member,
+  // What is left when somebody deletes everything else, by mistake or not: fewer may delete it.
+  'backup.delete',
   'operation.cancel',
   'audit.read',
   // Of others; everybody sees and ends their own.

@@ -216,7 +216,7 @@ function agent(input: ProcessInput): ProcessSpec {
   const { layout, config } = input;
   const folder = dirname(layout.sockets.agent);
   ownedFolder(folder, 0o2750, { uid: 0, gid: groupId('berth-agent') ?? 0 });
-  for (const path of [layout.images, layout.agentState]) ownedFolder(path, 0o700);
+  for (const path of [layout.images, layout.agentState, layout.backups]) ownedFolder(path, 0o700);
   ownedFolder(layout.imports, 0o755);
   const configuration: AgentConfig = {
     installation: config.installation,
@@ -233,6 +233,7 @@ function agent(input: ProcessInput): ProcessSpec {
     imagesDir: layout.images,
     importDir: layout.imports,
     stateDir: layout.agentState,
+    backupsDir: layout.backups,
     mirror: null,
     ...(config.forwardPorts === undefined ? {} : { forwardPorts: config.forwardPorts }),
   };

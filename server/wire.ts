@@ -20,6 +20,7 @@ import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
+import { registerBackups } from './http/backups.ts';
 import { registerData } from './http/data.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerDomains } from './http/domains.ts';
@@ -260,6 +261,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSshSessions(http, app);
     registerDomains(http, app);
     registerForwards(http, app);
+    registerBackups(http, app);
     registerSecurityGroups(http, app);
     registerEgress(http, app);
     registerOperations(http, app);

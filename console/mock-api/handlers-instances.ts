@@ -23,9 +23,11 @@ const words: Record<keyof Quota, string> = {
   routes: 'routes',
   snapshots: 'snapshots',
   portForwards: 'port forwards',
+  backups: 'backups',
+  backupBytes: 'backup storage',
 };
 
-function find(state: MockState, id: string): InstanceRow {
+export function find(state: MockState, id: string): InstanceRow {
   const row = state.instances.find((each) => each.id === id);
   if (row === undefined) throw notFound('instance');
   return row;
@@ -43,7 +45,7 @@ function reserve(state: MockState, row: Pick<InstanceRow, 'project'>, more: Quot
       `The quota of this project has not enough ${over.map((each) => words[each]).join(' and ')} left.`,
     );
 }
-function accepted(
+export function accepted(
   state: MockState,
   operation: Operation,
   row: InstanceRow | null,

@@ -6,6 +6,7 @@ import { parseRules } from '#domain/network-rules.ts';
 import { GIB } from '#domain/sizes.ts';
 import { makeDomain, plainRoute, seenCertificate } from './handlers-domains.ts';
 import { someSshKeys, someSshSessions } from './handlers-ssh.ts';
+import { seedBackups } from './seed-backups.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, emptyState, iso, newId } from './state.ts';
 
@@ -341,6 +342,7 @@ export function seed(): MockState {
       createdBy: state.user.name,
     },
   );
+  seedBackups(state, atlas);
   const { rules } = parseRules(
     'allow in tcp 22 from 203.0.113.0/24, 2001:db8::/32\nallow in tcp 80,443\ndeny out udp to 198.51.100.7',
   );

@@ -173,6 +173,14 @@ const instanceSnapshots = createRoute({
     queryClient.prefetchQuery(apiQuery('snapshotsList', { params: { instance: context.instanceId } })),
   component: lazyRouteComponent(() => import('../pages/instance/snapshots.tsx'), 'SnapshotsTab'),
 });
+const instanceBackups = createRoute({
+  getParentRoute: () => instance,
+  path: '/backups',
+  staticData: { crumb: 'Backups' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('backupsList', { params: { instance: context.instanceId } })),
+  component: lazyRouteComponent(() => import('../pages/instance/backups.tsx'), 'BackupsTab'),
+});
 const instanceRoutes = createRoute({
   getParentRoute: () => instance,
   path: '/routes',
@@ -200,6 +208,16 @@ const instanceSettings = createRoute({
   path: '/settings',
   staticData: { crumb: 'Settings' },
   component: lazyRouteComponent(() => import('../pages/instance/settings.tsx'), 'SettingsTab'),
+});
+const projectBackups = createRoute({
+  getParentRoute: () => project,
+  path: '/backups',
+  staticData: { crumb: 'Backups' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(
+      apiQuery('backupsListProject', { params: { project: context.project.id }, query: { limit: 200 } }),
+    ),
+  component: lazyRouteComponent(() => import('../pages/backups/list.tsx'), 'ProjectBackupsPage'),
 });
 const projectRoutes = createRoute({
   getParentRoute: () => project,
@@ -287,6 +305,7 @@ export const projectPages = [
         instanceLogs,
         instanceFiles,
         instanceSnapshots,
+        instanceBackups,
         instanceRoutes,
         instanceSsh,
         instanceActivity,
@@ -294,6 +313,7 @@ export const projectPages = [
       ]),
     ]),
     projectRoutes,
+    projectBackups,
     firewall,
     projectDomains,
     operations,

@@ -33,6 +33,7 @@ const tabs = [
   ['files', 'Files'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
+  ['backups', 'Backups'],
   ['routes', 'Routes'],
   ['activity', 'Activity'],
   ['settings', 'Settings'],

@@ -1,0 +1,126 @@
+/**
+ * Disks of guests as folders of this host, for backups. A folder is only given of a snapshot, which nobody writes to, or
+ * of a guest that does not run. Whose the files are on disk differs: with mounts that map ids as the guest sees them, on
+ * older kernels in the guest's own range of host ids; `volatile.last_state.idmap` is the engine's word for it, and the
+ * engine moves them to the guest's range at the next start where they differ.
+ */
+import { join } from 'node:path';
+import { BerthError } from '#domain/errors.ts';
+import type { BackupId, InstanceId } from '#domain/ids.ts';
+import type { Disk } from '../engine.ts';
+import { backupSnapshotName, instanceOfGuest, isBackupSnapshotName, label } from '../names.ts';
+import { type IncusClient, segment } from './client.ts';
+import { observedState } from './guest-of.ts';
+import type { IncusGuests, Located } from './guests.ts';
+import type { IncusInstance } from './types.ts';
+
+const INCUS_DIR = '/var/lib/incus';
+const SNAPSHOT_SECONDS_MAX = 900;
+/** After this the engine removes what nobody has: longer than any backup may take. */
+const FROZEN_MS_MAX = 4 * 3600_000;
+const OWNERS = 'volatile.last_state.idmap';
+/** Ids of one guest. */
+const UIDS = 65_536;
+
+type IdmapEntry = { Isuid: boolean; Isgid: boolean; Hostid: number; Nsid: number; Maprange: number };
+
+export class IncusDisks {
+  readonly #client: IncusClient;
+  readonly #guests: IncusGuests;
+  readonly #pool: string;
+
+  constructor(client: IncusClient, guests: IncusGuests, pool: string) {
+    this.#client = client;
+    this.#guests = guests;
+    this.#pool = pool;
+  }
+
+  async freeze(instance: InstanceId, backup: BackupId): Promise<Disk> {
+    const found = await this.#guests.locate(instance);
+    const name = backupSnapshotName(backup);
+    await this.#remove(found, name);
+    await this.#client.operate('POST', `/1.0/instances/${segment(found.name)}/snapshots`, {
+      query: { project: found.project },
+      body: { name, stateful: false, expires_at: new Date(Date.now() + FROZEN_MS_MAX).toISOString() },
+      waitSeconds: SNAPSHOT_SECONDS_MAX,
+    });
+    return { path: this.#path('containers-snapshots', found, name), uidBase: uidBaseOf(found.instance) };
+  }
+
+  async thaw(instance: InstanceId, backup: BackupId): Promise<void> {
+    for (const copy of await this.#guests.copies(instance)) await this.#remove(copy, backupSnapshotName(backup));
+  }
+
+  async thawAll(installation: string): Promise<number> {
+    const all = await this.#client.call<IncusInstance[]>('GET', '/1.0/instances', {
+      query: {
+        recursion: 2,
+        'all-projects': 'true',
+        filter: `config.${label.installation} eq ${installation}`,
+      },
+    });
+    let removed = 0;
+    for (const candidate of all ?? []) {
+      const instance = instanceOfGuest(candidate.name);
+      if (instance === null) continue;
+      const left = (candidate.snapshots ?? []).filter((snapshot) => isBackupSnapshotName(snapshot.name));
+      if (left.length === 0) continue;
+      // Found again by its labels before anything of it is touched.
+      for (const found of await this.#guests.copies(instance)) {
+        for (const snapshot of left) await this.#remove(found, snapshot.name);
+      }
+      removed += left.length;
+    }
+    return removed;
+  }
+
+  async open(instance: InstanceId): Promise<Disk> {
+    const found = await this.#guests.locate(instance);
+    if (observedState(found.instance.status) !== 'stopped') throw new BerthError('state_conflict', 'Stop it first.');
+    return { path: this.#path('containers', found), uidBase: uidBaseOf(found.instance) };
+  }
+
+  async setOwners(instance: InstanceId, uidBase: number): Promise<void> {
+    const found = await this.#guests.locate(instance);
+    if (uidBaseOf(found.instance) === uidBase) return;
+    const entry = { Hostid: uidBase, Nsid: 0, Maprange: UIDS };
+    const map: IdmapEntry[] =
+      uidBase === 0
+        ? []
+        : [
+            { Isuid: true, Isgid: false, ...entry },
+            { Isuid: false, Isgid: true, ...entry },
+          ];
+    await this.#guests.patch(found, { config: { [OWNERS]: JSON.stringify(map) } });
+  }
+
+  async #remove(found: Located, name: string): Promise<void> {
+    try {
+      await this.#client.operate('DELETE', `/1.0/instances/${segment(found.name)}/snapshots/${segment(name)}`, {
+        query: { project: found.project },
+        waitSeconds: SNAPSHOT_SECONDS_MAX,
+      });
+    } catch (error) {
+      if (!(error instanceof BerthError) || error.code !== 'not_found') throw error;
+    }
+  }
+
+  /** As the engine lays its pools out. All parts are made of ids and our own names. */
+  #path(folder: 'containers' | 'containers-snapshots', { project, name }: Located, snapshot?: string): string {
+    const volume = join(INCUS_DIR, 'storage-pools', this.#pool, folder, `${project}_${name}`);
+    return join(snapshot === undefined ? volume : join(volume, snapshot), 'rootfs');
+  }
+}
+
+/** Errors: unsupported when the map is none that this engine makes for guests of ours. */
+function uidBaseOf({ config }: IncusInstance): number {
+  const text = config[OWNERS] ?? '';
+  if (text === '' || text === '[]') return 0;
+  const entries = JSON.parse(text) as IdmapEntry[];
+  const [first] = entries;
+  const plain = entries.every((entry) => entry.Nsid === 0 && entry.Hostid === first?.Hostid && entry.Maprange === UIDS);
+  if (first === undefined || !plain) {
+    throw new BerthError('unsupported', 'Whose the files on its disk are is not understood.', { detail: text });
+  }
+  return first.Hostid;
+}
