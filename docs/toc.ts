@@ -31,6 +31,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/move-files.md',
       'docs/how-to/forward-ports.md',
       'docs/how-to/control-what-comes-in-and-goes-out.md',
+      'docs/how-to/back-up-and-restore.md',
       'docs/how-to/restore-a-deleted-instance.md',
       'docs/how-to/move-an-instance-to-another-project.md',
       'docs/how-to/import-an-image.md',
@@ -108,6 +109,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0015-port-forwards-are-one-map.md',
       'docs/adr/0016-rules-of-people-are-one-table.md',
       'docs/adr/0017-files-are-sftp-spoken-by-the-server.md',
+      'docs/adr/0023-backups-are-one-restic-repository-per-instance.md',
     ],
   },
 ];

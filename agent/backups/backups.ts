@@ -20,7 +20,7 @@ import type { Guests } from '../guests.ts';
 import type { KeyedLocks } from '../locks.ts';
 import type { VerbContext } from '../verbs.ts';
 import { LocalRepositories } from './local.ts';
-import { damaged, noRoom, type ResticTarget, restic } from './restic.ts';
+import { damaged, noRoom, type ResticTarget, restic, withUs } from './restic.ts';
 import { Slots } from './slots.ts';
 
 /** How often room and growth are looked at while a backup is made. */
@@ -269,10 +269,8 @@ export class Backups {
     const { path } = await this.#engine.openDisk(instance);
     work.tell(0, 'Clearing the disk');
     await mkdir(path, { recursive: true });
-    await run('setpriv', ['--pdeathsig', 'KILL', 'find', path, '-mindepth', '1', '-delete'], {
-      timeout: EMPTY_SECONDS_MAX * 1000,
-      signal: work.signal,
-    });
+    const [program, args] = withUs(['find', path, '-mindepth', '1', '-delete']);
+    await run(program, args, { timeout: EMPTY_SECONDS_MAX * 1000, signal: work.signal });
     work.tell(0, 'Putting the files back');
     await restic(work.target, ['restore', found.id, '--target', path], {
       ...this.#options(work),

@@ -26,13 +26,18 @@ export type ResticOptions = {
   temporary: string;
 };
 
+/** The program dies with this process, even by kill -9. */
+export function withUs(argv: readonly string[]): [program: string, args: string[]] {
+  return ['setpriv', ['--pdeathsig', 'KILL', ...argv]];
+}
+
 /** Ends when restic does. Errors: what went wrong in words, or the reason of the abort. */
 export function restic(target: ResticTarget, args: readonly string[], options: ResticOptions): Promise<string[]> {
   const { signal } = options;
   signal.throwIfAborted();
   return new Promise((resolve, reject) => {
-    const argv = ['--pdeathsig', 'KILL', 'restic', '--json', '--no-cache', '--repo', target.url, ...args];
-    const child = spawn('setpriv', argv, {
+    const [program, argv] = withUs(['restic', '--json', '--no-cache', '--repo', target.url, ...args]);
+    const child = spawn(program, argv, {
       stdio: ['ignore', 'pipe', 'pipe'],
       ...(options.cwd === undefined ? {} : { cwd: options.cwd }),
       env: {
