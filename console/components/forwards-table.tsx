@@ -3,7 +3,7 @@ import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Forward } from '#contract/forwards.ts';
-import { call, toApiError } from '../api/client.ts';
+import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
 import { DataTable } from '../table/data-table.tsx';
 import { Badge, type Tone } from '../ui/badge.tsx';
@@ -43,22 +43,6 @@ export function ForwardsTable({
 }) {
   const [editing, setEditing] = useState<Forward | null>(null);
   const [closing, setClosing] = useState<Forward | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function close(forward: Forward) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('forwardsDelete', { params: { forward: forward.id } });
-      refreshForwards();
-      toast.message(`${forward.address} is closed`);
-      setClosing(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <>
       <DataTable<Forward>
@@ -166,12 +150,13 @@ export function ForwardsTable({
       )}
       {closing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setClosing(null)}
-          onConfirm={() => void close(closing)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('forwardsDelete', { params: { forward: closing.id } });
+            refreshForwards();
+            toast.message(`${closing.address} is closed`);
+          }}
           title={`Close ${closing.address}?`}
           body="New connections are refused at once, and the port becomes free for others. The instance goes on."
           confirmLabel="Close"

@@ -85,22 +85,6 @@ export function RoutesTable({
 }) {
   const [editing, setEditing] = useState<Route | null>(null);
   const [removing, setRemoving] = useState<Route | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function remove(route: Route) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('routesDelete', { params: { route: route.id } });
-      refresh();
-      toast.message(`${placeOf(route)} is removed`);
-      setRemoving(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <>
       <DataTable<Route>
@@ -235,12 +219,13 @@ export function RoutesTable({
       )}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('routesDelete', { params: { route: removing.id } });
+            refresh();
+            toast.message(`${placeOf(removing)} is removed`);
+          }}
           title={`Remove ${placeOf(removing)}?`}
           body="The address stops working at once. The instance goes on, and the name becomes free for others."
           confirmLabel="Remove"

@@ -1,11 +1,10 @@
 import { useQuery } from '@tanstack/react-query';
 import { KeySquare, Plus } from 'lucide-react';
 import { useState } from 'react';
-import { toast } from 'sonner';
 import { z } from 'zod';
 import { readPublicKey } from '#domain/ssh.ts';
 import type { OutputOf } from '../../api/client.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
@@ -90,19 +89,6 @@ export function SshKeysTab() {
   const query = useQuery(apiQuery('sshKeysList', {}));
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<SshKey | null>(null);
-  const [busy, setBusy] = useState(false);
-  async function remove(key: SshKey) {
-    setBusy(true);
-    try {
-      await call('sshKeysRemove', { params: { key: key.id } });
-      setRemoving(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-    await queryClient.invalidateQueries({ queryKey: ['sshKeysList'] });
-  }
   const add = (
     <Button tone="primary" icon={<Plus />} onClick={() => setAdding(true)}>
       Add a key
@@ -187,11 +173,13 @@ export function SshKeysTab() {
       {adding ? <AddKey onClose={() => setAdding(false)} /> : null}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
-          busy={busy}
+          onConfirm={() =>
+            call('sshKeysRemove', { params: { key: removing.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['sshKeysList'] }),
+            )
+          }
           title={`Remove the SSH key “${removing.label}”?`}
           body="It opens no server any more, and connections made with it end at once."
           confirmLabel="Remove"

@@ -1,10 +1,9 @@
 import { useQuery } from '@tanstack/react-query';
 import { KeyRound, Plus } from 'lucide-react';
 import { useState } from 'react';
-import { toast } from 'sonner';
 import { z } from 'zod';
 import type { OutputOf } from '../../api/client.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
@@ -117,19 +116,6 @@ export function TokensTab() {
   const query = useQuery(apiQuery('tokensList', {}));
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<Token | null>(null);
-  const [busy, setBusy] = useState(false);
-  async function revoke(token: Token) {
-    setBusy(true);
-    try {
-      await call('tokensRevoke', { params: { token: token.id } });
-      setRevoking(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-    await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
-  }
   const create = (
     <Button tone="primary" icon={<Plus />} onClick={() => setCreating(true)}>
       New token
@@ -221,11 +207,13 @@ export function TokensTab() {
       {creating ? <CreateToken onClose={() => setCreating(false)} /> : null}
       {revoking === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRevoking(null)}
-          onConfirm={() => void revoke(revoking)}
-          busy={busy}
+          onConfirm={() =>
+            call('tokensRevoke', { params: { token: revoking.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['tokensList'] }),
+            )
+          }
           title={`Revoke the token “${revoking.name}”?`}
           body="Whatever uses it is refused from now on."
           confirmLabel="Revoke"

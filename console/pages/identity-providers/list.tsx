@@ -20,9 +20,7 @@ export function IdentityProvidersPage() {
   const query = useQuery(apiQuery('identityProvidersList', {}));
   const [editing, setEditing] = useState<Provider | 'new' | null>(null);
   const [deleting, setDeleting] = useState<Provider | null>(null);
-  const [busy, setBusy] = useState<string | null>(null);
   async function test(provider: Provider) {
-    setBusy(provider.id);
     try {
       const answer = await call('identityProvidersTest', { params: { provider: provider.id } });
       toast.success(
@@ -31,18 +29,6 @@ export function IdentityProvidersPage() {
     } catch (thrown) {
       toast.error(toApiError(thrown).message);
     }
-    setBusy(null);
-  }
-  async function remove(provider: Provider) {
-    setBusy(provider.id);
-    try {
-      await call('identityProvidersDelete', { params: { provider: provider.id } });
-      setDeleting(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
-    setBusy(null);
-    await queryClient.invalidateQueries({ queryKey: ['identityProvidersList'] });
   }
   const create = (
     <Button tone="primary" icon={<Plus />} onClick={() => setEditing('new')}>
@@ -125,11 +111,13 @@ export function IdentityProvidersPage() {
       )}
       {deleting === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy === deleting.id}
           onClose={() => setDeleting(null)}
-          onConfirm={() => void remove(deleting)}
+          onConfirm={() =>
+            call('identityProvidersDelete', { params: { provider: deleting.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['identityProvidersList'] }),
+            )
+          }
           title={`Remove ${deleting.title}?`}
           body={`${deleting.people} linked ${deleting.people === 1 ? 'account' : 'accounts'} can no longer sign in with it: whoever has no password needs a new one. Everybody who came through it is signed out, and roles that its groups gave are taken away.`}
           confirmLabel="Remove it"

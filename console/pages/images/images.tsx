@@ -159,21 +159,6 @@ export function ImagesPage() {
   });
   const [importing, setImporting] = useState(false);
   const [deleting, setDeleting] = useState<Image | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function remove(image: Image) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('imagesDelete', { params: { image: image.id } });
-      await queryClient.invalidateQueries({ queryKey: ['imagesList'] });
-      setDeleting(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <>
       <PageHeader
@@ -212,12 +197,12 @@ export function ImagesPage() {
       {importing ? <ImportForm onClose={() => setImporting(false)} /> : null}
       {deleting === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setDeleting(null)}
-          onConfirm={() => void remove(deleting)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('imagesDelete', { params: { image: deleting.id } });
+            await queryClient.invalidateQueries({ queryKey: ['imagesList'] });
+          }}
           title={`Delete the image ${deleting.name}?`}
           body="Nothing new can be made from it. What was made from it before goes on."
           confirmLabel="Delete the image"

@@ -6,7 +6,7 @@ import { CloneForm } from '../../actions/forms.tsx';
 import { absorbAccepted } from '../../actions/host.tsx';
 import { requestAction } from '../../actions/request.ts';
 import type { OutputOf } from '../../api/client.ts';
-import { call, newIdempotencyKey, toApiError } from '../../api/client.ts';
+import { call, newIdempotencyKey } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatMoment } from '../../lib/format.ts';
@@ -25,32 +25,19 @@ export function SnapshotsTab() {
   const instance = useInstance();
   const query = useQuery(apiQuery('snapshotsList', { params: { instance: instance.id } }));
   const [asked, setAsked] = useState<{ what: 'rollback' | 'delete' | 'clone'; snapshot: Snapshot } | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
+  /** Rolls back to it or deletes it. */
+  async function end(what: 'rollback' | 'delete', snapshot: Snapshot) {
+    const accepted = await call(
+      what === 'rollback' ? 'snapshotsRollback' : 'snapshotsDelete',
+      { params: { instance: instance.id, snapshot: snapshot.id } },
+      { idempotencyKey: newIdempotencyKey() },
+    );
+    absorbAccepted(accepted);
+    void queryClient.invalidateQueries({ queryKey: ['snapshotsList'] });
+    toast.message(accepted.operation.title);
+  }
   const reason = (verb: 'snapshot' | 'rollback' | 'clone') =>
     instance.can[verb] === true ? undefined : String(instance.can[verb]);
-
-  async function run() {
-    if (asked === null) return;
-    setBusy(true);
-    setError(undefined);
-    const params = { instance: instance.id, snapshot: asked.snapshot.id };
-    try {
-      const accepted = await call(
-        asked.what === 'rollback' ? 'snapshotsRollback' : 'snapshotsDelete',
-        { params },
-        { idempotencyKey: newIdempotencyKey() },
-      );
-      absorbAccepted(accepted);
-      void queryClient.invalidateQueries({ queryKey: ['snapshotsList'] });
-      toast.message(accepted.operation.title);
-      setAsked(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
 
   const take = (
     <Button
@@ -167,11 +154,8 @@ export function SnapshotsTab() {
       ) : null}
       {asked === null || asked.what === 'clone' ? null : (
         <ConfirmDialog
-          open
           onClose={() => setAsked(null)}
-          onConfirm={() => void run()}
-          busy={busy}
-          error={error}
+          onConfirm={() => end(asked.what === 'rollback' ? 'rollback' : 'delete', asked.snapshot)}
           danger
           title={
             asked.what === 'rollback'

@@ -46,8 +46,6 @@ export function MembersPage() {
   const [inviting, setInviting] = useState(false);
   const [removing, setRemoving] = useState<Member | null>(null);
   const [resetting, setResetting] = useState<Member | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const refresh = () =>
     queryClient.invalidateQueries({
       predicate: ({ queryKey }) => queryKey[0] === 'membersList' || queryKey[0] === 'invitationsList',
@@ -61,33 +59,6 @@ export function MembersPage() {
       toast.error(toApiError(thrown).message);
     }
     await refresh();
-  }
-  async function remove(member: Member) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('membersRemove', { params: { organization: organizationId, user: member.user.id } });
-      setRemoving(null);
-      await refresh();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
-  async function resetFactors(member: Member) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('memberFactorsReset', { params: { organization: organizationId, user: member.user.id } });
-      setResetting(null);
-      toast.success(`${member.user.name} signs in with the password alone now`);
-      await refresh();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
   }
   async function withdraw(invitation: string) {
     try {
@@ -251,12 +222,14 @@ export function MembersPage() {
       ) : null}
       {resetting === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setResetting(null)}
-          onConfirm={() => void resetFactors(resetting)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            const params = { organization: organizationId, user: resetting.user.id };
+            await call('memberFactorsReset', { params });
+            toast.success(`${resetting.user.name} signs in with the password alone now`);
+            await refresh();
+          }}
           title={`Remove the second factors of ${resetting.user.name}?`}
           body="Their authenticator app, passkeys and recovery codes stop working and all their sessions end: the password alone opens the account until they set up new ones. Be sure that it is really them who asked."
           confirmLabel="Remove them"
@@ -264,12 +237,12 @@ export function MembersPage() {
       )}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('membersRemove', { params: { organization: organizationId, user: removing.user.id } });
+            await refresh();
+          }}
           title={`Remove ${removing.user.name}?`}
           body="Their sessions and tokens lose access at once. What they created stays."
           confirmLabel="Remove"

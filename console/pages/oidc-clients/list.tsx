@@ -1,8 +1,7 @@
 import { useQuery } from '@tanstack/react-query';
 import { AppWindow, MoreHorizontal, Plus } from 'lucide-react';
 import { useState } from 'react';
-import { toast } from 'sonner';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { useSession } from '../../shell/session.ts';
@@ -23,19 +22,14 @@ export function OidcClientsPage() {
   const [editing, setEditing] = useState<Client | 'new' | null>(null);
   const [asking, setAsking] = useState<{ what: 'secret' | 'delete'; client: Client } | null>(null);
   const [renewed, setRenewed] = useState<Secret | null>(null);
-  const [busy, setBusy] = useState(false);
   async function confirmed({ what, client }: { what: 'secret' | 'delete'; client: Client }) {
-    setBusy(true);
+    const params = { client: client.id };
     try {
-      const params = { client: client.id };
       if (what === 'secret') setRenewed(await call('oidcClientsSecret', { params }));
       else await call('oidcClientsDelete', { params });
-      setAsking(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
+    } finally {
+      void queryClient.invalidateQueries({ queryKey: ['oidcClientsList'] });
     }
-    setBusy(false);
-    await queryClient.invalidateQueries({ queryKey: ['oidcClientsList'] });
   }
   const openTo = ({ organization, app }: Client) => {
     if (organization === null) return 'every account';
@@ -132,11 +126,9 @@ export function OidcClientsPage() {
       )}
       {asking === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setAsking(null)}
-          onConfirm={() => void confirmed(asking)}
+          onConfirm={() => confirmed(asking)}
           title={
             asking.what === 'secret' ? `A new secret for ${asking.client.title}?` : `Remove ${asking.client.title}?`
           }

@@ -166,23 +166,7 @@ export function GroupsPage() {
   const [creating, setCreating] = useState(false);
   const [open, setOpen] = useState<string | null>(null);
   const [deleting, setDeleting] = useState<Group | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const shown = groups.data?.items.find((each) => each.id === open);
-
-  async function remove(group: Group) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('groupsDelete', { params: { organization: organizationId, group: group.id } });
-      setDeleting(null);
-      await refresh();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
 
   return (
     <>
@@ -263,12 +247,12 @@ export function GroupsPage() {
       {shown === undefined ? null : <GroupPanel group={shown} onClose={() => setOpen(null)} />}
       {deleting === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setDeleting(null)}
-          onConfirm={() => void remove(deleting)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('groupsDelete', { params: { organization: organizationId, group: deleting.id } });
+            await refresh();
+          }}
           title={`Delete ${deleting.title}?`}
           body={`Its ${deleting.members} members lose the roles and apps that it gave, at once; their open screens close. They stay members of the organization.`}
           confirmLabel="Delete"

@@ -3,7 +3,7 @@ import { Ellipsis, FolderPlus, Pencil, Trash2, UserRoundCog } from 'lucide-react
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { organizationRoutes } from '#contract/organizations.ts';
-import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { call, type OutputOf } from '../../api/client.ts';
 import { queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { ShowAs, shellWord } from '../../components/show-as.tsx';
@@ -199,29 +199,15 @@ function RenameProject({ project, onClose }: { project: Project; onClose: () => 
 }
 
 function DeleteProject({ project, onClose }: { project: Project; onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function remove() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('projectsDelete', { params: { project: project.id } });
-      await refresh();
-      toast.message(`${project.title} is deleted`);
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-      setBusy(false);
-    }
-  }
   return (
     <ConfirmDialog
-      open
       danger
-      busy={busy}
-      error={error}
       onClose={onClose}
-      onConfirm={() => void remove()}
+      onConfirm={async () => {
+        await call('projectsDelete', { params: { project: project.id } });
+        await refresh();
+        toast.message(`${project.title} is deleted`);
+      }}
       title={`Delete ${project.title}?`}
       body={
         <>

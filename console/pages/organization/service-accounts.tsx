@@ -102,8 +102,6 @@ export function ServiceAccountsPage() {
   const [creating, setCreating] = useState(false);
   const [open, setOpen] = useState<string | null>(null);
   const [ending, setEnding] = useState<Ending | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const shown = accounts.data?.items.find((each) => each.id === open);
   const paramsOf = (account: ServiceAccount) => ({ organization: organizationId, account: account.id });
 
@@ -117,19 +115,13 @@ export function ServiceAccountsPage() {
   }
 
   async function end({ account, how }: Ending) {
-    setBusy(true);
-    setError(undefined);
+    const params = paramsOf(account);
     try {
-      const params = paramsOf(account);
       if (how === 'delete') await call('serviceAccountsDelete', { params });
       else await call('serviceAccountsUpdate', { params, body: { disabled: true } });
-      setEnding(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
     } finally {
-      setBusy(false);
+      await refreshServiceAccounts();
     }
-    await refreshServiceAccounts();
   }
 
   const create = (
@@ -282,12 +274,9 @@ export function ServiceAccountsPage() {
       {shown === undefined ? null : <TokensPanel account={shown} onClose={() => setOpen(null)} />}
       {ending === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setEnding(null)}
-          onConfirm={() => void end(ending)}
-          busy={busy}
-          error={error}
+          onConfirm={() => end(ending)}
           title={`${ending.how === 'delete' ? 'Delete' : 'Disable'} ${ending.account.name}?`}
           body={
             ending.how === 'delete'

@@ -3,7 +3,7 @@ import { RotateCw } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { OutputOf } from '../../api/client.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { DataTable } from '../../table/data-table.tsx';
@@ -215,34 +215,19 @@ function AuditKeys({ keys }: { keys: Audit[] }) {
   );
 }
 
-/** Asks, makes the new keys by `make`, and shows them. */
-function useRotation(make: () => Promise<Keys>, onClose: () => void) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function rotate() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      queryClient.setQueryData(['keysList', {}], await make());
-      toast.success('New keys are made');
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
-  return { busy, error, onConfirm: () => void rotate() };
+/** Shows the keys that were just made. */
+function showMade(keys: Keys): void {
+  queryClient.setQueryData(['keysList', {}], keys);
+  toast.success('New keys are made');
 }
 
 function RotateAudit({ onClose }: { onClose: () => void }) {
   const [leaked, setLeaked] = useState(false);
-  const rotation = useRotation(() => call('keysRotateAudit', { body: { leaked } }), onClose);
   return (
     <ConfirmDialog
-      open
       danger={leaked}
       onClose={onClose}
-      {...rotation}
+      onConfirm={() => call('keysRotateAudit', { body: { leaked } }).then(showMade)}
       title="Sign the audit logs with a new key?"
       body={
         <div className="flex flex-col gap-3">
@@ -265,13 +250,11 @@ function RotateAudit({ onClose }: { onClose: () => void }) {
 
 function Rotate({ onClose }: { onClose: () => void }) {
   const [atOnce, setAtOnce] = useState(false);
-  const rotation = useRotation(() => call('keysRotate', { body: { atOnce } }), onClose);
   return (
     <ConfirmDialog
-      open
       danger={atOnce}
       onClose={onClose}
-      {...rotation}
+      onConfirm={() => call('keysRotate', { body: { atOnce } }).then(showMade)}
       title="Make new keys?"
       body={
         <div className="flex flex-col gap-3">

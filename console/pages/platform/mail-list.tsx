@@ -176,13 +176,9 @@ export function MailList() {
       )}
       {dropping === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setDropping(null)}
-          onConfirm={() => {
-            void act(() => call('mailMessagesDrop', params(dropping)));
-            setDropping(null);
-          }}
+          onConfirm={() => call('mailMessagesDrop', params(dropping)).finally(mailChanged)}
           title="Give this mail up?"
           body={`It is not sent to ${dropping.recipient}, and its link can no longer be shown.`}
           confirmLabel="Give it up"

@@ -159,27 +159,14 @@ function Settings() {
 }
 
 function Withdraw({ code, onClose }: { code: Code; onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function confirm() {
-    setBusy(true);
-    try {
-      await call('registrationCodesRevoke', { params: { code: code.id } });
-      await queryClient.invalidateQueries({ queryKey: ['registrationCodesList'] });
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <ConfirmDialog
-      open
       danger
       onClose={onClose}
-      onConfirm={() => void confirm()}
-      busy={busy}
-      error={error}
+      onConfirm={async () => {
+        await call('registrationCodesRevoke', { params: { code: code.id } });
+        await queryClient.invalidateQueries({ queryKey: ['registrationCodesList'] });
+      }}
       title={`Withdraw the code for ${code.note}?`}
       body="Nobody can register with it any more. Accounts made with it stay, and so do links that are out already."
       confirmLabel="Withdraw"

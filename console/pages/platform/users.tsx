@@ -196,8 +196,6 @@ function Actions({
 }
 
 function Ask({ user, verb, onClose }: { user: User; verb: Verb; onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const params = { user: user.id };
   const words = {
     disable: {
@@ -221,26 +219,14 @@ function Ask({ user, verb, onClose }: { user: User; verb: Verb; onClose: () => v
       work: () => call('usersUpdate', { params, body: { platformAdmin: !user.platformAdmin } }),
     },
   }[verb];
-  async function confirm() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await words.work();
-      await queryClient.invalidateQueries({ queryKey: ['usersList'] });
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <ConfirmDialog
-      open
       danger={verb !== 'administrator' || user.platformAdmin}
       onClose={onClose}
-      onConfirm={() => void confirm()}
-      busy={busy}
-      error={error}
+      onConfirm={async () => {
+        await words.work();
+        await queryClient.invalidateQueries({ queryKey: ['usersList'] });
+      }}
       title={words.title}
       body={words.body}
       confirmLabel={words.label}

@@ -3,7 +3,7 @@ import { useState } from 'react';
 import { toast } from 'sonner';
 import { z } from 'zod';
 import { describeUserAgent } from '#domain/sessions.ts';
-import { call, toApiError } from '../../../api/client.ts';
+import { call } from '../../../api/client.ts';
 import { FormError } from '../../../components/error-text.tsx';
 import { makePasskey, passkeysSupported } from '../../../lib/passkeys.ts';
 import { useApiForm } from '../../../lib/use-form.ts';
@@ -22,19 +22,7 @@ export function Passkeys({ security, onCodes }: { security: Security; onCodes: (
   const [adding, setAdding] = useState(false);
   const [renaming, setRenaming] = useState<Passkey | null>(null);
   const [removing, setRemoving] = useState<Passkey | null>(null);
-  const [busy, setBusy] = useState(false);
   const last = security.passkeys.length === 1 && security.totp === null;
-  async function remove(passkey: Passkey) {
-    setBusy(true);
-    try {
-      await call('passkeysDelete', { params: { passkey: passkey.id } });
-      setRemoving(null);
-      await factorsChanged();
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <Card
       title={
@@ -91,11 +79,9 @@ export function Passkeys({ security, onCodes }: { security: Security; onCodes: (
       {renaming === null ? null : <RenameDialog passkey={renaming} onClose={() => setRenaming(null)} />}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
+          onConfirm={() => call('passkeysDelete', { params: { passkey: removing.id } }).then(factorsChanged)}
           title={`Remove the passkey “${removing.name}”?`}
           body={
             last

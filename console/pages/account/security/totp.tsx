@@ -24,9 +24,9 @@ export function Totp({ security, onCodes }: { security: Security; onCodes: (code
   const [removing, setRemoving] = useState(false);
   const [busy, setBusy] = useState(false);
   const { totp } = security;
-  async function run(work: () => Promise<void>) {
+  async function begin() {
     setBusy(true);
-    await work().catch((thrown: unknown) => toast.error(toApiError(thrown).message));
+    await call('totpBegin', {}).then(setSetup, (thrown: unknown) => toast.error(toApiError(thrown).message));
     setBusy(false);
   }
   return (
@@ -49,11 +49,7 @@ export function Totp({ security, onCodes }: { security: Security; onCodes: (code
           <p className="text-sm text-soft">
             An app on your phone shows a new code every 30 seconds. You type it after your password.
           </p>
-          <Button
-            icon={<Smartphone />}
-            busy={busy}
-            onClick={() => void run(async () => setSetup(await call('totpBegin', {})))}
-          >
+          <Button icon={<Smartphone />} busy={busy} onClick={() => void begin()}>
             Set up an authenticator app
           </Button>
         </div>
@@ -76,17 +72,9 @@ export function Totp({ security, onCodes }: { security: Security; onCodes: (code
       )}
       {removing ? (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setRemoving(false)}
-          onConfirm={() =>
-            void run(async () => {
-              await call('totpRemove', {});
-              setRemoving(false);
-              await factorsChanged();
-            })
-          }
+          onConfirm={() => call('totpRemove', {}).then(factorsChanged)}
           title="Remove the authenticator app?"
           body={
             security.passkeys.length > 0
