@@ -9,6 +9,7 @@ import { defaultPreset, sizePresets } from '#domain/sizes.ts';
 import type { Handlers } from './handlers.ts';
 import { accepted, find, need, reserve } from './instance-parts.ts';
 import { createSteps, makeInstance, makeOperation } from './make.ts';
+import { sampleLog } from './sample-log.ts';
 import { run } from './simulate.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, grantedTo, hint, iso, newId, present, record, touch } from './state.ts';
