@@ -9,9 +9,9 @@ import { useApiForm } from '../lib/use-form.ts';
 import { Button } from '../ui/button.tsx';
 import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
-import { Notice } from '../ui/notice.tsx';
 import { Segmented } from '../ui/segmented.tsx';
 import { FormError } from './error-text.tsx';
+import { OpenToEverybody } from './leads-to.tsx';
 import { ShowAs } from './show-as.tsx';
 
 const ANY_PORT = 'A number from 1 to 65535.';
@@ -145,11 +145,7 @@ export function ForwardForm({
         <Field label="What it is for" error={errors.description?.message}>
           {(aria) => <Input {...aria} autoComplete="off" placeholder="Game server" {...form.register('description')} />}
         </Field>
-        {adding ? (
-          <Notice tone="warn" title="Open to everybody who can reach this installation">
-            Berth asks nobody to sign in. What answers on port {port > 0 ? port : '…'} has to protect itself.
-          </Notice>
-        ) : null}
+        {adding ? <OpenToEverybody port={port} /> : null}
         <FormError error={form.failure} />
         <div className="border-line border-t pt-4">
           <ShowAs cli={cli} planned={planned} />

@@ -13,10 +13,10 @@ import { useProject } from '../shell/session.ts';
 import { Button } from '../ui/button.tsx';
 import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
-import { Notice } from '../ui/notice.tsx';
 import { Segmented } from '../ui/segmented.tsx';
 import { Select } from '../ui/select.tsx';
 import { FormError } from './error-text.tsx';
+import { OpenToEverybody } from './leads-to.tsx';
 import { draftOf, RouteRulesFields, rulesOf, rulesProblems } from './route-rules-fields.tsx';
 import { ShowAs } from './show-as.tsx';
 
@@ -261,12 +261,7 @@ export function RouteForm({
             ]}
           />
         </div>
-        {values.visibility === 'public' && !redirects ? (
-          <Notice tone="warn" title="Open to everybody who can reach this installation">
-            Berth asks nobody to sign in. What answers on port {Number.isFinite(port) ? port : '…'} has to protect
-            itself.
-          </Notice>
-        ) : null}
+        {values.visibility === 'public' && !redirects ? <OpenToEverybody port={port} /> : null}
         <RouteRulesFields draft={rules} problems={wrong} onChange={setRules} />
         <FormError error={form.failure} />
         <div className="border-line border-t pt-4">

@@ -9,6 +9,7 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
+import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
@@ -16,7 +17,6 @@ import { Copyable } from '../../ui/copy-button.tsx';
 import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
-import { TimeAgo } from '../../ui/time.tsx';
 
 type SshKey = OutputOf<'sshKeysList'>['items'][number];
 
@@ -135,36 +135,13 @@ export function SshKeysTab() {
                   from: 'md',
                   cell: (row) => <Copyable text={row.fingerprint} className="max-w-56 text-xs" />,
                 },
-                {
-                  id: 'used',
-                  header: 'Last used',
-                  cell: (row) =>
-                    row.lastUsedAt === null ? (
-                      <span className="text-faint">never</span>
-                    ) : (
-                      <div>
-                        <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
-                        <p className="mono text-faint text-xs">{row.lastUsedAddress}</p>
-                      </div>
-                    ),
-                },
-                {
-                  id: 'added',
-                  header: 'Added',
-                  from: 'md',
-                  cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  cell: (row) => (
-                    <Button size="sm" onClick={() => setRemoving(row)}>
-                      Remove
-                    </Button>
-                  ),
-                },
+                lastUsedColumn(),
+                timeColumn('added', 'Added', (row) => row.createdAt, { from: 'md' }),
+                actionsColumn((row) => (
+                  <Button size="sm" onClick={() => setRemoving(row)}>
+                    Remove
+                  </Button>
+                )),
               ]}
             />
           </>

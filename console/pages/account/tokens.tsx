@@ -9,6 +9,7 @@ import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { useSession } from '../../shell/session.ts';
+import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
@@ -159,19 +160,7 @@ export function TokensTab() {
                   from: 'md',
                   cell: (row) => <ScopeList scopes={row.scopes} />,
                 },
-                {
-                  id: 'used',
-                  header: 'Last used',
-                  cell: (row) =>
-                    row.lastUsedAt === null ? (
-                      <span className="text-faint">never</span>
-                    ) : (
-                      <div>
-                        <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
-                        <p className="mono text-faint text-xs">{row.lastUsedAddress}</p>
-                      </div>
-                    ),
-                },
+                lastUsedColumn(),
                 {
                   id: 'expires',
                   header: 'Ends',
@@ -182,23 +171,12 @@ export function TokensTab() {
                       <TimeAgo at={row.expiresAt} className="whitespace-nowrap text-soft" />
                     ),
                 },
-                {
-                  id: 'created',
-                  header: 'Created',
-                  from: 'md',
-                  cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  cell: (row) => (
-                    <Button size="sm" onClick={() => setRevoking(row)}>
-                      Revoke
-                    </Button>
-                  ),
-                },
+                timeColumn('created', 'Created', (row) => row.createdAt, { from: 'md' }),
+                actionsColumn((row) => (
+                  <Button size="sm" onClick={() => setRevoking(row)}>
+                    Revoke
+                  </Button>
+                )),
               ]}
             />
           </>

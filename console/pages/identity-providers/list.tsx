@@ -1,17 +1,18 @@
 import { useQuery } from '@tanstack/react-query';
-import { LogIn, MoreHorizontal, Plus } from 'lucide-react';
+import { LogIn, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { presets } from '#domain/identity-providers.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import type { Provider } from './form.ts';
 import { ProviderPanel } from './provider-panel.tsx';
@@ -81,27 +82,16 @@ export function IdentityProvidersPage() {
                 from: 'lg',
                 cell: (row) => (row.roleMappings.length === 0 ? '–' : row.roleMappings.length),
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                cell: (row) => (
-                  <Menu
-                    label={`Actions of ${row.title}`}
-                    trigger={
-                      <IconButton label={`Actions of ${row.title}`} size="sm" quiet>
-                        <MoreHorizontal />
-                      </IconButton>
-                    }
-                    entries={[
-                      { key: 'test', label: 'Test the connection', onSelect: () => void test(row) },
-                      { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
-                      { key: 'remove', label: 'Remove', danger: true, onSelect: () => setDeleting(row) },
-                    ]}
-                  />
-                ),
-              },
+              actionsColumn((row) => (
+                <ActionsMenu
+                  of={row.title}
+                  entries={[
+                    { key: 'test', label: 'Test the connection', onSelect: () => void test(row) },
+                    { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
+                    { key: 'remove', label: 'Remove', danger: true, onSelect: () => setDeleting(row) },
+                  ]}
+                />
+              )),
             ]}
           />
         )}

@@ -9,6 +9,7 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { exactBytes, formatBytes, plural } from '../../lib/format.ts';
 import { kindTitle } from '../../lib/instance-view.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useSession } from '../../shell/session.ts';
 import type { Tone } from '../../ui/badge.tsx';
 import { Badge } from '../../ui/badge.tsx';
@@ -71,19 +72,13 @@ function ImageCard({ image, admin, onDelete }: { image: Image; admin: boolean; o
                 size="sm"
                 icon={<Hammer />}
                 busy={busy}
-                blocked={image.can.build === true ? undefined : image.can.build}
+                blocked={whyNot(image.can.build)}
                 onClick={() => void build()}
               >
                 {image.state === 'ready' ? 'Build again' : 'Build'}
               </Button>
             ) : null}
-            <Button
-              size="sm"
-              tone="ghost"
-              icon={<Trash2 />}
-              blocked={image.can.delete === true ? undefined : image.can.delete}
-              onClick={onDelete}
-            >
+            <Button size="sm" tone="ghost" icon={<Trash2 />} blocked={whyNot(image.can.delete)} onClick={onDelete}>
               Delete
             </Button>
           </div>

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useRouteContext } from '@tanstack/react-router';
-import { Ellipsis, ShieldOff, Trash2, UserPlus, X } from 'lucide-react';
+import { ShieldOff, Trash2, UserPlus, X } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Role } from '#domain/authz.ts';
@@ -11,13 +11,15 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { Avatar } from '../../components/avatar.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useMay, useScope } from '../../shell/session.ts';
+import { actionsColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Select } from '../../ui/select.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
@@ -148,28 +150,18 @@ export function MembersPage() {
                       },
                     ]
                   : []),
-                {
-                  id: 'joined',
-                  header: 'Joined',
-                  from: 'sm',
-                  cell: (row) => <TimeAgo at={row.joinedAt} className="whitespace-nowrap text-soft" />,
-                },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  width: 'w-12',
-                  cell: (row) => (
-                    <Menu
-                      label={`Actions of ${row.user.name}`}
+                timeColumn('joined', 'Joined', (row) => row.joinedAt, { from: 'sm' }),
+                actionsColumn(
+                  (row) => (
+                    <ActionsMenu
+                      of={row.user.name}
                       entries={[
                         {
                           key: 'factors',
                           label: 'Reset second factors…',
                           icon: <ShieldOff />,
                           danger: true,
-                          blocked: row.can.resetFactors === true ? undefined : row.can.resetFactors,
+                          blocked: whyNot(row.can.resetFactors),
                           onSelect: () => setResetting(row),
                         },
                         {
@@ -177,18 +169,14 @@ export function MembersPage() {
                           label: 'Remove…',
                           icon: <Trash2 />,
                           danger: true,
-                          blocked: row.can.remove === true ? undefined : row.can.remove,
+                          blocked: whyNot(row.can.remove),
                           onSelect: () => setRemoving(row),
                         },
                       ]}
-                      trigger={
-                        <IconButton label={`Actions of ${row.user.name}`} size="sm" quiet>
-                          <Ellipsis />
-                        </IconButton>
-                      }
                     />
                   ),
-                },
+                  { narrow: true },
+                ),
               ]}
             />
           )}

@@ -12,6 +12,7 @@ import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useApiForm } from '../../lib/use-form.ts';
 import { useMay, useScope } from '../../shell/session.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -225,19 +226,15 @@ export function GroupsPage() {
                     </Button>
                   ),
                 },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  width: 'w-12',
-                  cell: (row) =>
+                actionsColumn(
+                  (row) =>
                     row.can.delete === true ? (
                       <IconButton label={`Delete ${row.title}`} size="sm" quiet onClick={() => setDeleting(row)}>
                         <Trash2 />
                       </IconButton>
                     ) : null,
-                },
+                  { narrow: true },
+                ),
               ]}
             />
           )

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { Ellipsis, FolderPlus, Pencil, Trash2, UserRoundCog } from 'lucide-react';
+import { FolderPlus, Pencil, Trash2, UserRoundCog } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { organizationRoutes } from '#contract/organizations.ts';
@@ -8,11 +8,12 @@ import { queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { ShowAs, shellWord } from '../../components/show-as.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { whyNot } from '../../lib/why-not.ts';
+import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input } from '../../ui/input.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 
 type Organization = OutputOf<'organizationsGet'>;
@@ -36,12 +37,7 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
       title="Projects"
       flush
       actions={
-        <Button
-          size="sm"
-          icon={<FolderPlus />}
-          blocked={may === true ? undefined : may}
-          onClick={() => setCreating(true)}
-        >
+        <Button size="sm" icon={<FolderPlus />} blocked={whyNot(may)} onClick={() => setCreating(true)}>
           Create a project
         </Button>
       }
@@ -67,14 +63,14 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
               <span className="text-faint text-xs max-sm:hidden">
                 made <TimeAgo at={project.createdAt} />
               </span>
-              <Menu
-                label={`Actions of ${project.title}`}
+              <ActionsMenu
+                of={project.title}
                 entries={[
                   {
                     key: 'rename',
                     label: 'Rename…',
                     icon: <Pencil />,
-                    blocked: project.can.update === true ? undefined : project.can.update,
+                    blocked: whyNot(project.can.update),
                     onSelect: () => setRenaming(project),
                   },
                   {
@@ -88,15 +84,10 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
                     label: 'Delete…',
                     icon: <Trash2 />,
                     danger: true,
-                    blocked: project.can.delete === true ? undefined : project.can.delete,
+                    blocked: whyNot(project.can.delete),
                     onSelect: () => setDeleting(project),
                   },
                 ]}
-                trigger={
-                  <IconButton label={`Actions of ${project.title}`} size="sm" quiet>
-                    <Ellipsis />
-                  </IconButton>
-                }
               />
             </li>
           ))}

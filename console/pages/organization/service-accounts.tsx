@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useRouteContext } from '@tanstack/react-router';
-import { Bot, CirclePause, CirclePlay, Ellipsis, KeyRound, Plus, Trash2 } from 'lucide-react';
+import { Bot, CirclePause, CirclePlay, KeyRound, Plus, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { serviceAccountRoutes } from '#contract/service-accounts.ts';
@@ -11,17 +11,18 @@ import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useApiForm } from '../../lib/use-form.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useMay, useScope } from '../../shell/session.ts';
+import { actionsColumn, lastUsedColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Select } from '../../ui/select.tsx';
-import { TimeAgo } from '../../ui/time.tsx';
 import { refreshServiceAccounts, type ServiceAccount, TokensPanel } from './service-tokens.tsx';
 
 /** What it holds with no role of its own. */
@@ -196,17 +197,7 @@ export function ServiceAccountsPage() {
                   <span className="text-soft">{alsoIn(row) || <span className="text-faint">–</span>}</span>
                 ),
               },
-              {
-                id: 'used',
-                header: 'Last used',
-                from: 'sm',
-                cell: (row) =>
-                  row.lastUsedAt === null ? (
-                    <span className="text-faint">never</span>
-                  ) : (
-                    <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
-                  ),
-              },
+              lastUsedColumn({ from: 'sm' }),
               {
                 id: 'tokens',
                 header: 'Tokens',
@@ -220,17 +211,12 @@ export function ServiceAccountsPage() {
                     row.tokens
                   ),
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                width: 'w-12',
-                cell: (row) => {
-                  const blocked = row.can.update === true ? undefined : row.can.update;
+              actionsColumn(
+                (row) => {
+                  const blocked = whyNot(row.can.update);
                   return (
-                    <Menu
-                      label={`Actions of ${row.name}`}
+                    <ActionsMenu
+                      of={row.name}
                       entries={[
                         row.disabled
                           ? {
@@ -253,19 +239,15 @@ export function ServiceAccountsPage() {
                           label: 'Delete…',
                           icon: <Trash2 />,
                           danger: true,
-                          blocked: row.can.delete === true ? undefined : row.can.delete,
+                          blocked: whyNot(row.can.delete),
                           onSelect: () => setEnding({ account: row, how: 'delete' }),
                         },
                       ]}
-                      trigger={
-                        <IconButton label={`Actions of ${row.name}`} size="sm" quiet>
-                          <Ellipsis />
-                        </IconButton>
-                      }
                     />
                   );
                 },
-              },
+                { narrow: true },
+              ),
             ]}
           />
         )}

@@ -8,6 +8,7 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
@@ -147,12 +148,7 @@ export function TokensPanel({ account, onClose }: { account: ServiceAccount; onC
         </Button>
       </>
     ) : (
-      <Button
-        tone="primary"
-        icon={<Plus />}
-        blocked={createToken === true ? undefined : createToken}
-        onClick={() => setCreating(true)}
-      >
+      <Button tone="primary" icon={<Plus />} blocked={whyNot(createToken)} onClick={() => setCreating(true)}>
         New token
       </Button>
     );

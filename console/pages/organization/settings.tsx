@@ -10,6 +10,7 @@ import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { plural } from '../../lib/format.ts';
 import { useApiForm } from '../../lib/use-form.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { sessionQuery } from '../../shell/session.ts';
 import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
@@ -90,7 +91,7 @@ function NameCard({ organization }: { organization: Organization }) {
           )}
         </Field>
         <FormError error={form.failure} />
-        <Button type="submit" className="w-fit" busy={isSubmitting} blocked={may === true ? undefined : may}>
+        <Button type="submit" className="w-fit" busy={isSubmitting} blocked={whyNot(may)}>
           Save
         </Button>
       </form>

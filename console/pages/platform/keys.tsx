@@ -6,6 +6,7 @@ import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
+import { timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import type { Tone } from '../../ui/badge.tsx';
 import { Badge } from '../../ui/badge.tsx';
@@ -83,18 +84,8 @@ export function KeysPage() {
                       </Badge>
                     ),
                   },
-                  {
-                    id: 'created',
-                    header: 'Made',
-                    from: 'sm',
-                    cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                  },
-                  {
-                    id: 'from',
-                    header: 'Signs from',
-                    from: 'lg',
-                    cell: (row) => <TimeAgo at={row.activeFrom} className="whitespace-nowrap text-soft" />,
-                  },
+                  timeColumn('created', 'Made', (row) => row.createdAt, { from: 'sm' }),
+                  timeColumn('from', 'Signs from', (row) => row.activeFrom, { from: 'lg' }),
                   {
                     id: 'ends',
                     header: 'Ends',
@@ -135,12 +126,7 @@ export function KeysPage() {
                     align: 'right',
                     cell: (row) => <span className="tabular">{row.secrets}</span>,
                   },
-                  {
-                    id: 'created',
-                    header: 'Made',
-                    from: 'sm',
-                    cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                  },
+                  timeColumn('created', 'Made', (row) => row.createdAt, { from: 'sm' }),
                 ]}
               />
             </section>
@@ -193,12 +179,7 @@ function AuditKeys({ keys }: { keys: Audit[] }) {
             </Badge>
           ),
         },
-        {
-          id: 'created',
-          header: 'Made',
-          from: 'sm',
-          cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-        },
+        timeColumn('created', 'Made', (row) => row.createdAt, { from: 'sm' }),
         {
           id: 'retired',
           header: 'Retired',

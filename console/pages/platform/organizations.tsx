@@ -15,6 +15,7 @@ import { projectSlug } from '../../lib/scope.ts';
 import { useApiForm } from '../../lib/use-form.ts';
 import { leaveEntry } from '../../shell/entry-banner.tsx';
 import { sessionQuery, useSession } from '../../shell/session.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';
@@ -110,13 +111,7 @@ export function OrganizationsPage() {
                       </span>
                     ),
                   },
-                  {
-                    id: 'actions',
-                    header: 'Actions',
-                    quietHeader: true,
-                    align: 'right',
-                    cell: (row) => <WayIn organization={row} onEnter={() => setEntering(row)} />,
-                  },
+                  actionsColumn((row) => <WayIn organization={row} onEnter={() => setEntering(row)} />),
                 ]}
               />
               {nextCursor === null ? null : (
