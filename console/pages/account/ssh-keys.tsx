@@ -6,7 +6,7 @@ import { readPublicKey } from '#domain/ssh.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.tsx';
@@ -14,7 +14,7 @@ import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
 
@@ -35,53 +35,39 @@ const fields = z.object({
 function AddKey({ onClose }: { onClose: () => void }) {
   const form = useApiForm(fields, { publicKey: '', label: '' });
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Add an SSH key"
       description="It opens every server you may enter by SSH, and nothing else."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="ssh-key-form" tone="primary" busy={form.formState.isSubmitting}>
-            Add the key
-          </Button>
-        </>
-      }
+      label="Add the key"
+      form={form}
+      onSubmit={form.submit(async ({ publicKey, label }) => {
+        await call('sshKeysAdd', { body: { publicKey, ...(label === '' ? {} : { label }) } });
+        await queryClient.invalidateQueries({ queryKey: ['sshKeysList'] });
+        onClose();
+      })}
     >
-      <form
-        id="ssh-key-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ publicKey, label }) => {
-          await call('sshKeysAdd', { body: { publicKey, ...(label === '' ? {} : { label }) } });
-          await queryClient.invalidateQueries({ queryKey: ['sshKeysList'] });
-          onClose();
-        })}
-      >
-        <Field label="Public key" error={form.formState.errors.publicKey?.message}>
-          {(aria) => (
-            <Textarea
-              {...aria}
-              rows={5}
-              spellCheck={false}
-              autoComplete="off"
-              className="mono wrap-anywhere"
-              placeholder="ssh-ed25519 AAAA… you@laptop"
-              {...form.register('publicKey')}
-            />
-          )}
-        </Field>
-        <Field label="Label" hint="Empty: the comment in the key." error={form.formState.errors.label?.message}>
-          {(aria) => <Input {...aria} placeholder="laptop" {...form.register('label')} />}
-        </Field>
-        <div className="flex flex-col gap-2">
-          <p className="text-sm text-soft">No key yet? This makes one and shows what to paste:</p>
-          <CodeBlock code={'ssh-keygen -t ed25519\ncat ~/.ssh/id_ed25519.pub'} label="commands" />
-        </div>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Public key" error={form.formState.errors.publicKey?.message}>
+        {(aria) => (
+          <Textarea
+            {...aria}
+            rows={5}
+            spellCheck={false}
+            autoComplete="off"
+            className="mono wrap-anywhere"
+            placeholder="ssh-ed25519 AAAA… you@laptop"
+            {...form.register('publicKey')}
+          />
+        )}
+      </Field>
+      <Field label="Label" hint="Empty: the comment in the key." error={form.formState.errors.label?.message}>
+        {(aria) => <Input {...aria} placeholder="laptop" {...form.register('label')} />}
+      </Field>
+      <div className="flex flex-col gap-2">
+        <p className="text-sm text-soft">No key yet? This makes one and shows what to paste:</p>
+        <CodeBlock code={'ssh-keygen -t ed25519\ncat ~/.ssh/id_ed25519.pub'} label="commands" />
+      </div>
+    </FormPanel>
   );
 }
 

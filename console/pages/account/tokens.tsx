@@ -5,7 +5,7 @@ import { z } from 'zod';
 import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { useSession } from '../../shell/session.ts';
@@ -13,7 +13,7 @@ import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.t
 import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
@@ -48,68 +48,54 @@ function CreateToken({ onClose }: { onClose: () => void }) {
   const choice = useScopeChoice();
   const { user } = useSession();
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="New API token"
       description="For scripts and other programs. It never may do more than you."
-      footer={
-        secret === null ? (
-          <>
-            <Button onClick={onClose}>Cancel</Button>
-            <Button type="submit" form="token-form" tone="primary" busy={form.formState.isSubmitting}>
-              Create the token
-            </Button>
-          </>
-        ) : (
-          <Button tone="primary" onClick={onClose}>
-            I have kept it
-          </Button>
-        )
+      label="Create the token"
+      form={form}
+      made={
+        secret === null
+          ? null
+          : {
+              label: 'I have kept it',
+              content: (
+                <div className="flex flex-col gap-4">
+                  <Notice tone="warn" title="Copy it now: it is shown this once">
+                    Berth keeps only a fingerprint of it.
+                  </Notice>
+                  <CodeBlock code={secret} label="token" />
+                  <p className="text-sm text-soft">On the command line:</p>
+                  <CodeBlock code={`berth login --url ${location.origin} --token-stdin`} label="sign-in command" />
+                </div>
+              ),
+            }
       }
+      onSubmit={form.submit(async ({ name, life }) => {
+        const scopes = choice.scopes();
+        if (scopes === undefined) return;
+        const token = await call('tokensCreate', {
+          body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes },
+        });
+        setSecret(token.secret);
+        await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
+      })}
     >
-      {secret === null ? (
-        <form
-          id="token-form"
-          noValidate
-          className="flex flex-col gap-4"
-          onSubmit={form.submit(async ({ name, life }) => {
-            const scopes = choice.scopes();
-            if (scopes === undefined) return;
-            const token = await call('tokensCreate', {
-              body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes },
-            });
-            setSecret(token.secret);
-            await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
-          })}
-        >
-          <Field label="Name" error={form.formState.errors.name?.message}>
-            {(aria) => <Input {...aria} placeholder="status page" {...form.register('name')} />}
-          </Field>
-          <Field label="Ends after">
-            {(aria) => (
-              <Select
-                {...aria}
-                value={form.watch('life')}
-                onChange={(life) => form.setValue('life', life)}
-                options={lives}
-              />
-            )}
-          </Field>
-          <ScopeChooser choice={choice} all="Everything I may" hints={hints} installation={user.platformAdmin} />
-          <FormError error={form.failure} />
-        </form>
-      ) : (
-        <div className="flex flex-col gap-4">
-          <Notice tone="warn" title="Copy it now: it is shown this once">
-            Berth keeps only a fingerprint of it.
-          </Notice>
-          <CodeBlock code={secret} label="token" />
-          <p className="text-sm text-soft">On the command line:</p>
-          <CodeBlock code={`berth login --url ${location.origin} --token-stdin`} label="sign-in command" />
-        </div>
-      )}
-    </SidePanel>
+      <Field label="Name" error={form.formState.errors.name?.message}>
+        {(aria) => <Input {...aria} placeholder="status page" {...form.register('name')} />}
+      </Field>
+      <Field label="Ends after">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={form.watch('life')}
+            onChange={(life) => form.setValue('life', life)}
+            options={lives}
+          />
+        )}
+      </Field>
+      <ScopeChooser choice={choice} all="Everything I may" hints={hints} installation={user.platformAdmin} />
+    </FormPanel>
   );
 }
 

@@ -7,7 +7,7 @@ import { serviceAccountRoutes } from '#contract/service-accounts.ts';
 import { mayManageService, type ServiceRole, serviceRoles } from '#domain/service-accounts.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useApiForm } from '../../lib/use-form.ts';
@@ -17,7 +17,7 @@ import { actionsColumn, lastUsedColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { ActionsMenu } from '../../ui/menu.tsx';
@@ -38,51 +38,37 @@ function CreateAccount({ organization, onClose }: { organization: string; onClos
     description: '',
     role: 'guest' as ServiceRole,
   });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Create a service account"
       description="A program with rights of its own. It never signs in and gets no mail."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="service-account-form" tone="primary" busy={isSubmitting}>
-            Create
-          </Button>
-        </>
-      }
+      label="Create"
+      form={form}
+      onSubmit={form.submit(async (values) => {
+        await call('serviceAccountsCreate', { params: { organization }, body: values });
+        await refreshServiceAccounts();
+        onClose();
+      })}
     >
-      <form
-        id="service-account-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (values) => {
-          await call('serviceAccountsCreate', { params: { organization }, body: values });
-          await refreshServiceAccounts();
-          onClose();
-        })}
-      >
-        <Field label="Name" hint="Lower case, such as deploy" error={errors.name?.message}>
-          {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('name')} />}
-        </Field>
-        <Field label="Description" hint="What it is for" error={errors.description?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" {...form.register('description')} />}
-        </Field>
-        <Field label="Role in the whole organization" hint="Nobody gives more than they hold; it is never an owner.">
-          {(aria) => (
-            <Select
-              {...aria}
-              value={form.watch('role') ?? 'guest'}
-              onChange={(role) => form.setValue('role', role)}
-              options={roleOptions(serviceRoles.filter((role) => mayManageService(own, null, role)).toReversed())}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Name" hint="Lower case, such as deploy" error={errors.name?.message}>
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('name')} />}
+      </Field>
+      <Field label="Description" hint="What it is for" error={errors.description?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" {...form.register('description')} />}
+      </Field>
+      <Field label="Role in the whole organization" hint="Nobody gives more than they hold; it is never an owner.">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={form.watch('role') ?? 'guest'}
+            onChange={(role) => form.setValue('role', role)}
+            options={roleOptions(serviceRoles.filter((role) => mayManageService(own, null, role)).toReversed())}
+          />
+        )}
+      </Field>
+    </FormPanel>
   );
 }
 

@@ -6,13 +6,13 @@ import { z } from 'zod';
 import type { OutputOf } from '../../../api/client.ts';
 import { call, toApiError } from '../../../api/client.ts';
 import { CodeField } from '../../../components/code-field.tsx';
-import { FormError } from '../../../components/error-text.tsx';
+import { FormDialog } from '../../../components/form-panel.tsx';
 import { useApiForm } from '../../../lib/use-form.ts';
 import { Badge } from '../../../ui/badge.tsx';
 import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
 import { Copyable } from '../../../ui/copy-button.tsx';
-import { ConfirmDialog, Dialog } from '../../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { TimeAgo } from '../../../ui/time.tsx';
 import { factorsChanged, type Security } from './security.tsx';
 
@@ -103,38 +103,24 @@ function SetupDialog({
 }) {
   const form = useApiForm(codeForm, { code: '' });
   return (
-    <Dialog
-      open
+    <FormDialog
       onClose={onClose}
       title="Set up an authenticator app"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="totp-form" tone="primary" busy={form.formState.isSubmitting}>
-            Turn it on
-          </Button>
-        </>
-      }
+      label="Turn it on"
+      form={form}
+      onSubmit={form.submit(async ({ code }) => {
+        const { recoveryCodes } = await call('totpConfirm', { body: { code } });
+        await onDone(recoveryCodes);
+      })}
     >
-      <form
-        id="totp-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ code }) => {
-          const { recoveryCodes } = await call('totpConfirm', { body: { code } });
-          await onDone(recoveryCodes);
-        })}
-      >
-        <p className="text-sm text-soft">Scan this with the app, or type the key. Then type the code it shows.</p>
-        <QrCode text={setup.uri} />
-        <div className="text-sm">
-          <p className="text-faint text-xs">Key</p>
-          <Copyable text={setup.secret}>{setup.secret.replace(/(.{4})(?=.)/g, '$1 ')}</Copyable>
-        </div>
-        <CodeField {...form.register('code')} error={form.formState.errors.code?.message} autoFocus />
-        <FormError error={form.failure} />
-      </form>
-    </Dialog>
+      <p className="text-sm text-soft">Scan this with the app, or type the key. Then type the code it shows.</p>
+      <QrCode text={setup.uri} />
+      <div className="text-sm">
+        <p className="text-faint text-xs">Key</p>
+        <Copyable text={setup.secret}>{setup.secret.replace(/(.{4})(?=.)/g, '$1 ')}</Copyable>
+      </div>
+      <CodeField {...form.register('code')} error={form.formState.errors.code?.message} autoFocus />
+    </FormDialog>
   );
 }
 
