@@ -2,7 +2,6 @@ import { useNavigate } from '@tanstack/react-router';
 import { lazy, Suspense, useEffect, useRef } from 'react';
 import { toast } from 'sonner';
 import type { Instance } from '#contract/instances.ts';
-import type { Operation } from '#contract/operations.ts';
 import type { OutputOf } from '../api/client.ts';
 import { call, newIdempotencyKey, toApiError } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
@@ -38,16 +37,6 @@ async function perform(planned: PlannedCall): Promise<OutputOf<'instancesArchive
   return (await call(planned.name as 'instancesArchive', planned.input as never, {
     idempotencyKey: newIdempotencyKey(),
   })) as OutputOf<'instancesArchive'>;
-}
-
-/** Waits for the end of an operation by its cache entry; hints and polling keep that fresh. */
-export function followOperation(operation: Operation, words: { done: string; link: () => void }): void {
-  toast.message(operation.title, {
-    id: operation.id,
-    description: words.done,
-    action: { label: 'Details', onClick: words.link },
-    duration: 4000,
-  });
 }
 
 /** Shows the dialog of whatever was asked for last, does it, and tells how it went. */
