@@ -111,7 +111,7 @@ describe('R3: backups', () => {
     const instance = await server('busy');
     driver.faults.delay('backupGuest', 1_500);
     const { operation } = await create(instance);
-    const power = world.owner.call(api.instancesPower, { params: { instance }, body: { action: 'restart' } });
+    const power = world.owner.call(api.instancesPower, { params: { instance, action: 'restart' }, body: {} });
     expect(await done(power)).toMatchObject({ state: 'succeeded' });
     expect((await world.owner.try(api.backupsCreate, { params: { instance }, body: {} })).json()).toMatchObject({
       code: 'state_conflict',

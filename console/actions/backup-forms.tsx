@@ -9,7 +9,7 @@ import { BACKUP_NOTE_LENGTH_MAX } from '#domain/backups.ts';
 import { NAME_LENGTH_MAX, nameProblem } from '#domain/names.ts';
 import { call, newIdempotencyKey } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
-import { FormError } from '../components/error-text.tsx';
+import { FormPanel } from '../components/form-panel.tsx';
 import { QuotaSummary } from '../components/quota-summary.tsx';
 import { shellWord } from '../components/show-as.tsx';
 import { formatBytes, formatMoment } from '../lib/format.ts';
@@ -18,7 +18,6 @@ import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { absorbAccepted } from './host.tsx';
 import type { PlannedCall } from './instances.ts';
-import { Panel } from './panel.tsx';
 
 export function refreshBackups(): void {
   for (const name of ['backupsList', 'backupsListProject', 'quotaGet']) {
@@ -31,11 +30,11 @@ export function BackupForm({ instance, onClose }: { instance: Instance; onClose:
   const note = form.watch('note');
   const planned: PlannedCall = { name: 'backupsCreate', input: { params: { instance: instance.id }, body: { note } } };
   return (
-    <Panel
+    <FormPanel
       title={`Back up ${instance.name}`}
       description="An encrypted copy of its disk outside of the engine. It stays even when the instance is removed for good."
       label="Back up"
-      busy={form.formState.isSubmitting}
+      form={form}
       onClose={onClose}
       show={{
         cli: `berth backups create ${instance.name}${note === '' ? '' : ` --note ${shellWord(note)}`}`,
@@ -64,8 +63,7 @@ export function BackupForm({ instance, onClose }: { instance: Instance; onClose:
         plus={{ backups: 1, backupBytes: instance.usage.diskBytes ?? instance.size.diskBytes }}
         only={['backups', 'backupBytes']}
       />
-      <FormError error={form.failure} />
-    </Panel>
+    </FormPanel>
   );
 }
 
@@ -90,11 +88,11 @@ export function RecoverForm({ backup, slug, onClose }: { backup: Backup; slug: s
     input: { params: { backup: backup.id }, body: { name } },
   };
   return (
-    <Panel
+    <FormPanel
       title={`Restore a backup of ${backup.instanceName}`}
       description={`A new instance as it was ${formatMoment(Date.parse(backup.createdAt))}, with an identity of its own.`}
       label="Restore as a new instance"
-      busy={form.formState.isSubmitting}
+      form={form}
       onClose={onClose}
       show={{ cli: `berth backups restore ${backup.id} --as ${shellWord(name)}`, planned }}
       onSubmit={form.submit(async (values) => {
@@ -130,7 +128,6 @@ export function RecoverForm({ backup, slug, onClose }: { backup: Backup; slug: s
         }}
         only={['instances', 'cpus', 'memoryBytes', 'diskBytes']}
       />
-      <FormError error={form.failure} />
-    </Panel>
+    </FormPanel>
   );
 }

@@ -1,18 +1,19 @@
 /** Backups, and what is done with them; of one instance, or of all in a project with their names. */
 import { Link } from '@tanstack/react-router';
-import { CopyPlus, Ellipsis, History, ShieldCheck, Trash2 } from 'lucide-react';
+import { CopyPlus, History, ShieldCheck, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Backup } from '#contract/backups.ts';
 import { RecoverForm, refreshBackups } from '../actions/backup-forms.tsx';
 import { absorbAccepted } from '../actions/host.tsx';
-import { call, newIdempotencyKey, toApiError } from '../api/client.ts';
+import { call, newIdempotencyKey } from '../api/client.ts';
 import { formatBytes, formatMoment } from '../lib/format.ts';
+import { whyNot } from '../lib/why-not.ts';
+import { actionsColumn } from '../table/columns.tsx';
 import { DataTable } from '../table/data-table.tsx';
 import { Badge, type Tone } from '../ui/badge.tsx';
-import { IconButton } from '../ui/button.tsx';
 import { ConfirmDialog } from '../ui/dialog.tsx';
-import { Menu } from '../ui/menu.tsx';
+import { ActionsMenu } from '../ui/menu.tsx';
 import { TimeAgo } from '../ui/time.tsx';
 
 type Asked = { what: 'restore' | 'recover' | 'verify' | 'delete'; backup: Backup };
@@ -24,7 +25,6 @@ function stateOf(backup: Backup): { tone: Tone; text: string; moving?: boolean }
   return backup.repository.state === 'sound' ? { tone: 'ok', text: 'Verified' } : { tone: 'idle', text: 'Ready' };
 }
 
-const reason = (ability: true | string): string | undefined => (ability === true ? undefined : ability);
 const nameOf = (backup: Backup) =>
   `the backup of ${backup.instanceName}, ${formatMoment(Date.parse(backup.createdAt))}`;
 
@@ -125,35 +125,30 @@ export function BackupsTable({
             ),
           },
           { id: 'by', header: 'By', from: 'lg', cell: (row) => <span className="text-soft">{row.createdBy}</span> },
-          {
-            id: 'actions',
-            header: 'Actions',
-            quietHeader: true,
-            align: 'right',
-            width: 'w-12',
-            cell: (row) => (
-              <Menu
-                label={`Actions of ${nameOf(row)}`}
+          actionsColumn(
+            (row) => (
+              <ActionsMenu
+                of={nameOf(row)}
                 entries={[
                   {
                     key: 'recover',
                     label: 'Restore as a new instance…',
                     icon: <CopyPlus />,
-                    blocked: reason(row.can.recover),
+                    blocked: whyNot(row.can.recover),
                     onSelect: () => setAsked({ what: 'recover', backup: row }),
                   },
                   {
                     key: 'restore',
                     label: 'Restore in place…',
                     icon: <History />,
-                    blocked: reason(row.can.restore),
+                    blocked: whyNot(row.can.restore),
                     onSelect: () => setAsked({ what: 'restore', backup: row }),
                   },
                   {
                     key: 'verify',
                     label: 'Verify…',
                     icon: <ShieldCheck />,
-                    blocked: reason(row.can.verify),
+                    blocked: whyNot(row.can.verify),
                     onSelect: () => setAsked({ what: 'verify', backup: row }),
                   },
                   { kind: 'separator', key: 'line' },
@@ -162,18 +157,14 @@ export function BackupsTable({
                     label: 'Delete…',
                     icon: <Trash2 />,
                     danger: true,
-                    blocked: reason(row.can.delete),
+                    blocked: whyNot(row.can.delete),
                     onSelect: () => setAsked({ what: 'delete', backup: row }),
                   },
                 ]}
-                trigger={
-                  <IconButton label={`Actions of ${nameOf(row)}`} size="sm" quiet>
-                    <Ellipsis />
-                  </IconButton>
-                }
               />
             ),
-          },
+            { narrow: true },
+          ),
         ]}
       />
       {asked?.what === 'recover' ? (
@@ -195,29 +186,18 @@ function AskedDialog({
   backup: Backup;
   onClose: () => void;
 }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const { instanceName: name } = backup;
   const made = formatMoment(Date.parse(backup.createdAt));
   async function run() {
-    setBusy(true);
-    setError(undefined);
     const params = { backup: backup.id };
     const once = { idempotencyKey: newIdempotencyKey() };
-    try {
-      const accepted =
-        what === 'restore'
-          ? await call('backupsRestore', { params, body: { confirmName: name } }, once)
-          : await call(what === 'verify' ? 'backupsVerify' : 'backupsDelete', { params }, once);
-      absorbAccepted(accepted);
-      toast.message(accepted.operation.title);
-      refreshBackups();
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
+    const accepted =
+      what === 'restore'
+        ? await call('backupsRestore', { params, body: { confirmName: name } }, once)
+        : await call(what === 'verify' ? 'backupsVerify' : 'backupsDelete', { params }, once);
+    absorbAccepted(accepted);
+    toast.message(accepted.operation.title);
+    refreshBackups();
   }
   const words = {
     restore: {
@@ -254,12 +234,9 @@ function AskedDialog({
   }[what];
   return (
     <ConfirmDialog
-      open
       danger={what !== 'verify'}
       onClose={onClose}
-      onConfirm={() => void run()}
-      busy={busy}
-      error={error}
+      onConfirm={run}
       title={words.title}
       confirmLabel={words.confirmLabel}
       typeName={what === 'restore' ? name : undefined}

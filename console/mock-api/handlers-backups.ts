@@ -2,8 +2,8 @@
 import type { Backup } from '#contract/backups.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { Handlers } from './handlers.ts';
-import { accepted, find } from './handlers-instances.ts';
-import { makeInstance, makeOperation } from './seed.ts';
+import { accepted, find } from './instance-parts.ts';
+import { makeInstance, makeOperation } from './make.ts';
 import { backupOf } from './seed-backups.ts';
 import { run } from './simulate.ts';
 import { hint, iso, type MockState } from './state.ts';

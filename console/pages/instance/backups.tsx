@@ -6,6 +6,7 @@ import { BackupsTable } from '../../components/backups-table.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatBytes } from '../../lib/format.ts';
 import { projectSlug } from '../../lib/scope.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useProject, useSession } from '../../shell/session.ts';
 import { Button } from '../../ui/button.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
@@ -19,7 +20,7 @@ export function BackupsTab() {
     <Button
       tone="primary"
       icon={<DatabaseBackup />}
-      blocked={instance.can.backup === true ? undefined : instance.can.backup}
+      blocked={whyNot(instance.can.backup)}
       onClick={() => requestAction('backup', [instance])}
     >
       Back up
