@@ -50,9 +50,31 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
+const inProject = [
+  '',
+  '/instances',
+  '/instances/new',
+  '/routes',
+  '/backups',
+  '/domains',
+  '/firewall',
+  '/operations',
+  '/people',
+];
 const ofInstance = [
-  ...['', '/terminal', '/ssh', '/metrics', '/logs', '/files', '/snapshots', '/routes', '/activity', '/settings'],
+  ...[
+    '',
+    '/terminal',
+    '/ssh',
+    '/metrics',
+    '/logs',
+    '/files',
+    '/snapshots',
+    '/backups',
+    '/routes',
+    '/activity',
+    '/settings',
+  ],
 ];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
