@@ -31,7 +31,7 @@ export function backupSnapshotName(backup: BackupId): string {
 }
 
 export function isBackupSnapshotName(name: string): boolean {
-  return isId('bkp', name.replace('-', '_'));
+  return isId('cpy', name.replace('-', '_'));
 }
 
 /** Derived names for one installation (six characters). */

@@ -210,7 +210,7 @@ export async function findForward(berth: Runtime, ref: string): Promise<Forward>
 /** A backup by id, or the newest one of an instance by its name, in the project in force. */
 export async function findBackup(berth: Runtime, ref: string): Promise<Backup> {
   const client = await berth.client();
-  if (isId('bkp', ref)) return client.call('backupsGet', { params: { backup: ref } });
+  if (isId('cpy', ref)) return client.call('backupsGet', { params: { backup: ref } });
   const project = await berth.project();
   const page = await collect(LIST_ROWS_MAX, (query) =>
     client.call('backupsListProject', { params: { project: project.id }, query }),

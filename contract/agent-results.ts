@@ -138,7 +138,7 @@ export type AgentEvent = z.output<typeof agentEventSchema>;
 
 export const screenCredentialsSchema = z.object({ address: z.string(), port: z.number().int(), password: z.string() });
 
-export const repositoryUseSchema = z.object({ repository: idSchema('bkr'), storedBytes: count });
+export const repositoryUseSchema = z.object({ repository: idSchema('vlt'), storedBytes: count });
 
 /** One schema per verb; `null` where a verb answers nothing. */
 export const agentResults = {

@@ -81,11 +81,11 @@ const oneInstance = z.strictObject({ instance: idSchema('ins') });
 const oneSnapshot = z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp') });
 const nothing = z.strictObject({});
 const repositoryRef = {
-  repository: idSchema('bkr'),
+  repository: idSchema('vlt'),
   place: z.discriminatedUnion('type', [z.strictObject({ type: z.literal('local') })]),
   password: z.string().regex(/^[A-Za-z0-9_-]{43}$/, '32 bytes in base64url'),
 };
-const backupRef = { ...repositoryRef, backup: idSchema('bkp') };
+const backupRef = { ...repositoryRef, backup: idSchema('cpy') };
 
 export const importSourceSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('file'), path: importFileSchema }),

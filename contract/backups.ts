@@ -10,7 +10,7 @@ import { defineRoute } from './route.ts';
 const bytes = z.number().int().min(0);
 
 export const backupSchema = z.object({
-  id: idSchema('bkp'),
+  id: idSchema('cpy'),
   project: idSchema('prj'),
   /** Null when the instance is gone; its backups stay. */
   instance: idSchema('ins').nullable(),
@@ -31,7 +31,7 @@ export const backupSchema = z.object({
   finishedAt: timestamp.nullable(),
   /** Where it is kept, with all other backups of its instance. */
   repository: z.object({
-    id: idSchema('bkr'),
+    id: idSchema('vlt'),
     storedBytes: bytes,
     state: z.enum(repositoryStates),
     /** What is wrong with it; null when nothing is known to be. */
@@ -50,7 +50,7 @@ export const backupSchema = z.object({
 export type Backup = z.output<typeof backupSchema>;
 
 const tag = 'backups';
-const backupParams = z.object({ backup: idSchema('bkp') });
+const backupParams = z.object({ backup: idSchema('cpy') });
 
 export const backupRoutes = {
   backupsListProject: defineRoute({

@@ -38,8 +38,8 @@ export type DeviceLoginId = Id<'dvl'>;
 export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
 export type SshSessionId = Id<'shs'>;
-export type BackupId = Id<'bkp'>;
-export type BackupRepositoryId = Id<'bkr'>;
+export type BackupId = Id<'cpy'>;
+export type BackupRepositoryId = Id<'vlt'>;
 
 export const idPrefixes = [
   'org',
@@ -75,8 +75,8 @@ export const idPrefixes = [
   'dom',
   'sky',
   'shs',
-  'bkp',
-  'bkr',
+  'cpy',
+  'vlt',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

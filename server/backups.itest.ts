@@ -109,7 +109,7 @@ describe('R3: backups', () => {
 
   it('R3: people go on working while one is made; only what would take the disk away waits', async () => {
     const instance = await server('busy');
-    driver.faults.delay('backupGuest', 1_500);
+    driver.faults.delay('backupGuest', 20_000);
     const { operation } = await create(instance);
     const power = world.owner.call(api.instancesPower, { params: { instance, action: 'restart' }, body: {} });
     expect(await done(power)).toMatchObject({ state: 'succeeded' });

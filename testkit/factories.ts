@@ -152,7 +152,7 @@ export async function makeSnapshot(db: Db, place: Place, instance: InstanceId): 
 
 /** In a repository of its own, which is not on any host. */
 export async function makeBackup(db: Db, place: Place, instance: InstanceId): Promise<BackupId> {
-  const repository = newId('bkr');
+  const repository = newId('vlt');
   await db
     .insertInto('backup_repository')
     .values({
@@ -165,7 +165,7 @@ export async function makeBackup(db: Db, place: Place, instance: InstanceId): Pr
       password_sealed: 'v1.none.none.none',
     })
     .execute();
-  const id = newId('bkp');
+  const id = newId('cpy');
   const made = await db
     .selectFrom('instance')
     .select(['image_id', 'cpus', 'memory_bytes', 'disk_bytes'])

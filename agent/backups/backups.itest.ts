@@ -4,13 +4,15 @@ import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import type { IncusInstance } from '#agent/incus/types.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
 import type { BackupProgress, BackupRef, GuestSpec, NetworkSpec } from '#drivers/interface.ts';
 import { startAgent, type TestAgent, testId } from '#testkit/agent.ts';
 
 const run = promisify(execFile);
+/** Each call of restic takes half a second of a processor for its key alone, and more on a busy machine. */
+vi.setConfig({ testTimeout: 900_000, hookTimeout: 300_000 });
 let agent: TestAgent;
 let network: NetworkSpec;
 let image: string;
@@ -21,7 +23,7 @@ let hostNumber = 10;
 const quiet = (_: BackupProgress): void => undefined;
 const newRepository = () =>
   ({
-    repository: testId('bkr'),
+    repository: testId('vlt'),
     place: { type: 'local' },
     password: randomBytes(32).toString('base64url'),
   }) as const;
@@ -43,7 +45,7 @@ async function frozen(guest: GuestSpec): Promise<string[]> {
   const found = await agent.incus.call<IncusInstance>('GET', `/1.0/instances/${guest.instance.replace('_', '-')}`, {
     query: { project: agent.names.project(guest.project), recursion: 1 },
   });
-  return (found.snapshots ?? []).map((snapshot) => snapshot.name).filter((name) => name.startsWith('bkp-'));
+  return (found.snapshots ?? []).map((snapshot) => snapshot.name).filter((name) => name.startsWith('cpy-'));
 }
 
 /** Programs of restic that work on a repository. */
@@ -119,7 +121,7 @@ beforeAll(async () => {
   await agent.driver.power(source.instance, 'start', {});
   await agent.waitHealthy(source);
   await python(source, MAKE);
-  first = { ...newRepository(), backup: testId('bkp') };
+  first = { ...newRepository(), backup: testId('cpy') };
 });
 afterAll(async () => agent?.close());
 
@@ -147,7 +149,7 @@ describe('R3: a backup of a running guest', () => {
   });
 
   it('takes next to nothing the second time', async () => {
-    const second = { ...first, backup: testId('bkp') };
+    const second = { ...first, backup: testId('cpy') };
     const made = await agent.driver.backupGuest(source.instance, second, 4 * GIB, quiet);
     expect(made.storedBytes - storedBytes).toBeLessThan(2 * MIB);
     const left = await agent.driver.deleteBackup(second, source.instance);
@@ -224,7 +226,7 @@ for folder, dirs, files in os.walk('${root}'):
       query: { project: agent.names.project(shifted.project) },
       body: { config: { 'volatile.last_state.idmap': JSON.stringify(map) } },
     });
-    const ref = { ...newRepository(), backup: testId('bkp') };
+    const ref = { ...newRepository(), backup: testId('cpy') };
     await agent.driver.backupGuest(shifted.instance, ref, 4 * GIB, quiet);
     await agent.driver.destroyGuest(shifted.instance);
     const copy = newGuest();
@@ -241,7 +243,7 @@ for folder, dirs, files in os.walk('${root}'):
 
 describe('R3: what is killed', () => {
   it('kill -9 of the agent in the middle: nothing runs on, and the next try ends well', async () => {
-    const ref = { ...first, backup: testId('bkp') };
+    const ref = { ...first, backup: testId('cpy') };
     await inside(source, 'head -c 200M /dev/urandom > /srv/large; sync');
     const broken = agent.driver.backupGuest(source.instance, ref, 4 * GIB, quiet).catch((error: unknown) => error);
     await until(async () => (await running(ref)).length > 0 && (await frozen(source)).length === 1);
@@ -260,7 +262,7 @@ describe('R3: what is killed', () => {
   });
 
   it('a start tidies away what an agent left that nobody calls again', async () => {
-    const ref = { ...first, backup: testId('bkp') };
+    const ref = { ...first, backup: testId('cpy') };
     await inside(source, 'head -c 200M /dev/urandom > /srv/large; sync');
     const broken = agent.driver.backupGuest(source.instance, ref, 4 * GIB, quiet).catch((error: unknown) => error);
     await until(async () => (await running(ref)).length > 0 && (await frozen(source)).length === 1);
@@ -272,9 +274,9 @@ describe('R3: what is killed', () => {
   });
 
   it('kill -9 of restic: the call fails, the undo leaves the repository sound and as large as before', async () => {
-    await agent.driver.deleteBackup({ ...first, backup: testId('bkp') }, null);
+    await agent.driver.deleteBackup({ ...first, backup: testId('cpy') }, null);
     const [before] = (await agent.driver.repositories()).filter((each) => each.repository === first.repository);
-    const ref = { ...first, backup: testId('bkp') };
+    const ref = { ...first, backup: testId('cpy') };
     await inside(source, 'head -c 200M /dev/urandom > /srv/large; sync');
     const broken = agent.driver.backupGuest(source.instance, ref, 4 * GIB, quiet).catch((error: unknown) => error);
     const pid = await until(async () =>
@@ -289,7 +291,7 @@ describe('R3: what is killed', () => {
   });
 
   it('more than was reserved is given up, and nothing of it stays', async () => {
-    const ref = { ...first, backup: testId('bkp') };
+    const ref = { ...first, backup: testId('cpy') };
     await inside(source, 'head -c 400M /dev/urandom > /srv/large; sync');
     await expect(agent.driver.backupGuest(source.instance, ref, 10 * MIB, quiet)).rejects.toMatchObject({
       code: 'quota_exceeded',
@@ -302,7 +304,7 @@ describe('R3: what is killed', () => {
 
 describe('R3: what is damaged', () => {
   it('is found and named, harms no other repository, and can be removed', async () => {
-    const ref = { ...newRepository(), backup: testId('bkp') };
+    const ref = { ...newRepository(), backup: testId('cpy') };
     await agent.driver.backupGuest(source.instance, ref, 4 * GIB, quiet);
     expect(await agent.driver.verifyRepository(ref, quiet)).toMatchObject({ problem: null });
     const { stdout } = await run('find', [join(folderOf(ref), 'data'), '-type', 'f', '-size', '+1M']);
@@ -323,7 +325,7 @@ describe('R3: what is damaged', () => {
   });
 
   it('another password opens nothing; the right one is in no log and no list of arguments', async () => {
-    const stranger = { ...first, password: newRepository().password, backup: testId('bkp') };
+    const stranger = { ...first, password: newRepository().password, backup: testId('cpy') };
     await expect(agent.driver.hasBackup(stranger)).rejects.toMatchObject({ code: 'conflict' });
     expect(agent.log()).not.toContain(first.password);
     expect(agent.log()).not.toContain(stranger.password);

@@ -35,6 +35,7 @@ type Snapshot = { id: string; tags?: string[] };
 const run = promisify(execFile);
 const backupTag = (backup: BackupId): string => `backup:${backup}`;
 const OWNER_TAG = 'uid-base:';
+const isOf = ({ tags }: Snapshot, backup: BackupId): boolean => tags?.includes(backupTag(backup)) ?? false;
 
 export class Backups {
   readonly #engine: Engine;
@@ -61,10 +62,15 @@ export class Backups {
     return this.#work(input, context, async (work) => {
       const state = await this.#local.state(repository);
       if (state === 'broken') throw damaged('its configuration is missing.');
+      let present: Snapshot | undefined;
+      let parent: Snapshot | undefined;
       if (state === 'there') {
         await this.#ready(repository, work);
-        const present = await this.#find(work, backup);
-        if (present !== null) {
+        const all = await this.#snapshots(work);
+        present = all.find((each) => isOf(each, backup));
+        // All backups of one repository are of one guest: the newest is what most is like.
+        parent = all.at(-1);
+        if (present !== undefined) {
           await this.#thaw(instance, backup);
           return { ...(await this.#content(work, present.id)), storedBytes: await this.#local.bytes(repository) };
         }
@@ -80,7 +86,7 @@ export class Backups {
       work.tell(0, 'Taking a snapshot to copy from');
       const disk = await this.#locks.run(instance, () => this.#engine.freezeDisk(instance, backup));
       try {
-        const content = await this.#copy(work, disk, input);
+        const content = await this.#copy(work, disk, input, parent);
         return { ...content, storedBytes: await this.#local.bytes(repository) };
       } finally {
         await this.#thaw(instance, backup);
@@ -199,19 +205,23 @@ export class Backups {
     return this.#locks.run(instance, () => this.#engine.thawDisk(instance, backup));
   }
 
-  async #snapshots(work: Work, filter: readonly string[]): Promise<Snapshot[]> {
-    const lines = await restic(work.target, ['snapshots', ...filter], this.#options(work));
+  /** Oldest first. */
+  async #snapshots(work: Work): Promise<Snapshot[]> {
+    const lines = await restic(work.target, ['snapshots'], this.#options(work));
     const list = lines.find((line) => line.startsWith('['));
     return list === undefined ? [] : (JSON.parse(list) as Snapshot[]);
   }
 
   async #find(work: Work, backup: BackupId): Promise<Snapshot | null> {
-    return (await this.#snapshots(work, ['--tag', backupTag(backup)]))[0] ?? null;
+    return (await this.#snapshots(work)).find((each) => isOf(each, backup)) ?? null;
   }
 
-  async #copy(work: Work, disk: Disk, { repository, backup, bytesMax }: AgentInput<'backupGuest'>) {
-    // All backups of one repository are of one guest: the newest is what most is like.
-    const parent = (await this.#snapshots(work, [])).at(-1);
+  async #copy(
+    work: Work,
+    disk: Disk,
+    { repository, backup, bytesMax }: AgentInput<'backupGuest'>,
+    parent: Snapshot | undefined,
+  ) {
     const before = await this.#local.bytes(repository);
     const stop = new AbortController();
     const watch = setInterval(() => {

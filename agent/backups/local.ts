@@ -73,7 +73,7 @@ export class LocalRepositories {
   }
 
   async list(): Promise<BackupRepositoryId[]> {
-    return (await readdir(this.#dir)).filter((name): name is BackupRepositoryId => isId('bkr', name));
+    return (await readdir(this.#dir)).filter((name): name is BackupRepositoryId => isId('vlt', name));
   }
 
   async freeBytes(): Promise<number> {

@@ -142,8 +142,8 @@ function addRestoring(backups: Command, io: Io): void {
     .addHelpText(
       'after',
       `\nIn place, a snapshot of how it is now is taken first.\n${examples([
-        'berth backups restore bkp_01j... --as web-again --wait',
-        'berth backups restore bkp_01j... --wait',
+        'berth backups restore cpy_01j... --as web-again --wait',
+        'berth backups restore cpy_01j... --wait',
       ])}`,
     )
     .action(

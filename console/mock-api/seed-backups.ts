@@ -15,7 +15,7 @@ export function backupOf(
   const last = state.backups.find((each) => each.instance === row.id);
   const addedBytes = last === undefined ? FIRST_BYTES : MORE_BYTES;
   return {
-    id: newId('bkp'),
+    id: newId('cpy'),
     project: row.project,
     instance: row.id,
     instanceName: row.name,
@@ -30,7 +30,7 @@ export function backupOf(
     createdBy: state.user.name,
     finishedAt: iso(),
     repository: last?.repository ?? {
-      id: newId('bkr'),
+      id: newId('vlt'),
       storedBytes: FIRST_BYTES,
       state: 'unverified',
       problem: null,

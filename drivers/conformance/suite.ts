@@ -22,7 +22,7 @@ export type ConformanceHarness = {
   image: string;
   /** A network specification that is free. */
   network(): NetworkSpec;
-  id(prefix: 'ins' | 'opr' | 'snp' | 'prj' | 'sgr' | 'bkp' | 'bkr'): string;
+  id(prefix: 'ins' | 'opr' | 'snp' | 'prj' | 'sgr' | 'cpy' | 'vlt'): string;
   /** Writes a mark on the guest's disk, reads it back. */
   write(instance: InstanceId, mark: number): Promise<void>;
   read(instance: InstanceId): Promise<number>;
@@ -271,10 +271,10 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       await driver.createGuest(spec);
       await harness.write(spec.instance, 21);
       const ref = {
-        repository: harness.id('bkr') as BackupRepositoryId,
+        repository: harness.id('vlt') as BackupRepositoryId,
         place: { type: 'local' },
         password: 'k'.repeat(43),
-        backup: harness.id('bkp') as BackupId,
+        backup: harness.id('cpy') as BackupId,
       } as const;
       const quiet = (): void => undefined;
       const made = await driver.backupGuest(spec.instance, ref, 4 * GIB, quiet);

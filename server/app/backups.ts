@@ -87,7 +87,7 @@ export async function listProjectBackups(
 ): Promise<Page<Backup>> {
   const proof = await authorize(app, caller, 'backup.read', { kind: 'project', id: project });
   const { cursor } = query;
-  if (cursor !== undefined && !isId('bkp', cursor)) {
+  if (cursor !== undefined && !isId('cpy', cursor)) {
     throw new BerthError('invalid_input', 'The cursor is not one of ours.');
   }
   const backups = await store.backupsOfProject(app.db, proof.id, { before: cursor, limit: query.limit + 1 });
@@ -123,7 +123,7 @@ export async function createBackup(app: AppContext, request: Request, note: stri
     await reserveQuota(tx, instance.project, { ...noUse, backups: 1, backupBytes: bytesMax });
     const repository = await currentRepository(app, tx, instance);
     await repositories.holdRepository(tx, repository.id, operation);
-    const backup = app.ids.make('bkp');
+    const backup = app.ids.make('cpy');
     await store.insertBackup(
       tx,
       repository,
@@ -156,7 +156,7 @@ export async function createBackup(app: AppContext, request: Request, note: stri
 async function currentRepository(app: AppContext, tx: Trx, instance: InstanceRecord) {
   const present = await repositories.lockCurrentRepository(tx, instance.id);
   if (present !== null) return present;
-  const id = app.ids.make('bkr');
+  const id = app.ids.make('vlt');
   const password = Buffer.from(app.ids.random(PASSWORD_BYTES)).toString('base64url');
   const { organization, project, kind } = instance;
   const repository = { id, organization, project, instance: instance.id, instanceName: instance.name, kind };
