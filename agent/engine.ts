@@ -42,9 +42,6 @@ export type EngineFacts = {
   poolUsedBytes: number;
 };
 
-/** A file system of a guest: its root as a folder of this host, and the host's uid of its root (0: as the guest sees it). */
-export type Disk = { path: string; uidBase: number };
-
 export type ExecOptions = {
   /** uid inside the guest. */
   uid?: number;
@@ -116,17 +113,16 @@ export type Engine = {
   deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
 
   /**
-   * A copy of its disk as it is now that nobody writes to, as a folder of this host; `thawDisk` removes it, and the engine
+   * A copy of its disk as it is now that nobody writes to, as a folder of this host with the owners that the guest sees
+   * (errors: unsupported where the kernel cannot show them); `thawDisk` removes it, and the engine
    * itself does when nobody has for hours. One that an earlier try left is replaced.
    */
-  freezeDisk(instance: InstanceId, backup: BackupId): Promise<Disk>;
+  freezeDisk(instance: InstanceId, backup: BackupId): Promise<string>;
   thawDisk(instance: InstanceId, backup: BackupId): Promise<void>;
   /** Removes every such copy: for a start, when nothing works on any. Answers how many. */
   thawAll(): Promise<number>;
   /** The disk of a stopped guest, as a folder of this host. Errors: state_conflict (it runs). */
-  openDisk(instance: InstanceId): Promise<Disk>;
-  /** Says whose files the disk has now: before its next start the engine gives them to the guest's own range. */
-  setDiskOwners(instance: InstanceId, uidBase: number): Promise<void>;
+  openDisk(instance: InstanceId): Promise<string>;
   /** A guest with nothing on its disk, which may not start before `settle`; `whole`: it is there, and finished. */
   createHollow(spec: GuestSpec): Promise<{ guest: Guest; whole: boolean }>;
 

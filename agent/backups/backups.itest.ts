@@ -199,46 +199,6 @@ describe('R3: a backup of a running guest', () => {
     expect(await python(source, LOOK)).toEqual(before);
     expect(await inside(source, 'hostname; ls /srv')).toBe('renamed\ntree');
   });
-
-  it('of a disk in the host ids of its guest, as kernels without mapped mounts have it, is readable in another range', async () => {
-    const shifted = newGuest();
-    await agent.driver.createGuest(shifted);
-    const base = 1_700_000;
-    const root = `/var/lib/incus/storage-pools/bth-${agent.installation}/containers/${agent.names.project(shifted.project)}_${shifted.instance.replace('_', '-')}/rootfs`;
-    const shift = `
-import os, stat
-for folder, dirs, files in os.walk('${root}'):
-  for p in [folder] + [os.path.join(folder, n) for n in files + [d for d in dirs if os.path.islink(os.path.join(folder, d))]]:
-    s = os.lstat(p)
-    if s.st_uid >= ${base}: continue
-    os.lchown(p, s.st_uid + ${base}, s.st_gid + ${base})
-    if not stat.S_ISLNK(s.st_mode): os.chmod(p, stat.S_IMODE(s.st_mode))
-`;
-    await run('python3', ['-c', shift]);
-    const map = ['Isuid', 'Isgid'].map((which) => ({
-      Isuid: which === 'Isuid',
-      Isgid: which === 'Isgid',
-      Hostid: base,
-      Nsid: 0,
-      Maprange: 65536,
-    }));
-    await agent.incus.operate('PATCH', `/1.0/instances/${shifted.instance.replace('_', '-')}`, {
-      query: { project: agent.names.project(shifted.project) },
-      body: { config: { 'volatile.last_state.idmap': JSON.stringify(map) } },
-    });
-    const ref = { ...newRepository(), backup: testId('cpy') };
-    await agent.driver.backupGuest(shifted.instance, ref, 4 * GIB, quiet);
-    await agent.driver.destroyGuest(shifted.instance);
-    const copy = newGuest();
-    await agent.driver.recoverGuest(copy, ref, quiet);
-    await agent.driver.power(copy.instance, 'start', {});
-    await agent.waitHealthy(copy);
-    expect(await inside(copy, 'stat -c "%U:%G %a" /etc/shadow /usr/bin/su /root; find / -xdev -nouser | head -3')).toBe(
-      'root:shadow 640\nroot:root 4755\nroot:root 700',
-    );
-    await agent.driver.destroyGuest(copy.instance);
-    await agent.driver.removeRepository(ref);
-  });
 });
 
 describe('R3: what is killed', () => {

@@ -3,7 +3,7 @@
  * in one, or half a pack, is what somebody who was killed has left, and is tidied away before anything else is done.
  */
 import { execFile } from 'node:child_process';
-import { chmod, chown, mkdir } from 'node:fs/promises';
+import { chmod, mkdir } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentGuestObservation, AgentResult } from '#contract/agent-results.ts';
@@ -15,7 +15,7 @@ import {
 } from '#domain/backups.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { BackupId, BackupRepositoryId } from '#domain/ids.ts';
-import type { Disk, Engine } from '../engine.ts';
+import type { Engine } from '../engine.ts';
 import type { Guests } from '../guests.ts';
 import type { KeyedLocks } from '../locks.ts';
 import type { VerbContext } from '../verbs.ts';
@@ -34,7 +34,6 @@ type Snapshot = { id: string; tags?: string[] };
 
 const run = promisify(execFile);
 const backupTag = (backup: BackupId): string => `backup:${backup}`;
-const OWNER_TAG = 'uid-base:';
 const isOf = ({ tags }: Snapshot, backup: BackupId): boolean => tags?.includes(backupTag(backup)) ?? false;
 
 export class Backups {
@@ -84,9 +83,9 @@ export class Backups {
         await restic(work.target, ['init'], this.#options(work));
       }
       work.tell(0, 'Taking a snapshot to copy from');
-      const disk = await this.#locks.run(instance, () => this.#engine.freezeDisk(instance, backup));
+      const path = await this.#locks.run(instance, () => this.#engine.freezeDisk(instance, backup));
       try {
-        const content = await this.#copy(work, disk, input, parent);
+        const content = await this.#copy(work, path, input, parent);
         return { ...content, storedBytes: await this.#local.bytes(repository) };
       } finally {
         await this.#thaw(instance, backup);
@@ -218,7 +217,7 @@ export class Backups {
 
   async #copy(
     work: Work,
-    disk: Disk,
+    path: string,
     { repository, backup, bytesMax }: AgentInput<'backupGuest'>,
     parent: Snapshot | undefined,
   ) {
@@ -233,12 +232,11 @@ export class Backups {
     }, WATCH_MS);
     const content = { dataBytes: 0, files: 0 };
     try {
-      const tags = ['--tag', backupTag(backup), '--tag', `${OWNER_TAG}${disk.uidBase}`];
       const like = parent === undefined ? ['--force'] : ['--parent', parent.id];
       // From inside the folder: the paths in the backup are those in the guest.
-      await restic(work.target, ['backup', '--host', 'berth', ...tags, ...like, '.'], {
+      await restic(work.target, ['backup', '--host', 'berth', '--tag', backupTag(backup), ...like, '.'], {
         ...this.#options({ ...work, signal: AbortSignal.any([work.signal, stop.signal]) }),
-        cwd: disk.path,
+        cwd: path,
         onMessage: (message) => {
           if (message['message_type'] === 'status') work.tell(percentOf(message), doneOf(message));
           if (message['message_type'] !== 'summary') return;
@@ -273,10 +271,7 @@ export class Backups {
     // Found before anything is removed.
     const found = await this.#find(work, backup);
     if (found === null) throw notFound('backup in its repository');
-    const owner = found.tags?.find((tag) => tag.startsWith(OWNER_TAG));
-    const uidBase = Number(owner?.slice(OWNER_TAG.length) ?? Number.NaN);
-    if (!Number.isSafeInteger(uidBase) || uidBase < 0) throw damaged('it does not say whose its files are.');
-    const { path } = await this.#engine.openDisk(instance);
+    const path = await this.#engine.openDisk(instance);
     work.tell(0, 'Clearing the disk');
     await mkdir(path, { recursive: true });
     const [program, args] = withUs(['find', path, '-mindepth', '1', '-delete']);
@@ -288,9 +283,7 @@ export class Backups {
         if (message['message_type'] === 'status') work.tell(percentOf(message), doneOf(message));
       },
     });
-    await chown(path, uidBase, uidBase);
     await chmod(path, ROOT_MODE);
-    await this.#engine.setDiskOwners(instance, uidBase);
   }
 }
 

@@ -1,28 +1,23 @@
 /**
  * Disks of guests as folders of this host, for backups. A folder is only given of a snapshot, which nobody writes to, or
- * of a guest that does not run. Whose the files are on disk differs: with mounts that map ids as the guest sees them, on
- * older kernels in the guest's own range of host ids; `volatile.last_state.idmap` is the engine's word for it, and the
- * engine moves them to the guest's range at the next start where they differ.
+ * of a guest that does not run. On disk the files belong to the ids that the guest itself sees, because the kernel maps
+ * them at the mount: so they fit every guest, whatever range of the host's ids it has. Where a kernel cannot do that
+ * (`volatile.last_state.idmap` says so), nothing is given: what is backed up could not be restored elsewhere.
  */
 import { join } from 'node:path';
 import { BerthError } from '#domain/errors.ts';
 import type { BackupId, InstanceId } from '#domain/ids.ts';
-import type { Disk } from '../engine.ts';
 import { backupSnapshotName, instanceOfGuest, isBackupSnapshotName, label } from '../names.ts';
 import { type IncusClient, segment } from './client.ts';
 import { observedState } from './guest-of.ts';
 import type { IncusGuests, Located } from './guests.ts';
-import type { IncusInstance } from './types.ts';
+import type { IncusConfig, IncusInstance } from './types.ts';
 
 const INCUS_DIR = '/var/lib/incus';
 const SNAPSHOT_SECONDS_MAX = 900;
 /** After this the engine removes what nobody has: longer than any backup may take. */
 const FROZEN_MS_MAX = 4 * 3600_000;
 const OWNERS = 'volatile.last_state.idmap';
-/** Ids of one guest. */
-const UIDS = 65_536;
-
-type IdmapEntry = { Isuid: boolean; Isgid: boolean; Hostid: number; Nsid: number; Maprange: number };
 
 export class IncusDisks {
   readonly #client: IncusClient;
@@ -35,8 +30,9 @@ export class IncusDisks {
     this.#pool = pool;
   }
 
-  async freeze(instance: InstanceId, backup: BackupId): Promise<Disk> {
+  async freeze(instance: InstanceId, backup: BackupId): Promise<string> {
     const found = await this.#guests.locate(instance);
+    requireMapped(found.instance.config);
     const name = backupSnapshotName(backup);
     await this.#remove(found, name);
     await this.#client.operate('POST', `/1.0/instances/${segment(found.name)}/snapshots`, {
@@ -44,7 +40,7 @@ export class IncusDisks {
       body: { name, stateful: false, expires_at: new Date(Date.now() + FROZEN_MS_MAX).toISOString() },
       waitSeconds: SNAPSHOT_SECONDS_MAX,
     });
-    return { path: this.#path('containers-snapshots', found, name), uidBase: uidBaseOf(found.instance) };
+    return this.#path('containers-snapshots', found, name);
   }
 
   async thaw(instance: InstanceId, backup: BackupId): Promise<void> {
@@ -74,24 +70,11 @@ export class IncusDisks {
     return removed;
   }
 
-  async open(instance: InstanceId): Promise<Disk> {
+  async open(instance: InstanceId): Promise<string> {
     const found = await this.#guests.locate(instance);
+    requireMapped(found.instance.config);
     if (observedState(found.instance.status) !== 'stopped') throw new BerthError('state_conflict', 'Stop it first.');
-    return { path: this.#path('containers', found), uidBase: uidBaseOf(found.instance) };
-  }
-
-  async setOwners(instance: InstanceId, uidBase: number): Promise<void> {
-    const found = await this.#guests.locate(instance);
-    if (uidBaseOf(found.instance) === uidBase) return;
-    const entry = { Hostid: uidBase, Nsid: 0, Maprange: UIDS };
-    const map: IdmapEntry[] =
-      uidBase === 0
-        ? []
-        : [
-            { Isuid: true, Isgid: false, ...entry },
-            { Isuid: false, Isgid: true, ...entry },
-          ];
-    await this.#guests.patch(found, { config: { [OWNERS]: JSON.stringify(map) } });
+    return this.#path('containers', found);
   }
 
   async #remove(found: Located, name: string): Promise<void> {
@@ -112,15 +95,15 @@ export class IncusDisks {
   }
 }
 
-/** Errors: unsupported when the map is none that this engine makes for guests of ours. */
-function uidBaseOf({ config }: IncusInstance): number {
-  const text = config[OWNERS] ?? '';
-  if (text === '' || text === '[]') return 0;
-  const entries = JSON.parse(text) as IdmapEntry[];
-  const [first] = entries;
-  const plain = entries.every((entry) => entry.Nsid === 0 && entry.Hostid === first?.Hostid && entry.Maprange === UIDS);
-  if (first === undefined || !plain) {
-    throw new BerthError('unsupported', 'Whose the files on its disk are is not understood.', { detail: text });
-  }
-  return first.Hostid;
+/** Errors: unsupported when the files on disk are in a range of the host's ids. */
+export function requireMapped(config: IncusConfig): void {
+  const map = config[OWNERS] ?? '';
+  if (map === '' || map === '[]') return;
+  throw new BerthError(
+    'unsupported',
+    "Backups need a kernel and a pool that map ids at the mount; this host's do not.",
+    {
+      detail: map,
+    },
+  );
 }

@@ -118,7 +118,6 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     thawDisk: (instance, backup) => disks.thaw(instance, backup),
     thawAll: () => disks.thawAll(options.names.installation),
     openDisk: (instance) => disks.open(instance),
-    setDiskOwners: (instance, uidBase) => disks.setOwners(instance, uidBase),
     createHollow: (spec) => guests.createHollow(spec),
 
     exec: async (instance, argv, how) => execCollect(client, await running(instance), argv, how),
