@@ -3,7 +3,7 @@ import type { Backup } from '#contract/backups.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
 import { type InstanceRow, iso, type MockState, newId } from './state.ts';
 
-const FIRST_BYTES = 1.4 * GIB;
+const FIRST_BYTES = 1433 * MIB;
 const MORE_BYTES = 38 * MIB;
 const HOUR = 3_600_000;
 
@@ -23,7 +23,7 @@ export function backupOf(
     state: 'ready',
     note: '',
     size: row.size,
-    dataBytes: 3.2 * GIB,
+    dataBytes: 3 * GIB,
     files: 48_213,
     addedBytes,
     createdAt: iso(),
