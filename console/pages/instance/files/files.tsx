@@ -110,7 +110,7 @@ export function FilesTab() {
 
   if (possible !== true) return <NotPossible instance={instance} title="No files to show" reason={possible} />;
   const listing = query.data;
-  const blocked = listing === undefined || whyNot(listing.can.write);
+  const blocked = listing === undefined ? undefined : whyNot(listing.can.write);
   const mayWrite = listing?.can.write === true;
   const refresh = () => {
     setSelected(new Set());
