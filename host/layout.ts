@@ -63,6 +63,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     images: join(data, 'images'),
     imports: join(data, 'import'),
     agentState: join(data, 'agent'),
+    registry: join(data, 'registry'),
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
     sshGateway: join(data, 'ssh-gateway'),

@@ -32,6 +32,7 @@ const STAGED = [
   'edge',
   'images',
   'integrations',
+  'registry',
   'server',
   'ssh-gateway',
   'node_modules',
@@ -65,6 +66,7 @@ export async function runnableApp(
     'edge',
     'images',
     'integrations',
+    'registry',
     'server',
     'ssh-gateway',
   ]);

@@ -246,7 +246,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       await end('SIGTERM');
       await driver.close();
       await removeInstallation(incus, names, pool);
-      for (const purpose of ['forwards', 'policies']) {
+      for (const purpose of ['forwards', 'policies', 'registry']) {
         await run('nft', ['delete', 'table', 'inet', names.table(purpose)]).catch(() => undefined);
       }
       await incus.close();

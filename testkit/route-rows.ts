@@ -13,6 +13,7 @@ import {
   addPasswordReset,
   addRegistration,
   addRegistrationCode,
+  addRegistry,
   PIXEL_PNG,
 } from './account-rows.ts';
 import {
@@ -354,6 +355,12 @@ export const routeRows: Record<RouteName, Row> = {
   organizationQuotaGet: organization,
   rateLimitsGet: plain,
   rateLimitsUpdate: async () => ({ body: { provisioning: 999_999 } }),
+  registryGet: plain,
+  registryUpdate: async () => ({ body: { enabled: true, upstream: 'https://registry.example.test' } }),
+  registryEmpty: async ({ db }) => {
+    await addRegistry(db);
+    return {};
+  },
   controlAccessGet: plain,
   controlAccessUpdate: async () => ({ body: { networks: ['0.0.0.0/0', '::/0'] } }),
   outboundGet: plain,

@@ -40,7 +40,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
-  host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
+  host: [{ routes: ['hostsList', 'hostsGet', 'registryGet'], params: () => ({}) }],
   member: [
     {
       routes: [

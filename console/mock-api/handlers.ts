@@ -20,6 +20,7 @@ import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
+import { registryHandlers } from './handlers-registry.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
@@ -270,6 +271,7 @@ export const handlers: Handlers = {
   ...sshHandlers,
   ...quotaHandlers,
   ...platformHandlers,
+  ...registryHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);
