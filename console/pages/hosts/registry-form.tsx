@@ -2,10 +2,8 @@ import { toast } from 'sonner';
 import { z } from 'zod';
 import { upstreamAbility } from '#domain/registry.ts';
 import { call } from '../../api/client.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { Button } from '../../ui/button.tsx';
-import { SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
 import { type RegistryCache, registryChanged } from './registry.tsx';
 
@@ -36,86 +34,72 @@ export function RegistryForm({ cache, onClose }: { cache: RegistryCache; onClose
     gib: String(Math.round((cache.bytesMax / GIB) * 10) / 10),
     caCertificate: cache.caCertificate ?? '',
   });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Image cache"
       description="The Docker inside servers pulls through it, as soon as it runs."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="registry-form" tone="primary" busy={isSubmitting}>
-            {cache.enabled ? 'Save' : 'Switch on'}
-          </Button>
-        </>
-      }
+      label={cache.enabled ? 'Save' : 'Switch on'}
+      form={form}
+      onSubmit={form.submit(async ({ upstream, username, password, gib, caCertificate }) => {
+        await call('registryUpdate', {
+          body: {
+            enabled: true,
+            upstream,
+            username: username === '' ? null : username,
+            ...(username === '' ? { password: null } : password === '' ? {} : { password }),
+            caCertificate: caCertificate === '' ? null : caCertificate,
+            bytesMax: Math.round(Number(gib) * GIB),
+          },
+        });
+        await registryChanged();
+        toast.success('Saved', { description: 'Servers are told of it within a minute.' });
+        onClose();
+      })}
     >
-      <form
-        id="registry-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ upstream, username, password, gib, caCertificate }) => {
-          await call('registryUpdate', {
-            body: {
-              enabled: true,
-              upstream,
-              username: username === '' ? null : username,
-              ...(username === '' ? { password: null } : password === '' ? {} : { password }),
-              caCertificate: caCertificate === '' ? null : caCertificate,
-              bytesMax: Math.round(Number(gib) * GIB),
-            },
-          });
-          await registryChanged();
-          toast.success('Saved', { description: 'Servers are told of it within a minute.' });
-          onClose();
-        })}
+      <Field
+        label="Upstream"
+        error={errors.upstream?.message}
+        hint="Docker asks a cache only for images of Docker Hub: another upstream must have them under the same names."
       >
-        <Field
-          label="Upstream"
-          error={errors.upstream?.message}
-          hint="Docker asks a cache only for images of Docker Hub: another upstream must have them under the same names."
-        >
-          {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('upstream')} />}
-        </Field>
-        <Field label="Storage in GiB" error={errors.gib?.message} hint="What was used longest ago makes room.">
-          {(aria) => <Input {...aria} inputMode="decimal" {...form.register('gib')} />}
-        </Field>
-        <Field
-          label="User"
-          optional
-          error={errors.username?.message}
-          hint="Everybody with a server can pull what this account may read: take one that reads nothing private."
-        >
-          {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('username')} />}
-        </Field>
-        <Field
-          label="Password"
-          optional
-          error={errors.password?.message}
-          hint={cache.hasPassword ? 'Empty: it stays as it is, as long as upstream and user do.' : undefined}
-        >
-          {(aria) => <Input {...aria} type="password" autoComplete="off" {...form.register('password')} />}
-        </Field>
-        <Field
-          label="Certificate authority"
-          optional
-          error={errors.caCertificate?.message}
-          hint="PEM, when upstream has a certificate that nobody else trusts."
-        >
-          {(aria) => (
-            <Textarea
-              {...aria}
-              spellCheck={false}
-              className="mono text-xs"
-              placeholder="-----BEGIN CERTIFICATE-----"
-              {...form.register('caCertificate')}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+        {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('upstream')} />}
+      </Field>
+      <Field label="Storage in GiB" error={errors.gib?.message} hint="What was used longest ago makes room.">
+        {(aria) => <Input {...aria} inputMode="decimal" {...form.register('gib')} />}
+      </Field>
+      <Field
+        label="User"
+        optional
+        error={errors.username?.message}
+        hint="Everybody with a server can pull what this account may read: take one that reads nothing private."
+      >
+        {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('username')} />}
+      </Field>
+      <Field
+        label="Password"
+        optional
+        error={errors.password?.message}
+        hint={cache.hasPassword ? 'Empty: it stays as it is, as long as upstream and user do.' : undefined}
+      >
+        {(aria) => <Input {...aria} type="password" autoComplete="off" {...form.register('password')} />}
+      </Field>
+      <Field
+        label="Certificate authority"
+        optional
+        error={errors.caCertificate?.message}
+        hint="PEM, when upstream has a certificate that nobody else trusts."
+      >
+        {(aria) => (
+          <Textarea
+            {...aria}
+            spellCheck={false}
+            className="mono text-xs"
+            placeholder="-----BEGIN CERTIFICATE-----"
+            {...form.register('caCertificate')}
+          />
+        )}
+      </Field>
+    </FormPanel>
   );
 }

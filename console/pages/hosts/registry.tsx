@@ -2,7 +2,7 @@ import { useQuery } from '@tanstack/react-query';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { OutputOf } from '../../api/client.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatBytes, plural } from '../../lib/format.ts';
@@ -196,33 +196,21 @@ const questions = {
 } as const;
 
 function Ask({ what, cache, onClose }: { what: 'off' | 'empty'; cache: RegistryCache; onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const { title, body, label } = questions[what];
   async function confirm() {
-    setBusy(true);
-    try {
-      if (what === 'empty') await call('registryEmpty', {});
-      else {
-        const { upstream, username, caCertificate, bytesMax } = cache;
-        await call('registryUpdate', { body: { enabled: false, upstream, username, caCertificate, bytesMax } });
-      }
-      await registryChanged();
-      toast.success(what === 'empty' ? 'The cache is being emptied' : 'The cache is off');
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
+    if (what === 'empty') await call('registryEmpty', {});
+    else {
+      const { upstream, username, caCertificate, bytesMax } = cache;
+      await call('registryUpdate', { body: { enabled: false, upstream, username, caCertificate, bytesMax } });
     }
-    setBusy(false);
+    await registryChanged();
+    toast.success(what === 'empty' ? 'The cache is being emptied' : 'The cache is off');
   }
   return (
     <ConfirmDialog
-      open
       danger={what === 'empty'}
       onClose={onClose}
-      onConfirm={() => void confirm()}
-      busy={busy}
-      error={error}
+      onConfirm={confirm}
       title={title}
       body={body}
       confirmLabel={label}
