@@ -19,6 +19,8 @@ let spec: RegistrySpec;
 let mirror: string;
 let gateway: string;
 let other: string;
+/** What the image itself writes there. */
+let own: string;
 
 const inside = (guest: GuestSpec, script: string) => agent.inside(guest, ['sh', '-c', script], 2 * minutes);
 const daemon = async (guest: GuestSpec) => (await inside(guest, 'cat /etc/docker/daemon.json 2>/dev/null')).stdout;
@@ -75,7 +77,8 @@ afterAll(async () => {
 describe('V9: the image cache of a host', () => {
   it('V9: off: nothing listens, nothing is open, and Docker knows nothing of it', async () => {
     expect(await set()).toMatchObject({ state: 'off', mirrors: { using: 0, theirs: 0 } });
-    expect(await daemon(one)).toBe('');
+    own = await daemon(one);
+    expect(own).not.toContain('registry-mirrors');
     expect(await reaches(one, gateway, REGISTRY_PORT)).toBe(false);
     const { stdout } = await run('nft', ['list', 'tables']);
     expect(stdout).not.toContain(agent.names.table('registry'));
@@ -85,7 +88,8 @@ describe('V9: the image cache of a host', () => {
     const image = await upstream.push('library/thing', '1', [layer(2 * MIB), layer(300)]);
     await set({ enabled: true });
     await until(async () => (await set()).state === 'running', 'running');
-    await until(async () => (await daemon(one)).includes(mirror) && (await daemon(two)) !== '', 'told');
+    await until(async () => (await daemon(one)).includes(mirror) && (await daemon(two)).includes(other), 'told');
+    expect(JSON.parse(await daemon(one))).toMatchObject(JSON.parse(own));
     const pulled = await inside(
       one,
       'docker pull -q thing:1 && docker image inspect -f "{{index .RepoDigests 0}}" thing:1',
