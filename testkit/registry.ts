@@ -14,7 +14,8 @@ import { pipeline } from 'node:stream';
 
 export const UPSTREAM_LOGIN = { username: 'puller', password: 'a pull password' };
 const HTPASSWD = 'puller:$2y$04$QVhjU.BWpMrTWLqL7cd2tORHmAnxfGlTh3ECe.wbg2sfXme.A4lz2';
-const UP_MS_MAX = 10_000;
+const PROGRAM = '/usr/bin/docker-registry';
+const UP_MS_MAX = 60_000;
 const MANIFEST = 'application/vnd.docker.distribution.manifest.v2+json';
 
 export type TestUpstream = {
@@ -61,7 +62,7 @@ export async function startUpstream(): Promise<TestUpstream> {
       '',
     ].join('\n'),
   );
-  const registry: ChildProcess = spawn('docker-registry', ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
+  const registry: ChildProcess = spawn(PROGRAM, ['serve', join(folder, 'config.yml')], { stdio: 'ignore' });
   const real = `http://127.0.0.1:${inner}`;
   for (const until = Date.now() + UP_MS_MAX; ; ) {
     if (
