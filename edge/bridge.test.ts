@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { Bridge, BRIDGED_IDLE_MINUTES, type Ticket } from './bridge.ts';
+import { BRIDGED_IDLE_MINUTES, Bridge, type Ticket } from './bridge.ts';
 import { UPSTREAM_HEADERS } from './caddy-parts.ts';
 
 const IDLE_MS = 400;

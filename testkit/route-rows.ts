@@ -314,6 +314,7 @@ export const routeRows: Record<RouteName, Row> = {
     };
   },
   instanceAccessGet: instance(),
+  instanceAccessCandidates: instance(),
   instanceAccessSet: async (world) => {
     const subject = (await member()(world)).params?.user ?? '';
     const app = await makeInstance(world.db, world.place);

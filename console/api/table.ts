@@ -116,6 +116,7 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   grantsList: 'GET /api/v1/organizations/:organization/grants',
   grantsChange: 'POST /api/v1/organizations/:organization/grants',
   instanceAccessGet: 'GET /api/v1/instances/:instance/access',
+  instanceAccessCandidates: 'GET /api/v1/instances/:instance/access/candidates',
   instanceAccessSet: 'PUT /api/v1/instances/:instance/access/:subject',
   serviceAccountsList: 'GET /api/v1/organizations/:organization/service-accounts',
   serviceAccountsCreate: 'POST /api/v1/organizations/:organization/service-accounts',

@@ -53,6 +53,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'projectRolesList',
         'grantsList',
         'instanceAccessGet',
+        'instanceAccessCandidates',
         'ownApps',
         'serviceAccountsList',
         'serviceTokensList',

@@ -219,7 +219,12 @@ export const handlers: Handlers = {
     state.tokens = state.tokens.filter((each) => each.id !== params.token);
     return undefined;
   },
-  membersList: (state) => ({ items: state.members.map((each) => member(state, each)), nextCursor: null }),
+  membersList: (state, { query }) => ({
+    items: state.members
+      .filter(({ user }) => `${user.name} ${user.email}`.toLowerCase().includes((query.search ?? '').toLowerCase()))
+      .map((each) => member(state, each)),
+    nextCursor: null,
+  }),
   membersUpdate: (state, { params, body }) => {
     const found = state.members.find((each) => each.user.id === params.user);
     if (found === undefined) throw notFound('member');
