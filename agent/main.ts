@@ -20,6 +20,8 @@ import { MetricSampler } from './metrics.ts';
 import { Names } from './names.ts';
 import { NetworkGuard } from './network-guard.ts';
 import { PolicyKeeper } from './policies.ts';
+import { Registry } from './registry.ts';
+import { RegistryMirrors } from './registry-mirrors.ts';
 import { AgentState } from './state.ts';
 import { agent } from './verbs.ts';
 
@@ -57,6 +59,7 @@ const engine = incusEngine({
   pool: config.pool,
   hostAddresses: () => outsideDeniedRanges(hostAddresses(own)),
   openings: (project) => forwards.openings(project),
+  cachePort: () => registry.port,
 });
 const policies = new PolicyKeeper({
   engine,
@@ -80,6 +83,15 @@ const forwards: Forwards = new Forwards({
   guard,
   pool: config.forwardPorts ?? defaultForwardPorts,
   table: names.table('forwards'),
+  log,
+});
+
+const registry: Registry = new Registry({
+  config: config.registry,
+  names,
+  state,
+  guard,
+  mirrors: new RegistryMirrors({ engine, state, locks, log }),
   log,
 });
 
@@ -107,6 +119,7 @@ const { server, events, close } = door({
     guard,
     forwards,
     policies,
+    registry,
     builder,
     importDir: config.importDir,
     metrics,
@@ -122,6 +135,7 @@ const { server, events, close } = door({
 // A change to a network at the engine is looked at now and not in a minute.
 let nudged = false;
 events.tap((event) => {
+  if (event.type === 'instance') lookAtMirrors();
   if (nudged || (event.type !== 'network' && event.type !== 'resync')) return;
   nudged = true;
   setTimeout(() => {
@@ -129,9 +143,20 @@ events.tap((event) => {
     void guard.checkAll().then(() => forwards.check());
   }, NUDGE_MS);
 });
+// A server that has just started is told of the image cache before its people use Docker.
+let looking = false;
+function lookAtMirrors(): void {
+  if (looking || registry.port === null) return;
+  looking = true;
+  setTimeout(() => {
+    looking = false;
+    void registry.check(true);
+  }, NUDGE_MS);
+}
 guard.start();
 metrics.start();
 forwards.start();
+registry.start();
 
 if (existsSync(config.socket)) unlinkSync(config.socket);
 server.listen(config.socket, () => {
@@ -155,7 +180,7 @@ function stop(): void {
   guard.stop();
   metrics.stop();
   forwards.stop();
-  void close()
+  void Promise.all([close(), registry.stop()])
     .then(() => engine.close())
     .then(() => process.exit(0));
 }

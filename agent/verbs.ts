@@ -22,6 +22,7 @@ import { followLogs, readLogs } from './logs.ts';
 import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
 import type { PolicyKeeper } from './policies.ts';
+import type { Registry } from './registry.ts';
 import { Screens } from './screens.ts';
 import { SshLogins } from './ssh.ts';
 import type { AgentState } from './state.ts';
@@ -44,6 +45,7 @@ export type AgentParts = {
   guard: NetworkGuard;
   forwards: Forwards;
   policies: PolicyKeeper;
+  registry: Registry;
   builder: ImageBuilder;
   importDir: string;
   metrics: MetricSampler;
@@ -78,6 +80,7 @@ export function agent(parts: AgentParts): Agent {
     ensureNetwork: async (spec) => {
       await guests.ensureNetwork(spec);
       await parts.policies.check();
+      if (parts.registry.port !== null) await parts.registry.check();
       return null;
     },
     removeNetwork: ({ project }) => guests.removeNetwork(project),
@@ -103,6 +106,7 @@ export function agent(parts: AgentParts): Agent {
     },
     setPolicies: (policies) => parts.policies.set(policies),
     setForwards: ({ forwards }) => parts.forwards.set(forwards),
+    setRegistry: (spec) => parts.registry.set(spec),
     createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
     restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),
     deleteSnapshot: ({ instance, snapshot }) => guests.deleteSnapshot(instance, snapshot),

@@ -25,6 +25,7 @@ import { addOrganizationCommands } from './commands/organization.ts';
 import { addOrganizationsCommands } from './commands/organizations.ts';
 import { addQuotaCommands } from './commands/quotas.ts';
 import { addRegistrationCommands } from './commands/registration.ts';
+import { addRegistryCommands } from './commands/registry.ts';
 import { addRouteCommands } from './commands/routes.ts';
 import { addSecurityGroupCommands } from './commands/security-groups.ts';
 import { addServiceAccountCommands } from './commands/service-accounts.ts';
@@ -98,6 +99,7 @@ export function buildProgram(io: Io, json = false): Command {
   addUserCommands(program, io);
   addRegistrationCommands(program, io);
   addMailCommands(program, io);
+  addRegistryCommands(program, io);
   addFactorCommands(program, io);
   addKeyCommands(program, io);
   addDataCommands(program, io);

@@ -4,6 +4,7 @@ import { forwardProtocols, forwardStates } from '#domain/forwards.ts';
 import { healthStates, instanceKinds, observedStates } from '#domain/instances.ts';
 import type { AgentVerb } from './agent.ts';
 import { idSchema } from './common.ts';
+import { registryFactsSchema } from './registry-process.ts';
 
 const isoTime = z.string().max(40);
 const count = z.number().min(0);
@@ -139,6 +140,11 @@ export type AgentEvent = z.output<typeof agentEventSchema>;
 export const screenCredentialsSchema = z.object({ address: z.string(), port: z.number().int(), password: z.string() });
 
 export const repositoryUseSchema = z.object({ repository: idSchema('vlt'), storedBytes: count });
+/** Servers that use the cache, and those whose people have arranged it otherwise. */
+const mirrorCountsSchema = z.object({ using: count, theirs: count });
+export type MirrorCounts = z.output<typeof mirrorCountsSchema>;
+export const registryAnswerSchema = registryFactsSchema.extend({ mirrors: mirrorCountsSchema });
+export type RegistryAnswer = z.output<typeof registryAnswerSchema>;
 
 /** One schema per verb; `null` where a verb answers nothing. */
 export const agentResults = {
@@ -157,6 +163,7 @@ export const agentResults = {
   destroyGuest: z.null(),
   setForwards: z.array(z.object({ protocol: z.enum(forwardProtocols), hostPort: count, state: z.enum(forwardStates) })),
   setPolicies: z.null(),
+  setRegistry: registryAnswerSchema,
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),
   deleteSnapshot: z.null(),

@@ -11,6 +11,7 @@ import { RULES_PER_GROUP_MAX, SECURITY_GROUPS_PER_INSTANCE_MAX } from '#domain/n
 import { sizeBounds } from '#domain/sizes.ts';
 import { idSchema } from './common.ts';
 import { egressPolicySchema } from './egress.ts';
+import { registrySpecSchema } from './registry-process.ts';
 import { networkRuleSchema } from './security-groups.ts';
 
 /** Largest request body the agent reads. */
@@ -157,6 +158,8 @@ export const agentVerbs = {
       )
       .max(AGENT_POLICIES_MAX),
   }),
+  /** The image cache of this host, as it shall be; answers how it is. */
+  setRegistry: registrySpecSchema,
   createSnapshot: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp'), operation: idSchema('opr') }),
   restoreSnapshot: oneSnapshot,
   deleteSnapshot: oneSnapshot,

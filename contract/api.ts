@@ -29,6 +29,7 @@ import { outboundRoutes } from './outbound.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
+import { registryRoutes } from './registry.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
@@ -75,6 +76,7 @@ export const api = {
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,
+  ...registryRoutes,
   ...dataRoutes,
 } as const;
 

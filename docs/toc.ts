@@ -6,7 +6,13 @@ export type Section = { title: string; pages: readonly string[] };
 export const sections: readonly Section[] = [
   {
     title: 'Start',
-    pages: ['docs/README.md', 'docs/tutorial/desktop-in-two-minutes.md', 'docs/tutorial/server-in-five-minutes.md'],
+    pages: [
+      'docs/README.md',
+      'docs/tutorial/desktop-in-two-minutes.md',
+      'docs/tutorial/server-in-five-minutes.md',
+      'docs/tutorial/a-domain-of-your-own.md',
+      'docs/tutorial/ssh-from-anywhere.md',
+    ],
   },
   {
     title: 'How to',
@@ -26,6 +32,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/sign-in-with-keycloak-or-google.md',
       'docs/how-to/use-berth-as-openid-provider.md',
       'docs/how-to/set-quotas-and-limits.md',
+      'docs/how-to/cache-images.md',
       'docs/how-to/watch-metrics.md',
       'docs/how-to/scrape-with-prometheus.md',
       'docs/how-to/move-files.md',
@@ -109,6 +116,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0015-port-forwards-are-one-map.md',
       'docs/adr/0016-rules-of-people-are-one-table.md',
       'docs/adr/0017-files-are-sftp-spoken-by-the-server.md',
+      'docs/adr/0022-image-cache-is-docker-registry-between-two-doors.md',
       'docs/adr/0023-backups-are-one-restic-repository-per-instance.md',
     ],
   },

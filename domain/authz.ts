@@ -113,6 +113,8 @@ export const platformActions = [
   'platform.registration.update',
   'platform.mail.read',
   'platform.mail.update',
+  'platform.registry.read',
+  'platform.registry.update',
   'platform.provider.read',
   'platform.provider.update',
   'platform.client.read',

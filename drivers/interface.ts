@@ -22,6 +22,7 @@ import type {
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
 import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
+import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
@@ -240,6 +241,8 @@ export type InstanceDriver = {
   setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]>;
   /** From now on exactly these, whatever was before; open connections go on. */
   setPolicies(policies: PolicySpec): Promise<void>;
+  /** From now on the image cache of the host is like this; answers how it is at the moment. */
+  setRegistry(spec: RegistrySpec): Promise<RegistryStatus>;
 
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
   /** Rolls the guest back; it ends in the power state it had. */

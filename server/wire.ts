@@ -51,6 +51,7 @@ import { registerOrganizations } from './http/organizations.ts';
 import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
 import { registerRegistration } from './http/registration.ts';
+import { registerRegistry } from './http/registry.ts';
 import { registerRoutes } from './http/routes.ts';
 import { registerSecurityGroups } from './http/security-groups.ts';
 import { createHttp, type Http, type HttpOptions } from './http/server.ts';
@@ -273,6 +274,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerEvents(http, app);
     registerUsers(http, app);
     registerMail(http, app);
+    registerRegistry(http, app);
     registerData(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),

@@ -24,6 +24,7 @@ import { operationStarter } from './reconcilers/operation-starter.ts';
 import { policyKeeper } from './reconcilers/policy-keeper.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
+import { registryKeeper } from './reconcilers/registry-keeper.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
 import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
@@ -151,6 +152,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         backupKeeper(services),
         forwardKeeper(services),
         policyKeeper(services),
+        registryKeeper(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

@@ -5,6 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+  chownSync,
   copyFileSync,
   createWriteStream,
   linkSync,
@@ -36,6 +37,7 @@ import { testImage } from './test-image.ts';
 const run = promisify(execFile);
 export const INCUS_SOCKET = '/var/lib/incus/unix.socket';
 const START_MS_MAX = 20_000;
+const NOBODY = 65_534;
 
 export function testId<P extends IdPrefix>(prefix: P): Id<P> {
   return makeId(prefix, Date.now(), (bytes) => randomBytes(bytes));
@@ -76,6 +78,8 @@ export type TestAgentOptions = {
   /** Another socket for the agent to reach the engine by (a recording proxy). */
   engineSocket?: string;
   poolBytes?: number;
+  /** With an image cache, run as nobody. */
+  registry?: boolean;
 };
 
 export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
@@ -126,6 +130,18 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     mirror: null,
     forwardPorts: { first: forwardFirst, last: forwardFirst + 19 },
   };
+  let registryDir: string | null = null;
+  if (options.registry === true) {
+    // Not inside `folder`: nobody may not go there.
+    registryDir = mkdtempSync(join(tmpdir(), 'berth-registry-'));
+    chownSync(registryDir, NOBODY, NOBODY);
+    config.registry = {
+      program: '/usr/bin/docker-registry',
+      main: fileURLToPath(new URL('../registry/main.ts', import.meta.url)),
+      user: { uid: NOBODY, gid: NOBODY },
+      dataDir: registryDir,
+    };
+  }
   const configPath = join(folder, 'agent.json');
   writeFileSync(configPath, JSON.stringify(config));
   const driver = agentDriver({ socketPath: socket, token: tokens.server });
@@ -247,11 +263,12 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       await end('SIGTERM');
       await driver.close();
       await removeInstallation(incus, names, pool);
-      for (const purpose of ['forwards', 'policies']) {
+      for (const purpose of ['forwards', 'policies', 'registry']) {
         await run('nft', ['delete', 'table', 'inet', names.table(purpose)]).catch(() => undefined);
       }
       await incus.close();
       rmSync(folder, { recursive: true, force: true });
+      if (registryDir !== null) rmSync(registryDir, { recursive: true, force: true });
     },
   };
   try {

@@ -13,6 +13,7 @@ import {
   addPasswordReset,
   addRegistration,
   addRegistrationCode,
+  addRegistry,
   PIXEL_PNG,
 } from './account-rows.ts';
 import {
@@ -323,6 +324,7 @@ export const routeRows: Record<RouteName, Row> = {
     };
   },
   instanceAccessGet: instance(),
+  instanceAccessCandidates: instance(),
   instanceAccessSet: async (world) => {
     const subject = (await member()(world)).params?.user ?? '';
     const app = await makeInstance(world.db, world.place);
@@ -364,6 +366,12 @@ export const routeRows: Record<RouteName, Row> = {
   organizationQuotaGet: organization,
   rateLimitsGet: plain,
   rateLimitsUpdate: async () => ({ body: { provisioning: 999_999 } }),
+  registryGet: plain,
+  registryUpdate: async () => ({ body: { enabled: true, upstream: 'https://registry.example.test' } }),
+  registryEmpty: async ({ db }) => {
+    await addRegistry(db);
+    return {};
+  },
   controlAccessGet: plain,
   controlAccessUpdate: async () => ({ body: { networks: ['0.0.0.0/0', '::/0'] } }),
   outboundGet: plain,

@@ -165,6 +165,13 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'New code' }).first().click();
     },
   },
+  {
+    name: 'hosts-registry-form',
+    path: '/hosts',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Change', exact: true }).click();
+    },
+  },
   { name: 'platform-mail', path: '/platform/mail' },
   {
     name: 'platform-mail-form',

@@ -44,7 +44,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
-  host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
+  host: [{ routes: ['hostsList', 'hostsGet', 'registryGet'], params: () => ({}) }],
   member: [
     {
       routes: [
@@ -57,6 +57,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'projectRolesList',
         'grantsList',
         'instanceAccessGet',
+        'instanceAccessCandidates',
         'ownApps',
         'serviceAccountsList',
         'serviceTokensList',

@@ -24,6 +24,7 @@ import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { registrationHandlers } from './handlers-registration.ts';
+import { registryHandlers } from './handlers-registry.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
@@ -226,7 +227,12 @@ export const handlers: Handlers = {
     state.tokens = state.tokens.filter((each) => each.id !== params.token);
     return undefined;
   },
-  membersList: (state) => ({ items: state.members.map((each) => member(state, each)), nextCursor: null }),
+  membersList: (state, { query }) => ({
+    items: state.members
+      .filter(({ user }) => `${user.name} ${user.email}`.toLowerCase().includes((query.search ?? '').toLowerCase()))
+      .map((each) => member(state, each)),
+    nextCursor: null,
+  }),
   membersUpdate: (state, { params, body }) => {
     const found = state.members.find((each) => each.user.id === params.user);
     if (found === undefined) throw notFound('member');
@@ -283,6 +289,7 @@ export const handlers: Handlers = {
   ...sshHandlers,
   ...quotaHandlers,
   ...platformHandlers,
+  ...registryHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);

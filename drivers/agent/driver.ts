@@ -37,6 +37,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     moveGuest: (instance, to, operation) => client.call('moveGuest', { instance, ...to, operation }),
     destroyGuest: (instance) => done(client.call('destroyGuest', { instance })),
     setPolicies: (policies) => done(client.call('setPolicies', policies)),
+    setRegistry: (spec) => client.call('setRegistry', spec),
     setForwards: (forwards) => client.call('setForwards', { forwards }),
     createSnapshot: (instance, snapshot, operation) =>
       done(client.call('createSnapshot', { instance, snapshot, operation })),

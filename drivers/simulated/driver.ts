@@ -8,6 +8,7 @@ import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
 import type { BackupRepositoryId, InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
 import { SAMPLE_SECONDS } from '#domain/metrics.ts';
+import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
 import type {
   BackupMade,
@@ -232,6 +233,13 @@ export class SimulatedDriver implements InstanceDriver {
       this.#state.policies = structuredClone(policies);
       this.#save();
     });
+  }
+
+  async setRegistry(spec: RegistrySpec): Promise<RegistryStatus> {
+    return this.#run('setRegistry', () => ({
+      ...structuredClone(this.#state.registry),
+      state: spec.enabled ? this.#state.registry.state : 'off',
+    }));
   }
 
   async setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]> {

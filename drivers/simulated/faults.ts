@@ -18,6 +18,7 @@ export type SimulatedVerb =
   | 'destroyGuest'
   | 'setForwards'
   | 'setPolicies'
+  | 'setRegistry'
   | 'createSnapshot'
   | 'restoreSnapshot'
   | 'deleteSnapshot'

@@ -2,6 +2,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
+import type { RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
 import type { DriverImage, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
 import type { SimulatedRepositories } from './backups.ts';
@@ -33,6 +34,8 @@ export type SimulatedState = {
   forwards: ForwardSpec[];
   policies: PolicySpec;
   repositories: SimulatedRepositories;
+  /** How the image cache is whenever it is on. */
+  registry: RegistryStatus;
   /** Ports on which some program of the host listens. */
   busyPorts: HostFacts['forwards']['busy'];
   images: DriverImage[];
@@ -46,6 +49,21 @@ export const emptyState = (): SimulatedState => ({
   forwards: [],
   policies: { projects: [], groups: [], instances: [] },
   repositories: {},
+  registry: {
+    state: 'running',
+    problem: null,
+    upstreamProblem: null,
+    usedBytes: 0,
+    images: [],
+    since: '2026-01-01T00:00:00.000Z',
+    hits: 0,
+    misses: 0,
+    servedBytes: 0,
+    fetchedBytes: 0,
+    evictedBytes: 0,
+    limit: null,
+    mirrors: { using: 0, theirs: 0 },
+  },
   busyPorts: [],
   images: [],
   allowed: [],
