@@ -33,6 +33,7 @@ import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshRecordingRoutes } from './ssh-recordings.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
@@ -54,6 +55,7 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...sshSessionRoutes,
+  ...sshRecordingRoutes,
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,

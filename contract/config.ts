@@ -71,6 +71,8 @@ export const serverConfigSchema = z.strictObject({
         .array(z.string().regex(/^[a-z0-9-]+ [A-Za-z0-9+/=]+$/))
         .min(1)
         .max(8),
+      /** Folder of recordings: the gateway writes there, the server reads and deletes. */
+      recordings: path,
     })
     .optional(),
   /** Built console (index.html and hashed assets); null in development, when Vite serves it. */
@@ -129,6 +131,8 @@ export const sshGatewayConfigSchema = z.strictObject({
   serverSocket: path,
   reportSocket: path,
   consoleOrigin: z.url({ protocol: /^https$/ }),
+  /** Folder of recordings, in which it may make files and see none. */
+  recordings: path,
 });
 export type SshGatewayConfig = z.output<typeof sshGatewayConfigSchema>;
 

@@ -38,6 +38,8 @@ export const SSH_ALONE_SECONDS_MAX = 30;
 export const SSH_SESSION_SILENT_SECONDS = 60;
 /** Ended sessions are listed for so long; the audit log keeps them longer. */
 export const SSH_SESSION_DAYS = 30;
+/** A second factor given after a key is remembered for its connection at least so long, and while it lives. */
+export const SSH_FACTOR_HOURS = 24;
 export const SSH_PORT_DEFAULT = 2222;
 
 /** The account inside a server that the gateway signs in to. */

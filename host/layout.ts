@@ -66,6 +66,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
     sshGateway: join(data, 'ssh-gateway'),
+    sshRecordings: join(data, 'ssh-recordings'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),
     sockets: {

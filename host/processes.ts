@@ -269,7 +269,7 @@ function server(input: ProcessInput): ProcessSpec {
       masterKeyFile: copySecretFor(layout, 'server', 'master.key', user),
       edgeKeyFile: copySecretFor(layout, 'server', 'edge.key', user),
     },
-    ssh: { port: input.config.ports.ssh, socket: layout.sockets.serverSsh, hostKeys: [sshHostKey(layout)] },
+    ssh: { port: input.config.ports.ssh, socket: layout.sockets.serverSsh, hostKeys: [sshHostKey(layout)], recordings: recordingFolder(layout) },
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
@@ -303,6 +303,15 @@ function sshDoor(socket: string, owner: { uid: number }): void {
   ownedFolder(dirname(socket), 0o2750, { uid: owner.uid, gid: groupId('berth-ssh') ?? 0 });
 }
 
+/**
+ * Recordings: the server's folder, in which the SSH gateway may make files and which it cannot list. Nobody else gets in,
+ * so files that all may read are the server's to read.
+ */
+function recordingFolder(layout: Layout): string {
+  ownedFolder(layout.sshRecordings, 0o730, { uid: processUser('berth-server').uid, gid: groupId('berth-ssh') ?? 0 });
+  return layout.sshRecordings;
+}
+
 /** It opens the doors made for it, and the server's own to sign people in; no database, no agent, no engine. */
 function sshGateway(input: ProcessInput): ProcessSpec {
   const { layout, config } = input;
@@ -318,6 +327,7 @@ function sshGateway(input: ProcessInput): ProcessSpec {
     serverSocket: layout.sockets.server,
     reportSocket: layout.sockets.serverSsh,
     consoleOrigin: originOf(config.domain, config.ports.control),
+    recordings: recordingFolder(layout),
   };
   const spec = nodeProcess(input, 'ssh-gateway', configuration, account);
   return config.ports.ssh < 1024 ? { ...spec, capabilities: ['net_bind_service'] } : spec;

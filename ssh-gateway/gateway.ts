@@ -27,6 +27,8 @@ export type GatewayOptions = {
   serverSocket: string;
   reportSocket: string;
   consoleOrigin: string;
+  /** Folder of recordings. */
+  recordings: string;
   log: GatewayLog;
   /** Of servers; another one only in tests. */
   upstreamPort?: number;
@@ -40,12 +42,15 @@ export async function startGateway(options: GatewayOptions): Promise<Gateway> {
   const live = new Set<SshConnection>();
   const sockets = new Map<string, Socket>();
   const counted = () => [...live].flatMap((connection) => connection.counted ?? []);
+  const reports = new Reports(options.reportSocket, log, counted);
+  const now = () => new Date();
   const parts: ConnectionParts = {
     edge: new EdgeClient(options.edgeSocket),
     signIn: new SignIn({ socket: options.serverSocket, consoleOrigin: options.consoleOrigin }),
-    reports: new Reports(options.reportSocket, log, counted),
+    reports,
+    recorder: { folder: options.recordings, reports, now },
     log,
-    now: () => new Date(),
+    now,
     upstreamPort: options.upstreamPort,
   };
   const ssh = new ssh2.Server(

@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -83,10 +83,13 @@ export class SshStack {
       const port = await freePort();
       await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', join(dir, 'host_key')]);
       const hostKey = readFileSync(join(dir, 'host_key.pub'), 'utf8').trim();
+      mkdirSync(join(dir, 'recordings'));
       const server = await startTestServer({
         database,
         driver: agent.driver,
-        config: { ssh: { port, socket: join(dir, 'reports.sock'), hostKeys: [hostKey] } },
+        config: {
+          ssh: { port, socket: join(dir, 'reports.sock'), hostKeys: [hostKey], recordings: join(dir, 'recordings') },
+        },
         work: { withoutReconcilers: true },
       });
       const home = await server.setUp();
@@ -174,6 +177,7 @@ export class SshStack {
       serverSocket: this.#socket('server'),
       reportSocket: this.#socket('reports'),
       consoleOrigin: this.server.app.config.consoleOrigin,
+      recordings: join(this.dir, 'recordings'),
     };
     const file = join(this.dir, 'gateway.json');
     writeFileSync(file, JSON.stringify(config));

@@ -24,6 +24,7 @@ import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
 import { sshHandlers } from './handlers-ssh.ts';
+import { sshRecordingHandlers } from './handlers-ssh-recordings.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -268,6 +269,7 @@ export const handlers: Handlers = {
   ...tenancyHandlers,
   ...serviceAccountHandlers,
   ...sshHandlers,
+  ...sshRecordingHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),

@@ -6,6 +6,7 @@ import { parseRules } from '#domain/network-rules.ts';
 import { GIB } from '#domain/sizes.ts';
 import { makeDomain, plainRoute, seenCertificate } from './handlers-domains.ts';
 import { someSshKeys, someSshSessions } from './handlers-ssh.ts';
+import { someSshRecordings } from './handlers-ssh-recordings.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, emptyState, iso, newId } from './state.ts';
 
@@ -511,6 +512,7 @@ export function seed(): MockState {
   });
   state.sshKeys.push(...someSshKeys(now));
   state.sshSessions.push(...someSshSessions(state, now));
+  state.sshRecording = someSshRecordings(state, now);
   state.tokens.push(
     {
       id: newId('tok'),
