@@ -269,7 +269,12 @@ function server(input: ProcessInput): ProcessSpec {
       masterKeyFile: copySecretFor(layout, 'server', 'master.key', user),
       edgeKeyFile: copySecretFor(layout, 'server', 'edge.key', user),
     },
-    ssh: { port: input.config.ports.ssh, socket: layout.sockets.serverSsh, hostKeys: [sshHostKey(layout)], recordings: recordingFolder(layout) },
+    ssh: {
+      port: input.config.ports.ssh,
+      socket: layout.sockets.serverSsh,
+      hostKeys: [sshHostKey(layout)],
+      recordings: recordingFolder(layout),
+    },
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
