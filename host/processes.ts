@@ -1,8 +1,10 @@
 /** The processes of one installation: command lines, users, configuration files, and what makes each need a restart. */
 import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#contract/config.ts';
+import { sshWorkers } from '#domain/ssh.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
@@ -13,7 +15,7 @@ import { findProgram } from './machine.ts';
 import { type PostgresCommand, postgresUrl } from './postgres.ts';
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
 import { copySecretFor, setupCodeHash } from './secrets.ts';
-import { copyHostKeyFor, sshHostKey } from './ssh-host-key.ts';
+import { copyHostKeysFor } from './ssh-host-key.ts';
 
 const UMASK = 0o007;
 const STOP_MS = 8000;
@@ -272,7 +274,7 @@ function server(input: ProcessInput): ProcessSpec {
     ssh: {
       port: input.config.ports.ssh,
       socket: layout.sockets.serverSsh,
-      hostKeys: [sshHostKey(layout)],
+      hostKeysFile: layout.sshHostKeys,
       recordings: recordingFolder(layout),
     },
     consoleDir: input.consoleDir,
@@ -327,7 +329,8 @@ function sshGateway(input: ProcessInput): ProcessSpec {
     logLevel: input.logLevel,
     socket: layout.sockets.sshGateway,
     listen: { port: config.ports.ssh },
-    hostKeyFiles: [copyHostKeyFor(layout, user)],
+    ...copyHostKeysFor(layout, user),
+    workers: config.sshWorkers ?? sshWorkers(availableParallelism()),
     edgeSocket: layout.sockets.edgeSsh,
     serverSocket: layout.sockets.server,
     reportSocket: layout.sockets.serverSsh,

@@ -25,6 +25,7 @@ import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
+import { sshHostKeyWatcher } from './reconcilers/ssh-host-key-watcher.ts';
 import { sshRecordingKeeper } from './reconcilers/ssh-recording-keeper.ts';
 import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
@@ -148,6 +149,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         archivePurger(services),
         hostKeyKeeper(services),
         sshSessionKeeper(services),
+        sshHostKeyWatcher(services, options.config.ssh?.hostKeysFile ?? null),
         sshRecordingKeeper(services, options.config.ssh?.recordings ?? null),
         forwardKeeper(services),
         policyKeeper(services),

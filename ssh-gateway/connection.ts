@@ -48,7 +48,7 @@ export class SshConnection {
     socket: Socket,
     identity: { session: SshSessionId; address: string; program: string },
     parts: ConnectionParts,
-    onSignedIn: () => void,
+    on: { handshake: () => void; signedIn: () => void },
   ) {
     this.#o = parts;
     this.#down = down;
@@ -65,8 +65,9 @@ export class SshConnection {
       (reason) => this.end(reason),
     );
     down.on('authentication', (context) => login.handle(context));
+    down.on('handshake', () => on.handshake());
     down.on('ready', () => {
-      onSignedIn();
+      on.signedIn();
       this.#ready();
     });
     down.on('error', () => {});

@@ -103,7 +103,7 @@ describe('V4: recording of sessions', () => {
 
   it('V4: on: announced before the shell, what the terminal showed is in the file, what was typed is not', async () => {
     await set(true);
-    const command = 'stty -echo; echo ready; read secret; echo "${#secret} typed, the end"; exit 3';
+    const command = 'stty -echo; echo ready; read secret; echo "$(printf %s "$secret" | wc -c) typed, the end"; exit 3';
     const client = stack.open(guest.name, key, [command], ['-tt']);
     await until('it waits', () => client.log.text.includes('ready'));
     client.child.stdin?.write('hunter2\n');

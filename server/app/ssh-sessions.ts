@@ -1,4 +1,5 @@
 /** SSH of an instance: how to get in, its host keys, who is in; and what the gateway tells of its connections. */
+import { readFileSync } from 'node:fs';
 import type { ServerSshBody } from '#contract/ssh-gateway.ts';
 import { type Action, roleMay } from '#domain/authz.ts';
 import type { Caller, PersonCaller } from '#domain/caller.ts';
@@ -39,12 +40,21 @@ type Access = {
 const blobOf = (line: string): Buffer => Buffer.from(line.split(' ')[1] ?? '', 'base64');
 const fingerprint = (line: string): string => fingerprintOf(blobOf(line));
 
+/** The gateway's own host keys, as they are now: the one it proves itself with, then the next one. */
+export function gatewayKeys(file: string): string[] {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.flatMap((line) => {
+    const [type = '', key = ''] = line.trim().split(' ');
+    return /^[a-z0-9-]+$/.test(type) && /^[A-Za-z0-9+/=]+$/.test(key) ? [`${type} ${key}`] : [];
+  });
+}
+
 /** Where the gateway is; null when this installation has none. */
 export function sshGateway(app: AppContext): Access['gateway'] {
   const { ssh, domain } = app.config;
   if (ssh === undefined) return null;
   const name = ssh.port === 22 ? domain : `[${domain}]:${ssh.port}`;
-  return { host: domain, port: ssh.port, knownHosts: ssh.hostKeys.map((key) => `${name} ${key}`) };
+  return { host: domain, port: ssh.port, knownHosts: gatewayKeys(ssh.hostKeysFile).map((key) => `${name} ${key}`) };
 }
 
 type Proof = Authorized<'instance', 'instance.ssh' | 'instance.update' | 'ssh-recording.update'>;

@@ -6,15 +6,15 @@ import { buildRequest, call, type OutputOf, toApiError } from '../../../api/clie
 import { apiQuery, queryClient } from '../../../api/queries.ts';
 import { QueryView } from '../../../components/query-view.tsx';
 import { formatBytes, formatDuration, plural } from '../../../lib/format.ts';
+import { actionsColumn, timeColumn } from '../../../table/columns.tsx';
 import { DataTable } from '../../../table/data-table.tsx';
 import { Badge } from '../../../ui/badge.tsx';
-import { IconButton } from '../../../ui/button.tsx';
+import { Button, IconButton } from '../../../ui/button.tsx';
 import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { EmptyState } from '../../../ui/empty-state.tsx';
 import { Notice } from '../../../ui/notice.tsx';
 import { Spinner } from '../../../ui/spinner.tsx';
 import { Switch } from '../../../ui/switch.tsx';
-import { TimeAgo } from '../../../ui/time.tsx';
 import { useInstance } from '../context.ts';
 
 const Player = lazy(async () => ({ default: (await import('./player.tsx')).Player }));
@@ -146,11 +146,7 @@ function List() {
                   </div>
                 ),
               },
-              {
-                id: 'when',
-                header: 'When',
-                cell: (row) => <TimeAgo at={row.startedAt} className="whitespace-nowrap text-soft" />,
-              },
+              timeColumn('when', 'When', (row) => row.startedAt),
               {
                 id: 'length',
                 header: 'Length',
@@ -173,44 +169,39 @@ function List() {
                 from: 'md',
                 cell: (row) => <span className="text-faint text-xs">{row.endReason}</span>,
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                cell: (row) => (
-                  <div className="flex justify-end gap-0.5">
-                    <IconButton label="Replay" size="sm" onClick={() => setPlaying(row.id)}>
-                      <Play />
-                    </IconButton>
-                    <IconButton
-                      label="Download"
-                      size="sm"
-                      onClick={() =>
-                        window.location.assign(
-                          buildRequest('sshRecordingsRead', { params: { ...params, recording: row.id } }).url,
-                        )
-                      }
-                    >
-                      <Download />
-                    </IconButton>
-                    <IconButton
-                      label="Delete"
-                      size="sm"
-                      blocked={
-                        can.delete !== true
-                          ? can.delete
-                          : row.endedAt === null
-                            ? 'It is still being recorded.'
-                            : undefined
-                      }
-                      onClick={() => setRemoving(row)}
-                    >
-                      <Trash2 />
-                    </IconButton>
-                  </div>
-                ),
-              },
+              actionsColumn((row) => (
+                <div className="flex justify-end gap-0.5">
+                  <IconButton label="Replay" size="sm" onClick={() => setPlaying(row.id)}>
+                    <Play />
+                  </IconButton>
+                  <IconButton
+                    label="Download"
+                    size="sm"
+                    onClick={() =>
+                      window.location.assign(
+                        buildRequest('sshRecordingsRead', { params: { ...params, recording: row.id } }).url,
+                      )
+                    }
+                  >
+                    <Download />
+                  </IconButton>
+                  <Button
+                    size="sm"
+                    quiet
+                    icon={<Trash2 />}
+                    blocked={
+                      can.delete !== true
+                        ? can.delete
+                        : row.endedAt === null
+                          ? 'It is still being recorded.'
+                          : undefined
+                    }
+                    onClick={() => setRemoving(row)}
+                  >
+                    Delete
+                  </Button>
+                </div>
+              )),
             ]}
           />
           {removing === null ? null : (
