@@ -85,7 +85,10 @@ export class SshDoors {
     if ('reason' in found) return { refused: found };
     const { instance } = found;
     if (person.key !== null && state.ssh.asksForFactor(instance.organizationId)) {
-      if (!state.ssh.hasGivenFactor(body.session, person.userId)) await lookup({ by: 'sshFactor', key: body.session });
+      // Asked anew every time: it is given between one question and the next.
+      if (!state.ssh.hasGivenFactor(body.session, person.userId)) {
+        await lookup({ by: 'sshFactor', key: body.session }, 0);
+      }
       if (!state.ssh.hasGivenFactor(body.session, person.userId)) return { factor: { user: person.userId } };
     }
     const user = state.user(person.userId);
