@@ -261,7 +261,7 @@ describe('V4: recording of sessions', () => {
     // As ssh-session-keeper does after a minute of silence.
     await db
       .updateTable('ssh_session')
-      .set({ ended_at: new Date(), end_reason: 'The SSH gateway fell silent.' })
+      .set({ ended_at: new Date(Date.now() - 60_000), end_reason: 'The SSH gateway fell silent.' })
       .where('id', '=', cut?.session ?? ('' as never))
       .execute();
     expect(await keeper()).toContain('closed');

@@ -15,6 +15,7 @@ import { blockOf, type Stage } from './waiting-room.ts';
 const KEEPALIVE_MISSED_MAX = 3;
 const IDENTIFICATION = 'Berth';
 const END_MS_MAX = 1_000;
+const SETTLE_MS = 100;
 
 export type GatewayLog = {
   info(fields: object, message: string): void;
@@ -129,6 +130,8 @@ export class Sessions {
     const until = Date.now() + END_MS_MAX;
     while (this.#live.size > 0 && Date.now() < until) await new Promise((resolve) => setTimeout(resolve, 20));
     for (const { socket } of this.#taken.values()) socket.destroy();
+    // Recordings that have just ended close their files first.
+    await new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
     await this.#reports.stop();
   }
 }

@@ -28,6 +28,8 @@ const EVERY_MS = 30_000;
 const AT_ONCE_MAX = 200;
 /** The gateway has long told of its connection by then, or never will. */
 const STRANGE_MS = 24 * 3_600_000;
+/** The gateway may still be about to tell of the end itself. */
+const LATE_MS = 30_000;
 const actor = asSystem('ssh-recording-keeper');
 
 export function sshRecordingKeeper(services: Services, folder: string | null): Reconciler {
@@ -74,7 +76,7 @@ async function findUntold({ db, now }: Services, files: RecordingFiles): Promise
 /** Open ones grow; those whose connection is over were cut off. */
 async function closeCutOff({ db, now }: Services, files: RecordingFiles): Promise<number> {
   let closed = 0;
-  for (const { id, over } of await openSshRecordings(db, AT_ONCE_MAX)) {
+  for (const { id, over } of await openSshRecordings(db, new Date(now() - LATE_MS), AT_ONCE_MAX)) {
     const file = await files.look(id);
     if (!over && file !== null) {
       await measureSshRecording(db, id, file.bytes);

@@ -249,12 +249,16 @@ export async function recordingsToRemove(
   return rows.map((row) => ({ ...rowToRecording(row), gone: row.gone }));
 }
 
-/** Open ones; `over`: their connection is. */
-export async function openSshRecordings(db: Db, limit: number): Promise<{ id: SshRecordingId; over: boolean }[]> {
+/** Open ones; `over`: their connection has been, since before `before`. */
+export async function openSshRecordings(
+  db: Db,
+  before: Date,
+  limit: number,
+): Promise<{ id: SshRecordingId; over: boolean }[]> {
   return db
     .selectFrom('ssh_recording as r')
     .leftJoin('ssh_session as s', 's.id', 'r.session_id')
-    .select(['r.id', sql<boolean>`s.id is null or s.ended_at is not null`.as('over')])
+    .select(['r.id', sql<boolean>`s.id is null or coalesce(s.ended_at < ${before}, false)`.as('over')])
     .where('r.ended_at', 'is', null)
     .orderBy('r.id')
     .limit(limit)
