@@ -17,6 +17,7 @@ import { type PostgresCommand, postgresUrl } from './postgres.ts';
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
 import { copySecretFor, setupCodeHash } from './secrets.ts';
 import { copyHostKeysFor } from './ssh-host-key.ts';
+import { recordingFolder } from './ssh-recordings.ts';
 
 const UMASK = 0o007;
 const STOP_MS = 8000;
@@ -308,15 +309,6 @@ function edge(input: ProcessInput): ProcessSpec {
 /** A folder whose socket the SSH gateway alone may open. */
 function sshDoor(socket: string, owner: { uid: number }): void {
   ownedFolder(dirname(socket), 0o2750, { uid: owner.uid, gid: groupId('berth-ssh') ?? 0 });
-}
-
-/**
- * Recordings: the server's folder, in which the SSH gateway may make files and which it cannot list. Nobody else gets in,
- * so files that all may read are the server's to read.
- */
-function recordingFolder(layout: Layout): string {
-  ownedFolder(layout.sshRecordings, 0o730, { uid: processUser('berth-server').uid, gid: groupId('berth-ssh') ?? 0 });
-  return layout.sshRecordings;
 }
 
 /** It opens the doors made for it, and the server's own to sign people in; no database, no agent, no engine. */

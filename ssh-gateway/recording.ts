@@ -25,7 +25,7 @@ const LOOK_EVERY_BYTES = 4 * 1024 ** 2;
 const TITLE_LENGTH_MAX = 200;
 
 export type RecordingLimits = { bytes: number; hours: number; freeBytes: number };
-export const recordingLimits: RecordingLimits = {
+const recordingLimits: RecordingLimits = {
   bytes: SSH_RECORDING_BYTES_MAX,
   hours: SSH_RECORDING_HOURS_MAX,
   freeBytes: SSH_RECORDINGS_FREE_BYTES_MIN,

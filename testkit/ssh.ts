@@ -25,6 +25,7 @@ import { type SetUp, startTestServer, type TestServer } from './server.ts';
 const run = promisify(execFile);
 const program = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+const START_MS_MAX = 60_000;
 
 export type Ran = { code: number; stdout: string; stderr: string };
 type Child = { process: ChildProcess; log: { text: string } };
@@ -174,10 +175,14 @@ export class SshStack {
     writeFileSync(file, JSON.stringify(config));
     const child = start('edge/main.ts', file);
     this.#edge = child;
-    await until('edge is ready', () => {
-      if (child.process.exitCode !== null) throw new Error(`edge ended: ${child.log.text}`);
-      return child.log.text.includes('"ready"');
-    });
+    await until(
+      'edge is ready',
+      () => {
+        if (child.process.exitCode !== null) throw new Error(`edge ended: ${child.log.text}`);
+        return child.log.text.includes('"ready"');
+      },
+      START_MS_MAX,
+    );
   }
 
   killEdge(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -203,10 +208,14 @@ export class SshStack {
     writeFileSync(file, JSON.stringify(config));
     const child = start('ssh-gateway/main.ts', file);
     this.#gateway = child;
-    await until('the gateway listens', () => {
-      if (child.process.exitCode !== null) throw new Error(`the gateway ended: ${child.log.text}`);
-      return child.log.text.includes('"listening"');
-    });
+    await until(
+      'the gateway listens',
+      () => {
+        if (child.process.exitCode !== null) throw new Error(`the gateway ended: ${child.log.text}`);
+        return child.log.text.includes('"listening"');
+      },
+      START_MS_MAX,
+    );
   }
 
   killGateway(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {

@@ -41,7 +41,7 @@ const blobOf = (line: string): Buffer => Buffer.from(line.split(' ')[1] ?? '', '
 const fingerprint = (line: string): string => fingerprintOf(blobOf(line));
 
 /** The gateway's own host keys, as they are now: the one it proves itself with, then the next one. */
-export function gatewayKeys(file: string): string[] {
+function gatewayKeys(file: string): string[] {
   const lines = readFileSync(file, 'utf8').split('\n');
   return lines.flatMap((line) => {
     const [type = '', key = ''] = line.trim().split(' ');
