@@ -35,6 +35,7 @@ import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshRecordingRoutes } from './ssh-recordings.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
@@ -56,6 +57,7 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...sshSessionRoutes,
+  ...sshRecordingRoutes,
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,
