@@ -5,6 +5,7 @@ import { addAuditCommands } from './commands/audit.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
+import { addFlowCommands } from './commands/flows.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addFileCommands } from './commands/files.ts';
 import { addForwardCommands } from './commands/forwards.ts';
@@ -79,6 +80,7 @@ export function buildProgram(io: Io, json = false): Command {
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);
   addEgressCommands(program, io);
+  addFlowCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);
   addOperationCommands(program, io);

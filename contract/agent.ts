@@ -104,6 +104,8 @@ export const agentVerbs = {
   observe: oneInstance,
   list: nothing,
   metrics: z.strictObject({ after: z.iso.datetime().nullable() }),
+  /** `done`: the piece that was kept last; it is not told again. */
+  flows: z.strictObject({ done: oneLine(80).nullable() }),
   power: z.strictObject({
     instance: idSchema('ins'),
     action: z.enum(['start', 'stop', 'restart', 'pause', 'resume']),

@@ -9,6 +9,7 @@ import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
 import { fileRoutes } from './files.ts';
+import { flowRoutes } from './flows.ts';
 import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
@@ -60,6 +61,7 @@ export const api = {
   ...forwardRoutes,
   ...securityGroupRoutes,
   ...egressRoutes,
+  ...flowRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

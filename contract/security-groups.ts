@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   canonicalRule,
+  NAMES_PER_RULE_MAX,
   RANGES_PER_RULE_MAX,
   RULES_PER_GROUP_MAX,
   ruleActions,
@@ -24,7 +25,12 @@ export const networkRuleSchema = z
       .array(z.string().max(50))
       .max(RANGES_PER_RULE_MAX)
       .default([])
-      .meta({ description: 'Addresses and ranges of either family; empty: anywhere' }),
+      .meta({ description: 'Addresses and ranges of either family; empty, and no names: anywhere' }),
+    names: z
+      .array(z.string().max(255))
+      .max(NAMES_PER_RULE_MAX)
+      .default([])
+      .meta({ description: 'For what goes out: domains, or everything below one (*.example.org)' }),
   })
   .superRefine((rule, context) => {
     const problem = ruleProblem(rule);
@@ -39,6 +45,7 @@ export const shownRuleSchema = z.object({
   protocol: z.enum(ruleProtocols),
   ports: z.string(),
   ranges: z.array(z.string()),
+  names: z.array(z.string()),
 });
 
 export const policyStates = ['pending', 'applied'] as const;

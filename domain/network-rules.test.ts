@@ -20,6 +20,7 @@ const range = fc.oneof(
   fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })).map(([address, bits]) => `${address}/${bits}`),
   fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })).map(([address, bits]) => `${address}/${bits}`),
 );
+const name = fc.tuple(fc.boolean(), fc.domain()).map(([below, domain]) => `${below ? '*.' : ''}${domain}`);
 const rule: fc.Arbitrary<NetworkRule> = fc
   .record({
     action: fc.constantFrom(...ruleActions),
@@ -29,6 +30,7 @@ const rule: fc.Arbitrary<NetworkRule> = fc
       .array(fc.tuple(port, port), { maxLength: 5 })
       .map((spans) => spans.map(([a, b]) => (a === b ? `${a}` : `${Math.min(a, b)}-${Math.max(a, b)}`)).join(',')),
     ranges: fc.array(range, { maxLength: 4 }),
+    names: fc.array(name, { maxLength: 3 }),
   })
   .filter((each) => ruleProblem(each) === null);
 
@@ -47,7 +49,7 @@ describe('V7: rules in words', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const read = parseRule(text);
-        if (typeof read !== 'string') expect(formatRule(read)).toMatch(/^[a-z0-9 .,:/-]+$/);
+        if (typeof read !== 'string') expect(formatRule(read)).toMatch(/^[a-z0-9 .,:/*_-]+$/);
       }),
     );
     for (const hostile of [

@@ -28,6 +28,7 @@ import { registerEntries } from './http/entries.ts';
 import { registerEvents } from './http/events.ts';
 import { registerFactors } from './http/factors.ts';
 import { registerFiles } from './http/files.ts';
+import { registerFlows } from './http/flows.ts';
 import { registerForwards } from './http/forwards.ts';
 import { registerGrants } from './http/grants.ts';
 import { registerGroups } from './http/groups.ts';
@@ -257,6 +258,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSnapshots(http, app);
     registerRoutes(http, app);
     registerFiles(http, app);
+    registerFlows(http, app);
     registerSshSessions(http, app);
     registerDomains(http, app);
     registerForwards(http, app);
