@@ -34,6 +34,8 @@ export function flowTable(bridges: readonly string[]): string | null {
       [`${key} saddr . ${key} daddr . meta l4proto`, 'n', `${type} . ${type} . inet_proto`],
     ] as const) {
       const set = (name: string): string => `dyn_${name}_${suffix}${family}`;
+      // Looking an element with counters up counts as well, so the one that is asked has none.
+      lines.push(`  set ${set('known')} { type ${fields}; size ${SET_ELEMENTS_MAX}; ${flags}; }`);
       for (const name of ['tried', 'let', 'sent', 'got']) {
         lines.push(`  set ${set(name)} { type ${fields}; size ${SET_ELEMENTS_MAX}; counter; ${flags}; }`);
       }
@@ -43,21 +45,23 @@ export function flowTable(bridges: readonly string[]): string | null {
           : `${key} daddr . ${key} saddr . meta l4proto`;
       lines.push(
         `  chain begin_${suffix}${family} {
-    ${ports} @${set('tried')} return
+    ${ports} @${set('known')} return
     update @dyn_begun${family} { ${key} saddr ${begins} } update @dyn_more${family} { ${key} saddr counter } accept
+    update @${set('known')} { ${ports} }
   }`,
         `  chain tried_${suffix}${family} {
     jump begin_${suffix}${family}
-    update @${set('tried')} { ${ports} counter } accept
+    ${ports} @${set('known')} update @${set('tried')} { ${ports} counter } accept
     update @dyn_more${family} { ${key} saddr counter }
   }`,
         `  chain out_${suffix}${family} {
-    ct state new ${ports} @${set('tried')} update @${set('let')} { ${ports} counter }
-    ${ports} @${set('sent')} update @${set('sent')} { ${ports} counter } accept
-    ${ports} @${set('let')} update @${set('sent')} { ${ports} counter }
+    ${ports} != @${set('known')} accept
+    update @${set('known')} { ${ports} }
+    ct state new update @${set('let')} { ${ports} counter }
+    update @${set('sent')} { ${ports} counter }
   }`,
         `  chain back_${suffix}${family} {
-    ${back} @${set('sent')} update @${set('got')} { ${back} counter }
+    ${back} @${set('known')} update @${set('got')} { ${back} counter }
   }`,
       );
     }

@@ -32,6 +32,7 @@ import { resolverAddresses } from '#domain/resolver.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
 import { type AgentDriver, agentDriver } from '#drivers/agent/driver.ts';
 import type { GuestSpec, NetworkSpec } from '#drivers/interface.ts';
+import type { OwnEngine } from './engine.ts';
 import { startResolver, type TestResolver } from './resolver.ts';
 import { testImage } from './test-image.ts';
 
@@ -78,6 +79,8 @@ export type TestAgent = {
 export type TestAgentOptions = {
   /** Another socket for the agent to reach the engine by (a recording proxy). */
   engineSocket?: string;
+  /** An engine of its own instead of this machine's. */
+  engine?: OwnEngine;
   poolBytes?: number;
   /** Guests are led to a resolver of this agent's own, which asks here (`127.0.0.1@5353`). */
   upstream?: string[];
@@ -88,7 +91,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
   const names = new Names(installation);
   const folder = mkdtempSync(join(tmpdir(), 'berth-agent-'));
   const pool = `bth-${installation}`;
-  const incus = new IncusClient(INCUS_SOCKET);
+  const incus = new IncusClient(options.engine?.socket ?? INCUS_SOCKET);
   await incus.operate('POST', '/1.0/storage-pools', {
     body: {
       name: pool,
@@ -120,7 +123,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       { caller: 'server', file: join(folder, 'token-server') },
       { caller: 'edge', file: join(folder, 'token-edge') },
     ],
-    engine: { kind: 'incus', socket: options.engineSocket ?? INCUS_SOCKET },
+    engine: { kind: 'incus', socket: options.engineSocket ?? options.engine?.socket ?? INCUS_SOCKET },
     pool,
     network: { pool4: `10.${second}.0.0/16`, prefix6 },
     recipesDir: join(folder, 'recipes'),
@@ -235,7 +238,11 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     async inside(spec, argv, timeoutMs = 30_000) {
       const args = ['exec', '--project', names.project(spec.project), spec.instance.replace('_', '-'), '--', ...argv];
       try {
-        const { stdout, stderr } = await run('incus', args, { timeout: timeoutMs, maxBuffer: 16 * MIB });
+        const { stdout, stderr } = await run('incus', args, {
+          timeout: timeoutMs,
+          maxBuffer: 16 * MIB,
+          ...(options.engine === undefined ? {} : { env: options.engine.env }),
+        });
         return { code: 0, stdout, stderr };
       } catch (error) {
         const failed = error as { code?: number | string; stdout?: string; stderr?: string };
