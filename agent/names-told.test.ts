@@ -56,15 +56,9 @@ describe('V7: what the resolver tells', () => {
   });
 
   it('V7: the addresses of names are entered once, renewed with their answer, and survive in the kernel', () => {
-    const rule = {
-      action: 'allow',
-      direction: 'out',
-      protocol: 'any',
-      ports: '',
-      ranges: [],
-      names: ['a.org'],
-    } as const;
-    const [scope] = nameScopes('prj_1', [{ ...rule, ranges: [], names: ['a.org'] }]);
+    const [scope] = nameScopes('prj_1', [
+      { action: 'allow', direction: 'out', protocol: 'any', ports: '', ranges: [], names: ['a.org'], sets: [] },
+    ]);
     const set = nameSet('prj_1', ['a.org']);
     expect(scope).toMatchObject({ set });
     expect(nameSet('prj_2', ['a.org'])).not.toBe(set);

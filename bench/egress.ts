@@ -74,7 +74,7 @@ function rulesOf(elements: number): string {
   } as const;
   const body = policyTable(
     {
-      projects: [{ ...policy, rules: rules.map((rule) => ({ ...rule, ranges: [...rule.ranges], names: [] })) }],
+      projects: [{ ...policy, rules: rules.map((rule) => ({ ...rule, ranges: [...rule.ranges], names: [], sets: [] })) }],
       groups: [],
       instances: [],
     },

@@ -1,6 +1,7 @@
 /** The whole command tree. Pure wiring: reading it top to bottom is reading the program's table of contents. */
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
+import { addAddressSetCommands } from './commands/address-sets.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
@@ -81,6 +82,7 @@ export function buildProgram(io: Io, json = false): Command {
   addSecurityGroupCommands(program, io);
   addEgressCommands(program, io);
   addFlowCommands(program, io);
+  addAddressSetCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);
   addOperationCommands(program, io);

@@ -1,5 +1,6 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
+import { addressSetRoutes } from './address-sets.ts';
 import { auditRoutes } from './audit.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
@@ -60,6 +61,7 @@ export const api = {
   ...domainRoutes,
   ...forwardRoutes,
   ...securityGroupRoutes,
+  ...addressSetRoutes,
   ...egressRoutes,
   ...flowRoutes,
   ...operationRoutes,

@@ -64,6 +64,7 @@ import {
 } from '#domain/mails.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
 import {
+  ADDRESS_SETS_PER_PROJECT_MAX,
   NAMES_PER_RULE_MAX,
   PORTS_PER_RULE_MAX,
   RANGES_PER_RULE_MAX,
@@ -71,6 +72,7 @@ import {
   RULES_PER_GROUP_MAX,
   SECURITY_GROUPS_PER_INSTANCE_MAX,
   SECURITY_GROUPS_PER_PROJECT_MAX,
+  SETS_PER_RULE_MAX,
 } from '#domain/network-rules.ts';
 import { PICTURE_BYTES_MAX, PICTURE_SIDE_MAX } from '#domain/profiles.ts';
 import {
@@ -211,6 +213,8 @@ ${table([
     `${FLOW_NEW_BURST} at once, then ${FLOW_NEW_PER_SECOND_MAX} a second`,
     'FLOW_NEW_BURST, FLOW_NEW_PER_SECOND_MAX',
   ],
+  ['Address sets of one project', String(ADDRESS_SETS_PER_PROJECT_MAX), 'ADDRESS_SETS_PER_PROJECT_MAX'],
+  ['Address sets of one rule', String(SETS_PER_RULE_MAX), 'SETS_PER_RULE_MAX'],
   ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
   ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],

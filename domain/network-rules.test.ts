@@ -31,6 +31,7 @@ const rule: fc.Arbitrary<NetworkRule> = fc
       .map((spans) => spans.map(([a, b]) => (a === b ? `${a}` : `${Math.min(a, b)}-${Math.max(a, b)}`)).join(',')),
     ranges: fc.array(range, { maxLength: 4 }),
     names: fc.array(name, { maxLength: 3 }),
+    sets: fc.array(fc.constantFrom('office', 'web-2'), { maxLength: 2 }),
   })
   .filter((each) => ruleProblem(each) === null);
 
@@ -49,13 +50,14 @@ describe('V7: rules in words', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const read = parseRule(text);
-        if (typeof read !== 'string') expect(formatRule(read)).toMatch(/^[a-z0-9 .,:/*_-]+$/);
+        if (typeof read !== 'string') expect(formatRule(read)).toMatch(/^[a-z0-9 .,:/*_@-]+$/);
       }),
     );
     for (const hostile of [
       'allow in tcp 80;flush',
       'allow in tcp 80 from 1.2.3.4}',
-      'allow out any to @set',
+      'allow out any to @',
+      'allow out any to @a b',
       'deny out tcp -1',
     ]) {
       expect(typeof parseRule(hostile), hostile).toBe('string');

@@ -10,7 +10,7 @@ export const ruleProtocols = ['any', 'tcp', 'udp', 'icmp'] as const;
 export type RuleProtocol = (typeof ruleProtocols)[number];
 
 /**
- * `ports` empty: all. `ranges` (CIDR, either family) and `names` (of domains, for what goes out) both empty: anywhere.
+ * `ports` empty: all. `ranges` (CIDR, either family) and `names` (of domains, for what goes out) and `sets` all empty: anywhere.
  * A name stands for the addresses that the resolver has answered for it.
  */
 export type NetworkRule = {
@@ -20,12 +20,16 @@ export type NetworkRule = {
   ports: string;
   ranges: string[];
   names: string[];
+  /** Address sets of the project, by name. */
+  sets: string[];
 };
 
 export const RULES_PER_GROUP_MAX = 50;
 export const RULES_PER_EGRESS_POLICY_MAX = 100;
 export const RANGES_PER_RULE_MAX = 500;
 export const NAMES_PER_RULE_MAX = 50;
+export const SETS_PER_RULE_MAX = 5;
+export const ADDRESS_SETS_PER_PROJECT_MAX = 50;
 export const PORTS_PER_RULE_MAX = 20;
 export const SECURITY_GROUPS_PER_PROJECT_MAX = 50;
 export const SECURITY_GROUPS_PER_INSTANCE_MAX = 5;
@@ -73,6 +77,7 @@ export function canonicalRange(text: string): string | null {
   return `${new URL(`http://[${address}]/`).hostname.slice(1, -1)}/${Number(bits)}`;
 }
 
+const setName = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const label = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
 const domainName = new RegExp(`^(?:\\*\\.)?(?:${label}\\.)+(?=[a-z0-9-]*[a-z])${label}$`);
 const NAME_LENGTH_MAX = 253;
@@ -104,6 +109,9 @@ export function ruleProblem(rule: NetworkRule): string | null {
   if (rule.names.length > NAMES_PER_RULE_MAX) return `A rule names at most ${NAMES_PER_RULE_MAX} domains.`;
   const strange = rule.names.find((name) => canonicalName(name) === null);
   if (strange !== undefined) return `"${strange}" is not a name such as example.org or *.example.org.`;
+  if (rule.sets.length > SETS_PER_RULE_MAX) return `A rule names at most ${SETS_PER_RULE_MAX} address sets.`;
+  const unnamed = rule.sets.find((set) => !setName.test(set));
+  if (unnamed !== undefined) return `"@${unnamed}" is not the name of an address set.`;
   if (rule.names.length > 0 && rule.direction === 'in') return 'Domain names are for what goes out.';
   return null;
 }
@@ -112,13 +120,13 @@ export function ruleProblem(rule: NetworkRule): string | null {
 export function canonicalRule(rule: NetworkRule): NetworkRule {
   const ranges = [...new Set(rule.ranges.flatMap((range) => canonicalRange(range) ?? []))];
   const names = [...new Set(rule.names.flatMap((name) => canonicalName(name) ?? []))];
-  return { ...rule, ports: formatPorts(parsePorts(rule.ports) ?? []), ranges, names };
+  return { ...rule, ports: formatPorts(parsePorts(rule.ports) ?? []), ranges, names, sets: [...new Set(rule.sets)] };
 }
 
 export function formatRule(rule: NetworkRule): string {
   const words: string[] = [rule.action, rule.direction, rule.protocol];
   if (rule.ports !== '') words.push(rule.ports);
-  const where = [...rule.ranges, ...rule.names];
+  const where = [...rule.ranges, ...rule.names, ...rule.sets.map((set) => `@${set}`)];
   if (where.length > 0) words.push(rule.direction === 'in' ? 'from' : 'to', where.join(','));
   return words.join(' ');
 }
@@ -135,13 +143,17 @@ export function parseRule(line: string): NetworkRule | string {
   const ports = words[0] === undefined || words[0] === preposition ? '' : (words.shift() ?? '');
   const ranges: string[] = [];
   const names: string[] = [];
+  const sets: string[] = [];
   if (words[0] === preposition) {
     words.shift();
-    for (const part of (words.shift() ?? '').split(',')) (canonicalName(part) === null ? ranges : names).push(part);
+    for (const part of (words.shift() ?? '').split(',')) {
+      if (part.startsWith('@')) sets.push(part.slice(1));
+      else (canonicalName(part) === null ? ranges : names).push(part);
+    }
   }
   if (words.length > 0)
     return `"${words.join(' ')}" is not understood. Write: allow ${direction} tcp 443 ${preposition} 203.0.113.0/24`;
-  const rule: NetworkRule = { action, direction, protocol, ports, ranges, names };
+  const rule: NetworkRule = { action, direction, protocol, ports, ranges, names, sets };
   return ruleProblem(rule) ?? canonicalRule(rule);
 }
 
@@ -174,7 +186,7 @@ export function describeRule(rule: NetworkRule): string {
         : rule.ports === ''
           ? `all of ${rule.protocol.toUpperCase()}`
           : `${rule.protocol.toUpperCase()} ${/[,-]/.test(rule.ports) ? 'ports' : 'port'} ${rule.ports}`;
-  const places = [...rule.ranges, ...rule.names];
+  const places = [...rule.ranges, ...rule.names, ...rule.sets.map((set) => `@${set}`)];
   const shown = places.slice(0, 3).join(', ');
   const more = places.length > 3 ? ` and ${places.length - 3} more` : '';
   const where =
@@ -184,4 +196,20 @@ export function describeRule(rule: NetworkRule): string {
         : 'to anywhere'
       : `${rule.direction === 'in' ? 'from' : 'to'} ${shown}${more}`;
   return `${what} ${where}`;
+}
+
+/** Matches no packet: what is left of a rule whose sets are gone, so that it never means "anywhere". */
+const NOWHERE = '0.0.0.0/32';
+
+/** The same rules without sets, for the host: each set becomes a rule of its own. */
+export function withoutSets(
+  rules: readonly NetworkRule[],
+  sets: ReadonlyMap<string, readonly string[]>,
+): NetworkRule[] {
+  return rules.flatMap((rule) => {
+    if (rule.sets.length === 0) return [rule];
+    const own = rule.ranges.length + rule.names.length > 0 ? [{ ...rule, sets: [] }] : [];
+    const named = rule.sets.map((set) => ({ ...rule, ranges: [...(sets.get(set) ?? [NOWHERE])], names: [], sets: [] }));
+    return [...own, ...named];
+  });
 }

@@ -19,6 +19,7 @@ import { LiveRates } from './app/rate-limits.ts';
 import { renewIfAsked, takeRenewal } from './app/renewals.ts';
 import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
+import { registerAddressSets } from './http/address-sets.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerData } from './http/data.ts';
 import { registerDocs } from './http/docs.ts';
@@ -259,6 +260,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerRoutes(http, app);
     registerFiles(http, app);
     registerFlows(http, app);
+    registerAddressSets(http, app);
     registerSshSessions(http, app);
     registerDomains(http, app);
     registerForwards(http, app);

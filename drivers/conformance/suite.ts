@@ -105,7 +105,7 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
         names: ['*.example.org', 'example.org'],
       } as const;
       const group = harness.id('sgr') as SecurityGroupId;
-      const rules = [{ ...rule, ranges: [...rule.ranges], names: [...rule.names] }];
+      const rules = [{ ...rule, ranges: [...rule.ranges], names: [...rule.names], sets: [] }];
       for (let time = 0; time < 2; time++) {
         await driver.setPolicies({
           projects: [

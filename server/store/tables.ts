@@ -663,6 +663,14 @@ export type Tables = {
     group_id: SecurityGroupId;
     instance_id: InstanceId;
   };
+  address_set: {
+    project_id: ProjectId;
+    name: string;
+    organization_id: OrganizationId;
+    description: Generated<string>;
+    ranges: Json<string[]>;
+    created_at: Stamp;
+  };
   egress_policy: {
     project_id: ProjectId;
     organization_id: OrganizationId;
