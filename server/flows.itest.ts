@@ -20,7 +20,7 @@ const driver = new SimulatedDriver();
 async function instance(name: string): Promise<InstanceId> {
   const params = { project: world.project };
   const made = await world.owner.call(api.instancesCreate, { params, body: { kind: 'server', name } });
-  await settled(world.owner, made.operation.id);
+  await settled(world.owner, made.operation.id, 120_000);
   if (made.instance === null) throw new Error('no instance');
   return made.instance.id;
 }
