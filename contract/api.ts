@@ -3,6 +3,7 @@ import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
+import { dnsProviderRoutes } from './dns-providers.ts';
 import { domainRoutes } from './domains.ts';
 import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
@@ -57,6 +58,7 @@ export const api = {
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,
+  ...dnsProviderRoutes,
   ...forwardRoutes,
   ...securityGroupRoutes,
   ...egressRoutes,

@@ -100,7 +100,8 @@ export function canonicalValue(type: DnsType, value: string): string {
 }
 
 export function sameValues(type: DnsType, one: readonly string[], other: readonly string[]): boolean {
-  const written = (values: readonly string[]) => [...new Set(values.map((value) => canonicalValue(type, value)))].sort();
+  const written = (values: readonly string[]) =>
+    [...new Set(values.map((value) => canonicalValue(type, value)))].sort();
   return JSON.stringify(written(one)) === JSON.stringify(written(other));
 }
 
@@ -115,4 +116,17 @@ const ZONE = /^(?:[a-z0-9_](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z0-9](?:[a-z0-9-]{
 export function zoneProblem(zone: string): string | null {
   if (zone.length > 253 || !ZONE.test(zone)) return 'A zone such as example.com, in lower case.';
   return null;
+}
+
+/** How an administrator's list of allowed addresses names a name server: 'dns://ns.corp.example:53'. Null: it is none. */
+export function nameServerOrigin(text: string): string | null {
+  const match = /^dns:\/\/(?:\[([0-9a-f:]+)\]|([a-z0-9][a-z0-9.-]*)):([0-9]{1,5})$/i.exec(text);
+  const port = Number(match?.[3]);
+  if (match === null || port < 1 || port > 65_535) return null;
+  return originOfNameServer(match[1] ?? match[2] ?? '', port);
+}
+
+export function originOfNameServer(host: string, port: number): string {
+  const plain = host.toLowerCase();
+  return `dns://${plain.includes(':') ? `[${plain}]` : plain}:${port}`;
 }

@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { type DnsWays, dnsProviders } from '#integrations/dns/providers.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
 import { Changes } from './app/changes.ts';
 import type { AppContext } from './app/context.ts';
@@ -21,6 +22,7 @@ import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerData } from './http/data.ts';
+import { registerDnsProviders } from './http/dns-providers.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerDomains } from './http/domains.ts';
 import { registerEgress } from './http/egress.ts';
@@ -89,6 +91,8 @@ export type ServerParts = {
   ids?: Ids;
   /** Tests that look at one half leave the other out. */
   startWork?: (options: WorkOptions) => Promise<Work>;
+  /** Another address of Cloudflare's API. */
+  cloudflareApi?: DnsWays['cloudflareApi'];
   /** How long a client may take to send a request. */
   slow?: HttpOptions['slow'];
   work?: Pick<WorkOptions, 'timing' | 'pace' | 'stopPoint' | 'wrapRun' | 'withoutReconcilers'>;
@@ -172,6 +176,12 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
 
     const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
     const dns = createDns(config.resolvers);
+    const providers = dnsProviders({
+      fetch: (url, init) => outbound.fetch(url, init),
+      connect: (host, port) => outbound.connectNameServer(host, port),
+      now: () => clock.now().getTime(),
+      cloudflareApi: parts.cloudflareApi,
+    });
     const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
@@ -184,6 +194,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       secrets,
       identityClients: clients,
       dns,
+      dnsProviders: providers,
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -201,6 +212,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       secrets,
       outbound,
       dns,
+      dnsProviders: providers,
       identityClients: clients,
       signingKeys,
       services: work.services,
@@ -259,6 +271,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerFiles(http, app);
     registerSshSessions(http, app);
     registerDomains(http, app);
+    registerDnsProviders(http, app);
     registerForwards(http, app);
     registerSecurityGroups(http, app);
     registerEgress(http, app);

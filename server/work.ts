@@ -2,11 +2,13 @@
 import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import type { DnsProviders } from '#integrations/dns/interface.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { certificateWatcher } from './reconcilers/certificate-watcher.ts';
+import { dnsKeeper } from './reconcilers/dns-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
@@ -35,6 +37,7 @@ import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
 import { beat } from './store/replicas.ts';
+import { dnsWork } from './workflows/dns-records.ts';
 import { operationBody, type WrapRun } from './workflows/registry.ts';
 import { defaultTiming, type Services, type Timing } from './workflows/services.ts';
 import { noStopPoint, type StopPoint } from './workflows/stop-point.ts';
@@ -65,7 +68,7 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'domain' | 'ports' | 'hostName' | 'buildImages'>;
+  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
@@ -73,6 +76,7 @@ export type WorkOptions = {
   secrets: KeyRing;
   identityClients: IdentityClients;
   dns: Dns;
+  dnsProviders: DnsProviders;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -157,6 +161,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         keyKeeper(services, options.secrets, pace.keys),
         identityChecker(services, options.secrets, options.identityClients),
         domainKeeper(services, options.dns),
+        dnsKeeper(dnsWork(services, options)),
         certificateWatcher(services, options.config.ports.https),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],

@@ -15,6 +15,7 @@ import {
   addRegistrationCode,
   PIXEL_PNG,
 } from './account-rows.ts';
+import { dnsProviderBody, makeDnsProvider } from './dns-rows.ts';
 import {
   addPasskeyRow,
   addRecoveryCode,
@@ -436,7 +437,29 @@ export const routeRows: Record<RouteName, Row> = {
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,
+  domainsRepair: domain,
   domainsDelete: domain,
+  dnsProvidersList: organization,
+  // Nobody is called: the address is one that nobody may call.
+  dnsProvidersCreate: async (world) => ({ ...(await organization(world)), body: dnsProviderBody }),
+  dnsProvidersUpdate: async ({ db, place }) => ({
+    params: { organization: place.organization, provider: await makeDnsProvider(db, place) },
+    body: { title: 'Renamed' },
+  }),
+  dnsProvidersCheck: async ({ db, place }) => ({
+    params: { organization: place.organization, provider: await makeDnsProvider(db, place) },
+  }),
+  dnsProvidersDelete: async ({ db, place }) => ({
+    params: { organization: place.organization, provider: await makeDnsProvider(db, place) },
+  }),
+  platformDnsProvidersList: plain,
+  platformDnsProvidersCreate: async () => ({ body: dnsProviderBody }),
+  platformDnsProvidersUpdate: async ({ db }) => ({
+    params: { provider: await makeDnsProvider(db, null) },
+    body: { title: 'Renamed' },
+  }),
+  platformDnsProvidersCheck: async ({ db }) => ({ params: { provider: await makeDnsProvider(db, null) } }),
+  platformDnsProvidersDelete: async ({ db }) => ({ params: { provider: await makeDnsProvider(db, null) } }),
   forwardsListProject: project,
   forwardsList: instance(),
   // A host that has said which ports it has.

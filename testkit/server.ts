@@ -75,7 +75,7 @@ export type TestServerOptions = {
   clock?: Clock;
   log?: Log;
   masterKey?: string;
-} & Pick<ServerParts, 'startWork' | 'work' | 'slow'>;
+} & Pick<ServerParts, 'startWork' | 'work' | 'slow' | 'cloudflareApi'>;
 
 export type TestServer = RunningServer & {
   driver: InstanceDriver;
@@ -102,6 +102,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.slow === undefined ? {} : { slow: options.slow }),
     ...(options.startWork === undefined ? {} : { startWork: options.startWork }),
+    ...(options.cloudflareApi === undefined ? {} : { cloudflareApi: options.cloudflareApi }),
     ...(options.work === undefined ? {} : { work: options.work }),
   });
   const anonymous = new TestClient(running);

@@ -34,6 +34,7 @@ export const layerTable: Readonly<Record<string, RoomRule>> = {
       'server/workflows',
       'contract',
       'integrations/identity/interface.ts',
+      'integrations/dns/interface.ts',
     ],
     packages: any,
   },

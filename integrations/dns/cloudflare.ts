@@ -80,10 +80,15 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
     if (!said.success || status >= 400) {
       const errors = said.errors ?? [];
       const message = errors.map((error) => error.message.replace(/[\p{C}\s]+/gu, ' ').slice(0, 200)).join('; ');
-      throw new Refused(status, errors.map((error) => error.code), message);
+      throw new Refused(
+        status,
+        errors.map((error) => error.code),
+        message,
+      );
     }
     const result = schema.safeParse(said.result);
-    if (!result.success) throw new DnsProviderError('away', 'Cloudflare does not answer as it should.', { cause: result.error });
+    if (!result.success)
+      throw new DnsProviderError('away', 'Cloudflare does not answer as it should.', { cause: result.error });
     return { result: result.data, pages: said.result_info?.total_pages ?? 1 };
   };
 
@@ -114,9 +119,12 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
   const idOf = async (zone: string): Promise<string> => {
     const known = ids.get(zone);
     if (known !== undefined) return known;
-    const zones = await all(zoneSchema, `/zones?name=${encodeURIComponent(zone)}`, ZONES_PER_PAGE).catch((error) => fail(error, zone));
+    const zones = await all(zoneSchema, `/zones?name=${encodeURIComponent(zone)}`, ZONES_PER_PAGE).catch((error) =>
+      fail(error, zone),
+    );
     const found = zones.find((each) => each.name === zone);
-    if (found === undefined) throw new DnsProviderError('zone', `The token does not reach the zone ${zone}, or Cloudflare does not keep it.`);
+    if (found === undefined)
+      throw new DnsProviderError('zone', `The token does not reach the zone ${zone}, or Cloudflare does not keep it.`);
     ids.set(zone, found.id);
     return found.id;
   };
@@ -149,7 +157,10 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
     if (own === null) return [];
     const groups = own.result.policies.flatMap((policy) => policy.permission_groups.map((group) => group.name ?? ''));
     if (groups.some((group) => /^API Tokens (?:Write|Edit)$/i.test(group))) {
-      throw new DnsProviderError('denied', 'The token could make other tokens. Give one that may edit DNS of the zones and nothing else.');
+      throw new DnsProviderError(
+        'denied',
+        'The token could make other tokens. Give one that may edit DNS of the zones and nothing else.',
+      );
     }
     const more = [...new Set(groups)].filter((group) => !/^(?:DNS (?:Read|Write|Edit)|Zone Read)$/i.test(group)).sort();
     return more.length === 0 ? [] : [`The token may do more than needed: ${more.join(', ')}.`];
@@ -170,12 +181,22 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
       }
       const more = new Set(found.flatMap((zone) => zone.permissions ?? []).filter((each) => !ENOUGH.has(each)));
       if (more.size > 0) {
-        warnings.push(`The token may do more in its zones than needed: ${[...more].sort().map((each) => each.slice(1)).join(', ')}.`);
+        warnings.push(
+          `The token may do more in its zones than needed: ${[...more]
+            .sort()
+            .map((each) => each.slice(1))
+            .join(', ')}.`,
+        );
       }
-      const others = found.map((zone) => zone.name).filter((name) => !zones.includes(name)).sort();
+      const others = found
+        .map((zone) => zone.name)
+        .filter((name) => !zones.includes(name))
+        .sort();
       if (zones.length > 0 && others.length > 0) {
         const rest = others.length > NAMED_MAX ? ` and ${others.length - NAMED_MAX} more` : '';
-        warnings.push(`The token reaches zones that are not used here: ${others.slice(0, NAMED_MAX).join(', ')}${rest}.`);
+        warnings.push(
+          `The token reaches zones that are not used here: ${others.slice(0, NAMED_MAX).join(', ')}${rest}.`,
+        );
       }
       return { zones: usable.map((zone) => zone.name).sort(), warnings };
     },
@@ -183,7 +204,7 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
     async look(place, owner) {
       const { records } = await at(place);
       const here = records.filter((record) => record.type === place.type);
-      return { values: here.map(valueOf), mine: here.length > 0 && here.every((record) => record.comment === owner) };
+      return { values: here.map(contentOf), mine: here.length > 0 && here.every((record) => record.comment === owner) };
     },
 
     async put(place, values, owner) {
@@ -194,9 +215,11 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
           !mine.includes(record) && (record.type === place.type || record.type === 'CNAME' || place.type === 'CNAME'),
       );
       if (inTheWay) return 'taken';
-      const kept = mine.filter((record) => values.some((value) => sameValues(place.type, [valueOf(record)], [value])));
+      const kept = mine.filter((record) => values.some((value) => sameValues(place.type, [contentOf(record)], [value])));
       const surplus = mine.filter((record) => !kept.includes(record));
-      const missing = values.filter((value) => !kept.some((record) => sameValues(place.type, [valueOf(record)], [value])));
+      const missing = values.filter(
+        (value) => !kept.some((record) => sameValues(place.type, [contentOf(record)], [value])),
+      );
       try {
         for (const value of missing) {
           const record = surplus.shift();
@@ -232,7 +255,7 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
 }
 
 /** Texts come with or without their quotes. */
-function valueOf(record: CloudflareRecord): string {
+function contentOf(record: CloudflareRecord): string {
   if (record.type !== 'TXT') return record.content;
   const parts = record.content.match(/"(?:[^"\\]|\\.)*"/g);
   return parts === null ? record.content : parts.map((part) => part.slice(1, -1).replace(/\\(.)/g, '$1')).join('');

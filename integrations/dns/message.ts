@@ -11,15 +11,31 @@ const CLASS = { in: 1, none: 254, any: 255 } as const;
 const TYPE = { A: 1, CNAME: 5, SOA: 6, TXT: 16, AAAA: 28, TSIG: 250, ANY: 255 } as const;
 const FUDGE_SECONDS = 300;
 
-export const rcodes = { ok: 0, nxdomain: 3, refused: 5, yxdomain: 6, yxrrset: 7, nxrrset: 8, notauth: 9, notzone: 10 } as const;
+export const rcodes = {
+  ok: 0,
+  nxdomain: 3,
+  refused: 5,
+  yxdomain: 6,
+  yxrrset: 7,
+  nxrrset: 8,
+  notauth: 9,
+  notzone: 10,
+} as const;
 export const tsigErrors = { badSignature: 16, badKey: 17, badTime: 18 } as const;
 
 export type TsigKey = { name: string; algorithm: TsigAlgorithm; secret: Buffer };
 /** One line of an update or of its prerequisites. */
 export type Line = Buffer;
 
+/** Encoders that dns-packet has and its types do not tell of. */
+const encoders = packet as unknown as {
+  name: { encode(name: string): Uint8Array };
+  /** Length and data. */
+  record(type: string): { encode(data: string): Uint8Array };
+};
+
 function name(text: string): Buffer {
-  return Buffer.from(packet.name.encode(text));
+  return Buffer.from(encoders.name.encode(text));
 }
 
 function head(at: string, type: number, klass: number, ttl: number): Buffer {
@@ -34,7 +50,7 @@ const NO_DATA = Buffer.alloc(2);
 
 /** Length and data of a record. */
 function data(type: DnsType, value: string): Buffer {
-  return Buffer.from(packet.record(type).encode(value as never));
+  return Buffer.from(encoders.record(type).encode(value));
 }
 
 /** Prerequisite: there is such a set of records with exactly these values. */
@@ -66,7 +82,7 @@ function message(id: number, flags: number, question: Buffer, sections: readonly
   header.writeUInt16BE(id, 0);
   header.writeUInt16BE(flags, 2);
   header.writeUInt16BE(1, 4);
-  sections.forEach((lines, at) => header.writeUInt16BE(lines.length, 6 + at * 2));
+  for (const [at, lines] of sections.entries()) header.writeUInt16BE(lines.length, 6 + at * 2);
   return Buffer.concat([header, question, ...sections.flat()]);
 }
 
@@ -174,10 +190,17 @@ export function verify(bytes: Buffer, key: TsigKey, requestMac: Buffer, now: num
   const expected = mac(key, length, requestMac, answer, variables(key, time, fudge, error, other));
   const inTime = Math.abs(now / 1000 - time.readUIntBE(0, 6)) <= fudge;
   const isRight = expected.length === given.length && timingSafeEqual(expected, given);
-  return isRight && (inTime || error === tsigErrors.badTime) ? { signed: true, answer, error } : { signed: false, error };
+  return isRight && (inTime || error === tsigErrors.badTime)
+    ? { signed: true, answer, error }
+    : { signed: false, error };
 }
 
-export type Told = { rcode: number; authoritative: boolean; values(at: string, type: DnsType): string[]; hasSoa: boolean };
+export type Told = {
+  rcode: number;
+  authoritative: boolean;
+  values(at: string, type: DnsType): string[];
+  hasSoa: boolean;
+};
 
 /** What an answer says. Errors: whatever dns-packet says about bytes that are none. */
 export function read(answer: Buffer): Told {
@@ -191,7 +214,13 @@ export function read(answer: Buffer): Told {
     values: (at, type) =>
       answers.flatMap((one) => {
         if (one.type !== type || one.name.toLowerCase() !== at) return [];
-        if (one.type === 'TXT') return [[one.data].flat().map((part) => part.toString()).join('')];
+        if (one.type === 'TXT')
+          return [
+            [one.data]
+              .flat()
+              .map((part) => part.toString())
+              .join(''),
+          ];
         return 'data' in one && typeof one.data === 'string' ? [one.data] : [];
       }),
   };

@@ -18,7 +18,9 @@ beforeAll(async () => {
 });
 afterAll(() => named?.stop());
 
-const provider = (more: { secret?: string; keyName?: string; port?: number; now?: number; algorithm?: TsigAlgorithm } = {}) =>
+const provider = (
+  more: { secret?: string; keyName?: string; port?: number; now?: number; algorithm?: TsigAlgorithm } = {},
+) =>
   rfc2136Provider(
     {
       kind: 'rfc2136',
@@ -61,10 +63,34 @@ describe('V5: RFC 2136', () => {
   it('V5: records of every type are written with their mark, changed, and removed with it', async () => {
     const dns = provider();
     const cases: [DnsPlace, string[], string[], () => Promise<unknown>, unknown][] = [
-      [place('web', 'A'), ['192.0.2.7'], ['192.0.2.8', '192.0.2.9'], () => resolver().resolve4(`web.${ZONE}`), ['192.0.2.8', '192.0.2.9']],
-      [place('web', 'AAAA'), ['2001:db8::7'], ['2001:db8::8'], () => resolver().resolve6(`web.${ZONE}`), ['2001:db8::8']],
-      [place('www', 'CNAME'), ['a.example'], ['b.example'], () => resolver().resolveCname(`www.${ZONE}`), ['b.example']],
-      [place('_t.web', 'TXT'), ['one "two" \\ three'], ['x', 'y'], async () => (await resolver().resolveTxt(`_t.web.${ZONE}`)).flat().sort(), ['x', 'y']],
+      [
+        place('web', 'A'),
+        ['192.0.2.7'],
+        ['192.0.2.8', '192.0.2.9'],
+        () => resolver().resolve4(`web.${ZONE}`),
+        ['192.0.2.8', '192.0.2.9'],
+      ],
+      [
+        place('web', 'AAAA'),
+        ['2001:db8::7'],
+        ['2001:db8::8'],
+        () => resolver().resolve6(`web.${ZONE}`),
+        ['2001:db8::8'],
+      ],
+      [
+        place('www', 'CNAME'),
+        ['a.example'],
+        ['b.example'],
+        () => resolver().resolveCname(`www.${ZONE}`),
+        ['b.example'],
+      ],
+      [
+        place('_t.web', 'TXT'),
+        ['one "two" \\ three'],
+        ['x', 'y'],
+        async () => (await resolver().resolveTxt(`_t.web.${ZONE}`)).flat().sort(),
+        ['x', 'y'],
+      ],
     ];
     for (const [at, first, then, ask, seen] of cases) {
       expect(await dns.put(at, first, OWNER)).toBe('written');
@@ -76,7 +102,11 @@ describe('V5: RFC 2136', () => {
       await dns.remove(at, OWNER);
       await dns.remove(at, OWNER);
       expect(await dns.look(at, OWNER)).toEqual({ values: [], mine: false });
-      expect(await resolver().resolveTxt(`_berth-${at.type.toLowerCase()}.${at.name}`).catch((error) => error.code)).toMatch(/ENOTFOUND|ENODATA/);
+      expect(
+        await resolver()
+          .resolveTxt(`_berth-${at.type.toLowerCase()}.${at.name}`)
+          .catch((error) => error.code),
+      ).toMatch(/ENOTFOUND|ENODATA/);
     }
   });
 
@@ -108,7 +138,9 @@ describe('V5: RFC 2136', () => {
     );
     await new Promise<void>((resolve) => forger.listen(0, '127.0.0.1', resolve));
     const { port } = forger.address() as { port: number };
-    await expect(provider({ port }).put(place('x', 'A'), ['192.0.2.1'], OWNER)).rejects.toMatchObject({ failure: 'denied' });
+    await expect(provider({ port }).put(place('x', 'A'), ['192.0.2.1'], OWNER)).rejects.toMatchObject({
+      failure: 'denied',
+    });
     forger.close();
   });
 });

@@ -81,7 +81,8 @@ export function rfc2136Provider(access: Rfc2136Access, connect: DnsConnect, now:
       let got = Buffer.alloc(0);
       socket.on('data', (part: Buffer) => {
         got = Buffer.concat([got, part]);
-        if (got.length >= 2 && got.length >= 2 + got.readUInt16BE(0)) end(null, got.subarray(2, 2 + got.readUInt16BE(0)));
+        if (got.length >= 2 && got.length >= 2 + got.readUInt16BE(0))
+          end(null, got.subarray(2, 2 + got.readUInt16BE(0)));
         else if (got.length > 65_537) gone('answers with something that is no DNS');
       });
       socket.on('error', (cause) => gone('broke the connection', cause));
@@ -105,7 +106,12 @@ export function rfc2136Provider(access: Rfc2136Access, connect: DnsConnect, now:
   const update = async (zone: string, conditions: readonly Line[], changes: readonly Line[]): Promise<boolean> => {
     const { rcode } = await ask((id) => updateMessage(id, zone, conditions, changes));
     if (rcode === rcodes.ok) return true;
-    if (rcode === rcodes.yxdomain || rcode === rcodes.yxrrset || rcode === rcodes.nxrrset || rcode === rcodes.nxdomain) {
+    if (
+      rcode === rcodes.yxdomain ||
+      rcode === rcodes.yxrrset ||
+      rcode === rcodes.nxrrset ||
+      rcode === rcodes.nxdomain
+    ) {
       return false;
     }
     throw failure(zone, rcode);
@@ -139,7 +145,8 @@ export function rfc2136Provider(access: Rfc2136Access, connect: DnsConnect, now:
     async put(place, values, owner) {
       const mark = markName(place);
       const adds = values.map((value) => add(place.name, place.type, DNS_TTL_SECONDS, value));
-      const isFree = place.type === 'CNAME' ? [ifUnused(place.name)] : [ifNone(place.name, place.type), ifNone(place.name, 'CNAME')];
+      const isFree =
+        place.type === 'CNAME' ? [ifUnused(place.name)] : [ifNone(place.name, place.type), ifNone(place.name, 'CNAME')];
       const isNew = [...isFree, ifNone(mark, 'TXT')];
       if (await update(place.zone, isNew, [add(mark, 'TXT', DNS_TTL_SECONDS, owner), ...adds])) return 'written';
       const isMine = ifSet(mark, 'TXT', [owner]);

@@ -4,10 +4,13 @@ import type { Role } from '#domain/authz.ts';
 import type { Caller } from '#domain/caller.ts';
 import { challengeName, challengeValue, DOMAINS_PER_PROJECT_MAX, domainNameProblem } from '#domain/domains.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
-import type { DomainId, ProjectId } from '#domain/ids.ts';
+import type { DomainId, OrganizationId, ProjectId } from '#domain/ids.ts';
 import { record } from '#server/store/audit.ts';
-import { transact } from '#server/store/database.ts';
+import { type Db, transact } from '#server/store/database.ts';
+import { providersFor } from '#server/store/dns-providers.ts';
+import { type DnsRecord, recordsOfDomains, repairRecords } from '#server/store/dns-records.ts';
 import * as store from '#server/store/domains.ts';
+import { providerFor } from '#server/workflows/dns-records.ts';
 import { claimEnd, checkDomain as look } from '#server/workflows/domain-check.ts';
 import { roleAbility } from './abilities.ts';
 import { authorize } from './authorize.ts';
@@ -17,7 +20,28 @@ const TOKEN_BYTES = 20;
 
 const isoOrNull = (date: Date | null) => date?.toISOString() ?? null;
 
-function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Role | null): Domain {
+/** What DNS providers keep for domains of one organization. */
+type Kept = { zones: Awaited<ReturnType<typeof providersFor>>; records: DnsRecord[] };
+
+async function keptFor(db: Db, organization: OrganizationId, domains: readonly store.Domain[]): Promise<Kept> {
+  const zones = await providersFor(db, organization);
+  return {
+    zones,
+    records:
+      zones.length === 0
+        ? []
+        : await recordsOfDomains(
+            db,
+            domains.map(({ id }) => id),
+          ),
+  };
+}
+
+function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Role | null, kept: Kept): Domain {
+  const place = providerFor(domain.name, domain.organization, kept.zones);
+  const records = kept.records.filter((record) => record.domain === domain.id);
+  const update = roleAbility(role, 'domain.update');
+  const isWell = records.every((record) => record.state === 'present' || record.state === 'pending');
   const remove = roleAbility(role, 'domain.delete');
   return {
     id: domain.id,
@@ -30,6 +54,19 @@ function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Ro
     challenge: { name: challengeName(domain.name), value: challengeValue(domain.token) },
     target: app.config.domain,
     routes: domain.routes,
+    dns:
+      place === undefined
+        ? null
+        : { zone: place.zone, provider: kept.zones.find((each) => each.id === place.provider)?.title ?? '' },
+    records: records.map(({ name, type, wanted, state, seen, problem, owned }) => ({
+      name,
+      type,
+      values: wanted,
+      state,
+      seen,
+      problem,
+      mine: owned,
+    })),
     createdAt: domain.createdAt.toISOString(),
     createdBy: domain.createdBy,
     verifiedAt: isoOrNull(domain.verifiedAt),
@@ -37,7 +74,8 @@ function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Ro
     failingSince: isoOrNull(domain.failingSince),
     expiresAt: isoOrNull(domain.expiresAt),
     can: {
-      check: roleAbility(role, 'domain.update'),
+      check: update,
+      repair: update === true && isWell ? 'Its records are as they should be.' : update,
       delete: remove === true && domain.routes > 0 ? 'Routes use it. Remove them first.' : remove,
     },
   };
@@ -45,7 +83,9 @@ function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Ro
 
 export async function listDomains(app: AppContext, caller: Caller, project: ProjectId): Promise<Domain[]> {
   const proof = await authorize(app, caller, 'domain.read', { kind: 'project', id: project });
-  return (await store.domainsOfProject(app.db, proof)).map((domain) => present(app, domain, proof.role));
+  const domains = await store.domainsOfProject(app.db, proof);
+  const kept = await keptFor(app.db, proof.organization, domains);
+  return domains.map((domain) => present(app, domain, proof.role, kept));
 }
 
 /** Errors: invalid_input (no name for a domain), name_taken (claimed by this project already), quota_exceeded. */
@@ -93,8 +133,9 @@ export async function createDomain(
     });
     return { made, role: proof.role };
   });
+  app.services.nudge('dns-keeper');
   app.services.nudge('domain-keeper');
-  return present(app, domain.made, domain.role);
+  return shown(app, domain.made, domain.role);
 }
 
 /** Looks at DNS now and answers what it found. Errors: not_found. */
@@ -114,7 +155,33 @@ export async function checkDomain(app: AppContext, caller: Caller, id: DomainId)
       after: { state: domain.state, reason: domain.reason },
     }),
   );
-  return present(app, domain, proof.role);
+  return shown(app, domain, proof.role);
+}
+
+async function shown(app: AppContext, domain: store.Domain, role: Role | null): Promise<Domain> {
+  return present(app, domain, role, await keptFor(app.db, domain.organization, [domain]));
+}
+
+/** Records that somebody changed or removed are written again soon. Errors: not_found. */
+export async function repairDomain(app: AppContext, caller: Caller, id: DomainId): Promise<Domain> {
+  const { domain, role } = await transact(app.db, async (trx) => {
+    const proof = await authorize({ db: trx }, caller, 'domain.update', { kind: 'domain', id });
+    const found = await store.lockDomain(trx, proof.id);
+    if (found === null) throw notFound('domain');
+    const records = await repairRecords(trx, found.id, app.clock.now());
+    await record(trx, proof.actor, {
+      action: 'domain.repair',
+      targetKind: 'domain',
+      targetId: found.id,
+      target: found.name,
+      organizationId: found.organization,
+      projectId: found.project,
+      after: { records },
+    });
+    return { domain: found, role: proof.role };
+  });
+  app.services.nudge('dns-keeper');
+  return shown(app, domain, role);
 }
 
 /** Errors: state_conflict while routes use it. */
@@ -136,4 +203,5 @@ export async function deleteDomain(app: AppContext, caller: Caller, id: DomainId
       before: { state: domain.state },
     });
   });
+  app.services.nudge('dns-keeper');
 }

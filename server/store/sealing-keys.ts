@@ -26,6 +26,7 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'mail_server', column: 'password_sealed', key: 'id' },
   { table: 'mail', column: 'content_sealed', key: 'id' },
   { table: 'identity_provider', column: 'client_secret_sealed', key: 'id' },
+  { table: 'dns_provider', column: 'secret_sealed', key: 'id' },
   { table: 'outside_sign_in', column: 'secrets_sealed', key: 'id' },
   { table: 'outside_session', column: 'token_sealed', key: 'id' },
   { table: 'oidc_record', column: 'payload_sealed', key: 'id' },
