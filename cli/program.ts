@@ -3,6 +3,7 @@ import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addDataCommands } from './commands/data.ts';
+import { addDnsCommands } from './commands/dns.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
@@ -76,6 +77,7 @@ export function buildProgram(io: Io, json = false): Command {
   addRouteCommands(program, io);
   addFileCommands(program, io);
   addDomainCommands(program, io);
+  addDnsCommands(program, io);
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);
   addEgressCommands(program, io);

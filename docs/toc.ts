@@ -15,6 +15,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/trust-the-ca-certificate.md',
       'docs/how-to/change-ports-and-domain.md',
       'docs/how-to/use-a-domain-of-your-own.md',
+      'docs/how-to/connect-a-dns-provider.md',
       'docs/how-to/limit-who-reaches-the-console.md',
       'docs/how-to/invite-people.md',
       'docs/how-to/share-desktops-and-apps.md',

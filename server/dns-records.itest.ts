@@ -11,7 +11,7 @@ import { connectNamed, digger, dnsKey, HERE, PLATFORM, rfc2136Body, startNamed }
 import { makeInstance } from '#testkit/factories.ts';
 import type { Named } from '#testkit/named.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { idleWork, type SetUp, startTestServer, TestClock, type TestServer } from '#testkit/server.ts';
+import { idleWork, PASSWORD, type SetUp, startTestServer, TestClock, type TestServer } from '#testkit/server.ts';
 import { dnsKeeper } from './reconcilers/dns-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { dnsSecretPlace } from './store/dns-providers.ts';
@@ -78,6 +78,7 @@ async function proven(name: string, by: SetUp = home) {
   await domainKeeper(server.app.services, server.app.dns).run(new AbortController().signal);
   return domain(made.id, by);
 }
+const confirm = () => home.owner.call(api.confirm, { body: { type: 'password', password: PASSWORD } });
 const lookAgain = async () => {
   clock.advance({ minutes: DNS_LOOK_MINUTES + 1 });
   await run();
@@ -336,6 +337,7 @@ describe('V5: records of domains and routes', () => {
   });
 
   it('V5: shared zones of the installation serve every organization, but never give away their own name', async () => {
+    await confirm();
     const made = await home.owner.call(api.platformDnsProvidersCreate, {
       body: { ...rfc2136Body(named, [SHARED]), shared: true },
     });
@@ -358,6 +360,7 @@ describe('V5: records of domains and routes', () => {
     const [provider] = (await home.owner.call(api.dnsProvidersList, { params: { organization: home.organization } }))
       .items;
     const params = { organization: home.organization, provider: provider?.id ?? '' };
+    await confirm();
     await expect(home.owner.call(api.dnsProvidersDelete, { params })).rejects.toMatchObject({ code: 'state_conflict' });
     await home.owner.call(api.dnsProvidersUpdate, { params, body: { zones: [ZONE] } });
     await run();

@@ -9,6 +9,7 @@ import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { dataHandlers } from './handlers-data.ts';
+import { dnsHandlers } from './handlers-dns.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { fileHandlers } from './handlers-files.ts';
@@ -154,6 +155,7 @@ export const handlers: Handlers = {
   ...snapshotHandlers,
   ...operationHandlers,
   ...domainHandlers,
+  ...dnsHandlers,
   ...fileHandlers,
   ...forwardHandlers,
   ...firewallHandlers,

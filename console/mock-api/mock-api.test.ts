@@ -29,6 +29,8 @@ describe('the mock', () => {
       'securityGroupsList',
       'egressGet',
       'domainsList',
+      'dnsProvidersList',
+      'platformDnsProvidersList',
       'operationsList',
       'operationsGet',
       'imagesList',

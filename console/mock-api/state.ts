@@ -1,6 +1,7 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { DnsProvider } from '#contract/dns-providers.ts';
 import type { Domain } from '#contract/domains.ts';
 import type { EgressPolicy } from '#contract/egress.ts';
 import type { Event, EventKind } from '#contract/events.ts';
@@ -75,6 +76,7 @@ export type MockState = {
   snapshots: Snapshot[];
   routes: RouteRow[];
   domains: DomainRow[];
+  dnsProviders: DnsProvider[];
   forwards: Forward[];
   securityGroups: SecurityGroup[];
   egress: EgressPolicy;
@@ -243,6 +245,7 @@ export function emptyState(): MockState {
     snapshots: [],
     routes: [],
     domains: [],
+    dnsProviders: [],
     forwards: [],
     securityGroups: [],
     egress: {

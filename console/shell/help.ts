@@ -10,6 +10,7 @@ const pages: readonly Help[] = [
   [/^\/p\/[^/]+\/instances\/[^/]+\/settings$/, 'how-to/move-an-instance-to-another-project'],
   [/^\/p\/[^/]+\/instances/, 'tutorial/server-in-five-minutes'],
   [/^\/p\/[^/]+\/domains/, 'how-to/use-a-domain-of-your-own'],
+  [/^\/(o\/[^/]+|platform)\/dns/, 'how-to/connect-a-dns-provider'],
   [/^\/p\/[^/]+\/routes/, 'how-to/forward-ports'],
   [/^\/p\/[^/]+\/people/, 'how-to/share-desktops-and-apps'],
   [/^\/o\/[^/]+\/members/, 'how-to/invite-people'],

@@ -215,7 +215,9 @@ export function cloudflareProvider(token: string, fetch: Fetch, api: string = CL
           !mine.includes(record) && (record.type === place.type || record.type === 'CNAME' || place.type === 'CNAME'),
       );
       if (inTheWay) return 'taken';
-      const kept = mine.filter((record) => values.some((value) => sameValues(place.type, [contentOf(record)], [value])));
+      const kept = mine.filter((record) =>
+        values.some((value) => sameValues(place.type, [contentOf(record)], [value])),
+      );
       const surplus = mine.filter((record) => !kept.includes(record));
       const missing = values.filter(
         (value) => !kept.some((record) => sameValues(place.type, [contentOf(record)], [value])),

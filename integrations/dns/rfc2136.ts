@@ -6,6 +6,7 @@
 import { randomInt } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { DNS_TTL_SECONDS, type DnsPlace, type DnsType, markName } from '#domain/dns.ts';
+import { BerthError } from '#domain/errors.ts';
 import { type DnsAccess, type DnsProvider, DnsProviderError, type DnsSeen } from './interface.ts';
 import {
   add,
@@ -62,6 +63,8 @@ export function rfc2136Provider(access: Rfc2136Access, connect: DnsConnect, now:
     try {
       return await connect(access.host, access.port);
     } catch (cause) {
+      // May not be called: that is no matter of the server's.
+      if (cause instanceof BerthError && cause.code === 'invalid_input') throw cause;
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new DnsProviderError('away', `No connection to ${access.host}: ${why}`, { cause });
     }

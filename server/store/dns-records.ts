@@ -119,7 +119,8 @@ export async function insertDnsRecord(db: Db, record: NewDnsRecord, now: Date): 
             sql<Date>`${now}::timestamptz`.as('look_at'),
             sql<Date>`${now}::timestamptz`.as('created_at'),
           ])
-          .where('domain.id', '=', record.domain),
+          .where('domain.id', '=', record.domain)
+          .forKeyShare(),
       )
       .onConflict((conflict) => conflict.columns(['zone', 'name', 'type']).doNothing())
       .returning('id')
