@@ -38,12 +38,20 @@ export const domainSchema = z.object({
     .meta({ description: 'The TXT record that proves the claim' }),
   target: z.string().meta({ description: 'What the name (or an alias of it) should lead to' }),
   routes: z.number().int(),
-  dns: z
-    .object({ zone: z.string(), provider: z.string() })
+  dns: z.object({ zone: z.string(), provider: z.string() }).nullable().meta({
+    description: 'The connected DNS provider that keeps the records of this domain; null: you set them yourself',
+  }),
+  wildcard: z
+    .object({
+      state: z.enum(['waiting', 'valid', 'failing']).meta({
+        description: 'failing: the last attempt did not work; an earlier certificate goes on until it ends',
+      }),
+      issuer: z.string().nullable(),
+      expiresAt: timestamp.nullable(),
+      problem: z.string().nullable(),
+    })
     .nullable()
-    .meta({
-      description: 'The connected DNS provider that keeps the records of this domain; null: you set them yourself',
-    }),
+    .meta({ description: 'The certificate for everything directly below the domain; null: none is wanted' }),
   records: z.array(dnsRecordSchema).meta({ description: 'What Berth keeps there for the domain and its routes' }),
   createdAt: timestamp,
   createdBy: z.string(),
@@ -51,7 +59,7 @@ export const domainSchema = z.object({
   checkedAt: timestamp.nullable(),
   failingSince: timestamp.nullable().meta({ description: 'Since when a proven domain lacks its proof' }),
   expiresAt: timestamp.nullable().meta({ description: 'When a claim ends unless it is proven' }),
-  can: z.object({ check: abilitySchema, repair: abilitySchema, delete: abilitySchema }),
+  can: z.object({ check: abilitySchema, repair: abilitySchema, wildcard: abilitySchema, delete: abilitySchema }),
 });
 export type Domain = z.output<typeof domainSchema>;
 
@@ -93,6 +101,21 @@ export const domainRoutes = {
     status: 200,
     summary: 'Look at DNS now',
     params: z.object({ domain: idSchema('dom') }),
+    response: domainSchema,
+  }),
+  domainsUpdate: defineRoute({
+    ...shared,
+    id: 'domains.update',
+    method: 'PATCH',
+    path: `${API_PREFIX}/domains/:domain`,
+    access: 'domain.update',
+    rateClass: 'provisioning',
+    status: 200,
+    summary: 'Have a wildcard certificate made for a domain, at once if there is none; or no longer',
+    description:
+      'For the domain and every name directly below it, by proof in DNS: needs a connected DNS provider and an installation that takes certificates from an ACME authority.',
+    params: z.object({ domain: idSchema('dom') }),
+    body: z.strictObject({ wildcard: z.boolean() }),
     response: domainSchema,
   }),
   domainsRepair: defineRoute({

@@ -18,6 +18,7 @@ import { SshDoors } from './ssh-doors.ts';
 import { sshServer } from './ssh-http.ts';
 import { EdgeState } from './state.ts';
 import { Thumbnails } from './thumbnails.ts';
+import { Wildcards } from './wildcards.ts';
 
 /** How long a start waits for the database before it serves from the snapshot. */
 const FIRST_LOAD_MS_MAX = 1_500;
@@ -111,6 +112,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     sockets,
     thumbnails: new Thumbnails(screens, now),
     site,
+    wildcards: new Wildcards(knowledge, site, options.edgeKey),
     health: () => ({
       status: 'ok',
       knowledge: feed.live ? 'live' : state.confirmedAt === 0 ? 'none' : 'remembered',

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#contract/config.ts';
+import { certificatePassword } from '#contract/wildcards.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
@@ -12,7 +13,7 @@ import { type HostConfig, type Layout, originOf } from './layout.ts';
 import { findProgram } from './machine.ts';
 import { type PostgresCommand, postgresUrl } from './postgres.ts';
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
-import { copySecretFor, setupCodeHash } from './secrets.ts';
+import { copySecretFor, readSecret, setupCodeHash } from './secrets.ts';
 import { copyHostKeyFor, sshHostKey } from './ssh-host-key.ts';
 
 const UMASK = 0o007;
@@ -270,6 +271,9 @@ function server(input: ProcessInput): ProcessSpec {
       edgeKeyFile: copySecretFor(layout, 'server', 'edge.key', user),
     },
     ssh: { port: input.config.ports.ssh, socket: layout.sockets.serverSsh, hostKeys: [sshHostKey(layout)] },
+    ...(input.config.acme === undefined
+      ? {}
+      : { acme: { ...input.config.acme, caFile: acmeCa(layout, input.config.acme.caFile, user.gid) } }),
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
@@ -327,11 +331,11 @@ export function caddyStorage(layout: Layout): string {
   return join(layout.caddy, 'storage');
 }
 
-/** A copy that Caddy may read; null when the authority is a public one. */
+/** A copy that Caddy and the server may read; null when the authority is a public one. */
 function acmeCa(layout: Layout, file: string | null, gid: number): string | null {
   if (file === null) return null;
-  const copy = join(layout.caddy, 'acme-ca.pem');
-  writeIfChanged(copy, readFileSync(file, 'utf8'), 0o440, { uid: 0, gid });
+  const copy = join(layout.caddy, 'acme-ca.crt');
+  writeIfChanged(copy, readFileSync(file, 'utf8'), 0o444, { uid: 0, gid });
   return copy;
 }
 
@@ -355,6 +359,7 @@ function caddy(input: ProcessInput): ProcessSpec {
       admin: layout.sockets.caddyAdmin,
     },
     storageDirectory: caddyStorage(layout),
+    certificatePassword: certificatePassword(Buffer.from(readSecret(layout, 'edge.key'), 'base64')),
     acme:
       config.acme === undefined ? undefined : { ...config.acme, caFile: acmeCa(layout, config.acme.caFile, user.gid) },
   });

@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
+import { closeBundle } from '#contract/wildcards.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { type DnsWays, dnsProviders } from '#integrations/dns/providers.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
@@ -84,6 +85,8 @@ export type ServerParts = {
   config: ServerConfig;
   /** Text of the master key file. */
   masterKey: string;
+  /** Bytes of the key that edge has too. */
+  edgeKey: Uint8Array;
   driver: InstanceDriver;
   log: Log;
   version: string;
@@ -196,6 +199,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       identityClients: clients,
       dns,
       dnsProviders: providers,
+      closeBundle: (name, pem) => closeBundle(parts.edgeKey, name, pem),
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });

@@ -2,6 +2,7 @@
 import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { acmeClient } from '#integrations/acme/client.ts';
 import type { DnsProviders } from '#integrations/dns/interface.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
@@ -28,6 +29,7 @@ import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from '
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
 import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
+import { wildcardKeeper } from './reconcilers/wildcard-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import type { Dns } from './runtime/dns.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
@@ -41,6 +43,7 @@ import { dnsWork } from './workflows/dns-records.ts';
 import { operationBody, type WrapRun } from './workflows/registry.ts';
 import { defaultTiming, type Services, type Timing } from './workflows/services.ts';
 import { noStopPoint, type StopPoint } from './workflows/stop-point.ts';
+import type { WildcardWork } from './workflows/wildcard.ts';
 
 /** How often reconcilers look; tests shorten it. */
 export type WorkPace = {
@@ -68,7 +71,7 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages'>;
+  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'acme'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
@@ -77,6 +80,8 @@ export type WorkOptions = {
   identityClients: IdentityClients;
   dns: Dns;
   dnsProviders: DnsProviders;
+  /** Closes a wildcard certificate so that edge alone can open it. */
+  closeBundle(name: string, pem: string): string;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -87,6 +92,17 @@ export type WorkOptions = {
   /** Leaves the reconcilers out: for tests that look at workflows alone. */
   withoutReconcilers?: boolean | undefined;
 };
+
+/** What wildcard certificates are made with, from what everything works with. */
+export function wildcardWork(
+  services: Services,
+  options: Pick<WorkOptions, 'dnsProviders' | 'dns' | 'config' | 'closeBundle'>,
+  acme: NonNullable<ServerConfig['acme']>,
+): WildcardWork {
+  const { log } = services;
+  const parts = { directory: acme.directory, acme: acmeClient(acme), close: options.closeBundle, log };
+  return { ...dnsWork(services, options), ...parts };
+}
 
 export type Work = { services: Services; reconcilers(): ReconcilerStatus[]; stop(): Promise<void> };
 
@@ -162,6 +178,9 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         identityChecker(services, options.secrets, options.identityClients),
         domainKeeper(services, options.dns),
         dnsKeeper(dnsWork(services, options)),
+        ...(options.config.acme === undefined
+          ? []
+          : [wildcardKeeper(wildcardWork(services, options, options.config.acme))]),
         certificateWatcher(services, options.config.ports.https),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],

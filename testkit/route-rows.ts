@@ -437,6 +437,7 @@ export const routeRows: Record<RouteName, Row> = {
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,
+  domainsUpdate: async (world) => ({ ...(await domain(world)), body: { wildcard: false } }),
   domainsRepair: domain,
   domainsDelete: domain,
   dnsProvidersList: organization,

@@ -75,6 +75,7 @@ export type TestServerOptions = {
   clock?: Clock;
   log?: Log;
   masterKey?: string;
+  edgeKey?: Uint8Array;
 } & Pick<ServerParts, 'startWork' | 'work' | 'slow' | 'cloudflareApi'>;
 
 export type TestServer = RunningServer & {
@@ -96,6 +97,7 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   const running = await startServer({
     config: testConfig(options.database.url, options.config),
     masterKey: options.masterKey ?? MASTER_KEY,
+    edgeKey: options.edgeKey ?? new Uint8Array(32),
     driver,
     log: options.log ?? createLog({ level: 'trace', write: (line) => logLines.push(line) }),
     version: '0.0.0-test',

@@ -37,6 +37,13 @@ const recordWords = {
   failed: 'not written yet',
 } as const;
 
+function wildcardWords({ name, wildcard }: Domain): string {
+  const what = `*.${plain(name)}`;
+  if (wildcard === null) return `${what}: no certificate of its own.`;
+  const has = wildcard.expiresAt === null ? 'none yet' : `good until ${wildcard.expiresAt.slice(0, 10)}`;
+  return `${what}: ${has}${wildcard.problem === null ? '' : `. ${plain(wildcard.problem)}`}`;
+}
+
 /** What to write into DNS, or what is written there. */
 function record(berth: Runtime, domain: Domain): string {
   if (domain.dns !== null) {
@@ -99,7 +106,10 @@ export function addDomainCommands(program: Command, io: Io): void {
     .action(
       run(io, async (berth, [ref = '']) => {
         const domain = await findDomain(berth, ref);
-        berth.print(domain, () => `${table(berth, [domain], '')}\n${record(berth, domain)}`);
+        berth.print(
+          domain,
+          () => `${table(berth, [domain], '')}\n${record(berth, domain)}\n${wildcardWords(domain)}\n`,
+        );
       }),
     );
   domains
@@ -110,6 +120,18 @@ export function addDomainCommands(program: Command, io: Io): void {
         const found = await findDomain(berth, ref);
         const domain = await (await berth.client()).call('domainsCheck', { params: { domain: found.id } });
         berth.print(domain, () => table(berth, [domain], ''));
+      }),
+    );
+  domains
+    .command('wildcard <domain>')
+    .description('Have one certificate made for a domain and all names directly below it (name or id)')
+    .option('--off', 'no longer: each name gets its own again')
+    .action(
+      run<{ off?: boolean }>(io, async (berth, [ref = ''], options) => {
+        const found = await findDomain(berth, ref);
+        const body = { wildcard: options.off !== true };
+        const domain = await (await berth.client()).call('domainsUpdate', { params: { domain: found.id }, body });
+        berth.print(domain, () => `${wildcardWords(domain)}\n`);
       }),
     );
   domains

@@ -172,6 +172,7 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   domainsList: 'GET /api/v1/projects/:project/domains',
   domainsCreate: 'POST /api/v1/projects/:project/domains',
   domainsCheck: 'POST /api/v1/domains/:domain/check',
+  domainsUpdate: 'PATCH /api/v1/domains/:domain',
   domainsRepair: 'POST /api/v1/domains/:domain/repair',
   domainsDelete: 'DELETE /api/v1/domains/:domain',
   dnsProvidersList: 'GET /api/v1/organizations/:organization/dns-providers',

@@ -7,7 +7,7 @@ import { DOMAIN, hint, iso, newId, record } from './state.ts';
 
 type Name =
   | `routes${'ListProject' | 'List' | 'Create' | 'Update' | 'Check' | 'Delete'}`
-  | `domains${'List' | 'Create' | 'Check' | 'Repair' | 'Delete'}`;
+  | `domains${'List' | 'Create' | 'Check' | 'Update' | 'Repair' | 'Delete'}`;
 
 /** What a route has that nobody chose anything for. */
 export const plainRoute = {
@@ -43,6 +43,7 @@ export function makeDomain(project: DomainRow['project'], name: string, more: Pa
     target: DOMAIN,
     dns: null,
     records: [],
+    wildcard: null,
     createdAt: iso(),
     createdBy: 'Ines Moreau',
     verifiedAt: null,
@@ -59,6 +60,7 @@ function withCan(route: RouteRow) {
     can: {
       update: true as const,
       check: true as const,
+      wildcard: domain.dns === null ? 'Connect a DNS provider that keeps the domain.' : (true as const),
       delete: route.primary ? 'It belongs to the instance and goes with it.' : (true as const),
     },
   };
@@ -190,6 +192,13 @@ export const domainHandlers: Pick<Handlers, Name> = {
         ? { reason: `There is no TXT record at ${domain.challenge.name}.`, pointsHere: false }
         : { state: 'verified', proof: 'txt', reason: null, verifiedAt: iso(), expiresAt: null, failingSince: null }),
     });
+    hint('domain', domain.id, domain.project);
+    return shown(state, domain);
+  },
+  domainsUpdate: (state, { params, body }) => {
+    const domain = findDomain(state, params.domain);
+    const expiresAt = iso(Date.now() + 90 * 86_400_000);
+    domain.wildcard = body.wildcard ? { state: 'valid', issuer: "Let's Encrypt", expiresAt, problem: null } : null;
     hint('domain', domain.id, domain.project);
     return shown(state, domain);
   },

@@ -38,6 +38,7 @@ export function seedNetwork(state: MockState, beacon: InstanceRow, now: number):
     pointsHere: true,
     verifiedAt: iso(now - 8 * DAY),
     expiresAt: null,
+    wildcard: { state: 'valid', issuer: "Let's Encrypt", expiresAt: iso(now + 61 * DAY), problem: null },
     dns: { zone: 'harbour.example', provider: 'Cloudflare' },
     records: [
       { ...asWanted, name: '_berth-challenge.harbour.example', type: 'TXT', values: ['berth-verify=3f9c1d0a7b2e'] },

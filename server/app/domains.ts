@@ -10,6 +10,7 @@ import { type Db, transact } from '#server/store/database.ts';
 import { providersFor } from '#server/store/dns-providers.ts';
 import { type DnsRecord, recordsOfDomains, repairRecords } from '#server/store/dns-records.ts';
 import * as store from '#server/store/domains.ts';
+import { setWildcard, type Wildcard, wildcardsOf } from '#server/store/wildcards.ts';
 import { providerFor } from '#server/workflows/dns-records.ts';
 import { claimEnd, checkDomain as look } from '#server/workflows/domain-check.ts';
 import { roleAbility } from './abilities.ts';
@@ -21,20 +22,21 @@ const TOKEN_BYTES = 20;
 const isoOrNull = (date: Date | null) => date?.toISOString() ?? null;
 
 /** What DNS providers keep for domains of one organization. */
-type Kept = { zones: Awaited<ReturnType<typeof providersFor>>; records: DnsRecord[] };
+type Kept = { zones: Awaited<ReturnType<typeof providersFor>>; records: DnsRecord[]; wildcards: Wildcard[] };
 
 async function keptFor(db: Db, organization: OrganizationId, domains: readonly store.Domain[]): Promise<Kept> {
   const zones = await providersFor(db, organization);
-  return {
-    zones,
-    records:
-      zones.length === 0
-        ? []
-        : await recordsOfDomains(
-            db,
-            domains.map(({ id }) => id),
-          ),
-  };
+  const ids = domains.map(({ id }) => id);
+  const wanted = domains.filter(({ wildcard }) => wildcard).map(({ id }) => id);
+  const records = zones.length === 0 ? [] : await recordsOfDomains(db, ids);
+  return { zones, records, wildcards: await wildcardsOf(db, wanted) };
+}
+
+function presentWildcard(wildcard: Wildcard | undefined): Domain['wildcard'] {
+  if (wildcard === undefined) return null;
+  const { issuer, expiresAt, problem } = wildcard;
+  const state = problem !== null ? 'failing' : expiresAt === null ? 'waiting' : 'valid';
+  return { state, issuer, expiresAt: isoOrNull(expiresAt), problem };
 }
 
 function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Role | null, kept: Kept): Domain {
@@ -58,6 +60,7 @@ function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Ro
       place === undefined
         ? null
         : { zone: place.zone, provider: kept.zones.find((each) => each.id === place.provider)?.title ?? '' },
+    wildcard: presentWildcard(kept.wildcards.find((each) => each.domain === domain.id)),
     records: records.map(({ name, type, wanted, state, seen, problem, owned }) => ({
       name,
       type,
@@ -75,6 +78,16 @@ function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Ro
     expiresAt: isoOrNull(domain.expiresAt),
     can: {
       check: update,
+      wildcard:
+        update !== true || domain.wildcard
+          ? update
+          : app.config.acme === undefined
+            ? 'This installation makes its certificates itself. Bring it up with --acme-directory.'
+            : place === undefined
+              ? 'Connect a DNS provider that keeps the domain.'
+              : domain.state === 'verified'
+                ? true
+                : 'It is not proven yet.',
       repair: update === true && isWell ? 'Its records are as they should be.' : update,
       delete: remove === true && domain.routes > 0 ? 'Routes use it. Remove them first.' : remove,
     },
@@ -160,6 +173,38 @@ export async function checkDomain(app: AppContext, caller: Caller, id: DomainId)
 
 async function shown(app: AppContext, domain: store.Domain, role: Role | null): Promise<Domain> {
   return present(app, domain, role, await keptFor(app.db, domain.organization, [domain]));
+}
+
+/** Errors: not_found, state_conflict (no provider, no authority, not proven). */
+export async function updateDomain(
+  app: AppContext,
+  caller: Caller,
+  id: DomainId,
+  change: { wildcard: boolean },
+): Promise<Domain> {
+  const proof = await authorize(app, caller, 'domain.update', { kind: 'domain', id });
+  const before = await store.findDomain(app.db, proof.id);
+  if (before === null) throw notFound('domain');
+  const able = (await shown(app, before, proof.role)).can.wildcard;
+  if (change.wildcard && able !== true) throw new BerthError('state_conflict', able);
+  const domain = await transact(app.db, async (trx) => {
+    const found = await store.lockDomain(trx, proof.id);
+    if (found === null) throw notFound('domain');
+    await setWildcard(trx, found.id, change.wildcard, app.clock.now());
+    await record(trx, proof.actor, {
+      action: 'domain.update',
+      targetKind: 'domain',
+      targetId: found.id,
+      target: found.name,
+      organizationId: found.organization,
+      projectId: found.project,
+      before: { wildcard: found.wildcard },
+      after: change,
+    });
+    return { ...found, wildcard: change.wildcard };
+  });
+  app.services.nudge('wildcard-keeper');
+  return shown(app, domain, proof.role);
 }
 
 /** Records that somebody changed or removed are written again soon. Errors: not_found. */

@@ -125,7 +125,7 @@ export async function insertDnsRecord(db: Db, record: NewDnsRecord, now: Date): 
       .onConflict((conflict) => conflict.columns(['zone', 'name', 'type']).doNothing())
       .returning('id')
       .executeTakeFirst();
-    if (row !== undefined) await domainHint(trx, record.domain);
+    if (row !== undefined) await bumpDomain(trx, record.domain);
   });
 }
 
@@ -164,7 +164,7 @@ export async function updateDnsRecord(db: Db, record: DnsRecord, change: DnsReco
       .executeTakeFirst();
     if (row === undefined) return false;
     const isNews = same.state !== undefined && (same.state !== record.state || same.problem !== record.problem);
-    if (isNews && row.domain_id !== null) await domainHint(trx, row.domain_id);
+    if (isNews && row.domain_id !== null) await bumpDomain(trx, row.domain_id);
     return true;
   });
 }
@@ -179,7 +179,7 @@ export async function deleteDnsRecord(db: Db, record: DnsRecord): Promise<boolea
       .returning('domain_id')
       .executeTakeFirst();
     if (row === undefined) return false;
-    if (row.domain_id !== null) await domainHint(trx, row.domain_id);
+    if (row.domain_id !== null) await bumpDomain(trx, row.domain_id);
     return true;
   });
 }
@@ -225,7 +225,7 @@ export async function repairRecords(trx: Trx, domain: DomainId, now: Date): Prom
     .where('state', 'in', ['drifted', 'taken', 'failed'])
     .returning('id')
     .execute();
-  if (rows.length > 0) await domainHint(trx, domain);
+  if (rows.length > 0) await bumpDomain(trx, domain);
   return rows.length;
 }
 
@@ -258,7 +258,8 @@ export async function checkDomainSoon(db: Db, domain: DomainId, now: Date): Prom
     .execute();
 }
 
-async function domainHint(trx: Trx, id: DomainId): Promise<void> {
+/** Tells consoles that something about a domain is new. */
+export async function bumpDomain(trx: Trx, id: DomainId): Promise<void> {
   const row = await trx
     .updateTable('domain')
     .set((eb) => ({ version: eb('version', '+', 1) }))

@@ -649,6 +649,25 @@ export type Tables = {
     failing_since: Nullable<Date>;
     expires_at: Nullable<Date>;
     version: Generated<number>;
+    wildcard: Generated<boolean>;
+  };
+  wildcard_certificate: {
+    domain_id: DomainId;
+    bundle: Nullable<string>;
+    issuer: Nullable<string>;
+    expires_at: Nullable<Date>;
+    order_url: Nullable<string>;
+    order_key_sealed: Nullable<string>;
+    problem: Nullable<string>;
+    attempts: Generated<number>;
+    try_at: Generated<Date>;
+    claimed_until: Nullable<Date>;
+  };
+  acme_account: {
+    directory: string;
+    url: string;
+    key_sealed: string;
+    created_at: Stamp;
   };
   dns_provider: {
     id: DnsProviderId;

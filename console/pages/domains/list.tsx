@@ -22,6 +22,7 @@ import { Properties } from '../../ui/properties.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 import { KeptRecords } from './kept-records.tsx';
 import { refreshDomains as refresh } from './refresh.ts';
+import { WildcardControl } from './wildcard-control.tsx';
 
 const words: Record<Domain['state'], { label: string; tone: Tone }> = {
   pending: { label: 'not proven yet', tone: 'warn' },
@@ -174,6 +175,7 @@ function DomainCard({ domain, onDelete }: { domain: Domain; onDelete: () => void
         items={[
           ['Leads here', leadsHere],
           ['Routes', String(domain.routes)],
+          ['Wildcard certificate', <WildcardControl key="wildcard" domain={domain} />],
           ['Looked at', domain.checkedAt === null ? undefined : <TimeAgo key="at" at={domain.checkedAt} />],
           ['Claim ends', domain.expiresAt === null ? undefined : <TimeAgo key="end" at={domain.expiresAt} />],
         ]}
