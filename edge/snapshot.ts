@@ -92,7 +92,7 @@ const tablesSchema = z.object({
       expiresAt: time.nullable(),
     }),
   ),
-  controlAccess: z.object({ networks: z.array(z.string()) }).nullable(),
+  controlAccess: z.object({ networks: z.array(z.string()), countries: z.array(z.string()) }).nullable(),
   wildcards: z.array(z.object({ name: z.string(), bundle: z.string() })),
   sshKeys: z.array(z.object({ id: z.string(), userId: z.string(), fingerprint: z.string(), label: z.string() })),
   hostKeys: z.array(z.object({ instanceId: z.string(), publicKeys: z.array(z.string()) })),

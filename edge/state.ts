@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { isOwnAddress } from '#contract/machine.ts';
 import type { Holding } from '#domain/authz.ts';
-import { type ControlAccess, controlGate, openToAll } from '#domain/control-access.ts';
+import { type ControlAccess, type CountryOf, controlGate, openToAll } from '#domain/control-access.ts';
 import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#domain/instances.ts';
 import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { Scopes } from '#domain/scopes.ts';
@@ -128,7 +128,9 @@ export class EdgeState {
   readonly #wildcards = new Map<string, string>();
   #controlAccess: ControlAccess | null = openToAll;
   /** Whether the control plane may be entered from this address. */
-  mayEnterControl = controlGate(openToAll, isOwnAddress);
+  mayEnterControl = controlGate(openToAll, isOwnAddress, () => null);
+  /** Who knows countries; asked at every decision. */
+  countryOf: CountryOf = () => null;
   readonly #listeners = new Set<() => void>();
   /** Unix time in ms at which the database last confirmed these rows; 0: never. */
   confirmedAt = 0;
@@ -326,7 +328,7 @@ export class EdgeState {
       map.clear();
     this.access.clear();
     this.#controlAccess = tables.controlAccess;
-    this.mayEnterControl = controlGate(tables.controlAccess, isOwnAddress);
+    this.mayEnterControl = controlGate(tables.controlAccess, isOwnAddress, (address) => this.countryOf(address));
     for (const { name, bundle } of tables.wildcards) this.#wildcards.set(name, bundle);
     this.ssh.replace(tables);
     for (const user of tables.users) this.putUser(user);

@@ -65,6 +65,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     agentState: join(data, 'agent'),
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
+    countries: join(data, 'countries'),
     sshGateway: join(data, 'ssh-gateway'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),

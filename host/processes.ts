@@ -274,6 +274,7 @@ function server(input: ProcessInput): ProcessSpec {
     ...(input.config.acme === undefined
       ? {}
       : { acme: { ...input.config.acme, caFile: acmeCa(layout, input.config.acme.caFile, user.gid) } }),
+    countryFile: countryFile(layout),
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
@@ -298,8 +299,15 @@ function edge(input: ProcessInput): ProcessSpec {
     agent: { socket: layout.sockets.agent, tokenFile: copySecretFor(layout, 'edge', 'agent-token-edge', user) },
     secrets: { edgeKeyFile: copySecretFor(layout, 'edge', 'edge.key', user) },
     snapshotDir: layout.edge,
+    countryFile: countryFile(layout),
   };
   return nodeProcess(input, 'edge', configuration, account);
+}
+
+/** Where an administrator puts a database of countries; server and edge read it. */
+function countryFile(layout: Layout): string {
+  ownedFolder(layout.countries, 0o755);
+  return join(layout.countries, 'country.mmdb');
 }
 
 /** A folder whose socket the SSH gateway alone may open. */

@@ -5,6 +5,7 @@
 import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
+import { CountryDatabase } from '#contract/countries.ts';
 import { closeBundle } from '#contract/wildcards.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { type DnsWays, dnsProviders } from '#integrations/dns/providers.ts';
@@ -163,7 +164,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     stops.push(listenForNotifications(config.database.url, feed, log));
 
     const rates = new LiveRates(db, config.rateLimits);
-    const controlGate = new ControlGate(db);
+    const controlGate = new ControlGate(db, new CountryDatabase(config.countryFile));
     await Promise.all([rates.reload(), controlGate.reload()]);
     const calls = new CallLimiter(clock, (hits) => shareHits(db, hits));
     const away = (error: unknown) => log.debug({ err: error }, 'limits on calls go on with what is known here');

@@ -85,6 +85,7 @@ export type IngressOptions = {
   acme?: CaddyInput['acme'];
   /** The server's, when it makes wildcard certificates. */
   edgeKey?: Uint8Array;
+  countryFile?: string;
   /** Chosen beforehand, for whoever has to know them before it starts. */
   ports?: { control: number; https: number; http: number };
 };
@@ -150,6 +151,7 @@ export class Ingress {
       agent: { socket: this.#o.agentSocket ?? join(this.dir, 'nobody.sock'), tokenFile: join(this.dir, 'agent.token') },
       secrets: { edgeKeyFile: join(this.dir, 'edge.key') },
       snapshotDir: join(this.dir, 'snapshot'),
+      ...(this.#o.countryFile === undefined ? {} : { countryFile: this.#o.countryFile }),
       network: { pool4: this.#o.pool4 ?? '127.0.0.0/24', prefix6: 'fd42:1:2' },
     };
     const file = join(this.dir, 'edge.json');
