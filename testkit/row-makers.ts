@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
 import { makeUserCode } from '#domain/sessions.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
-import { simulatedFingerprint } from '#drivers/simulated/driver.ts';
+import { simulatedFingerprint } from '#drivers/simulated/images.ts';
 import { digest } from '#server/app/tokens.ts';
 import type { Db } from '#server/store/database.ts';
 import {

@@ -21,10 +21,10 @@ import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.
 import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
-import { type MockAccounts, someAccounts } from './handlers-account.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
 import { type MockClient, someClients } from './handlers-oidc-clients.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
+import { type MockAccounts, someAccounts } from './seed-accounts.ts';
 
 export const DOMAIN = 'berth.localhost';
 

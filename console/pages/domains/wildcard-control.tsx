@@ -2,6 +2,7 @@ import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Domain } from '#contract/domains.ts';
 import { call, toApiError } from '../../api/client.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { Button } from '../../ui/button.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 import { refreshDomains } from './refresh.ts';
@@ -37,7 +38,7 @@ export function WildcardControl({ domain }: { domain: Domain }) {
       <Button
         size="sm"
         busy={busy}
-        blocked={domain.can.wildcard === true ? undefined : domain.can.wildcard}
+        blocked={whyNot(domain.can.wildcard)}
         onClick={() => void want(wildcard === null)}
       >
         {wildcard === null ? `Make one for *.${domain.name}` : 'Drop it'}
