@@ -5,6 +5,7 @@ import { addAddressSetCommands } from './commands/address-sets.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addBackupCommands } from './commands/backups.ts';
 import { addDataCommands } from './commands/data.ts';
+import { addDnsCommands } from './commands/dns.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
@@ -83,6 +84,7 @@ export function buildProgram(io: Io, json = false): Command {
   addRouteCommands(program, io);
   addFileCommands(program, io);
   addDomainCommands(program, io);
+  addDnsCommands(program, io);
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);
   addEgressCommands(program, io);

@@ -5,6 +5,7 @@ import { auditRoutes } from './audit.ts';
 import { backupRoutes } from './backups.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
+import { dnsProviderRoutes } from './dns-providers.ts';
 import { domainRoutes } from './domains.ts';
 import { egressRoutes } from './egress.ts';
 import { entryRoutes } from './entries.ts';
@@ -63,6 +64,7 @@ export const api = {
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,
+  ...dnsProviderRoutes,
   ...forwardRoutes,
   ...backupRoutes,
   ...securityGroupRoutes,

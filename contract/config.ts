@@ -90,6 +90,10 @@ export const serverConfigSchema = z.strictObject({
     .array(z.string().regex(/^(?:[0-9.]+(?::[0-9]{1,5})?|[0-9a-fA-F:.]+|\[[0-9a-fA-F:.]+\](?::[0-9]{1,5})?)$/))
     .max(8)
     .optional(),
+  /** Where wildcard certificates come from; absent: none are made. */
+  acme: z.strictObject({ directory: z.url(), email: z.string().nullable(), caFile: path.nullable() }).optional(),
+  /** Database of countries in MaxMind's format, which an administrator may put there. */
+  countryFile: path.optional(),
   /** Recipes to build as soon as the agent answers when the engine has no image of them; the order is the order of work. */
   buildImages: z.array(z.string().regex(/^[a-z][a-z0-9-]{0,39}$/)).max(20),
   /** Limits on calls this installation starts with; absent ones have the defaults of domain/rate-limits.ts. */
@@ -114,6 +118,8 @@ export const edgeConfigSchema = z.strictObject({
   database: databaseSchema,
   agent: agentCallerSchema,
   secrets: z.strictObject({ edgeKeyFile: path }),
+  /** Database of countries, as the server's. */
+  countryFile: path.optional(),
   /** Folder of edge's own for the snapshot it starts from when the database is away. */
   snapshotDir: path,
   network: networkSchema,

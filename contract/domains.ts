@@ -1,9 +1,23 @@
 /** Domains of tenants' own: claimed by a project, proven by DNS, then good for routes. */
 import { z } from 'zod';
+import { dnsRecordStates, dnsTypes } from '#domain/dns.ts';
 import { domainProofs, domainStates } from '#domain/domains.ts';
 import { API_PREFIX, abilitySchema, idSchema, timestamp } from './common.ts';
 import { defineRoute } from './route.ts';
 import { hostnameSchema } from './routes.ts';
+
+const dnsRecordSchema = z.object({
+  name: z.string(),
+  type: z.enum(dnsTypes),
+  values: z.array(z.string()),
+  state: z.enum(dnsRecordStates).meta({
+    description:
+      'pending: to be written; present: seen as wanted; drifted: somebody changed or removed it; taken: somebody else made what is there; failed: the provider did not do it (yet)',
+  }),
+  seen: z.array(z.string()).nullable().meta({ description: 'What is there instead' }),
+  problem: z.string().nullable(),
+  mine: z.boolean().meta({ description: 'False: it was there as wanted already, and Berth leaves it alone' }),
+});
 
 export const domainSchema = z.object({
   id: idSchema('dom'),
@@ -24,13 +38,28 @@ export const domainSchema = z.object({
     .meta({ description: 'The TXT record that proves the claim' }),
   target: z.string().meta({ description: 'What the name (or an alias of it) should lead to' }),
   routes: z.number().int(),
+  dns: z.object({ zone: z.string(), provider: z.string() }).nullable().meta({
+    description: 'The connected DNS provider that keeps the records of this domain; null: you set them yourself',
+  }),
+  wildcard: z
+    .object({
+      state: z.enum(['waiting', 'valid', 'failing']).meta({
+        description: 'failing: the last attempt did not work; an earlier certificate goes on until it ends',
+      }),
+      issuer: z.string().nullable(),
+      expiresAt: timestamp.nullable(),
+      problem: z.string().nullable(),
+    })
+    .nullable()
+    .meta({ description: 'The certificate for everything directly below the domain; null: none is wanted' }),
+  records: z.array(dnsRecordSchema).meta({ description: 'What Berth keeps there for the domain and its routes' }),
   createdAt: timestamp,
   createdBy: z.string(),
   verifiedAt: timestamp.nullable(),
   checkedAt: timestamp.nullable(),
   failingSince: timestamp.nullable().meta({ description: 'Since when a proven domain lacks its proof' }),
   expiresAt: timestamp.nullable().meta({ description: 'When a claim ends unless it is proven' }),
-  can: z.object({ check: abilitySchema, delete: abilitySchema }),
+  can: z.object({ check: abilitySchema, repair: abilitySchema, wildcard: abilitySchema, delete: abilitySchema }),
 });
 export type Domain = z.output<typeof domainSchema>;
 
@@ -71,6 +100,34 @@ export const domainRoutes = {
     rateClass: 'provisioning',
     status: 200,
     summary: 'Look at DNS now',
+    params: z.object({ domain: idSchema('dom') }),
+    response: domainSchema,
+  }),
+  domainsUpdate: defineRoute({
+    ...shared,
+    id: 'domains.update',
+    method: 'PATCH',
+    path: `${API_PREFIX}/domains/:domain`,
+    access: 'domain.update',
+    rateClass: 'provisioning',
+    status: 200,
+    summary: 'Have a wildcard certificate made for a domain, at once if there is none; or no longer',
+    description:
+      'For the domain and every name directly below it, by proof in DNS: needs a connected DNS provider and an installation that takes certificates from an ACME authority.',
+    params: z.object({ domain: idSchema('dom') }),
+    body: z.strictObject({ wildcard: z.boolean() }),
+    response: domainSchema,
+  }),
+  domainsRepair: defineRoute({
+    ...shared,
+    id: 'domains.repair',
+    method: 'POST',
+    path: `${API_PREFIX}/domains/:domain/repair`,
+    access: 'domain.update',
+    rateClass: 'provisioning',
+    status: 200,
+    summary: 'Write the DNS records again that somebody changed or removed',
+    description: 'Only records that Berth made; what others made at their names stays.',
     params: z.object({ domain: idSchema('dom') }),
     response: domainSchema,
   }),

@@ -27,6 +27,7 @@ export const eventKinds = [
   'key',
   'ssh',
   'domain',
+  'dns',
   'setting',
 ] as const;
 export type EventKind = (typeof eventKinds)[number];

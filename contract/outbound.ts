@@ -1,5 +1,6 @@
 /** Where this server calls on behalf of somebody, for the administrators of the installation. */
 import { z } from 'zod';
+import { nameServerOrigin } from '#domain/dns.ts';
 import { API_PREFIX } from './common.ts';
 import { defineRoute } from './route.ts';
 
@@ -11,13 +12,15 @@ const originSchema = z
   .string()
   .max(ORIGIN_LENGTH_MAX)
   .refine((text) => {
+    if (text.startsWith('dns://')) return nameServerOrigin(text) === text;
     const url = URL.parse(text);
     return url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.origin === text;
-  }, 'an origin such as https://idp.corp.example:8443, without a path');
+  }, 'an origin such as https://idp.corp.example:8443 or dns://10.0.0.53:53, without a path');
 
 const answer = z.object({
   allowed: z.array(z.string()).meta({
-    description: 'Origins that are called although they are private, without TLS or on another port than 443',
+    description:
+      'Origins that are called although they are private, without TLS or on another port than 443 (dns://: name servers for dynamic updates)',
   }),
 });
 

@@ -18,6 +18,7 @@ import {
   BACKUPS_PER_INSTANCE_MAX,
 } from '#domain/backups.ts';
 import { CONTROL_NETWORKS_MAX } from '#domain/control-access.ts';
+import { DNS_LOOK_MINUTES, DNS_PROVIDERS_MAX, DNS_ZONES_MAX } from '#domain/dns.ts';
 import {
   DOMAIN_CHECK_HOURS,
   DOMAIN_CLAIM_DAYS,
@@ -249,6 +250,9 @@ ${table([
 ## Domains and routes
 
 ${table([
+  ['DNS providers of the installation, and of one organization', String(DNS_PROVIDERS_MAX), 'DNS_PROVIDERS_MAX'],
+  ['Zones of one DNS provider', String(DNS_ZONES_MAX), 'DNS_ZONES_MAX'],
+  ['How often a DNS record is looked at', `${DNS_LOOK_MINUTES} minutes`, 'DNS_LOOK_MINUTES'],
   ['Domains of one project', String(DOMAINS_PER_PROJECT_MAX), 'DOMAINS_PER_PROJECT_MAX'],
   ['Days a claim may stay unproven', String(DOMAIN_CLAIM_DAYS), 'DOMAIN_CLAIM_DAYS'],
   ['Days a proof may be missing before routes stop', String(DOMAIN_GRACE_DAYS), 'DOMAIN_GRACE_DAYS'],

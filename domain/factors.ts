@@ -44,6 +44,7 @@ export const dangerousActions = {
   'audit.export': 'the audit log is exported',
   'audit.retention': 'the time the audit log is kept changes',
   'identity.providers': 'identity providers change',
+  'dns.providers': 'DNS providers change',
   'identities.change': 'the ways you sign in change',
   'oidc.clients': 'apps that sign people in change',
   'keys.rotate': 'keys are changed',

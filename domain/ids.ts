@@ -36,6 +36,8 @@ export type OidcClientId = Id<'ocl'>;
 export type SigningKeyId = Id<'key'>;
 export type DeviceLoginId = Id<'dvl'>;
 export type DomainId = Id<'dom'>;
+export type DnsProviderId = Id<'dnp'>;
+export type DnsRecordId = Id<'dnr'>;
 export type SshKeyId = Id<'sky'>;
 export type SshSessionId = Id<'shs'>;
 export type BackupId = Id<'cpy'>;
@@ -74,6 +76,8 @@ export const idPrefixes = [
   'key',
   'dvl',
   'dom',
+  'dnp',
+  'dnr',
   'sky',
   'shs',
   'cpy',

@@ -78,13 +78,20 @@ const ofInstance = [
   ],
 ];
 const inOrganization = [
-  ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],
+  ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/dns', '/sign-in'],
   ...['/quotas', '/audit', '/settings'],
 ];
 const elsewhere = [
   ...['/images', '/hosts', '/identity-providers', '/oidc-clients', '/apps'],
   ...['/platform/organizations', '/platform/keys', '/platform/data', '/platform/data?table=operation'],
-  ...['/platform/users', '/platform/registration', '/platform/mail', '/platform/limits', '/platform/audit'],
+  ...[
+    '/platform/users',
+    '/platform/registration',
+    '/platform/mail',
+    '/platform/dns',
+    '/platform/limits',
+    '/platform/audit',
+  ],
   ...['', '/security', '/sessions', '/ssh-keys', '/tokens', '/appearance'].map((path) => `/account${path}`),
 ];
 

@@ -14,9 +14,12 @@ export const FLUSH_SOON_NS = 10_000_000;
 /** Paths on edge.sock that only Caddy asks for; the control plane forwards none of them. */
 export const INTERNAL_AUTHORIZE = '/internal/authorize';
 export const INTERNAL_ASK = '/internal/ask';
+export const INTERNAL_CERTIFICATE = '/internal/certificate';
 export const INTERNAL_UNREACHABLE = '/internal/unreachable';
 /** Where Caddy asks itself for certificate permission on the plain HTTP port (its client cannot dial unix sockets). */
 export const ASK_PATH = '/.berth/ask';
+/** Where it asks itself for wildcard certificates, for the same reason; what it shows there only edge can check. */
+export const CERTIFICATE_PATH = '/.berth/certificate';
 
 /**
  * What edge answers with on success; each is present whenever Caddy reads it, so nothing of the client's can shine through. Either
@@ -58,6 +61,8 @@ export type CaddyInput = {
   sockets: { server: string; edge: string; bridge: string; admin: string };
   /** Directory of certificates and of the internal CA. */
   storageDirectory: string;
+  /** What Caddy shows edge to get wildcard certificates (contract/wildcards.ts); absent: it does not ask. */
+  certificatePassword?: string | undefined;
   /** Where certificates come from; absent: Caddy's own authority. `caFile`: what the directory's own is checked with. */
   acme?: { directory: string; email: string | null; caFile: string | null } | undefined;
 };

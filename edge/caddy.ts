@@ -7,6 +7,7 @@
  * named is dialled. The address lives in a Caddy variable, not in a request header, so no client can supply it.
  * Connections that stay open on private routes get no address: they go to edge's bridge, with a pass (see bridge.ts).
  */
+import { CERTIFICATE_USER } from '#contract/wildcards.ts';
 import {
   ASK_PATH,
   askEdge,
@@ -14,10 +15,13 @@ import {
   CADDY_HEADER_BYTES_MAX,
   type CaddyInput,
   type CaddyJson,
+  CERTIFICATE_PATH,
   clientHeadersRemoved,
   FLUSH_SOON_NS,
+  fromClient,
   httpsOrigin,
   INTERNAL_ASK,
+  INTERNAL_CERTIFICATE,
   isLocalName,
   parseCaddyVersion,
   staticPage,
@@ -157,6 +161,15 @@ function plainHttp(input: CaddyInput): CaddyJson {
         terminal: true,
       },
       {
+        match: [{ path: [CERTIFICATE_PATH], host: ['127.0.0.1'], remote_ip: { ranges: ['127.0.0.0/8'] } }],
+        handle: [
+          askEdge(input, `${INTERNAL_CERTIFICATE}?{http.request.uri.query}`, {
+            Authorization: fromClient('Authorization'),
+          }),
+        ],
+        terminal: true,
+      },
+      {
         match: [{ host: [input.domain] }],
         handle: [redirect(httpsOrigin(input.domain, input.controlPort))],
         terminal: true,
@@ -188,6 +201,12 @@ export function caddyConfig(input: CaddyInput): { [key: string]: CaddyJson } {
   const version = parseCaddyVersion(input.version);
   const askUrl = `http://127.0.0.1:${input.httpPort}${ASK_PATH}`;
   const issuers = certificateIssuers(input);
+  const { certificatePassword: password } = input;
+  // The password goes before the host: there Go's client neither logs it nor sends it in the path.
+  const getters =
+    password === undefined
+      ? []
+      : [{ via: 'http', url: `http://${CERTIFICATE_USER}:${password}@127.0.0.1:${input.httpPort}${CERTIFICATE_PATH}` }];
   return {
     admin: {
       listen: `unix/${input.sockets.admin}${atLeast(version, 8) ? '|0600' : ''}`,
@@ -215,7 +234,7 @@ export function caddyConfig(input: CaddyInput): { [key: string]: CaddyJson } {
           on_demand: atLeast(version, 8) ? { permission: { module: 'http', endpoint: askUrl } } : { ask: askUrl },
           policies: [
             { subjects: [input.domain], issuers },
-            { on_demand: true, issuers },
+            { on_demand: true, issuers, ...(getters.length === 0 ? {} : { get_certificate: getters }) },
           ],
         },
       },

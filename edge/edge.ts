@@ -1,6 +1,7 @@
 /** Puts the parts of edge together; used by main.ts and by tests. */
 import type { Server } from 'node:http';
 import type { EdgeConfig } from '#contract/config.ts';
+import { CountryDatabase } from '#contract/countries.ts';
 import { AccessTokens } from './access-tokens.ts';
 import { AgentClient } from './agent.ts';
 import { Authorizer, type Site } from './authorize.ts';
@@ -18,8 +19,11 @@ import { SshDoors } from './ssh-doors.ts';
 import { sshServer } from './ssh-http.ts';
 import { EdgeState } from './state.ts';
 import { Thumbnails } from './thumbnails.ts';
+import { Wildcards } from './wildcards.ts';
 
 /** How long a start waits for the database before it serves from the snapshot. */
+/** How soon a database of countries that was changed is read. */
+const COUNTRIES_EVERY_MS = 3_000;
 const FIRST_LOAD_MS_MAX = 1_500;
 
 type LogFunction = (fields: object, message: string) => void;
@@ -36,6 +40,7 @@ export type EdgeOptions = {
     | 'sshSocket'
     | 'database'
     | 'snapshotDir'
+    | 'countryFile'
     | 'network'
   > & {
     agent: { socket: string };
@@ -63,6 +68,11 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     state.replace(snapshot.tables);
     state.confirmedAt = snapshot.confirmedAt;
   }
+  const countries = new CountryDatabase(config.countryFile);
+  state.countryOf = (address) => countries.countryOf(address);
+  const readCountries = () => void countries.refresh();
+  await countries.refresh();
+  const countryTimer = setInterval(readCountries, COUNTRIES_EVERY_MS).unref();
   const feed = new Feed({ url: config.database.url, state, log, now });
   const keeper = keepSnapshot(config.snapshotDir, state, now, (error) =>
     log.error({ err: error }, 'the snapshot could not be written'),
@@ -111,6 +121,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     sockets,
     thumbnails: new Thumbnails(screens, now),
     site,
+    wildcards: new Wildcards(knowledge, site, options.edgeKey),
     health: () => ({
       status: 'ok',
       knowledge: feed.live ? 'live' : state.confirmedAt === 0 ? 'none' : 'remembered',
@@ -137,6 +148,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     state,
     feed,
     stop: async () => {
+      clearInterval(countryTimer);
       const closed = new Promise((resolve) => server.close(resolve));
       sockets.stop();
       sshDoors.stop();

@@ -11,6 +11,7 @@ import {
   headerRulePlace,
   INTERNAL_ASK,
   INTERNAL_AUTHORIZE,
+  INTERNAL_CERTIFICATE,
   INTERNAL_UNREACHABLE,
   UPSTREAM_HEADERS,
 } from './caddy-parts.ts';
@@ -21,6 +22,7 @@ import { headerPlaces, routeFor } from './route-rules.ts';
 import type { SignIn } from './sign-in.ts';
 import type { Sockets } from './sockets.ts';
 import type { Thumbnails } from './thumbnails.ts';
+import type { Wildcards } from './wildcards.ts';
 
 /** Above Caddy's own limit, so that what Caddy lets through always fits. */
 const HEADER_BYTES_MAX = 128 * 1024;
@@ -36,6 +38,7 @@ export type HttpOptions = {
   sockets: Sockets;
   thumbnails: Thumbnails;
   site: Site;
+  wildcards: Wildcards;
   health(): object;
   log: { error(fields: object, message: string): void };
 };
@@ -84,7 +87,7 @@ function send(response: ServerResponse, answer: Answer): void {
 }
 
 export function edgeServer(options: HttpOptions): Server {
-  const { authorizer, knowledge, signIn, sockets, thumbnails, site, log } = options;
+  const { authorizer, knowledge, signIn, sockets, thumbnails, site, wildcards, log } = options;
 
   const finish = (response: ServerResponse, verdict: Awaited<ReturnType<Authorizer['authorize']>>): void => {
     if ('status' in verdict) {
@@ -157,6 +160,14 @@ export function edgeServer(options: HttpOptions): Server {
     if (path === INTERNAL_ASK) {
       response.writeHead((await mayHaveCertificate(knowledge, site, query)) ? 200 : 403, { 'content-length': '0' });
       response.end();
+      return;
+    }
+    if (path === INTERNAL_CERTIFICATE) {
+      const isCaddy = wildcards.isAllowed(text(request.headers.authorization));
+      const pem = isCaddy ? await wildcards.find(query) : null;
+      const headers = { 'content-type': 'application/x-pem-file', 'cache-control': 'no-store' };
+      response.writeHead(isCaddy ? (pem === null ? 204 : 200) : 403, pem === null ? {} : headers);
+      response.end(pem ?? undefined);
       return;
     }
     if (path === INTERNAL_UNREACHABLE) return send(response, unreachable(request));

@@ -1,5 +1,5 @@
 /** Screens for real: browser side over TLS through Caddy, desktop side a TigerVNC server with a password. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';
 import { get } from 'node:https';
 import { tmpdir } from 'node:os';
@@ -11,6 +11,7 @@ import { edgePath, SESSION_COOKIE, THUMBNAIL_WIDTH } from '#contract/edge.ts';
 import { testCaddy } from '#testkit/caddy.ts';
 import { loopbackLookup } from '#testkit/client.ts';
 import { Ingress, until } from '#testkit/ingress.ts';
+import { makeMmdb } from '#testkit/mmdb.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { type Guest, type Person, type SignedIn, type Tenant, Tenants } from '#testkit/tenants.ts';
 import { canRunVnc, VncDesktop } from '#testkit/vnc.ts';
@@ -132,6 +133,7 @@ describe.skipIf(!canRunVnc)('screens', () => {
         response.end(JSON.stringify({ result: { address: guest.address, port: 5900, password: PASSWORD } }));
       });
     });
+    writeFileSync(join(dir, 'country.mmdb'), makeMmdb({ '203.0.113.0/24': 'DE' }));
     const agentSocket = join(dir, 'agent.sock');
     await new Promise<void>((resolve) => agent.listen(agentSocket, resolve));
     ingress = await Ingress.start({
@@ -139,6 +141,7 @@ describe.skipIf(!canRunVnc)('screens', () => {
       databaseUrl: database.edgeUrl,
       agentSocket,
       agentToken: AGENT_TOKEN,
+      countryFile: join(dir, 'country.mmdb'),
     });
   });
   afterAll(async () => {
@@ -202,6 +205,30 @@ describe.skipIf(!canRunVnc)('screens', () => {
     }
     const absent = asMember(edgePath('screen', `ins_${'0'.repeat(26)}`));
     expect((await absent.closed).code).toBe(4403);
+  });
+
+  it('V6: a change of the list of networks or countries ends open screens of whoever may no longer enter, and only those', async () => {
+    const from = (address: string) =>
+      new Viewer(`ws+unix:${ingress.socket('edge')}:${edgePath('screen', guest.id)}`, {
+        headers: { cookie: `${SESSION_COOKIE}=${session.secret}`, 'x-forwarded-for': address, host: ingress.domain },
+      });
+    const [office, abroad] = [from('192.0.2.9'), from('203.0.113.9')];
+    await Promise.all([office.open(), abroad.open()]);
+    // In Germany, as the database says.
+    await tenants.setControlAccess({ networks: ['192.0.2.0/24'], countries: ['DE'] });
+    const stranger = from('198.51.100.9');
+    expect([1006, 4403]).toContain((await stranger.closed).code);
+    await desktop.paint('#223344');
+    expect(await abroad.pixel()).toBe('#223344');
+    const started = performance.now();
+    await tenants.setControlAccess({ networks: ['192.0.2.0/24'], countries: ['FR'] });
+    const end = await abroad.closed;
+    expect([end.code, performance.now() - started < 1_500]).toEqual([4403, true]);
+    expect(end.reason).toContain('203.0.113.9');
+    await desktop.paint('#445566');
+    expect(await office.pixel()).toBe('#445566');
+    office.socket.close();
+    await tenants.setControlAccess({ networks: [], countries: [] });
   });
 
   it('I2: a session revoked in the database ends the open screen within a second', async () => {

@@ -1,6 +1,7 @@
 /**
  * The state on disk, so that a restarted edge serves at once even while the database and the server are away. Written
- * aside and renamed (never half a file), readable by edge alone; of secrets it holds only hashes.
+ * aside and renamed (never half a file), readable by edge alone; of secrets it holds only hashes, and
+ * private keys only closed.
  */
 import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, renameSync, rmSync } from 'node:fs';
@@ -91,7 +92,8 @@ const tablesSchema = z.object({
       expiresAt: time.nullable(),
     }),
   ),
-  controlAccess: z.object({ networks: z.array(z.string()) }).nullable(),
+  controlAccess: z.object({ networks: z.array(z.string()), countries: z.array(z.string()) }).nullable(),
+  wildcards: z.array(z.object({ name: z.string(), bundle: z.string() })),
   sshKeys: z.array(z.object({ id: z.string(), userId: z.string(), fingerprint: z.string(), label: z.string() })),
   hostKeys: z.array(z.object({ instanceId: z.string(), publicKeys: z.array(z.string()) })),
   places: z.array(z.object({ projectId: z.string(), project: z.string(), organization: z.string() })),

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 import { isOwnAddress } from '#contract/machine.ts';
 import type { Holding } from '#domain/authz.ts';
-import { type ControlAccess, controlGate, openToAll } from '#domain/control-access.ts';
+import { type ControlAccess, type CountryOf, controlGate, openToAll } from '#domain/control-access.ts';
 import type { DesiredState, InstanceKind, InstancePhase, ObservedState } from '#domain/instances.ts';
 import type { RedirectStatus, RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { Scopes } from '#domain/scopes.ts';
@@ -78,6 +78,8 @@ export type EdgeTables = {
   signingKeys: EdgeSigningKey[];
   /** From where the control plane may be entered; null: not understood, so from the machine itself only. */
   controlAccess: ControlAccess | null;
+  /** Wildcard certificates by domain, closed: see contract/wildcards.ts. */
+  wildcards: { name: string; bundle: string }[];
 } & EdgeSshTables;
 
 export const emptyTables = (): EdgeTables => ({
@@ -90,6 +92,7 @@ export const emptyTables = (): EdgeTables => ({
   users: [],
   signingKeys: [],
   controlAccess: openToAll,
+  wildcards: [],
   sshKeys: [],
   hostKeys: [],
   places: [],
@@ -125,9 +128,12 @@ export class EdgeState {
   readonly #users = new Map<string, EdgeUser>();
   readonly #signingKeys = new Map<string, EdgeSigningKey>();
   readonly #accessTokens = new Map<string, EdgeAccessToken>();
+  readonly #wildcards = new Map<string, string>();
   #controlAccess: ControlAccess | null = openToAll;
   /** Whether the control plane may be entered from this address. */
-  mayEnterControl = controlGate(openToAll, isOwnAddress);
+  mayEnterControl = controlGate(openToAll, isOwnAddress, () => null);
+  /** Who knows countries; asked at every decision. */
+  countryOf: CountryOf = () => null;
   readonly #listeners = new Set<() => void>();
   /** Unix time in ms at which the database last confirmed these rows; 0: never. */
   confirmedAt = 0;
@@ -135,6 +141,11 @@ export class EdgeState {
   /** The routes of a host name, the longest path first; none: the name is unknown. */
   routes(hostname: string): readonly EdgeRoute[] {
     return this.#routesByHost.get(hostname) ?? NO_ROUTES;
+  }
+
+  /** The closed certificate for everything directly below `domain`. */
+  wildcard(domain: string): string | undefined {
+    return this.#wildcards.get(domain);
   }
 
   routeById(id: string): EdgeRoute | undefined {
@@ -315,11 +326,13 @@ export class EdgeState {
       this.#tokensByHash,
       this.#users,
       this.#signingKeys,
+      this.#wildcards,
     ])
       map.clear();
     this.access.clear();
     this.#controlAccess = tables.controlAccess;
-    this.mayEnterControl = controlGate(tables.controlAccess, isOwnAddress);
+    this.mayEnterControl = controlGate(tables.controlAccess, isOwnAddress, (address) => this.countryOf(address));
+    for (const { name, bundle } of tables.wildcards) this.#wildcards.set(name, bundle);
     this.ssh.replace(tables);
     for (const user of tables.users) this.putUser(user);
     for (const key of tables.signingKeys) this.#signingKeys.set(key.id, key);
@@ -344,6 +357,7 @@ export class EdgeState {
       users: [...this.#users.values()],
       signingKeys: [...this.#signingKeys.values()],
       controlAccess: this.#controlAccess,
+      wildcards: [...this.#wildcards].map(([name, bundle]) => ({ name, bundle })),
     };
   }
 

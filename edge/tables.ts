@@ -85,6 +85,7 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
   const groupMembers = await all<EdgeGroupMember>(client, GROUP_MEMBER);
   const users = await all<EdgeUser>(client, USER);
   const [control] = await all<{ value: unknown }>(client, 'select value from edge_control_access');
+  const wildcards = await all<{ name: string; bundle: string }>(client, 'select name, bundle from edge_wildcard');
   const signingKeys = (await all<EdgeSigningKey>(client, SIGNING_KEY)).map(wholeMs);
   const sshKeys = await all<EdgeSshKey>(client, SSH_KEY);
   const hostKeys = await all<EdgeHostKey>(client, HOST_KEY);
@@ -103,6 +104,7 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
     users,
     signingKeys,
     controlAccess: parseControlAccess(control?.value),
+    wildcards,
     sshKeys,
     hostKeys,
     places,

@@ -69,6 +69,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     registry: join(data, 'registry'),
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
+    countries: join(data, 'countries'),
     sshGateway: join(data, 'ssh-gateway'),
     sshRecordings: join(data, 'ssh-recordings'),
     /** Public halves of the gateway's host keys: everybody may read them. */

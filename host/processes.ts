@@ -5,6 +5,7 @@ import { dirname, join } from 'node:path';
 import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#contract/config.ts';
 import { sshWorkers } from '#domain/ssh.ts';
 import { resolverAddresses } from '#domain/resolver.ts';
+import { certificatePassword } from '#contract/wildcards.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
@@ -17,7 +18,7 @@ import { type PostgresCommand, postgresUrl } from './postgres.ts';
 import { common, hashOf, healthOf, STOP_MS, writeIfChanged } from './process-parts.ts';
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
 import { resolver, resolverNames } from './resolver.ts';
-import { copySecretFor, setupCodeHash } from './secrets.ts';
+import { copySecretFor, readSecret, setupCodeHash } from './secrets.ts';
 import { copyHostKeysFor } from './ssh-host-key.ts';
 import { recordingFolder } from './ssh-recordings.ts';
 
@@ -278,6 +279,10 @@ function server(input: ProcessInput): ProcessSpec {
       hostKeysFile: layout.sshHostKeys,
       recordings: recordingFolder(layout),
     },
+    ...(input.config.acme === undefined
+      ? {}
+      : { acme: { ...input.config.acme, caFile: acmeCa(layout, input.config.acme.caFile, user.gid) } }),
+    countryFile: countryFile(layout),
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
@@ -302,8 +307,15 @@ function edge(input: ProcessInput): ProcessSpec {
     agent: { socket: layout.sockets.agent, tokenFile: copySecretFor(layout, 'edge', 'agent-token-edge', user) },
     secrets: { edgeKeyFile: copySecretFor(layout, 'edge', 'edge.key', user) },
     snapshotDir: layout.edge,
+    countryFile: countryFile(layout),
   };
   return nodeProcess(input, 'edge', configuration, account);
+}
+
+/** Where an administrator puts a database of countries; server and edge read it. */
+function countryFile(layout: Layout): string {
+  ownedFolder(layout.countries, 0o755);
+  return join(layout.countries, 'country.mmdb');
 }
 
 /** A folder whose socket the SSH gateway alone may open. */
@@ -337,11 +349,11 @@ export function caddyStorage(layout: Layout): string {
   return join(layout.caddy, 'storage');
 }
 
-/** A copy that Caddy may read; null when the authority is a public one. */
+/** A copy that Caddy and the server may read; null when the authority is a public one. */
 function acmeCa(layout: Layout, file: string | null, gid: number): string | null {
   if (file === null) return null;
-  const copy = join(layout.caddy, 'acme-ca.pem');
-  writeIfChanged(copy, readFileSync(file, 'utf8'), 0o440, { uid: 0, gid });
+  const copy = join(layout.caddy, 'acme-ca.crt');
+  writeIfChanged(copy, readFileSync(file, 'utf8'), 0o444, { uid: 0, gid });
   return copy;
 }
 
@@ -365,6 +377,7 @@ function caddy(input: ProcessInput): ProcessSpec {
       admin: layout.sockets.caddyAdmin,
     },
     storageDirectory: caddyStorage(layout),
+    certificatePassword: certificatePassword(Buffer.from(readSecret(layout, 'edge.key'), 'base64')),
     acme:
       config.acme === undefined ? undefined : { ...config.acme, caFile: acmeCa(layout, config.acme.caFile, user.gid) },
   });

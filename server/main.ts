@@ -18,7 +18,7 @@ const RETRY_MS = 500;
 const startingUp = new Set(['ENOENT', 'ECONNREFUSED', '57P03']);
 
 async function main(): Promise<void> {
-  const { config, masterKey, agentToken } = await readConfiguration();
+  const { config, masterKey, edgeKey, agentToken } = await readConfiguration();
   const log = createLog({ level: config.logLevel });
   const driver = agentDriver({ socketPath: config.agent.socket, token: agentToken });
   const stopped = new AbortController();
@@ -41,7 +41,7 @@ async function main(): Promise<void> {
   process.on('SIGINT', () => stop('SIGINT'));
 
   server = await patiently(log, stopped.signal, () =>
-    startServer({ config, masterKey, driver, log, version: packageJson.version }),
+    startServer({ config, masterKey, edgeKey, driver, log, version: packageJson.version }),
   );
   await rm(config.socket, { force: true });
   await server.http.fastify.listen({ path: config.socket });
@@ -73,16 +73,23 @@ async function patiently<T>(log: Log, signal: AbortSignal, work: () => Promise<T
   }
 }
 
-async function readConfiguration(): Promise<{ config: ServerConfig; masterKey: string; agentToken: string }> {
+async function readConfiguration(): Promise<{
+  config: ServerConfig;
+  masterKey: string;
+  edgeKey: Uint8Array;
+  agentToken: string;
+}> {
   try {
     const { values } = parseArgs({ options: { config: { type: 'string' } } });
     if (values.config === undefined) throw new Error('--config <file> is missing');
     const config = parseConfig(serverConfigSchema, await readFile(values.config, 'utf8'));
     const masterKey = await readFile(config.secrets.masterKeyFile, 'utf8');
     decodeKeys(masterKey);
+    const edgeKey = Buffer.from((await readFile(config.secrets.edgeKeyFile, 'utf8')).trim(), 'base64');
+    if (edgeKey.length < 32) throw new Error('secrets.edgeKeyFile: fewer than 32 bytes');
     const agentToken = (await readFile(config.agent.tokenFile, 'utf8')).trim();
     if (agentToken === '') throw new Error('the agent token file is empty');
-    return { config, masterKey, agentToken };
+    return { config, masterKey, edgeKey, agentToken };
   } catch (error) {
     process.stderr.write(
       `server: the configuration is not usable:\n${error instanceof Error ? error.message : String(error)}\n`,

@@ -5,7 +5,10 @@
 import { fileURLToPath } from 'node:url';
 import { api } from '#contract/api.ts';
 import type { ServerConfig } from '#contract/config.ts';
+import { CountryDatabase } from '#contract/countries.ts';
+import { closeBundle } from '#contract/wildcards.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { type DnsWays, dnsProviders } from '#integrations/dns/providers.ts';
 import { identityClients } from '#integrations/identity/clients.ts';
 import { Changes } from './app/changes.ts';
 import type { AppContext } from './app/context.ts';
@@ -23,6 +26,7 @@ import { registerAddressSets } from './http/address-sets.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerBackups } from './http/backups.ts';
 import { registerData } from './http/data.ts';
+import { registerDnsProviders } from './http/dns-providers.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerDomains } from './http/domains.ts';
 import { registerEgress } from './http/egress.ts';
@@ -87,6 +91,8 @@ export type ServerParts = {
   config: ServerConfig;
   /** Text of the master key file. */
   masterKey: string;
+  /** Bytes of the key that edge has too. */
+  edgeKey: Uint8Array;
   driver: InstanceDriver;
   log: Log;
   version: string;
@@ -94,6 +100,8 @@ export type ServerParts = {
   ids?: Ids;
   /** Tests that look at one half leave the other out. */
   startWork?: (options: WorkOptions) => Promise<Work>;
+  /** Another address of Cloudflare's API. */
+  cloudflareApi?: DnsWays['cloudflareApi'];
   /** How long a client may take to send a request. */
   slow?: HttpOptions['slow'];
   work?: Pick<WorkOptions, 'timing' | 'pace' | 'stopPoint' | 'wrapRun' | 'withoutReconcilers'>;
@@ -161,7 +169,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     stops.push(listenForNotifications(config.database.url, feed, log));
 
     const rates = new LiveRates(db, config.rateLimits);
-    const controlGate = new ControlGate(db);
+    const controlGate = new ControlGate(db, new CountryDatabase(config.countryFile));
     await Promise.all([rates.reload(), controlGate.reload()]);
     const calls = new CallLimiter(clock, (hits) => shareHits(db, hits));
     const away = (error: unknown) => log.debug({ err: error }, 'limits on calls go on with what is known here');
@@ -177,6 +185,13 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
 
     const outbound = createOutbound({ allowed: () => allowedOrigins(db) });
     const dns = createDns(config.resolvers);
+    const providers = dnsProviders({
+      fetch: (url, init) => outbound.fetch(url, init),
+      connect: (host, port) => outbound.connectNameServer(host, port),
+      // Signatures say when; the other side has a clock of its own.
+      now: Date.now,
+      cloudflareApi: parts.cloudflareApi,
+    });
     const clients = identityClients((url, init) => outbound.fetch(url, init));
     const work = await (parts.startWork ?? startWork)({
       db,
@@ -189,6 +204,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       secrets,
       identityClients: clients,
       dns,
+      dnsProviders: providers,
+      closeBundle: (name, pem) => closeBundle(parts.edgeKey, name, pem),
       replicaId: config.replica ?? config.hostName,
       ...parts.work,
     });
@@ -206,6 +223,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
       secrets,
       outbound,
       dns,
+      dnsProviders: providers,
       identityClients: clients,
       signingKeys,
       services: work.services,
@@ -267,6 +285,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSshSessions(http, app);
     registerSshRecordings(http, app);
     registerDomains(http, app);
+    registerDnsProviders(http, app);
     registerForwards(http, app);
     registerBackups(http, app);
     registerSecurityGroups(http, app);

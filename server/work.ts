@@ -2,12 +2,15 @@
 import type { Pool } from 'pg';
 import type { ServerConfig } from '#contract/config.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
+import { acmeClient } from '#integrations/acme/client.ts';
+import type { DnsProviders } from '#integrations/dns/interface.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { backupKeeper } from './reconcilers/backup-keeper.ts';
 import { certificateWatcher } from './reconcilers/certificate-watcher.ts';
+import { dnsKeeper } from './reconcilers/dns-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { flowCollector } from './reconcilers/flow-collector.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
@@ -31,6 +34,7 @@ import { runSweeper } from './reconcilers/run-sweeper.ts';
 import { sshHostKeyWatcher } from './reconcilers/ssh-host-key-watcher.ts';
 import { sshRecordingKeeper } from './reconcilers/ssh-recording-keeper.ts';
 import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
+import { wildcardKeeper } from './reconcilers/wildcard-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import type { Dns } from './runtime/dns.ts';
 import { type Leadership, seekLeadership } from './runtime/leader.ts';
@@ -40,9 +44,11 @@ import { type DurableRuns, launchDurableRuns } from './runtime/workflows.ts';
 import type { Db } from './store/database.ts';
 import { ensureHost } from './store/hosts.ts';
 import { beat } from './store/replicas.ts';
+import { dnsWork } from './workflows/dns-records.ts';
 import { operationBody, type WrapRun } from './workflows/registry.ts';
 import { defaultTiming, type Services, type Timing } from './workflows/services.ts';
 import { noStopPoint, type StopPoint } from './workflows/stop-point.ts';
+import type { WildcardWork } from './workflows/wildcard.ts';
 
 /** How often reconcilers look; tests shorten it. */
 export type WorkPace = {
@@ -70,7 +76,10 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'domain' | 'ports' | 'hostName' | 'buildImages' | 'ssh'>;
+  config: Pick<
+    ServerConfig,
+    'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'ssh' | 'acme'
+  >;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
@@ -78,6 +87,9 @@ export type WorkOptions = {
   secrets: KeyRing;
   identityClients: IdentityClients;
   dns: Dns;
+  dnsProviders: DnsProviders;
+  /** Closes a wildcard certificate so that edge alone can open it. */
+  closeBundle(name: string, pem: string): string;
   /** The same after every restart, so that this replica finds its own unfinished runs at once. */
   replicaId: string;
   timing?: Partial<Timing> | undefined;
@@ -88,6 +100,17 @@ export type WorkOptions = {
   /** Leaves the reconcilers out: for tests that look at workflows alone. */
   withoutReconcilers?: boolean | undefined;
 };
+
+/** What wildcard certificates are made with, from what everything works with. */
+export function wildcardWork(
+  services: Services,
+  options: Pick<WorkOptions, 'dnsProviders' | 'dns' | 'config' | 'closeBundle'>,
+  acme: NonNullable<ServerConfig['acme']>,
+): WildcardWork {
+  const { log } = services;
+  const parts = { directory: acme.directory, acme: acmeClient(acme), close: options.closeBundle, log };
+  return { ...dnsWork(services, options), ...parts };
+}
 
 export type Work = { services: Services; reconcilers(): ReconcilerStatus[]; stop(): Promise<void> };
 
@@ -167,6 +190,10 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         keyKeeper(services, options.secrets, pace.keys),
         identityChecker(services, options.secrets, options.identityClients),
         domainKeeper(services, options.dns),
+        dnsKeeper(dnsWork(services, options)),
+        ...(options.config.acme === undefined
+          ? []
+          : [wildcardKeeper(wildcardWork(services, options, options.config.acme))]),
         certificateWatcher(services, options.config.ports.https),
         replicaKeeper(services, durable, options.replicaId, pace.replica),
       ],

@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EdgeConfig } from '#contract/config.ts';
+import { certificatePassword } from '#contract/wildcards.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import type { CaddyInput } from '#edge/caddy-parts.ts';
 import type { CaddyProgram } from './caddy.ts';
@@ -82,6 +83,9 @@ export type IngressOptions = {
   domain?: string;
   pool4?: string;
   acme?: CaddyInput['acme'];
+  /** The server's, when it makes wildcard certificates. */
+  edgeKey?: Uint8Array;
+  countryFile?: string;
   /** Chosen beforehand, for whoever has to know them before it starts. */
   ports?: { control: number; https: number; http: number };
 };
@@ -90,6 +94,7 @@ export class Ingress {
   readonly dir: string;
   readonly domain: string;
   readonly ports: { control: number; https: number; http: number };
+  readonly edgeKey: Uint8Array;
   readonly #o: IngressOptions;
   #edge: ChildProcess | null = null;
   #caddy: ChildProcess | null = null;
@@ -99,6 +104,7 @@ export class Ingress {
   private constructor(options: IngressOptions, ports: { control: number; https: number; http: number }) {
     this.#o = options;
     this.ports = ports;
+    this.edgeKey = options.edgeKey ?? randomBytes(32);
     this.domain = options.domain ?? 'berth.localhost';
     this.dir = mkdtempSync(join(tmpdir(), 'berth-in-'));
   }
@@ -106,7 +112,7 @@ export class Ingress {
   static async start(options: IngressOptions): Promise<Ingress> {
     const ports = options.ports ?? { control: await freePort(), https: await freePort(), http: await freePort() };
     const ingress = new Ingress(options, ports);
-    writeFileSync(join(ingress.dir, 'edge.key'), randomBytes(32).toString('base64'), { mode: 0o600 });
+    writeFileSync(join(ingress.dir, 'edge.key'), Buffer.from(ingress.edgeKey).toString('base64'), { mode: 0o600 });
     writeFileSync(join(ingress.dir, 'agent.token'), options.agentToken ?? randomBytes(32).toString('hex'));
     await Promise.all([ingress.startEdge(), ingress.startCaddy()]);
     return ingress;
@@ -145,6 +151,7 @@ export class Ingress {
       agent: { socket: this.#o.agentSocket ?? join(this.dir, 'nobody.sock'), tokenFile: join(this.dir, 'agent.token') },
       secrets: { edgeKeyFile: join(this.dir, 'edge.key') },
       snapshotDir: join(this.dir, 'snapshot'),
+      ...(this.#o.countryFile === undefined ? {} : { countryFile: this.#o.countryFile }),
       network: { pool4: this.#o.pool4 ?? '127.0.0.0/24', prefix6: 'fd42:1:2' },
     };
     const file = join(this.dir, 'edge.json');
@@ -193,6 +200,7 @@ export class Ingress {
         admin: this.socket('admin'),
       },
       storageDirectory: join(this.dir, 'caddy'),
+      certificatePassword: certificatePassword(this.edgeKey),
       acme: this.#o.acme,
     });
     const file = join(this.dir, 'caddy.json');

@@ -11,6 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Pool } from 'undici';
 import { api } from '#contract/api.ts';
+import type { ServerConfig } from '#contract/config.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
 import type { OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
@@ -23,7 +24,7 @@ import type { ServerProcessFile } from './server-process.ts';
 const START_MS_MAX = 60_000;
 const program = fileURLToPath(new URL('./server-process.ts', import.meta.url));
 
-type Changes = Pick<ServerProcessFile, 'faults'>;
+type Changes = Pick<ServerProcessFile, 'faults'> & { config?: Partial<ServerConfig> };
 
 /** One installation: a folder, a database, an engine file; processes come and go. */
 export class KillableInstallation {
@@ -40,12 +41,13 @@ export class KillableInstallation {
   }
 
   /** Starts a replica; it listens when this resolves. */
-  async start(changes: Changes = {}, replica = 'one'): Promise<KillableServer> {
+  async start({ config, ...changes }: Changes = {}, replica = 'one'): Promise<KillableServer> {
     const file: ServerProcessFile = {
       config: testConfig(this.#databaseUrl, {
         socket: join(this.folder, `${replica}.sock`),
         replica,
         logLevel: 'info',
+        ...config,
       }),
       masterKey: this.masterKey,
       engineFile: join(this.folder, 'engine.json'),

@@ -1,9 +1,12 @@
 /** A real BIND on loopback, for everything that asks or changes DNS. `berth test` installs it. */
 import { type ChildProcess, spawn } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { Resolver } from 'node:dns/promises';
 import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { type Line, sign, updateMessage } from '#integrations/dns/message.ts';
 import { freePort, until } from './ingress.ts';
 
 const NAMED = '/usr/sbin/named';
@@ -87,6 +90,24 @@ export class Named {
         () => false,
       ),
     );
+  }
+
+  /** What an administrator of the zone does with `nsupdate`: without conditions. */
+  async update(zone: string, key: TsigKey, changes: readonly Line[]): Promise<void> {
+    const id = randomInt(65_536);
+    const tsig = { name: key.name, algorithm: 'hmac-sha256' as const, secret: Buffer.from(key.secret, 'base64') };
+    const { message } = sign(updateMessage(id, zone, [], changes), tsig, Date.now());
+    const length = Buffer.alloc(2);
+    length.writeUInt16BE(message.length, 0);
+    const rcode = await new Promise<number>((resolve, reject) => {
+      const socket = connect(this.port, '127.0.0.1', () => socket.write(Buffer.concat([length, message])));
+      socket.once('data', (bytes: Buffer) => {
+        resolve(bytes.readUInt8(5) & 15);
+        socket.destroy();
+      });
+      socket.once('error', reject);
+    });
+    if (rcode !== 0) throw new Error(`named refused the update: ${rcode}`);
   }
 
   async stop(): Promise<void> {

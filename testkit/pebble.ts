@@ -24,8 +24,8 @@ export class Pebble {
     this.caFile = join(dir, 'ca.pem');
   }
 
-  /** It validates names by connecting to `tlsPort` at the addresses that `resolver` ('address:port') gives. */
-  static async start(resolver: string, tlsPort: number): Promise<Pebble> {
+  /** Names below `blocked` are refused. It validates names by connecting to `tlsPort` at the addresses that `resolver` ('address:port') gives. */
+  static async start(resolver: string, tlsPort: number, blocked: readonly string[] = []): Promise<Pebble> {
     const dir = mkdtempSync(join(tmpdir(), 'berth-acme-'));
     const [port, managementPort] = [await freePort(), await freePort()];
     const pebble = new Pebble(dir, port, managementPort);
@@ -50,6 +50,7 @@ export class Pebble {
           httpPort: 1,
           tlsPort,
           ocspResponderURL: '',
+          domainBlocklist: blocked,
         },
       }),
     );

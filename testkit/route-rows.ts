@@ -16,6 +16,7 @@ import {
   addRegistry,
   PIXEL_PNG,
 } from './account-rows.ts';
+import { dnsProviderBody, makeDnsProvider } from './dns-rows.ts';
 import {
   addPasskeyRow,
   addRecoveryCode,
@@ -470,7 +471,30 @@ export const routeRows: Record<RouteName, Row> = {
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,
+  domainsUpdate: async (world) => ({ ...(await domain(world)), body: { wildcard: false } }),
+  domainsRepair: domain,
   domainsDelete: domain,
+  dnsProvidersList: organization,
+  // Nobody is called: the address is one that nobody may call.
+  dnsProvidersCreate: async (world) => ({ ...(await organization(world)), body: dnsProviderBody }),
+  dnsProvidersUpdate: async ({ db, place }) => ({
+    params: { organization: place.organization, provider: await makeDnsProvider(db, place) },
+    body: { title: 'Renamed' },
+  }),
+  dnsProvidersCheck: async ({ db, place }) => ({
+    params: { organization: place.organization, provider: await makeDnsProvider(db, place) },
+  }),
+  dnsProvidersDelete: async ({ db, place }) => ({
+    params: { organization: place.organization, provider: await makeDnsProvider(db, place) },
+  }),
+  platformDnsProvidersList: plain,
+  platformDnsProvidersCreate: async () => ({ body: dnsProviderBody }),
+  platformDnsProvidersUpdate: async ({ db }) => ({
+    params: { provider: await makeDnsProvider(db, null) },
+    body: { title: 'Renamed' },
+  }),
+  platformDnsProvidersCheck: async ({ db }) => ({ params: { provider: await makeDnsProvider(db, null) } }),
+  platformDnsProvidersDelete: async ({ db }) => ({ params: { provider: await makeDnsProvider(db, null) } }),
   forwardsListProject: project,
   forwardsList: instance(),
   // A host that has said which ports it has.

@@ -35,6 +35,7 @@ async function main(): Promise<void> {
   const server = await startServer({
     config,
     masterKey,
+    edgeKey: new Uint8Array(32),
     driver,
     log: createLog({ level: config.logLevel }),
     version: '0.0.0-test',

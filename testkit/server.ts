@@ -75,7 +75,8 @@ export type TestServerOptions = {
   clock?: Clock;
   log?: Log;
   masterKey?: string;
-} & Pick<ServerParts, 'startWork' | 'work' | 'slow'>;
+  edgeKey?: Uint8Array;
+} & Pick<ServerParts, 'startWork' | 'work' | 'slow' | 'cloudflareApi'>;
 
 export type TestServer = RunningServer & {
   driver: InstanceDriver;
@@ -96,12 +97,14 @@ export async function startTestServer(options: TestServerOptions): Promise<TestS
   const running = await startServer({
     config: testConfig(options.database.url, options.config),
     masterKey: options.masterKey ?? MASTER_KEY,
+    edgeKey: options.edgeKey ?? new Uint8Array(32),
     driver,
     log: options.log ?? createLog({ level: 'trace', write: (line) => logLines.push(line) }),
     version: '0.0.0-test',
     ...(options.clock === undefined ? {} : { clock: options.clock }),
     ...(options.slow === undefined ? {} : { slow: options.slow }),
     ...(options.startWork === undefined ? {} : { startWork: options.startWork }),
+    ...(options.cloudflareApi === undefined ? {} : { cloudflareApi: options.cloudflareApi }),
     ...(options.work === undefined ? {} : { work: options.work }),
   });
   const anonymous = new TestClient(running);

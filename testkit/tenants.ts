@@ -43,6 +43,15 @@ export class Tenants {
     await this.#client.query(text, values);
   }
 
+  /** From where the control plane may be entered, as the server writes it. */
+  async setControlAccess(access: { networks: string[]; countries: string[] }): Promise<void> {
+    await this.#client.query(
+      "insert into setting (key, value) values ('control.access', $1) on conflict (key) do update set value = $1",
+      [JSON.stringify(access)],
+    );
+    await this.hint('setting', 'control.access');
+  }
+
   /** What the relay does after a change; `quiet` leaves out the notification. */
   async hint(kind: string, ref: string, organizationId: string | null = null, quiet = false): Promise<void> {
     await this.query('insert into outbox (kind, ref, organization_id) values ($1, $2, $3)', [

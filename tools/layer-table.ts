@@ -13,7 +13,7 @@ const any = null;
 
 export const layerTable: Readonly<Record<string, RoomRule>> = {
   domain: { rooms: [], packages: [] },
-  contract: { rooms: ['domain'], packages: ['zod', 'node:'] },
+  contract: { rooms: ['domain'], packages: ['zod', 'node:', 'mmdb-lib'] },
   drivers: { rooms: ['domain'], packages: any },
   'drivers/agent': { rooms: ['drivers', 'domain', 'contract'], packages: any },
   'drivers/simulated': { rooms: ['drivers', 'domain'], packages: any },
@@ -34,6 +34,7 @@ export const layerTable: Readonly<Record<string, RoomRule>> = {
       'server/workflows',
       'contract',
       'integrations/identity/interface.ts',
+      'integrations/dns/interface.ts',
     ],
     packages: any,
   },

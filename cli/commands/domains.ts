@@ -29,8 +29,38 @@ function table(berth: Runtime, rows: readonly Domain[], empty: string): string {
   );
 }
 
-/** What to write into DNS. */
-function record(domain: Domain): string {
+const recordWords = {
+  pending: 'being written',
+  present: 'there',
+  drifted: 'changed by somebody',
+  taken: 'in the way of somebody else’s',
+  failed: 'not written yet',
+} as const;
+
+function wildcardWords({ name, wildcard }: Domain): string {
+  const what = `*.${plain(name)}`;
+  if (wildcard === null) return `${what}: no certificate of its own.`;
+  const has = wildcard.expiresAt === null ? 'none yet' : `good until ${wildcard.expiresAt.slice(0, 10)}`;
+  return `${what}: ${has}${wildcard.problem === null ? '' : `. ${plain(wildcard.problem)}`}`;
+}
+
+/** What to write into DNS, or what is written there. */
+function record(berth: Runtime, domain: Domain): string {
+  if (domain.dns !== null) {
+    const head = `${plain(domain.dns.provider)} keeps the records of ${plain(domain.name)} in ${plain(domain.dns.zone)}:\n`;
+    const rows = renderTable(
+      domain.records,
+      [
+        { title: 'Name', value: (row) => row.name },
+        { title: 'Type', value: (row) => row.type },
+        { title: 'Value', value: (row) => row.values.join(' ') },
+        { title: 'State', value: (row) => recordWords[row.state] },
+        { title: 'Note', value: (row) => row.problem ?? '' },
+      ],
+      { paint: berth.paint, empty: 'Nothing yet; it is written within seconds.' },
+    );
+    return `${head}${rows}`;
+  }
   return [
     'Set this record where the DNS of the domain is kept:',
     '',
@@ -67,7 +97,7 @@ export function addDomainCommands(program: Command, io: Io): void {
         const project = await berth.project();
         const params = { project: project.id };
         const domain = await (await berth.client()).call('domainsCreate', { params, body: { name } });
-        berth.print(domain, () => record(domain));
+        berth.print(domain, () => record(berth, domain));
       }),
     );
   domains
@@ -76,7 +106,10 @@ export function addDomainCommands(program: Command, io: Io): void {
     .action(
       run(io, async (berth, [ref = '']) => {
         const domain = await findDomain(berth, ref);
-        berth.print(domain, () => `${table(berth, [domain], '')}\n${record(domain)}`);
+        berth.print(
+          domain,
+          () => `${table(berth, [domain], '')}\n${record(berth, domain)}\n${wildcardWords(domain)}\n`,
+        );
       }),
     );
   domains
@@ -87,6 +120,28 @@ export function addDomainCommands(program: Command, io: Io): void {
         const found = await findDomain(berth, ref);
         const domain = await (await berth.client()).call('domainsCheck', { params: { domain: found.id } });
         berth.print(domain, () => table(berth, [domain], ''));
+      }),
+    );
+  domains
+    .command('wildcard <domain>')
+    .description('Have one certificate made for a domain and all names directly below it (name or id)')
+    .option('--off', 'no longer: each name gets its own again')
+    .action(
+      run<{ off?: boolean }>(io, async (berth, [ref = ''], options) => {
+        const found = await findDomain(berth, ref);
+        const body = { wildcard: options.off !== true };
+        const domain = await (await berth.client()).call('domainsUpdate', { params: { domain: found.id }, body });
+        berth.print(domain, () => `${wildcardWords(domain)}\n`);
+      }),
+    );
+  domains
+    .command('repair <domain>')
+    .description('Write DNS records again that somebody changed or removed (name or id)')
+    .action(
+      run(io, async (berth, [ref = '']) => {
+        const found = await findDomain(berth, ref);
+        const domain = await (await berth.client()).call('domainsRepair', { params: { domain: found.id } });
+        berth.print(domain, () => record(berth, domain));
       }),
     );
   domains

@@ -61,8 +61,11 @@ export function addLimitCommands(program: Command, io: Io): void {
   const control = program
     .command('control-access')
     .description('Networks that console and API may be used from (administrators)');
-  const networksOf = ({ networks }: OutputOf<'controlAccessGet'>) =>
-    networks.length === 0 ? 'All networks.\n' : `${networks.join('\n')}\n`;
+  const networksOf = ({ networks, countries, database }: OutputOf<'controlAccessGet'>) => {
+    const all = [...networks, ...countries];
+    const trouble = countries.length > 0 && database.state !== 'ready' ? `${database.problem ?? 'No database.'}\n` : '';
+    return `${all.length === 0 ? 'All networks.' : all.join('\n')}\n${trouble}`;
+  };
   control
     .command('show')
     .description('Show the networks')
@@ -75,12 +78,15 @@ export function addLimitCommands(program: Command, io: Io): void {
   control
     .command('set')
     .description('Let in these networks and nobody else; this machine itself always may')
-    .addArgument(new Argument('<network...>', 'such as 192.0.2.0/24'))
+    .addArgument(new Argument('[network...]', 'such as 192.0.2.0/24'))
+    .option('--country <code...>', 'and whoever is in these countries, such as DE')
     .option('--even-me', 'also when it locks you out')
     .addHelpText('after', examples(['berth control-access set 192.0.2.0/24 2001:db8::/32']))
     .action(
-      run<{ evenMe?: boolean }>(io, async (berth, networks, options) => {
-        const body = { networks: [...networks], evenMe: options.evenMe === true };
+      run<{ evenMe?: boolean; country?: string[] }>(io, async (berth, networks, options) => {
+        const countries = options.country ?? [];
+        if (networks.length === 0 && countries.length === 0) throw usageError('Name at least one network or country.');
+        const body = { networks: [...networks], countries, evenMe: options.evenMe === true };
         const answer = await (await berth.client()).call('controlAccessUpdate', { body });
         berth.print(answer, () => networksOf(answer));
       }),

@@ -353,6 +353,24 @@ const shots: Shot[] = [
     },
   },
   { name: 'domains', path: `${p}/domains` },
+  { name: 'dns-providers', path: '/o/harbour/dns' },
+  {
+    name: 'dns-providers-new',
+    path: '/o/harbour/dns',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Connect a provider' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'dns-providers-remove',
+    path: '/o/harbour/dns',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of Cloudflare' }).click();
+      await page.getByRole('menuitem', { name: 'Disconnect' }).click();
+    },
+  },
+  { name: 'platform-dns', path: '/platform/dns' },
   { name: 'operations', path: `${p}/operations` },
   {
     name: 'operation-failed',

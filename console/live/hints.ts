@@ -27,6 +27,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
   setting: [{ routes: ['controlAccessGet'], params: () => ({}) }],
+  dns: [{ routes: ['dnsProvidersList', 'platformDnsProvidersList', 'domainsList'], params: () => ({}) }],
   domain: [{ routes: ['domainsList'], params: (hint) => ({ project: hint.project }) }],
   route: [
     { routes: ['routesList'], params: (hint) => ({ instance: hint.instance }) },

@@ -7,7 +7,7 @@ import { DOMAIN, hint, iso, newId, record } from './state.ts';
 
 type Name =
   | `routes${'ListProject' | 'List' | 'Create' | 'Update' | 'Check' | 'Delete'}`
-  | `domains${'List' | 'Create' | 'Check' | 'Delete'}`;
+  | `domains${'List' | 'Create' | 'Check' | 'Update' | 'Repair' | 'Delete'}`;
 
 /** What a route has that nobody chose anything for. */
 export const plainRoute = {
@@ -41,6 +41,9 @@ export function makeDomain(project: DomainRow['project'], name: string, more: Pa
     pointsHere: null,
     challenge: { name: challengeName(name), value: challengeValue('3f9c1d0a7b2e48655d10c9aa41b77e0c92d1f3e8') },
     target: DOMAIN,
+    dns: null,
+    records: [],
+    wildcard: null,
     createdAt: iso(),
     createdBy: 'Ines Moreau',
     verifiedAt: null,
@@ -57,6 +60,7 @@ function withCan(route: RouteRow) {
     can: {
       update: true as const,
       check: true as const,
+      wildcard: domain.dns === null ? 'Connect a DNS provider that keeps the domain.' : (true as const),
       delete: route.primary ? 'It belongs to the instance and goes with it.' : (true as const),
     },
   };
@@ -67,7 +71,15 @@ function shown(state: MockState, domain: DomainRow) {
   return {
     ...domain,
     routes,
-    can: { check: true as const, delete: routes > 0 ? 'Routes use it. Remove them first.' : (true as const) },
+    can: {
+      check: true as const,
+      repair: domain.records.some(
+        (each) => each.state === 'drifted' || each.state === 'taken' || each.state === 'failed',
+      )
+        ? (true as const)
+        : 'Its records are as they should be.',
+      delete: routes > 0 ? 'Routes use it. Remove them first.' : (true as const),
+    },
   };
 }
 
@@ -180,6 +192,19 @@ export const domainHandlers: Pick<Handlers, Name> = {
         ? { reason: `There is no TXT record at ${domain.challenge.name}.`, pointsHere: false }
         : { state: 'verified', proof: 'txt', reason: null, verifiedAt: iso(), expiresAt: null, failingSince: null }),
     });
+    hint('domain', domain.id, domain.project);
+    return shown(state, domain);
+  },
+  domainsUpdate: (state, { params, body }) => {
+    const domain = findDomain(state, params.domain);
+    const expiresAt = iso(Date.now() + 90 * 86_400_000);
+    domain.wildcard = body.wildcard ? { state: 'valid', issuer: "Let's Encrypt", expiresAt, problem: null } : null;
+    hint('domain', domain.id, domain.project);
+    return shown(state, domain);
+  },
+  domainsRepair: (state, { params }) => {
+    const domain = findDomain(state, params.domain);
+    for (const each of domain.records) Object.assign(each, { state: 'present', seen: null, problem: null, mine: true });
     hint('domain', domain.id, domain.project);
     return shown(state, domain);
   },

@@ -9,6 +9,14 @@ type SettingsName =
   | `rateLimits${'Get' | 'Update'}`;
 
 let networks: string[] = [];
+let countries: string[] = [];
+const controlAnswer = () => ({
+  networks,
+  countries,
+  address: '192.0.2.7',
+  country: 'FR',
+  database: { state: 'ready' as const, builtAt: '2026-11-17T00:00:00.000Z', problem: null },
+});
 let allowed: string[] = ['https://idp.harbour.example:8443'];
 const limits: Partial<Record<RateLimitName, number>> = {};
 
@@ -20,12 +28,14 @@ const rateLimitAnswer = () => ({
 });
 
 export const settingsHandlers: Pick<Handlers, SettingsName> = {
-  controlAccessGet: () => ({ networks, address: '192.0.2.7' }),
+  controlAccessGet: controlAnswer,
   controlAccessUpdate: (_state, { body }) => {
-    if (!body.evenMe && body.networks.length > 0 && !body.networks.some((each) => each.startsWith('192.0.2.')))
+    const isIn = body.countries.includes('FR') || body.countries.length + body.networks.length === 0;
+    if (!body.evenMe && !isIn && !body.networks.some((each) => each.startsWith('192.0.2.')))
       throw new BerthError('state_conflict', 'You are at 192.0.2.7: you would be locked out.');
     networks = body.networks;
-    return { networks, address: '192.0.2.7' };
+    countries = body.countries;
+    return controlAnswer();
   },
   outboundGet: () => ({ allowed }),
   outboundUpdate: (_state, { body }) => {

@@ -10,6 +10,7 @@ import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
 import { backupHandlers } from './handlers-backups.ts';
 import { dataHandlers } from './handlers-data.ts';
+import { dnsHandlers } from './handlers-dns.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { fileHandlers } from './handlers-files.ts';
@@ -161,6 +162,7 @@ export const handlers: Handlers = {
   ...snapshotHandlers,
   ...operationHandlers,
   ...domainHandlers,
+  ...dnsHandlers,
   ...fileHandlers,
   ...forwardHandlers,
   ...backupHandlers,

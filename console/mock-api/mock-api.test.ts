@@ -31,6 +31,8 @@ describe('the mock', () => {
       'securityGroupsList',
       'egressGet',
       'domainsList',
+      'dnsProvidersList',
+      'platformDnsProvidersList',
       'operationsList',
       'operationsGet',
       'imagesList',

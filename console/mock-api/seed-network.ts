@@ -1,10 +1,13 @@
 /** What guards and publishes `beacon`: its security group, domains, forwards and routes. */
 import { forwardProblem } from '#domain/forwards.ts';
 import { parseRules } from '#domain/network-rules.ts';
+import { makeDnsProvider } from './handlers-dns.ts';
 import { makeDomain, plainRoute, seenCertificate } from './handlers-domains.ts';
 import { DAY, MINUTE } from './make.ts';
 import type { InstanceRow, MockState } from './state.ts';
 import { DOMAIN, iso, newId } from './state.ts';
+
+const asWanted = { state: 'present' as const, seen: null, problem: null, mine: true };
 
 export function seedNetwork(state: MockState, beacon: InstanceRow, now: number): void {
   const { rules } = parseRules(
@@ -35,6 +38,20 @@ export function seedNetwork(state: MockState, beacon: InstanceRow, now: number):
     pointsHere: true,
     verifiedAt: iso(now - 8 * DAY),
     expiresAt: null,
+    wildcard: { state: 'valid', issuer: "Let's Encrypt", expiresAt: iso(now + 61 * DAY), problem: null },
+    dns: { zone: 'harbour.example', provider: 'Cloudflare' },
+    records: [
+      { ...asWanted, name: '_berth-challenge.harbour.example', type: 'TXT', values: ['berth-verify=3f9c1d0a7b2e'] },
+      {
+        ...asWanted,
+        name: 'www.harbour.example',
+        type: 'CNAME',
+        values: [DOMAIN],
+        state: 'drifted',
+        seen: ['old-host.example'],
+        problem: 'Somebody changed it.',
+      },
+    ],
   });
   const pending = makeDomain(beacon.project, 'shop.quay.example', {
     ...checked,
@@ -42,6 +59,30 @@ export function seedNetwork(state: MockState, beacon: InstanceRow, now: number):
     reason: 'There is no TXT record at _berth-challenge.shop.quay.example.',
   });
   state.domains.push(harbour, pending);
+  state.dnsProviders.push(
+    makeDnsProvider(state.organization.id, {
+      records: 4,
+      troubled: 1,
+      warnings: ['The token reaches zones that are not used here: quay.example, tide.example.'],
+      available: ['harbour.example', 'quay.example', 'tide.example'],
+    }),
+    makeDnsProvider(state.organization.id, {
+      title: 'Name server of the office',
+      kind: 'rfc2136',
+      server: { host: 'ns1.quay.example', port: 53, keyName: 'berth', algorithm: 'hmac-sha256' },
+      zones: ['quay.example'],
+      available: ['quay.example'],
+      problem: 'No connection to ns1.quay.example: it took too long to answer.',
+      records: 2,
+    }),
+    makeDnsProvider(null, {
+      title: 'Zones for everybody',
+      zones: ['apps.example'],
+      available: ['apps.example'],
+      shared: true,
+      records: 11,
+    }),
+  );
   for (const [protocol, hostPort, port, description, forwardState] of [
     ['tcp', 20_000, 25_565, 'Game server', 'active'],
     ['udp', 20_001, 51_820, 'WireGuard', 'active'],

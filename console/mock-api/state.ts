@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto';
 import type { AddressSet } from '#contract/address-sets.ts';
 import type { AuditEntry } from '#contract/audit.ts';
 import type { Backup } from '#contract/backups.ts';
+import type { DnsProvider } from '#contract/dns-providers.ts';
 import type { Domain } from '#contract/domains.ts';
 import type { EgressPolicy } from '#contract/egress.ts';
 import type { Event, EventKind } from '#contract/events.ts';
@@ -78,6 +79,7 @@ export type MockState = {
   snapshots: Snapshot[];
   routes: RouteRow[];
   domains: DomainRow[];
+  dnsProviders: DnsProvider[];
   forwards: Forward[];
   backups: Backup[];
   securityGroups: SecurityGroup[];
@@ -254,6 +256,7 @@ export function emptyState(): MockState {
     snapshots: [],
     routes: [],
     domains: [],
+    dnsProviders: [],
     forwards: [],
     backups: [],
     securityGroups: [],

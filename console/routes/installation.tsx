@@ -53,6 +53,16 @@ const identityProviders = createRoute({
   loader: () => queryClient.prefetchQuery(apiQuery('identityProvidersList', {})),
   component: lazyRouteComponent(() => import('../pages/identity-providers/list.tsx'), 'IdentityProvidersPage'),
 });
+const platformDns = createRoute({
+  getParentRoute: () => shell,
+  path: '/platform/dns',
+  staticData: { crumb: 'DNS providers of the installation' },
+  beforeLoad: ({ context }) => {
+    if (!context.session.user.platformAdmin) throw notFound();
+  },
+  loader: () => queryClient.prefetchQuery(apiQuery('platformDnsProvidersList', {})),
+  component: lazyRouteComponent(() => import('../pages/dns-providers/list.tsx'), 'PlatformDnsPage'),
+});
 const platformOrganizations = createRoute({
   getParentRoute: () => shell,
   path: '/platform/organizations',
@@ -128,5 +138,6 @@ export const installationPages = [
   platformUsers,
   platformRegistration,
   platformMail,
+  platformDns,
   oidcClients,
 ] as const;

@@ -40,6 +40,14 @@ const entries = createRoute({
   staticData: { crumb: 'Entries' },
   component: lazyRouteComponent(() => import('../pages/organization/entries.tsx'), 'EntriesPage'),
 });
+const dnsProviders = createRoute({
+  getParentRoute: () => organization,
+  path: '/dns',
+  staticData: { crumb: 'DNS providers' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('dnsProvidersList', { params: { organization: context.organizationId } })),
+  component: lazyRouteComponent(() => import('../pages/dns-providers/list.tsx'), 'OrganizationDnsPage'),
+});
 const members = createRoute({
   getParentRoute: () => organization,
   path: '/members',
@@ -101,6 +109,7 @@ export const organizationPages = [
     serviceAccounts,
     apps,
     entries,
+    dnsProviders,
     organizationQuotas,
     audit,
     organizationSignIn,

@@ -12,6 +12,7 @@ const pages: readonly Help[] = [
   [/^\/p\/[^/]+\/(instances\/[^/]+\/)?backups$/, 'how-to/back-up-and-restore'],
   [/^\/p\/[^/]+\/instances/, 'tutorial/server-in-five-minutes'],
   [/^\/p\/[^/]+\/domains/, 'tutorial/a-domain-of-your-own'],
+  [/^\/(o\/[^/]+|platform)\/dns/, 'how-to/connect-a-dns-provider'],
   [/^\/p\/[^/]+\/routes/, 'how-to/forward-ports'],
   [/^\/p\/[^/]+\/people/, 'how-to/share-desktops-and-apps'],
   [/^\/o\/[^/]+\/members/, 'how-to/invite-people'],

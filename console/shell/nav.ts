@@ -8,6 +8,7 @@ import {
   BrickWall,
   Building2,
   DatabaseBackup,
+  CloudCog,
   DoorOpen,
   Gauge,
   Globe,
@@ -82,6 +83,9 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
     if (roleMay(membership.role, 'entry.read')) {
       entries.push({ key: 'entries', label: 'Entries', icon: DoorOpen, keys: 'g y', href: `${base}/entries` });
     }
+    if (roleMay(membership.role, 'dns.read')) {
+      entries.push({ key: 'dns', label: 'DNS providers', icon: CloudCog, keys: 'g 6', href: `${base}/dns` });
+    }
     if (roleMay(membership.role, 'quota.read')) {
       entries.push({ key: 'quotas', label: 'Quotas', icon: Gauge, keys: 'g q', href: `${base}/quotas` });
     }
@@ -103,6 +107,7 @@ export function navGroups({ session, project, membership }: Scope): NavGroup[] {
       { key: 'registration', label: 'Registration', icon: Ticket, keys: 'g e', href: '/platform/registration' },
       { key: 'mail', label: 'Mail', icon: Mail, keys: 'g d', href: '/platform/mail' },
       { key: 'providers', label: 'Identity providers', icon: LogIn, keys: 'g p', href: '/identity-providers' },
+      { key: 'platform-dns', label: 'DNS providers', icon: CloudCog, keys: 'g 7', href: '/platform/dns' },
       { key: 'limits', label: 'Limits', icon: SlidersHorizontal, keys: 'g t', href: '/platform/limits' },
       { key: 'apps', label: 'Sign-in to apps', icon: AppWindow, keys: 'g x', href: '/oidc-clients' },
       { key: 'keys', label: 'Keys', icon: KeySquare, keys: 'g j', href: '/platform/keys' },

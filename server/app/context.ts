@@ -1,5 +1,6 @@
 /** What the app layer works with; made once in main.ts and handed to every use case. */
 import type { ServerConfig } from '#contract/config.ts';
+import type { DnsProviders } from '#integrations/dns/interface.ts';
 import type { IdentityClients } from '#integrations/identity/interface.ts';
 import type { Clock, Ids } from '#server/runtime/clock.ts';
 import type { Dns } from '#server/runtime/dns.ts';
@@ -30,6 +31,8 @@ export type AppContext = {
   signingKeys: SigningKeys;
   /** The only way to call an address that somebody typed in. */
   outbound: Outbound;
+  /** Changes zones at whoever serves them. */
+  dnsProviders: DnsProviders;
   /** Asks the domain name system. */
   dns: Dns;
   /** What workflows work with: the driver, starting runs, waking reconcilers. */

@@ -52,6 +52,7 @@ const actionOf: Record<
   audit: 'audit.read',
   ssh: 'instance.ssh',
   domain: 'domain.read',
+  dns: 'dns.read',
 };
 
 function scopeOf(kind: HintKind): ScopedAction {

@@ -198,6 +198,7 @@ export async function createRoute(app: AppContext, caller: Caller, id: InstanceI
     });
     return { id: routeId, role: proof.role };
   });
+  app.services.nudge('dns-keeper');
   return shown(app, route.id, route.role);
 }
 
@@ -305,6 +306,7 @@ export async function deleteRoute(app: AppContext, caller: Caller, id: RouteId):
       },
     });
   });
+  app.services.nudge('dns-keeper');
 }
 
 /** Errors: state_conflict while the instance is on its way to another project. */

@@ -5,8 +5,9 @@
  * checks. Everything has a limit. It does not judge what is sent or what the answer means.
  */
 import { lookup } from 'node:dns/promises';
-import { isIP, type LookupFunction } from 'node:net';
+import { isIP, type LookupFunction, connect as open, type Socket } from 'node:net';
 import { Agent, buildConnector, request } from 'undici';
+import { DNS_PORT, originOfNameServer } from '#domain/dns.ts';
 import { BerthError } from '#domain/errors.ts';
 import { addressesOfThisMachine, classifyAddress } from './outbound-addresses.ts';
 
@@ -52,6 +53,11 @@ export type Outbound = {
    * redirects), timeout.
    */
   fetch(url: string | URL, init?: OutboundInit): Promise<Response>;
+  /**
+   * A TCP connection to a name server, for dynamic updates; ports other than 53 and private addresses only where the
+   * administrator's list has `dns://host:port`. Errors: as fetch.
+   */
+  connectNameServer(host: string, port: number): Promise<Socket>;
 };
 
 type Target = { url: URL; isAllowed: boolean };
@@ -119,6 +125,24 @@ export function createOutbound(options: OutboundOptions): Outbound {
         throw outboundError(error, url, timeout);
       });
     },
+    async connectNameServer(host, port) {
+      const origin = originOfNameServer(host, port);
+      const isAllowed = (await options.allowed()).includes(origin);
+      if (port !== DNS_PORT && !isAllowed) {
+        throw new BerthError(
+          'invalid_input',
+          `Name servers are called on port ${DNS_PORT} only. An administrator can allow this one (Limits, Addresses this server calls: ${origin}).`,
+        );
+      }
+      const timeout = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
+      const asUrl = new URL(origin.replace(/^dns:/, 'https:'));
+      try {
+        const [first] = await judge(host, isAllowed, timeout);
+        return await opened(first?.address ?? '', port, timeout);
+      } catch (error) {
+        throw outboundError(error, asUrl, timeout);
+      }
+    },
     async fetch(first, init = {}) {
       const timeout = AbortSignal.timeout(init.timeoutMs ?? OUTBOUND_TIMEOUT_MS);
       const signal =
@@ -141,6 +165,20 @@ export function createOutbound(options: OutboundOptions): Outbound {
       }
     },
   };
+}
+
+function opened(address: string, port: number, signal: AbortSignal): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = open({ host: address, port });
+    const stop = () => socket.destroy(signal.reason as Error);
+    signal.addEventListener('abort', stop, { once: true });
+    socket.once('error', reject);
+    socket.once('connect', () => {
+      signal.removeEventListener('abort', stop);
+      socket.off('error', reject);
+      resolve(socket);
+    });
+  });
 }
 
 /** A resolver cannot be interrupted; whoever waits for it can. */

@@ -22,6 +22,8 @@ export type Domain = {
   checkedAt: Date | null;
   failingSince: Date | null;
   expiresAt: Date | null;
+  /** Whether a certificate for everything directly below it is wanted. */
+  wildcard: boolean;
   version: number;
   /** Routes on it or on names below it. */
   routes: number;
@@ -47,6 +49,7 @@ const selected = (db: Db) =>
       'd.checked_at as checkedAt',
       'd.failing_since as failingSince',
       'd.expires_at as expiresAt',
+      'd.wildcard',
       'd.version',
       eb
         .selectFrom('route')

@@ -28,6 +28,7 @@ export const hintKinds = [
   'key',
   'ssh',
   'domain',
+  'dns',
   'setting',
 ] as const;
 export type HintKind = (typeof hintKinds)[number];

@@ -6,6 +6,7 @@ import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type { BackupState, RepositoryState } from '#domain/backups.ts';
+import type { DnsProviderKind, DnsProviderSettings, DnsRecordState, DnsType } from '#domain/dns.ts';
 import type { DomainProof, DomainState } from '#domain/domains.ts';
 import type { FlowProtocol, FlowVerdict } from '#domain/flows.ts';
 import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
@@ -15,6 +16,8 @@ import type {
   BackupId,
   BackupRepositoryId,
   DeviceLoginId,
+  DnsProviderId,
+  DnsRecordId,
   DomainId,
   EntryId,
   ForwardId,
@@ -739,6 +742,61 @@ export type Tables = {
     failing_since: Nullable<Date>;
     expires_at: Nullable<Date>;
     version: Generated<number>;
+    wildcard: Generated<boolean>;
+  };
+  wildcard_certificate: {
+    domain_id: DomainId;
+    bundle: Nullable<string>;
+    issuer: Nullable<string>;
+    expires_at: Nullable<Date>;
+    order_url: Nullable<string>;
+    order_key_sealed: Nullable<string>;
+    problem: Nullable<string>;
+    attempts: Generated<number>;
+    try_at: Generated<Date>;
+    claimed_until: Nullable<Date>;
+  };
+  acme_account: {
+    directory: string;
+    url: string;
+    key_sealed: string;
+    created_at: Stamp;
+  };
+  dns_provider: {
+    id: DnsProviderId;
+    organization_id: Nullable<OrganizationId>;
+    title: string;
+    kind: DnsProviderKind;
+    settings: Json<DnsProviderSettings>;
+    secret_sealed: string;
+    zones: Generated<string[]>;
+    shared: Generated<boolean>;
+    available: Generated<string[]>;
+    warnings: Generated<string[]>;
+    problem: Nullable<string>;
+    checked_at: Nullable<Date>;
+    created_at: Stamp;
+    version: Generated<number>;
+  };
+  dns_record: {
+    id: DnsRecordId;
+    provider_id: DnsProviderId;
+    organization_id: OrganizationId;
+    domain_id: Nullable<DomainId>;
+    zone: string;
+    name: string;
+    type: DnsType;
+    wanted: string[];
+    desired: Generated<'present' | 'absent'>;
+    state: Generated<DnsRecordState>;
+    seen: Nullable<string[]>;
+    problem: Nullable<string>;
+    owned: Generated<boolean>;
+    attempts: Generated<number>;
+    look_at: Generated<Date>;
+    claimed_until: Nullable<Date>;
+    version: Generated<number>;
+    created_at: Stamp;
   };
   security_group: {
     id: SecurityGroupId;

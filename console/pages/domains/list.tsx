@@ -4,7 +4,7 @@ import { useState } from 'react';
 import { toast } from 'sonner';
 import { type Domain, domainRoutes } from '#contract/domains.ts';
 import { call, toApiError } from '../../api/client.ts';
-import { apiQuery, queryClient } from '../../api/queries.ts';
+import { apiQuery } from '../../api/queries.ts';
 import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
@@ -21,14 +21,15 @@ import { Notice } from '../../ui/notice.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Properties } from '../../ui/properties.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
+import { KeptRecords } from './kept-records.tsx';
+import { refreshDomains as refresh } from './refresh.ts';
+import { WildcardControl } from './wildcard-control.tsx';
 
 const words: Record<Domain['state'], { label: string; tone: Tone }> = {
   pending: { label: 'not proven yet', tone: 'warn' },
   verified: { label: 'proven', tone: 'ok' },
   lost: { label: 'proof is gone', tone: 'bad' },
 };
-
-const refresh = () => queryClient.invalidateQueries({ queryKey: ['domainsList'] });
 
 function AddDomain({ project, onClose }: { project: string; onClose: () => void }) {
   const form = useApiForm(domainRoutes.domainsCreate.body, { name: '' });
@@ -146,11 +147,16 @@ function DomainCard({ domain, onDelete }: { domain: Domain; onDelete: () => void
           </Notice>
         </div>
       )}
-      {domain.state === 'verified' && domain.failingSince === null ? null : <Records domain={domain} />}
+      {domain.dns !== null ? (
+        <KeptRecords domain={domain} dns={domain.dns} />
+      ) : domain.state === 'verified' && domain.failingSince === null ? null : (
+        <Records domain={domain} />
+      )}
       <Properties
         items={[
           ['Leads here', leadsHere],
           ['Routes', String(domain.routes)],
+          ['Wildcard certificate', <WildcardControl key="wildcard" domain={domain} />],
           ['Looked at', domain.checkedAt === null ? undefined : <TimeAgo key="at" at={domain.checkedAt} />],
           ['Claim ends', domain.expiresAt === null ? undefined : <TimeAgo key="end" at={domain.expiresAt} />],
         ]}

@@ -108,9 +108,11 @@ function Outbound({ allowed }: { allowed: string[] }) {
   );
 }
 
-function ControlAccess({ networks, address }: { networks: string[]; address: string | null }) {
-  const form = useApiForm(z.object({ networks: z.string().max(10_000), evenMe: z.boolean() }), {
+function ControlAccess({ networks, countries, address, country, database }: OutputOf<'controlAccessGet'>) {
+  const fields = z.object({ networks: z.string().max(10_000), countries: z.string().max(2_000), evenMe: z.boolean() });
+  const form = useApiForm(fields, {
     networks: networks.join('\n'),
+    countries: countries.join(' '),
     evenMe: false,
   });
   const lines = (text: string) =>
@@ -123,11 +125,13 @@ function ControlAccess({ networks, address }: { networks: string[]; address: str
       noValidate
       className="flex flex-col gap-4"
       onSubmit={form.submit(async (typed) => {
-        const body = { networks: lines(typed.networks), evenMe: typed.evenMe };
+        const named = typed.countries.split(/[\s,]+/).filter((each) => each !== '');
+        const body = { networks: lines(typed.networks), countries: named, evenMe: typed.evenMe };
         const answer = await call('controlAccessUpdate', { body });
         queryClient.setQueryData(apiQuery('controlAccessGet', {}).queryKey, answer);
         form.setValue('evenMe', false);
-        toast.success(answer.networks.length === 0 ? 'Open to all networks' : 'The list is in force');
+        const isOpen = answer.networks.length === 0 && answer.countries.length === 0;
+        toast.success(isOpen ? 'Open to all networks' : 'The list is in force');
       })}
     >
       <Field
@@ -137,6 +141,18 @@ function ControlAccess({ networks, address }: { networks: string[]; address: str
         error={form.formState.errors.networks?.message}
       >
         {(aria) => <Textarea {...aria} spellCheck={false} className="mono" {...form.register('networks')} />}
+      </Field>
+      <Field
+        label="And from these countries"
+        optional
+        hint={
+          database.state === 'ready'
+            ? `Two letters each, such as DE FR. ${country === null ? 'Your own is not known.' : `You are in ${country}.`}`
+            : `Needs a database on the machine. ${database.problem ?? ''}`
+        }
+        error={form.formState.errors.countries?.message}
+      >
+        {(aria) => <Input {...aria} spellCheck={false} className="mono" {...form.register('countries')} />}
       </Field>
       <label className="flex items-start gap-2 text-sm">
         <input type="checkbox" className="mt-0.5" {...form.register('evenMe')} />
@@ -227,7 +243,7 @@ export function LimitsPage() {
             concerned: those have rules of their own, under Routes.
           </p>
           <QueryView query={control} rows={2}>
-            {(data) => <ControlAccess networks={data.networks} address={data.address} />}
+            {(data) => <ControlAccess {...data} />}
           </QueryView>
         </Card>
         <Card title="Addresses this server calls">
