@@ -57,7 +57,8 @@ export type ExecResult = { code: number; stdout: string; stderr: string };
 
 /** A running process inside a guest. `close` kills it; `exited` resolves with its code. */
 export type GuestProcess = {
-  onOutput(listener: (bytes: Buffer) => void): void;
+  /** `fd` is 2 for what a followed process says to its error output; a terminal has only one. */
+  onOutput(listener: (bytes: Buffer, fd: 1 | 2) => void): void;
   write(bytes: Buffer): void;
   resize(cols: number, rows: number): void;
   /** Stops and restarts reading from the engine: back-pressure of a slow reader. */

@@ -2,6 +2,7 @@
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addContainerCommands } from './commands/containers.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
@@ -32,6 +33,7 @@ import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
 import { addSshCommands } from './commands/ssh.ts';
 import { addSshKeyCommands } from './commands/ssh-keys.ts';
+import { addStackCommands } from './commands/stacks.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addUserCommands } from './commands/users.ts';
 import { type CompletionShell, candidates, completionScript, completionShells } from './completion.ts';
@@ -75,6 +77,8 @@ export function buildProgram(io: Io, json = false): Command {
   addMetricCommands(program, io);
   addRouteCommands(program, io);
   addFileCommands(program, io);
+  addStackCommands(program, io);
+  addContainerCommands(program, io);
   addDomainCommands(program, io);
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);

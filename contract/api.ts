@@ -1,6 +1,7 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
 import { auditRoutes } from './audit.ts';
+import { containerRoutes } from './containers.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
@@ -34,6 +35,7 @@ import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
+import { stackRoutes } from './stacks.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -56,6 +58,8 @@ export const api = {
   ...sshSessionRoutes,
   ...routeRoutes,
   ...fileRoutes,
+  ...stackRoutes,
+  ...containerRoutes,
   ...domainRoutes,
   ...forwardRoutes,
   ...securityGroupRoutes,

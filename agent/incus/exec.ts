@@ -78,12 +78,14 @@ export async function execSession(
   size: { cols: number; rows: number } | null,
 ): Promise<GuestProcess> {
   const session = await open(client, target, argv, options, size);
-  const outputs = size === null ? ['1'] : ['0'];
+  const outputs = size === null ? (['1', '2'] as const) : (['0'] as const);
   let closed = false;
   if (size === null) session.sockets['0']?.send('');
   return {
     onOutput(listener) {
-      for (const fd of outputs) void onBytes(session.sockets[fd], listener).catch(() => undefined);
+      for (const fd of outputs) {
+        void onBytes(session.sockets[fd], (bytes) => listener(bytes, fd === '2' ? 2 : 1)).catch(() => undefined);
+      }
     },
     write(bytes) {
       const socket = session.sockets['0'];
@@ -137,8 +139,6 @@ async function open(
   const opened = wanted.map((fd) => {
     const socket = client.websocket(path, { secret: secrets[fd] ?? '' });
     sockets[fd] = socket;
-    // Frames may come before the caller listens: keep them in the socket until then.
-    if (fd !== 'control') socket.pause();
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new BerthError('timeout', 'The engine did not open the session.')),
@@ -146,6 +146,9 @@ async function open(
       );
       socket.once('open', () => {
         clearTimeout(timer);
+        // Frames may come before the caller listens: keep them in the socket until then. Not sooner than now: a socket
+        // that is still connecting cannot be paused.
+        if (fd !== 'control') socket.pause();
         resolve();
       });
       socket.on('error', (error) => {

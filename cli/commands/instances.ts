@@ -2,7 +2,7 @@
 import { Argument, type Command, Option } from 'commander';
 import { ARCHIVE_DAYS, type InstanceAction, type InstanceKind, instanceKinds } from '#domain/instances.ts';
 import { defaultPreset, sizePresets } from '#domain/sizes.ts';
-import type { InputOf, OutputOf } from '../client.ts';
+import type { InputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { formatBytes, formatRelative, paintState, parseBytes, plain } from '../format.ts';
 import { newIdempotencyKey } from '../random.ts';
@@ -346,26 +346,6 @@ function addEndVerbs(instances: Command, io: Io): void {
     );
 }
 
-async function containers(berth: Runtime, ref: string): Promise<void> {
-  const instance = await findInstance(berth, ref);
-  const page: OutputOf<'instancesContainers'> = await (await berth.client()).call('instancesContainers', {
-    params: { instance: instance.id },
-  });
-  berth.print(page, () =>
-    renderTable(
-      page.items,
-      [
-        { title: 'Name', value: (row) => row.name },
-        { title: 'Image', value: (row) => row.image },
-        { title: 'State', value: (row) => row.state },
-        { title: 'Status', value: (row) => row.status },
-        { title: 'Ports', value: (row) => row.ports },
-      ],
-      { paint: berth.paint, empty: `No containers run inside ${plain(instance.name)}.` },
-    ),
-  );
-}
-
 export function addInstanceCommands(program: Command, io: Io): void {
   const instances = program.command('instances').alias('instance').description('Desktops and servers');
   instances
@@ -436,8 +416,4 @@ export function addInstanceCommands(program: Command, io: Io): void {
         berth.print({ url: instance.url }, () => `${instance.url}\n`);
       }),
     );
-  instances
-    .command('containers <instance>')
-    .description('List the containers of the Docker Engine inside a server')
-    .action(run(io, (berth, [ref = '']) => containers(berth, ref)));
 }

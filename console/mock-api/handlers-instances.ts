@@ -8,6 +8,7 @@ import { instanceUse, overrun } from '#domain/quotas.ts';
 import type { Size } from '#domain/sizes.ts';
 import { defaultPreset, sizePresets } from '#domain/sizes.ts';
 import type { Handlers } from './handlers.ts';
+import { runLines } from './run-lines.ts';
 import { createSteps, makeInstance, makeOperation } from './seed.ts';
 import { run } from './simulate.ts';
 import type { InstanceRow, MockState } from './state.ts';
@@ -25,7 +26,7 @@ const words: Record<keyof Quota, string> = {
   portForwards: 'port forwards',
 };
 
-function find(state: MockState, id: string): InstanceRow {
+export function find(state: MockState, id: string): InstanceRow {
   const row = state.instances.find((each) => each.id === id);
   if (row === undefined) throw notFound('instance');
   return row;
@@ -128,7 +129,6 @@ export const instanceHandlers: Pick<
   | 'instancesRestore'
   | 'instancesPurge'
   | 'instancesLogs'
-  | 'instancesContainers'
   | 'snapshotsList'
   | 'snapshotsCreate'
   | 'snapshotsRollback'
@@ -401,38 +401,9 @@ export const instanceHandlers: Pick<
     return accepted(state, operation, row);
   },
   instancesLogs: (_state, { query }) => ({
-    items: sampleLog(query.lines).filter((each) => query.search === undefined || each.message.includes(query.search)),
-  }),
-  instancesContainers: (state, { params }) => ({
-    items:
-      find(state, params.instance).kind === 'desktop'
-        ? []
-        : [
-            {
-              id: '3f9a1c77d0be',
-              name: 'status-web-1',
-              image: 'nginx:1.29',
-              state: 'running',
-              status: 'Up 9 days',
-              ports: '0.0.0.0:3000->80/tcp',
-            },
-            {
-              id: '77b0aa41e2c9',
-              name: 'grafana',
-              image: 'grafana/grafana:12.2',
-              state: 'running',
-              status: 'Up 4 days (healthy)',
-              ports: '0.0.0.0:3001->3000/tcp',
-            },
-            {
-              id: 'c2d5e81f0a34',
-              name: 'nightly-dump',
-              image: 'postgres:18',
-              state: 'exited',
-              status: 'Exited (0) 7 hours ago',
-              ports: '',
-            },
-          ],
+    items: (query.of?.startsWith('run:') === true ? runLines() : sampleLog(query.lines)).filter(
+      (each) => query.search === undefined || each.message.includes(query.search),
+    ),
   }),
   snapshotsList: (state, { params }) => ({
     items: state.snapshots.filter((each) => each.instance === params.instance),

@@ -24,6 +24,7 @@ import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
 import { sshHandlers } from './handlers-ssh.ts';
+import { stackHandlers } from './handlers-stacks.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { makeOperation, seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -151,6 +152,7 @@ export const handlers: Handlers = {
   ...domainHandlers,
   ...fileHandlers,
   ...forwardHandlers,
+  ...stackHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers(whoami),

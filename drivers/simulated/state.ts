@@ -4,6 +4,7 @@ import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
 import type { DriverImage, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
+import type { SimulatedDocker } from './docker.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -24,6 +25,7 @@ export type SimulatedGuest = {
   /** Stands for the guest's disk: snapshots remember it, restoring brings it back. */
   content: number;
   snapshots: SimulatedSnapshot[];
+  docker: SimulatedDocker;
 };
 
 export type SimulatedState = {

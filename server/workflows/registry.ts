@@ -3,6 +3,7 @@ import type { OperationId } from '#domain/ids.ts';
 import type { OperationKind } from '#domain/operations.ts';
 import type { Run, RunBody } from '../runtime/workflows.ts';
 import { find } from '../store/operations.ts';
+import { dockerClean } from './docker-clean.ts';
 import { type AnyWorkflow, patiently, runOperation } from './engine.ts';
 import { imageBuild } from './image-build.ts';
 import { imageDelete } from './image-delete.ts';
@@ -20,6 +21,7 @@ import type { Services } from './services.ts';
 import { snapshotCreate } from './snapshot-create.ts';
 import { snapshotDelete } from './snapshot-delete.ts';
 import { snapshotRestore } from './snapshot-restore.ts';
+import { stackRun } from './stack-run.ts';
 
 export const workflows: Record<OperationKind, AnyWorkflow> = {
   'instance.create': instanceCreate,
@@ -38,6 +40,11 @@ export const workflows: Record<OperationKind, AnyWorkflow> = {
   'snapshot.create': snapshotCreate,
   'snapshot.restore': snapshotRestore,
   'snapshot.delete': snapshotDelete,
+  'stack.up': stackRun('up'),
+  'stack.down': stackRun('down'),
+  'stack.restart': stackRun('restart'),
+  'stack.pull': stackRun('pull'),
+  'docker.clean': dockerClean,
   'image.build': imageBuild,
   'image.import': imageImport,
   'image.delete': imageDelete,

@@ -31,6 +31,7 @@ const tabs = [
   ['ssh', 'SSH'],
   ['metrics', 'Metrics'],
   ['files', 'Files'],
+  ['stacks', 'Stacks'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
   ['routes', 'Routes'],
@@ -56,6 +57,7 @@ function Tabs({ instance }: { instance: Instance }) {
       <ul className="flex gap-1">
         {tabs
           .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
+          .filter(([path]) => path !== 'stacks' || instance.kind === 'server')
           .filter(([path]) => project.role !== 'guest' || path === '' || isGranted(instance, path))
           .map(([path, label]) => (
             <li key={path}>
