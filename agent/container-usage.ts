@@ -6,7 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentResult } from '#contract/agent-results.ts';
 import type { InstanceId } from '#domain/ids.ts';
 import { CONTAINERS_LISTED_MAX } from '#domain/stacks.ts';
-import { dockerState, inDocker, refusal } from './containers.ts';
+import { askInside, dockerState, refusal } from './containers.ts';
 import type { Engine } from './engine.ts';
 
 const APART_MS = 1_000;
@@ -37,7 +37,7 @@ export function containerUsage(engine: Engine, instance: InstanceId): Promise<Us
 async function measure(engine: Engine, instance: InstanceId): Promise<Usage> {
   if ((await dockerState(engine, instance)) !== 'running') return [];
   const look = async () => {
-    const result = await inDocker(engine, instance, LOOK);
+    const result = await askInside(engine, instance, LOOK);
     if (result.code !== 0 && result.stdout === '' && result.stderr !== '') {
       throw refusal('The server does not say what its containers use.', result);
     }

@@ -37,20 +37,20 @@ const CONTAINER_FORMAT = `{${Object.entries({
 /** A container with what Compose wrote on it about where its stack comes from. */
 export type LabelledContainer = AgentInnerContainer & { files: string; folder: string; environment: string };
 
-/** Runs a fixed command inside. Errors: timeout, too_large, not_found, state_conflict. */
-export function inDocker(
+/** Runs a fixed command inside that only looks. Errors: timeout, too_large, not_found, state_conflict. */
+export function askInside(
   engine: Engine,
   instance: InstanceId,
   argv: readonly string[],
   timeoutMs = DOCKER_MS_MAX,
   environment: Record<string, string> = {},
 ): Promise<ExecResult> {
-  return engine.exec(instance, argv, { timeoutMs, bytesMax: DOCKER_BYTES_MAX, environment });
+  return engine.exec(instance, argv, { timeoutMs, bytesMax: DOCKER_BYTES_MAX, environment, repeatable: true });
 }
 
 /** Does not wake it: an engine that sleeps costs a server no memory. */
 export async function dockerState(engine: Engine, instance: InstanceId): Promise<DockerState> {
-  const { code, stdout } = await inDocker(engine, instance, [
+  const { code, stdout } = await askInside(engine, instance, [
     'systemctl',
     'show',
     '--property=Id,LoadState,ActiveState',
@@ -91,7 +91,7 @@ export function plainContainer(container: LabelledContainer): AgentInnerContaine
 
 /** Errors: upstream_failed when Docker refuses. */
 export async function labelledContainers(engine: Engine, instance: InstanceId): Promise<LabelledContainer[]> {
-  const result = await inDocker(engine, instance, [
+  const result = await askInside(engine, instance, [
     'docker',
     'ps',
     '--all',
@@ -132,7 +132,8 @@ export async function actOnContainer(
   { instance, container, action }: AgentInput<'containerAct'>,
 ): Promise<null> {
   const patience = action === 'start' ? [] : [`--time=${CONTAINER_STOP_SECONDS}`];
-  const result = await inDocker(engine, instance, ['docker', action, ...patience, container], ACT_MS_MAX);
+  const argv = ['docker', action, ...patience, container];
+  const result = await engine.exec(instance, argv, { timeoutMs: ACT_MS_MAX, bytesMax: DOCKER_BYTES_MAX });
   if (result.code === 0) return null;
   if (/no such container/i.test(result.stderr)) throw new BerthError('not_found', 'There is no such container.');
   throw refusal('Docker refused.', result);
@@ -143,8 +144,8 @@ export async function dockerUsage(engine: Engine, instance: InstanceId): Promise
   const state = await dockerState(engine, instance);
   if (state !== 'running') return { state, parts: [] };
   const [sizes, networks] = await Promise.all([
-    inDocker(engine, instance, ['docker', 'system', 'df', '--format', '{{json .}}'], ACT_MS_MAX),
-    inDocker(engine, instance, [
+    askInside(engine, instance, ['docker', 'system', 'df', '--format', '{{json .}}'], ACT_MS_MAX),
+    askInside(engine, instance, [
       ...['docker', 'network', 'ls', '--quiet', '--filter', 'dangling=true', '--filter', 'type=custom'],
     ]),
   ]);

@@ -43,6 +43,11 @@ describe('journal lines', () => {
         (line) => void parseJournalLine(line),
       ),
     );
+    const odd = { toString: '' };
+    expect(parseJournalLine(JSON.stringify({ __REALTIME_TIMESTAMP: odd }))).toBeNull();
+    expect(
+      parseJournalLine(JSON.stringify({ __REALTIME_TIMESTAMP: '1700000000000000', PRIORITY: odd }))?.priority,
+    ).toBe(6);
     for (const time of ['1e400', '-1', '999999999999999999999', 'x', ''])
       expect(parseJournalLine(JSON.stringify({ __REALTIME_TIMESTAMP: time }))).toBeNull();
   });

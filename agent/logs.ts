@@ -24,6 +24,7 @@ export async function readLogs(engine: Engine, query: AgentInput<'logs'>): Promi
   const { stdout } = await engine.exec(query.instance, logArguments(query), {
     timeoutMs: LOGS_MS_MAX,
     bytesMax: LOGS_BYTES_MAX,
+    repeatable: true,
   });
   return stdout.split('\n').flatMap((line) => parseJournalLine(line) ?? []);
 }
@@ -80,9 +81,9 @@ export function parseJournalLine(line: string): AgentLogEntry | null {
   }
   if (typeof entry !== 'object' || entry === null || Array.isArray(entry)) return null;
   const fields = entry as Record<string, unknown>;
-  const microseconds = Number(fields['__REALTIME_TIMESTAMP']);
+  const microseconds = figure(fields['__REALTIME_TIMESTAMP']);
   if (!Number.isFinite(microseconds) || microseconds <= 0 || microseconds > MICROSECONDS_MAX) return null;
-  const priority = Number(fields['PRIORITY'] ?? 6);
+  const priority = figure(fields['PRIORITY'] ?? 6);
   return {
     ts: new Date(microseconds / 1000).toISOString(),
     unit: (text(fields['_SYSTEMD_UNIT']) || text(fields['SYSLOG_IDENTIFIER']) || text(fields['UNIT'])).slice(
@@ -92,6 +93,11 @@ export function parseJournalLine(line: string): AgentLogEntry | null {
     priority: Number.isInteger(priority) && priority >= 0 && priority <= 7 ? priority : 6,
     message: text(fields['MESSAGE']).slice(0, MESSAGE_LENGTH_MAX),
   };
+}
+
+/** Objects are not asked how they read as numbers: the guest wrote their methods' names. */
+function figure(value: unknown): number {
+  return typeof value === 'string' || typeof value === 'number' ? Number(value) : Number.NaN;
 }
 
 /** The year 9999: later instants have no ISO form of four digits. */

@@ -17,7 +17,7 @@ import {
   stackNameProblem,
   stackState,
 } from '#domain/stacks.ts';
-import { dockerState, inDocker, type LabelledContainer, labelledContainers, plainContainer } from './containers.ts';
+import { askInside, dockerState, type LabelledContainer, labelledContainers, plainContainer } from './containers.ts';
 import type { Engine } from './engine.ts';
 import { startRun } from './guest-runs.ts';
 
@@ -56,7 +56,7 @@ async function look(engine: Engine, instance: InstanceId) {
 
 /** Names in the folder for stacks that have a compose file and can be a stack's name. */
 async function ownFolders(engine: Engine, instance: InstanceId): Promise<string[]> {
-  const { stdout } = await inDocker(engine, instance, [
+  const { stdout } = await askInside(engine, instance, [
     ...['find', STACKS_FOLDER, '-mindepth', '2', '-maxdepth', '2', '-type', 'f', '-name', STACK_FILE],
     ...['-printf', '%h\\0'],
   ]);
@@ -127,7 +127,7 @@ export async function checkStack(
   try {
     const files = [path, ...source.files.slice(1)];
     const argv = [...compose(stack), ...sourceArguments({ ...source, files }), 'config', '--quiet'];
-    const { code, stdout, stderr } = await inDocker(engine, instance, argv, CHECK_MS_MAX, NOBODY_THERE);
+    const { code, stdout, stderr } = await askInside(engine, instance, argv, CHECK_MS_MAX, NOBODY_THERE);
     if (code === 0) return { said: null };
     const said = `${stderr}\n${stdout}`.trim().replaceAll(path, STACK_FILE).slice(0, 4_000);
     return { said: said === '' ? 'Docker Compose refuses it.' : said };

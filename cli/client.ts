@@ -7,7 +7,7 @@ import { Agent, type Dispatcher, request } from 'undici';
 import { type Api, api, type RouteName } from '#contract/api.ts';
 import { type Problem, problemSchema } from '#contract/common.ts';
 import { type Event, eventSchema } from '#contract/events.ts';
-import type { BodyInputOf, ParamsOf, QueryInputOf, ResponseOf } from '#contract/route.ts';
+import type { CallInputOf, ResponseOf } from '#contract/route.ts';
 import { CliError, errorFromProblem } from './errors.ts';
 import { SseParser } from './sse.ts';
 import { connectionError, localhostLookup, systemCode, trustedRoots } from './transport.ts';
@@ -22,18 +22,8 @@ export const RESPONSE_BYTES_MAX = 32 * 1024 * 1024;
 /** Without a sign of life (events or the server's comments) for this long the stream is opened again. */
 export const EVENTS_SILENCE_MS_MAX = 60_000;
 
-type Loose<T> = { [K in keyof T]: T[K] extends string ? string : T[K] };
-type Part<Name extends string, T> = keyof T extends never
-  ? { [K in Name]?: undefined }
-  : Record<never, never> extends T
-    ? { [K in Name]?: T }
-    : { [K in Name]: T };
-type BodyPart<B> = [B] extends [undefined] ? { body?: undefined } : undefined extends B ? { body?: B } : { body: B };
-
 /** What a call of this route takes; ids as plain strings. */
-export type InputOf<K extends RouteName> = Part<'params', Loose<ParamsOf<Api[K]>>> &
-  Part<'query', QueryInputOf<Api[K]>> &
-  BodyPart<BodyInputOf<Api[K]>>;
+export type InputOf<K extends RouteName> = CallInputOf<Api[K]>;
 export type OutputOf<K extends RouteName> = ResponseOf<Api[K]>;
 
 export type CallOptions = {

@@ -220,7 +220,6 @@ export const agentVerbs = {
 
 export type AgentVerb = keyof typeof agentVerbs;
 export type AgentInput<V extends AgentVerb> = z.output<(typeof agentVerbs)[V]>;
-export const agentVerbNames = Object.keys(agentVerbs) as AgentVerb[];
 
 /** Verbs that answer with NDJSON instead of one JSON value. */
 export const streamingVerbs: readonly AgentVerb[] = ['buildImage', 'importImage'];

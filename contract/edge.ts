@@ -3,7 +3,7 @@
  * WebSockets for screens, terminals and followed logs, and the thumbnail of a desktop. Frames of each are below.
  */
 import { z } from 'zod';
-import { idSchema, logSourceSchema } from './common.ts';
+import { logSourceSchema } from './common.ts';
 
 export const EDGE_PREFIX = '/edge/v1';
 
@@ -81,5 +81,3 @@ export const closeCodes = {
   tooMany: 4429,
   upstream: 4502,
 } as const;
-
-export const edgeParams = z.object({ instance: idSchema('ins') });

@@ -71,3 +71,16 @@ export type BodyInputOf<R extends RouteDefinition> = R['body'] extends z.ZodType
 export type ResponseOf<R extends RouteDefinition> = R['response'] extends z.ZodType
   ? z.output<R['response']>
   : undefined;
+
+type Loose<T> = { [K in keyof T]: T[K] extends string ? string : T[K] };
+type Part<Name extends string, T> = keyof T extends never
+  ? { [K in Name]?: undefined }
+  : Record<never, never> extends T
+    ? { [K in Name]?: T }
+    : { [K in Name]: T };
+type BodyPart<B> = [B] extends [undefined] ? { body?: undefined } : undefined extends B ? { body?: B } : { body: B };
+
+/** What a typed client takes to call it; ids as plain strings (they come from people). */
+export type CallInputOf<R extends RouteDefinition> = Part<'params', Loose<ParamsOf<R>>> &
+  Part<'query', QueryInputOf<R>> &
+  BodyPart<BodyInputOf<R>>;

@@ -85,6 +85,7 @@ export const stackRoutes = {
     summary: 'Write a new stack; nothing is started',
     params: instanceParams,
     body: z.strictObject({ name: stackNameSchema, text: textSchema }),
+    severalLines: ['text'],
     response: fileSchema,
   }),
   stacksWrite: defineRoute({
@@ -96,6 +97,7 @@ export const stackRoutes = {
     status: 200,
     summary: 'Change the compose file of a stack; what runs stays as it is until `up`',
     params: stackParams,
+    severalLines: ['text'],
     body: z.strictObject({
       text: textSchema,
       version: z.string().max(60).meta({ description: 'Only when the file is still this one' }),
@@ -112,6 +114,7 @@ export const stackRoutes = {
     summary: 'What Docker Compose says about a text as the compose file of this stack',
     params: stackParams,
     body: z.strictObject({ text: textSchema }),
+    severalLines: ['text'],
     response: z.object({
       /** Empty: it is right. */
       problems: z.array(z.object({ line: z.number().int().nullable(), message: z.string() })),

@@ -60,12 +60,6 @@ export function address4(subnet: Subnet4, hostNumber: number): string {
 export function subnet6(prefix48: string, index: number): string {
   return `${prefix48}:${index.toString(16)}::/64`;
 }
-export function gateway6(prefix48: string, index: number): string {
-  return `${prefix48}:${index.toString(16)}::1`;
-}
-export function address6(prefix48: string, index: number, hostNumber: number): string {
-  return `${prefix48}:${index.toString(16)}::${hostNumber.toString(16)}`;
-}
 
 /** Ranges a tenant may never reach: private, shared, link-local (metadata), loopback, test, multicast, reserved. */
 export const deniedRanges4: readonly string[] = [

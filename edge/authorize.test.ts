@@ -166,7 +166,7 @@ beforeEach(() => {
 });
 
 /** What Caddy does with a request of a route without rules: nothing. */
-const plain = { authorization: '', body: '', protocol: '', headers: null };
+const plain = { treatment: null };
 
 describe('authorize', () => {
   it('I2: lets a member in and says everything the instance may know', async () => {

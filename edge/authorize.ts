@@ -48,11 +48,16 @@ export type Allowed = Told & {
   upstream: string;
   bridge: string;
   cookie: string;
-  /** What Caddy does with the request on the way; see UPSTREAM_HEADERS. */
+  /** What Caddy does with the request on the way; null for most routes. */
+  treatment: Treatment | null;
+};
+/** What a route's rules change about a request; see UPSTREAM_HEADERS. */
+export type Treatment = {
   authorization: '' | 'drop';
   body: string;
   protocol: '' | 'h2c';
-  headers: { request?: RouteHeader[] | undefined; response?: RouteHeader[] | undefined } | null;
+  request: RouteHeader[] | undefined;
+  response: RouteHeader[] | undefined;
 };
 /** Something to find out first: a question to the database, or a password to check. */
 type Need = { need: Lookup; missMs?: number } | { need: { by: 'password'; check: () => Promise<void> } };
@@ -66,7 +71,6 @@ export type Site = { domain: string; consoleOrigin: string; httpsPort: number };
 export const OWN_PREFIX = '/.berth/';
 /** How long a seen "it does not run" is believed before the row is read again. */
 const INSTANCE_MISS_MS = 200;
-const PLAIN = { authorization: '', body: '', protocol: '', headers: null } as const;
 const NOTHING: Holding = { role: null, permissions: [] };
 const EMPTY: ReadonlySet<Asked> = new Set();
 
@@ -266,7 +270,7 @@ export class Authorizer {
     const told = {
       ...toldOf(state, caller, holding),
       cookie: withoutBerthCookies(request.cookie),
-      ...treatment(route.rules),
+      treatment: treatment(route.rules),
     };
     if (route.visibility !== 'public' && caller !== undefined && staysOpen(request)) {
       const { hostname, id: routeId, instanceId, port } = route;
@@ -278,15 +282,16 @@ export class Authorizer {
   }
 }
 
-/** What Caddy does on the way; most routes have no rules. */
-function treatment(rules: RouteRules | null): Pick<Allowed, 'authorization' | 'body' | 'protocol' | 'headers'> {
-  if (rules === null) return PLAIN;
+function treatment(rules: RouteRules | null): Treatment | null {
+  if (rules === null) return null;
   const { basicAuth, bodyBytesMax, protocol, requestHeaders: request, responseHeaders: response } = rules;
+  if ((basicAuth ?? bodyBytesMax ?? request ?? response) === undefined && protocol !== 'h2c') return null;
   return {
     authorization: basicAuth === undefined ? '' : 'drop',
     body: bodyBytesMax === undefined ? '' : String(bodyBytesMax),
     protocol: protocol === 'h2c' ? 'h2c' : '',
-    headers: request === undefined && response === undefined ? null : { request, response },
+    request,
+    response,
   };
 }
 

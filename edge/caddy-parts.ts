@@ -5,7 +5,10 @@ const RESTART_WAIT_NS = 5_000_000_000;
 const RETRY_EVERY_NS = 50_000_000;
 export const DIAL_UPSTREAM_NS = 4_000_000_000;
 const EDGE_IDLE_CONNECTIONS_MAX = 256;
-/** Detaches nothing, only flushes: old versions read -1 as "never cancel the upstream", so they get 10 ms. */
+/**
+ * What an instance sent goes on after 10 ms at the latest; events and bodies of unknown length go on at once anyway.
+ * Not -1: small answers would leave in two TLS records instead of one, and old versions read it as "never cancel".
+ */
 export const FLUSH_SOON_NS = 10_000_000;
 
 /** Paths on edge.sock that only Caddy asks for; the control plane forwards none of them. */
@@ -16,7 +19,7 @@ export const INTERNAL_UNREACHABLE = '/internal/unreachable';
 export const ASK_PATH = '/.berth/ask';
 
 /**
- * What edge answers with on success; every one is always present, so nothing of the client's can shine through. Either
+ * What edge answers with on success; each is present whenever Caddy reads it, so nothing of the client's can shine through. Either
  * `upstream` (an address to dial) or `bridge` (a pass for edge's own bridge) has a value, the other is empty.
  */
 export const UPSTREAM_HEADERS = {
@@ -26,14 +29,14 @@ export const UPSTREAM_HEADERS = {
   email: 'X-Berth-Email',
   role: 'X-Berth-Role',
   cookie: 'X-Berth-Cookie',
+  /** `1`: the route's rules change something; the three below and those of headerRulePlace follow. Else empty. */
+  rules: 'X-Berth-Rules',
   /** `drop`: the instance does not see the Authorization header. */
   authorization: 'X-Berth-Authorization',
   /** One of routeBodyLimits, or empty. */
   body: 'X-Berth-Body',
   /** `h2c`, or empty for HTTP/1.1. */
   protocol: 'X-Berth-Protocol',
-  /** `1`: the headers of headerRulePlace follow. */
-  rules: 'X-Berth-Rules',
 } as const;
 
 export type HeaderRuleKind = 'request' | 'response';

@@ -2,7 +2,6 @@
 import { ROUTE_HEADERS_MAX, routeBodyLimits } from '#domain/route-rules.ts';
 import {
   askEdge,
-  atLeast,
   CADDY_HEADER_BYTES_MAX,
   type CaddyInput,
   type CaddyJson,
@@ -55,12 +54,37 @@ function headerRules(): CaddyJson[] {
   );
 }
 
-export function userPlane(input: CaddyInput, version: [number, number, number]): CaddyJson {
-  const { upstream, bridge, user, email, role, cookie, authorization, body, protocol, rules } = UPSTREAM_HEADERS;
+/** What a route's rules change about a request besides its headers. */
+function treatment(): CaddyJson[] {
+  const { authorization, body, protocol } = UPSTREAM_HEADERS;
+  return [
+    {
+      handle: [
+        {
+          handler: 'vars',
+          berth_authorization: fromEdge(authorization),
+          berth_body: fromEdge(body),
+          berth_protocol: fromEdge(protocol),
+        },
+      ],
+    },
+    {
+      match: [is('berth_authorization', 'drop')],
+      handle: [{ handler: 'headers', request: { delete: ['Authorization'] } }],
+    },
+    ...routeBodyLimits.map((bytes) => ({
+      match: [is('berth_body', String(bytes))],
+      handle: [{ handler: 'request_body', max_size: bytes }],
+    })),
+  ];
+}
+
+export function userPlane(input: CaddyInput): CaddyJson {
+  const { upstream, bridge, user, email, role, cookie, rules } = UPSTREAM_HEADERS;
   const proxyTo = (more: { [key: string]: CaddyJson }, headers: { [name: string]: CaddyJson }): CaddyJson => ({
     handler: 'reverse_proxy',
     ...more,
-    flush_interval: atLeast(version, 7) ? -1 : FLUSH_SOON_NS,
+    flush_interval: FLUSH_SOON_NS,
     // Set here and not before: the proxy first drops what the client's `Connection` header names.
     headers: {
       request: {
@@ -112,9 +136,6 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
                 berth_email: fromEdge(email),
                 berth_role: fromEdge(role),
                 berth_cookie: fromEdge(cookie),
-                berth_authorization: fromEdge(authorization),
-                berth_body: fromEdge(body),
-                berth_protocol: fromEdge(protocol),
                 berth_rules: fromEdge(rules),
               },
               { handler: 'headers', request: { delete: ['Cookie'] } },
@@ -130,16 +151,9 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
             handle: [{ handler: 'headers', request: { delete: ['Authorization'] } }],
           },
           {
-            match: [is('berth_authorization', 'drop')],
-            handle: [{ handler: 'headers', request: { delete: ['Authorization'] } }],
-          },
-          ...routeBodyLimits.map((bytes) => ({
-            match: [is('berth_body', String(bytes))],
-            handle: [{ handler: 'request_body', max_size: bytes }],
-          })),
-          {
+            // Most routes have none, and each thing looked at here costs every request.
             match: [is('berth_rules', '1')],
-            handle: [{ handler: 'subroute', routes: headerRules() }],
+            handle: [{ handler: 'subroute', routes: [...treatment(), ...headerRules()] }],
           },
           {
             match: [{ not: [{ vars: { '{http.vars.berth_bridge}': [''] } }] }],
@@ -166,7 +180,15 @@ export function userPlane(input: CaddyInput, version: [number, number, number]):
     automatic_https: { disable: true },
     tls_connection_policies: [{}],
     // The variables exist from the start: old versions take an unset one for something.
-    routes: [{ handle: [{ handler: 'vars', berth_upstream: '', berth_bridge: '' }, clientHeadersRemoved, authorize] }],
+    routes: [
+      {
+        handle: [
+          { handler: 'vars', berth_upstream: '', berth_bridge: '', berth_protocol: '' },
+          clientHeadersRemoved,
+          authorize,
+        ],
+      },
+    ],
     errors: {
       routes: [
         {

@@ -27,7 +27,7 @@ import {
 } from './caddy-parts.ts';
 import { userPlane } from './caddy-routes.ts';
 
-function controlPlane(input: CaddyInput, version: [number, number, number]): CaddyJson {
+function controlPlane(input: CaddyInput): CaddyJson {
   const compress: CaddyJson = {
     handler: 'encode',
     encodings: { zstd: {}, gzip: {} },
@@ -62,7 +62,7 @@ function controlPlane(input: CaddyInput, version: [number, number, number]): Cad
     upstreams: toUnix(socket),
     transport: unixTransport,
     load_balancing: waitForRestart,
-    flush_interval: atLeast(version, 7) ? -1 : FLUSH_SOON_NS,
+    flush_interval: FLUSH_SOON_NS,
   });
   return {
     listen: [`:${input.controlPort}`],
@@ -193,7 +193,10 @@ export function caddyConfig(input: CaddyInput): { [key: string]: CaddyJson } {
       listen: `unix/${input.sockets.admin}${atLeast(version, 8) ? '|0600' : ''}`,
       config: { persist: false },
     },
-    logging: { logs: { default: { level: 'INFO', encoder: { format: 'json' } } } },
+    // The proxy's own logger renders every request for debug lines that nobody sees; what fails is logged by the server's.
+    logging: {
+      logs: { default: { level: 'INFO', encoder: { format: 'json' }, exclude: ['http.handlers.reverse_proxy'] } },
+    },
     storage: { module: 'file_system', root: input.storageDirectory },
     apps: {
       http: {
@@ -201,8 +204,8 @@ export function caddyConfig(input: CaddyInput): { [key: string]: CaddyJson } {
         https_port: input.httpsPort,
         grace_period: 3_000_000_000,
         servers: {
-          control: controlPlane(input, version),
-          user: userPlane(input, version),
+          control: controlPlane(input),
+          user: userPlane(input),
           plain: plainHttp(input),
         },
       },

@@ -5,7 +5,7 @@ import { closeCodes, EDGE_PREFIX, edgePaths } from '#contract/edge.ts';
 import { controlRefusal } from '#domain/control-access.ts';
 import type { RouteHeader } from '#domain/route-rules.ts';
 import { mayHaveCertificate } from './ask.ts';
-import { type Allowed, type Authorizer, hostnameOf, type Site, type UserRequest } from './authorize.ts';
+import { type Authorizer, hostnameOf, type Site, type Treatment, type UserRequest } from './authorize.ts';
 import {
   type HeaderRuleKind,
   headerRulePlace,
@@ -60,13 +60,22 @@ function userRequest(request: IncomingMessage): UserRequest {
 }
 
 /** All places, also empty ones: Caddy would take a missing one for a text. */
-function ruleHeaders(rules: NonNullable<Allowed['headers']>): string[] {
+function treatmentHeaders({ authorization, body, protocol, request, response }: Treatment): string[] {
   const pairs = (kind: HeaderRuleKind, headers: readonly RouteHeader[] | undefined) =>
     headerPlaces(headers).flatMap(({ name, value }, at) => {
       const place = headerRulePlace(kind, at);
       return [place.name, name, place.value, value];
     });
-  return [...pairs('request', rules.request), ...pairs('response', rules.response)];
+  return [
+    UPSTREAM_HEADERS.authorization,
+    authorization,
+    UPSTREAM_HEADERS.body,
+    body,
+    UPSTREAM_HEADERS.protocol,
+    protocol,
+    ...pairs('request', request),
+    ...pairs('response', response),
+  ];
 }
 
 function send(response: ServerResponse, answer: Answer): void {
@@ -95,15 +104,9 @@ export function edgeServer(options: HttpOptions): Server {
       verdict.role,
       UPSTREAM_HEADERS.cookie,
       verdict.cookie,
-      UPSTREAM_HEADERS.authorization,
-      verdict.authorization,
-      UPSTREAM_HEADERS.body,
-      verdict.body,
-      UPSTREAM_HEADERS.protocol,
-      verdict.protocol,
       UPSTREAM_HEADERS.rules,
-      verdict.headers === null ? '' : '1',
-      ...(verdict.headers === null ? [] : ruleHeaders(verdict.headers)),
+      verdict.treatment === null ? '' : '1',
+      ...(verdict.treatment === null ? [] : treatmentHeaders(verdict.treatment)),
       'Content-Length',
       '0',
     ]);

@@ -21,9 +21,8 @@ import { join } from 'node:path';
 import { codeHash } from './code-hash.ts';
 import { run } from './run.ts';
 
-/** What running processes need; the console is files only. */
-const STAGED = [
-  'package.json',
+/** Rooms that running processes import. */
+const ROOMS = [
   'agent',
   'contract',
   'db',
@@ -34,10 +33,9 @@ const STAGED = [
   'integrations',
   'server',
   'ssh-gateway',
-  'node_modules',
-  'console/dist',
-  'docs',
 ];
+/** What they need; the console is files only. */
+const STAGED = ['package.json', ...ROOMS, 'node_modules', 'console/dist', 'docs'];
 const STAMP = '.staged';
 
 /** The folder to run from: the checkout when `user` can read it, else an up-to-date copy in `appDir`. */
@@ -56,18 +54,7 @@ export async function runnableApp(
     },
   );
   if (probe.code === 0) return checkout;
-  const hash = codeHash(checkout, [
-    'agent',
-    'contract',
-    'db',
-    'domain',
-    'drivers',
-    'edge',
-    'images',
-    'integrations',
-    'server',
-    'ssh-gateway',
-  ]);
+  const hash = codeHash(checkout, ROOMS);
   const built = ['console/dist/index.html', 'docs/dist/.sources'].map((file) => join(checkout, file));
   const stamp = [hash, ...built.map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''))].join(' ');
   if (existsSync(join(appDir, STAMP)) && readFileSync(join(appDir, STAMP), 'utf8') === stamp) return appDir;

@@ -3,8 +3,7 @@ import { spawn } from 'node:child_process';
 import { closeSync, mkdirSync, openSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { compileAhead } from './compile-ahead.ts';
-import { ownedFolder } from './files.ts';
+import { compileAhead, compiledFolder } from './compile-ahead.ts';
 import { socketAnswers, socketRequest } from './health.ts';
 import type { Layout } from './layout.ts';
 import type { SupervisorStatus } from './process-spec.ts';
@@ -44,16 +43,14 @@ export async function startSupervisor(layout: Layout, code: string): Promise<voi
   mkdirSync(dirname(layout.sockets.supervisor), { recursive: true, mode: 0o700 });
   const log = openSync(join(layout.logs, 'supervisor.log'), 'a', 0o640);
   const entry = fileURLToPath(new URL('supervisor-main.ts', import.meta.url));
-  const compiled = join(layout.compiled, 'supervisor');
-  ownedFolder(layout.compiled, 0o755);
-  ownedFolder(compiled, 0o700);
+  const compiled = compiledFolder(layout.compiled, 'supervisor', code);
   const env = {
     PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
     NODE_NO_WARNINGS: '1',
     NODE_COMPILE_CACHE: compiled,
   };
   const program = ['--max-old-space-size=64', '--max-semi-space-size=1', entry, '--code', code, '--file'];
-  await compileAhead({ argv: [process.execPath, ...program, ''], env, user: null });
+  await compileAhead({ name: 'supervisor', argv: [process.execPath, ...program, ''], env, user: null }, '/');
   const child = spawn(process.execPath, [...program, layout.processes], {
     cwd: '/',
     detached: true,

@@ -181,7 +181,7 @@ export async function up(
     };
     const specs = describeProcesses(input);
     // The database takes its time meanwhile.
-    const compiled = Promise.all(specs.map(compileAhead));
+    const compiled = Promise.all(specs.map((spec) => compileAhead(spec, app)));
 
     await list.step('database', async (step) => {
       if (postgres === null) {

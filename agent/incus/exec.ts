@@ -19,8 +19,24 @@ function isMissingCommand(error: unknown): boolean {
 type Target = { name: string; project: string };
 type Session = { operation: string; sockets: Record<string, WebSocket>; finished: Promise<number> };
 
+/** How often a command that changes nothing is run in all before its silence is believed. */
+const SILENT_TRIES = 3;
+
 /** Runs a fixed command and collects its output. Errors: timeout, too_large, state_conflict when the guest is down. */
 export async function execCollect(
+  client: IncusClient,
+  target: Target,
+  argv: readonly string[],
+  options: ExecOptions,
+): Promise<ExecResult> {
+  for (let tries = 1; ; tries++) {
+    const result = await collectOnce(client, target, argv, options);
+    const silent = result.stdout === '' && result.stderr === '';
+    if (!silent || options.repeatable !== true || tries === SILENT_TRIES) return result;
+  }
+}
+
+async function collectOnce(
   client: IncusClient,
   target: Target,
   argv: readonly string[],

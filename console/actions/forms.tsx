@@ -10,7 +10,7 @@ import { GIB } from '#domain/sizes.ts';
 import type { OutputOf } from '../api/client.ts';
 import { call, newIdempotencyKey } from '../api/client.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
-import { FormError } from '../components/error-text.tsx';
+import { FormPanel } from '../components/form-panel.tsx';
 import { NameField } from '../components/name-field.tsx';
 import { QuotaSummary } from '../components/quota-summary.tsx';
 import { shellWord } from '../components/show-as.tsx';
@@ -21,7 +21,6 @@ import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { absorbAccepted } from './host.tsx';
 import type { InstanceActionId, PlannedCall } from './instances.ts';
-import { Panel } from './panel.tsx';
 import { ShareDialog } from './share.tsx';
 import { TransferForm } from './transfer-form.tsx';
 
@@ -63,11 +62,11 @@ function SnapshotForm({ instance, onClose }: Props) {
     input: { params: { instance: instance.id }, body: { name } },
   };
   return (
-    <Panel
+    <FormPanel
       title={`Snapshot ${instance.name}`}
       description="A picture of its disk as it is now. It takes no time and little room."
       label="Take the snapshot"
-      busy={form.formState.isSubmitting}
+      form={form}
       onClose={onClose}
       show={{ cli: `berth snapshots create ${instance.name} ${shellWord(name)}`, planned }}
       onSubmit={form.submit(async (values) => {
@@ -88,8 +87,7 @@ function SnapshotForm({ instance, onClose }: Props) {
       {instance.observed === 'running' ? (
         <Notice tone="idle">It keeps running. What programs hold in memory only is not part of a snapshot.</Notice>
       ) : null}
-      <FormError error={form.failure} />
-    </Panel>
+    </FormPanel>
   );
 }
 
@@ -102,7 +100,7 @@ export function CloneForm({ instance, onClose, snapshot }: Props & { snapshot?: 
   const name = form.watch('name');
   const body = { name, snapshot: (snapshot?.id ?? null) as never };
   return (
-    <Panel
+    <FormPanel
       title={`Clone ${instance.name}`}
       description={
         snapshot === undefined
@@ -110,7 +108,7 @@ export function CloneForm({ instance, onClose, snapshot }: Props & { snapshot?: 
           : `A new instance from the snapshot “${snapshot.name}”.`
       }
       label="Clone"
-      busy={form.formState.isSubmitting}
+      form={form}
       onClose={onClose}
       show={{
         cli: `berth instances clone ${instance.name} ${name}${snapshot === undefined ? '' : ` --snapshot ${snapshot.id}`} --wait`,
@@ -145,8 +143,7 @@ export function CloneForm({ instance, onClose, snapshot }: Props & { snapshot?: 
         }}
         only={['instances', 'cpus', 'memoryBytes', 'diskBytes']}
       />
-      <FormError error={form.failure} />
-    </Panel>
+    </FormPanel>
   );
 }
 
@@ -157,10 +154,10 @@ function RenameForm({ instance, onClose }: Props) {
   const form = useApiForm(z.object({ name: nameShape }), { name: instance.name });
   const name = form.watch('name');
   return (
-    <Panel
+    <FormPanel
       title={`Rename ${instance.name}`}
       label="Rename"
-      busy={form.formState.isSubmitting}
+      form={form}
       onClose={onClose}
       show={{
         cli: `berth instances rename ${instance.name} ${name}`,
@@ -192,8 +189,7 @@ function RenameForm({ instance, onClose }: Props) {
       <Notice tone="warn" title="Its address changes with it">
         The old address ends at once and does not lead to the new one.
       </Notice>
-      <FormError error={form.failure} />
-    </Panel>
+    </FormPanel>
   );
 }
 
@@ -205,11 +201,11 @@ function ResizeForm({ instance, onClose }: Props) {
   const problem = sizeProblem(size) ?? (smallerDisk ? 'A disk can grow, not shrink.' : null);
   const body = { size: choice.preset === 'custom' ? size : choice.preset };
   return (
-    <Panel
+    <FormPanel
       title={`Resize ${instance.name}`}
       description="Takes effect at once, without a restart."
       label="Resize"
-      busy={form.formState.isSubmitting}
+      form={form}
       onClose={onClose}
       show={{
         cli: `berth instances resize ${instance.name} ${choice.preset === 'custom' ? `--cpus ${size.cpus} --memory ${size.memoryBytes / GIB}GiB --disk ${size.diskBytes / GIB}GiB` : `--size ${choice.preset}`}`,
@@ -242,7 +238,6 @@ function ResizeForm({ instance, onClose }: Props) {
         }}
         only={['cpus', 'memoryBytes', 'diskBytes']}
       />
-      <FormError error={form.failure} />
-    </Panel>
+    </FormPanel>
   );
 }

@@ -1,8 +1,7 @@
 import { useNavigate } from '@tanstack/react-router';
-import { lazy, Suspense, useEffect, useRef, useState } from 'react';
+import { lazy, Suspense, useEffect, useRef } from 'react';
 import { toast } from 'sonner';
 import type { Instance } from '#contract/instances.ts';
-import type { Operation } from '#contract/operations.ts';
 import type { OutputOf } from '../api/client.ts';
 import { call, newIdempotencyKey, toApiError } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
@@ -40,16 +39,6 @@ async function perform(planned: PlannedCall): Promise<OutputOf<'instancesArchive
   })) as OutputOf<'instancesArchive'>;
 }
 
-/** Waits for the end of an operation by its cache entry; hints and polling keep that fresh. */
-export function followOperation(operation: Operation, words: { done: string; link: () => void }): void {
-  toast.message(operation.title, {
-    id: operation.id,
-    description: words.done,
-    action: { label: 'Details', onClick: words.link },
-    duration: 4000,
-  });
-}
-
 /** Shows the dialog of whatever was asked for last, does it, and tells how it went. */
 export function ActionHost() {
   const request = actionRequest.use();
@@ -80,22 +69,15 @@ function CallAction({
   const navigate = useNavigate();
   const possible = instances.filter((each) => blockedReason(action, each) === undefined);
   const confirm = possible.length === 0 ? undefined : action.confirm?.(possible);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const started = useRef(false);
 
+  /** Rejects only where the dialog is still there to say why. */
   async function run() {
-    setBusy(true);
-    setError(undefined);
     const results = await Promise.allSettled(possible.map((each) => perform(action.call(each))));
     const failures = results.flatMap((result) => (result.status === 'rejected' ? [toApiError(result.reason)] : []));
     for (const result of results) if (result.status === 'fulfilled') absorbAccepted(result.value);
-    setBusy(false);
     const first = failures[0];
-    if (first !== undefined && confirm !== undefined && results.length === 1) {
-      setError(first.message);
-      return;
-    }
+    if (first !== undefined && confirm !== undefined && results.length === 1) throw first;
     if (first !== undefined) {
       toast.error(failures.length === 1 ? first.title : `${failures.length} of ${results.length} failed`, {
         description: `${first.message}${first.requestId === null ? '' : ` (request ${first.requestId})`}`,
@@ -112,7 +94,6 @@ function CallAction({
             : undefined,
       });
     }
-    onClose();
   }
 
   // Actions without a question start at once.
@@ -126,16 +107,15 @@ function CallAction({
         description: first === undefined ? undefined : blockedReason(action, first),
       });
       onClose();
-    } else void run();
+    } else void run().then(onClose);
   }, []);
 
   if (confirm === undefined) return null;
   const skipped = instances.length - possible.length;
   return (
     <ConfirmDialog
-      open
       onClose={onClose}
-      onConfirm={() => void run()}
+      onConfirm={run}
       title={confirm.title}
       body={
         <>
@@ -151,8 +131,6 @@ function CallAction({
       confirmLabel={confirm.confirmLabel}
       danger={confirm.danger}
       typeName={confirm.typeName}
-      busy={busy}
-      error={error}
     />
   );
 }

@@ -49,17 +49,20 @@ export function ShareDialog({ instance, onClose }: { instance: Instance; onClose
   const [busy, setBusy] = useState(false);
   const [error, setError] = useState<string | undefined>(undefined);
 
-  /** True when it was done. */
-  async function set(subject: string, permissions: GrantPermission[], done: string): Promise<boolean> {
+  async function set(subject: string, permissions: GrantPermission[], done: string): Promise<void> {
+    const access = await call('instanceAccessSet', {
+      params: { instance: instance.id, subject: subject as never },
+      body: { permissions },
+    });
+    queryClient.setQueryData(['instanceAccessGet', { params: { instance: instance.id } }], access);
+    toast.success(done);
+  }
+  /** The same without a question before; true when it was done. */
+  async function setNow(...change: Parameters<typeof set>): Promise<boolean> {
     setBusy(true);
     setError(undefined);
     try {
-      const access = await call('instanceAccessSet', {
-        params: { instance: instance.id, subject: subject as never },
-        body: { permissions },
-      });
-      queryClient.setQueryData(['instanceAccessGet', { params: { instance: instance.id } }], access);
-      toast.success(done);
+      await set(...change);
       return true;
     } catch (thrown) {
       setError(toApiError(thrown).message);
@@ -84,9 +87,9 @@ export function ShareDialog({ instance, onClose }: { instance: Instance; onClose
               instance={instance}
               access={access}
               busy={busy}
-              onGive={(subject, name, level) => set(subject, levels[level].permissions, `${name} may open it now`)}
+              onGive={(subject, name, level) => setNow(subject, levels[level].permissions, `${name} may open it now`)}
             />
-            {error === undefined || taking !== null ? null : <Notice tone="bad">{error}</Notice>}
+            {error === undefined ? null : <Notice tone="bad">{error}</Notice>}
             <section aria-labelledby="share-given">
               <h3 id="share-given" className="mb-1.5 font-medium text-sm">
                 Given to
@@ -101,7 +104,7 @@ export function ShareDialog({ instance, onClose }: { instance: Instance; onClose
                       grant={grant}
                       can={access.can.share}
                       onLevel={(level) =>
-                        void set(grant.subject, levels[level].permissions, `Changed for ${grant.name}`)
+                        void setNow(grant.subject, levels[level].permissions, `Changed for ${grant.name}`)
                       }
                       onTake={() => setTaking(grant)}
                     />
@@ -115,14 +118,9 @@ export function ShareDialog({ instance, onClose }: { instance: Instance; onClose
       </QueryView>
       {taking === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setTaking(null)}
-          onConfirm={() =>
-            void set(taking.subject, [], `Taken away from ${taking.name}`).then((done) => done && setTaking(null))
-          }
-          busy={busy}
-          error={error}
+          onConfirm={() => set(taking.subject, [], `Taken away from ${taking.name}`)}
           title={`Take ${instance.name} away from ${taking.name}?`}
           body={
             taking.kind === 'group'

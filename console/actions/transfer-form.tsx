@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Instance } from '#contract/instances.ts';
 import { call, newIdempotencyKey } from '../api/client.ts';
 import { apiQuery } from '../api/queries.ts';
-import { FormError } from '../components/error-text.tsx';
+import { FormPanel } from '../components/form-panel.tsx';
 import { QuotaSummary } from '../components/quota-summary.tsx';
 import { shellWord } from '../components/show-as.tsx';
 import type { Project } from '../lib/scope.ts';
@@ -17,7 +17,6 @@ import { Field } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
 import { Select } from '../ui/select.tsx';
 import { absorbAccepted } from './host.tsx';
-import { Panel } from './panel.tsx';
 
 export function TransferForm({ instance, onClose }: { instance: Instance; onClose: () => void }) {
   const session = useSession();
@@ -36,12 +35,12 @@ export function TransferForm({ instance, onClose }: { instance: Instance; onClos
     return `${owner === undefined ? '' : `${owner.organization.name}/`}${project.name}`;
   };
   return (
-    <Panel
+    <FormPanel
       title={`Move ${instance.name} to another project`}
       description="Disk, snapshots, routes and its address stay. Members of the new project take it over."
       label="Move"
       danger={leaves}
-      busy={form.formState.isSubmitting}
+      form={form}
       onClose={onClose}
       show={{
         cli: `berth instances move ${instance.name} --to ${target === undefined ? 'ORGANIZATION/PROJECT' : shellWord(nameOf(target))} --wait`,
@@ -104,8 +103,7 @@ export function TransferForm({ instance, onClose }: { instance: Instance; onClos
           only={['instances', 'cpus', 'memoryBytes', 'diskBytes']}
         />
       )}
-      <FormError error={form.failure} />
-    </Panel>
+    </FormPanel>
   );
 }
 

@@ -4,7 +4,7 @@
  */
 import type { Api, RouteName } from '#contract/api.ts';
 import type { Problem } from '#contract/common.ts';
-import type { BodyInputOf, ParamsOf, QueryInputOf, ResponseOf } from '#contract/route.ts';
+import type { CallInputOf, ResponseOf } from '#contract/route.ts';
 import type { ErrorCode, FieldError } from '#domain/errors.ts';
 import { randomToken } from '../lib/random.ts';
 import { askToConfirm } from './step-up.ts';
@@ -15,18 +15,8 @@ export type { RouteName };
 /** A request that hangs longer than this is given up (milliseconds). */
 export const REQUEST_TIMEOUT_MS = 30_000;
 
-type Loose<T> = { [K in keyof T]: T[K] extends string ? string : T[K] };
-type Part<Name extends string, T> = keyof T extends never
-  ? { [K in Name]?: undefined }
-  : Record<never, never> extends T
-    ? { [K in Name]?: T }
-    : { [K in Name]: T };
-type BodyPart<B> = [B] extends [undefined] ? { body?: undefined } : undefined extends B ? { body?: B } : { body: B };
-
 /** What a call of this route takes. Ids may be given as plain strings (they come from the address bar). */
-export type InputOf<K extends RouteName> = Part<'params', Loose<ParamsOf<Api[K]>>> &
-  Part<'query', QueryInputOf<Api[K]>> &
-  BodyPart<BodyInputOf<Api[K]>>;
+export type InputOf<K extends RouteName> = CallInputOf<Api[K]>;
 export type OutputOf<K extends RouteName> = ResponseOf<Api[K]>;
 
 export type CallOptions = {

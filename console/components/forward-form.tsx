@@ -6,13 +6,10 @@ import type { PlannedCall } from '../actions/instances.ts';
 import { call } from '../api/client.ts';
 import { copyText } from '../lib/clipboard.ts';
 import { useApiForm } from '../lib/use-form.ts';
-import { Button } from '../ui/button.tsx';
-import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
-import { Notice } from '../ui/notice.tsx';
 import { Segmented } from '../ui/segmented.tsx';
-import { FormError } from './error-text.tsx';
-import { ShowAs } from './show-as.tsx';
+import { FormPanel } from './form-panel.tsx';
+import { OpenToEverybody } from './leads-to.tsx';
 
 const ANY_PORT = 'A number from 1 to 65535.';
 const schema = z.object({
@@ -45,7 +42,7 @@ export function ForwardForm({
     description: forward?.description ?? '',
   });
   const values = form.watch();
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const port = Number(values.port);
   const hostPort = values.hostPort.trim() === '' ? {} : { hostPort: Number(values.hostPort) };
   const description = values.description.trim();
@@ -62,99 +59,79 @@ export function ForwardForm({
     ? `berth forwards add ${instance.name} ${port || 'PORT'}${values.protocol === 'udp' ? ' --protocol udp' : ''}${'hostPort' in hostPort ? ` --host-port ${hostPort.hostPort}` : ''}`
     : `berth forwards update ${forward.protocol}/${forward.hostPort} --port ${port || 'PORT'}`;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title={adding ? `Forward a port to ${instance.name}` : `Change ${forward.address}`}
       description={adding ? 'For what does not speak HTTP: games, VPNs, databases, SSH.' : undefined}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="forward-form" tone="primary" busy={isSubmitting}>
-            {adding ? 'Forward the port' : 'Save'}
-          </Button>
-        </>
-      }
+      label={adding ? 'Forward the port' : 'Save'}
+      form={form}
+      show={{ cli, planned }}
+      onSubmit={form.submit(async (valid) => {
+        const body = { port: valid.port, description: valid.description };
+        const saved = adding
+          ? await call('forwardsCreate', {
+              params: { instance: instance.id },
+              body: { ...body, protocol: valid.protocol, ...hostPort },
+            })
+          : await call('forwardsUpdate', { params: { forward: forward.id }, body });
+        onDone();
+        toast.success(`${saved.address} leads to port ${saved.port}`, {
+          action: { label: 'Copy', onClick: () => void copyText(saved.address) },
+        });
+        onClose();
+      })}
     >
-      <form
-        id="forward-form"
-        noValidate
-        className="flex flex-col gap-5"
-        onSubmit={form.submit(async (valid) => {
-          const body = { port: valid.port, description: valid.description };
-          const saved = adding
-            ? await call('forwardsCreate', {
-                params: { instance: instance.id },
-                body: { ...body, protocol: valid.protocol, ...hostPort },
-              })
-            : await call('forwardsUpdate', { params: { forward: forward.id }, body });
-          onDone();
-          toast.success(`${saved.address} leads to port ${saved.port}`, {
-            action: { label: 'Copy', onClick: () => void copyText(saved.address) },
-          });
-          onClose();
-        })}
-      >
-        {adding ? (
-          <div className="flex flex-col gap-1.5">
-            <p className="font-medium text-sm">Protocol</p>
-            <Segmented<ForwardProtocol>
-              label="Protocol"
-              className="w-fit"
-              value={values.protocol}
-              onChange={(protocol) => form.setValue('protocol', protocol, { shouldDirty: true })}
-              options={[
-                { value: 'tcp', label: 'TCP' },
-                { value: 'udp', label: 'UDP' },
-              ]}
-            />
-          </div>
-        ) : null}
-        <Field label="Port inside" error={errors.port?.message} hint="Where the program in the instance listens.">
+      {adding ? (
+        <div className="flex flex-col gap-1.5">
+          <p className="font-medium text-sm">Protocol</p>
+          <Segmented<ForwardProtocol>
+            label="Protocol"
+            className="w-fit"
+            value={values.protocol}
+            onChange={(protocol) => form.setValue('protocol', protocol, { shouldDirty: true })}
+            options={[
+              { value: 'tcp', label: 'TCP' },
+              { value: 'udp', label: 'UDP' },
+            ]}
+          />
+        </div>
+      ) : null}
+      <Field label="Port inside" error={errors.port?.message} hint="Where the program in the instance listens.">
+        {(aria) => (
+          <Input
+            {...aria}
+            autoFocus
+            type="number"
+            inputMode="numeric"
+            min={1}
+            max={65_535}
+            className="w-32"
+            {...form.register('port')}
+          />
+        )}
+      </Field>
+      {adding ? (
+        <Field
+          label="Port of the host"
+          error={errors.hostPort?.message}
+          hint="Leave it empty to get the next free one of the pool."
+        >
           {(aria) => (
             <Input
               {...aria}
-              autoFocus
-              type="number"
               inputMode="numeric"
-              min={1}
-              max={65_535}
+              autoComplete="off"
+              placeholder="next free"
               className="w-32"
-              {...form.register('port')}
+              {...form.register('hostPort')}
             />
           )}
         </Field>
-        {adding ? (
-          <Field
-            label="Port of the host"
-            error={errors.hostPort?.message}
-            hint="Leave it empty to get the next free one of the pool."
-          >
-            {(aria) => (
-              <Input
-                {...aria}
-                inputMode="numeric"
-                autoComplete="off"
-                placeholder="next free"
-                className="w-32"
-                {...form.register('hostPort')}
-              />
-            )}
-          </Field>
-        ) : null}
-        <Field label="What it is for" error={errors.description?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" placeholder="Game server" {...form.register('description')} />}
-        </Field>
-        {adding ? (
-          <Notice tone="warn" title="Open to everybody who can reach this installation">
-            Berth asks nobody to sign in. What answers on port {port > 0 ? port : '…'} has to protect itself.
-          </Notice>
-        ) : null}
-        <FormError error={form.failure} />
-        <div className="border-line border-t pt-4">
-          <ShowAs cli={cli} planned={planned} />
-        </div>
-      </form>
-    </SidePanel>
+      ) : null}
+      <Field label="What it is for" error={errors.description?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" placeholder="Game server" {...form.register('description')} />}
+      </Field>
+      {adding ? <OpenToEverybody port={port} /> : null}
+    </FormPanel>
   );
 }

@@ -1,17 +1,18 @@
-import { Link } from '@tanstack/react-router';
-import { Ellipsis, Pencil, Trash2 } from 'lucide-react';
+import { Pencil, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Forward } from '#contract/forwards.ts';
-import { call, toApiError } from '../api/client.ts';
+import { call } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
+import { whyNot } from '../lib/why-not.ts';
+import { actionsColumn } from '../table/columns.tsx';
 import { DataTable } from '../table/data-table.tsx';
 import { Badge, type Tone } from '../ui/badge.tsx';
-import { IconButton } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { ConfirmDialog } from '../ui/dialog.tsx';
-import { Menu } from '../ui/menu.tsx';
+import { ActionsMenu } from '../ui/menu.tsx';
 import { ForwardForm } from './forward-form.tsx';
+import { leadsToColumn } from './leads-to.tsx';
 
 export function refreshForwards(): void {
   for (const name of ['forwardsList', 'forwardsListProject', 'quotaGet']) {
@@ -43,22 +44,6 @@ export function ForwardsTable({
 }) {
   const [editing, setEditing] = useState<Forward | null>(null);
   const [closing, setClosing] = useState<Forward | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function close(forward: Forward) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('forwardsDelete', { params: { forward: forward.id } });
-      refreshForwards();
-      toast.message(`${forward.address} is closed`);
-      setClosing(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <>
       <DataTable<Forward>
@@ -81,24 +66,7 @@ export function ForwardsTable({
               </span>
             ),
           },
-          {
-            id: 'target',
-            header: 'Leads to',
-            cell: (row) => (
-              <span className="whitespace-nowrap text-soft">
-                {withInstance ? (
-                  <Link
-                    to="/p/$project/instances/$instance/routes"
-                    params={{ project: slug, instance: row.instanceName }}
-                    className="text-text hover:text-accent"
-                  >
-                    {row.instanceName}
-                  </Link>
-                ) : null}
-                {withInstance ? ' · ' : ''}port {row.port}
-              </span>
-            ),
-          },
+          leadsToColumn(slug, withInstance, (row) => `port ${row.port}`),
           {
             id: 'state',
             header: 'State',
@@ -120,21 +88,16 @@ export function ForwardsTable({
             from: 'md',
             cell: (row) => <span className="text-soft">{row.description}</span>,
           },
-          {
-            id: 'actions',
-            header: 'Actions',
-            quietHeader: true,
-            align: 'right',
-            width: 'w-12',
-            cell: (row) => (
-              <Menu
-                label={`Actions of ${row.protocol.toUpperCase()} ${row.address}`}
+          actionsColumn(
+            (row) => (
+              <ActionsMenu
+                of={`${row.protocol.toUpperCase()} ${row.address}`}
                 entries={[
                   {
                     key: 'edit',
                     label: 'Change…',
                     icon: <Pencil />,
-                    blocked: row.can.update === true ? undefined : row.can.update,
+                    blocked: whyNot(row.can.update),
                     onSelect: () => setEditing(row),
                   },
                   {
@@ -142,18 +105,14 @@ export function ForwardsTable({
                     label: 'Close…',
                     icon: <Trash2 />,
                     danger: true,
-                    blocked: row.can.delete === true ? undefined : row.can.delete,
+                    blocked: whyNot(row.can.delete),
                     onSelect: () => setClosing(row),
                   },
                 ]}
-                trigger={
-                  <IconButton label={`Actions of ${row.protocol.toUpperCase()} ${row.address}`} size="sm" quiet>
-                    <Ellipsis />
-                  </IconButton>
-                }
               />
             ),
-          },
+            { narrow: true },
+          ),
         ]}
       />
       {editing === null ? null : (
@@ -166,12 +125,13 @@ export function ForwardsTable({
       )}
       {closing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setClosing(null)}
-          onConfirm={() => void close(closing)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('forwardsDelete', { params: { forward: closing.id } });
+            refreshForwards();
+            toast.message(`${closing.address} is closed`);
+          }}
           title={`Close ${closing.address}?`}
           body="New connections are refused at once, and the port becomes free for others. The instance goes on."
           confirmLabel="Close"

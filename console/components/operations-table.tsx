@@ -2,9 +2,10 @@ import { Link, useNavigate } from '@tanstack/react-router';
 import type { Operation } from '#contract/operations.ts';
 import { isFinished } from '#domain/operations.ts';
 import { operationTones, operationWords } from '../lib/instance-view.ts';
+import { timeColumn } from '../table/columns.tsx';
 import { DataTable } from '../table/data-table.tsx';
 import { Badge } from '../ui/badge.tsx';
-import { Elapsed, TimeAgo } from '../ui/time.tsx';
+import { Elapsed } from '../ui/time.tsx';
 
 /** What a row says about where an operation stands: the running or the failed step. */
 export function operationLine(operation: Operation): string {
@@ -79,11 +80,7 @@ export function OperationsTable({
           from: 'md',
           cell: (row) => <span className="whitespace-nowrap text-soft">{row.actor}</span>,
         },
-        {
-          id: 'at',
-          header: 'When',
-          cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-        },
+        timeColumn('at', 'When', (row) => row.createdAt),
       ]}
     />
   );

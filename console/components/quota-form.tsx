@@ -5,11 +5,9 @@ import { countsBytes, type Quota, type QuotaResource, quotaResources, quotaTitle
 import { GIB } from '#domain/sizes.ts';
 import { formatBytes } from '../lib/format.ts';
 import { useApiForm } from '../lib/use-form.ts';
-import { Button } from '../ui/button.tsx';
-import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
-import { FormError } from './error-text.tsx';
+import { FormPanel } from './form-panel.tsx';
 
 /** Sizes are typed in GiB. */
 const unit = (resource: QuotaResource) => (countsBytes(resource) ? GIB : 1);
@@ -58,55 +56,41 @@ export function QuotaForm({
       values[resource] !== initial[resource],
   );
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title={title}
       description={description}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="quota-form" tone="primary" busy={form.formState.isSubmitting}>
-            Set limits
-          </Button>
-        </>
-      }
+      label="Set limits"
+      form={form}
+      onSubmit={form.submit(async (typed) => {
+        const changed = quotaResources.filter((resource) => typed[resource] !== initial[resource]);
+        await save(
+          Object.fromEntries(
+            changed.map((resource) => [resource, Math.round(Number(typed[resource]) * unit(resource))]),
+          ),
+        );
+        toast.success('The limits are set');
+        onClose();
+      })}
     >
-      <form
-        id="quota-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (typed) => {
-          const changed = quotaResources.filter((resource) => typed[resource] !== initial[resource]);
-          await save(
-            Object.fromEntries(
-              changed.map((resource) => [resource, Math.round(Number(typed[resource]) * unit(resource))]),
-            ),
-          );
-          toast.success('The limits are set');
-          onClose();
-        })}
-      >
-        <div className="grid gap-4 sm:grid-cols-2">
-          {quotaResources.map((resource) => (
-            <Field
-              key={resource}
-              label={countsBytes(resource) ? `${quotaTitles[resource]}, GiB` : quotaTitles[resource]}
-              hint={`${written(resource, used[resource])} in use`}
-              error={form.formState.errors[resource]?.message}
-            >
-              {(aria) => <Input {...aria} inputMode="decimal" autoComplete="off" {...form.register(resource)} />}
-            </Field>
-          ))}
-        </div>
-        {below.length === 0 ? null : (
-          <Notice tone="warn">
-            {below.map((resource) => quotaTitles[resource]).join(', ')}: more is in use. What runs keeps running;
-            nothing new is made until the use is below the limit.
-          </Notice>
-        )}
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <div className="grid gap-4 sm:grid-cols-2">
+        {quotaResources.map((resource) => (
+          <Field
+            key={resource}
+            label={countsBytes(resource) ? `${quotaTitles[resource]}, GiB` : quotaTitles[resource]}
+            hint={`${written(resource, used[resource])} in use`}
+            error={form.formState.errors[resource]?.message}
+          >
+            {(aria) => <Input {...aria} inputMode="decimal" autoComplete="off" {...form.register(resource)} />}
+          </Field>
+        ))}
+      </div>
+      {below.length === 0 ? null : (
+        <Notice tone="warn">
+          {below.map((resource) => quotaTitles[resource]).join(', ')}: more is in use. What runs keeps running; nothing
+          new is made until the use is below the limit.
+        </Notice>
+      )}
+    </FormPanel>
   );
 }

@@ -10,15 +10,12 @@ import { call } from '../api/client.ts';
 import { apiQuery } from '../api/queries.ts';
 import { useApiForm } from '../lib/use-form.ts';
 import { useProject } from '../shell/session.ts';
-import { Button } from '../ui/button.tsx';
-import { SidePanel } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
-import { Notice } from '../ui/notice.tsx';
 import { Segmented } from '../ui/segmented.tsx';
 import { Select } from '../ui/select.tsx';
-import { FormError } from './error-text.tsx';
+import { FormPanel } from './form-panel.tsx';
+import { OpenToEverybody } from './leads-to.tsx';
 import { draftOf, RouteRulesFields, rulesOf, rulesProblems } from './route-rules-fields.tsx';
-import { ShowAs } from './show-as.tsx';
 
 const schema = z.object({
   label: z.string().trim().toLowerCase(),
@@ -67,7 +64,7 @@ export function RouteForm({
     visibility: route?.visibility ?? 'private',
   });
   const values = form.watch();
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const label = values.label.trim().toLowerCase();
   // A domain of one's own may be used as it is.
   const hostname = !adding ? route.hostname : label === '' && under !== null ? under : `${label}.${domain}`;
@@ -105,177 +102,150 @@ export function RouteForm({
     ? `berth routes add ${instance.name} ${under !== null ? hostname : label === '' ? 'NAME' : label}${path === '/' ? '' : ` --path ${path}`} ${redirects ? `--redirect ${values.to.trim() === '' ? 'URL' : values.to.trim()}` : `--port ${port}`}${values.visibility === 'public' ? ' --public' : ''}`
     : `berth routes update ${hostname}${route.target === 'port' ? ` --port ${port}` : ''} --${values.visibility}`;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title={adding ? `Add a route to ${instance.name}` : `Change ${route.hostname}`}
       description={
         adding ? 'An HTTPS address that leads to a port inside or to another address. It works at once.' : undefined
       }
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="route-form" tone="primary" busy={isSubmitting}>
-            {adding ? 'Add the route' : 'Save'}
-          </Button>
-        </>
-      }
+      label={adding ? 'Add the route' : 'Save'}
+      form={form}
+      show={{ cli, planned }}
+      onSubmit={form.submit(async (valid) => {
+        if (Object.keys(wrong).length > 0) return;
+        const badPath = routePathProblem(path);
+        if (badPath !== null) {
+          form.setError('path', { message: badPath }, { shouldFocus: true });
+          return;
+        }
+        const badTarget = redirects ? redirectProblem(valid.to) : null;
+        if (badTarget !== null) {
+          form.setError('to', { message: badTarget }, { shouldFocus: true });
+          return;
+        }
+        const nameless = valid.label === '' && under === null;
+        const problem = adding ? (nameless ? 'Give it a name.' : hostnameProblem(hostname)) : null;
+        if (problem !== null) {
+          form.setError('label', { message: problem }, { shouldFocus: true });
+          return;
+        }
+        let saved: Route;
+        try {
+          if (adding)
+            saved = await call('routesCreate', {
+              params: { instance: instance.id },
+              body: bodyOf(valid.port),
+            });
+          else
+            saved = await call('routesUpdate', {
+              params: { route: route.id },
+              body: changeOf(valid.port),
+            });
+        } catch (thrown) {
+          const field = (thrown as { fields?: { field: string; message: string }[] }).fields?.find(
+            (each) => each.field === 'hostname',
+          );
+          if (field === undefined) throw thrown;
+          form.setError('label', { message: field.message }, { shouldFocus: true });
+          return;
+        }
+        onDone();
+        toast.success(adding ? `${hostname} is live` : `${hostname} is changed`, {
+          action: { label: 'Open', onClick: () => window.open(saved.url, '_blank', 'noopener') },
+        });
+        onClose();
+      })}
     >
-      <form
-        id="route-form"
-        noValidate
-        className="flex flex-col gap-5"
-        onSubmit={form.submit(async (valid) => {
-          if (Object.keys(wrong).length > 0) return;
-          const badPath = routePathProblem(path);
-          if (badPath !== null) {
-            form.setError('path', { message: badPath }, { shouldFocus: true });
-            return;
-          }
-          const badTarget = redirects ? redirectProblem(valid.to) : null;
-          if (badTarget !== null) {
-            form.setError('to', { message: badTarget }, { shouldFocus: true });
-            return;
-          }
-          const nameless = valid.label === '' && under === null;
-          const problem = adding ? (nameless ? 'Give it a name.' : hostnameProblem(hostname)) : null;
-          if (problem !== null) {
-            form.setError('label', { message: problem }, { shouldFocus: true });
-            return;
-          }
-          let saved: Route;
-          try {
-            if (adding)
-              saved = await call('routesCreate', {
-                params: { instance: instance.id },
-                body: bodyOf(valid.port),
-              });
-            else
-              saved = await call('routesUpdate', {
-                params: { route: route.id },
-                body: changeOf(valid.port),
-              });
-          } catch (thrown) {
-            const field = (thrown as { fields?: { field: string; message: string }[] }).fields?.find(
-              (each) => each.field === 'hostname',
-            );
-            if (field === undefined) throw thrown;
-            form.setError('label', { message: field.message }, { shouldFocus: true });
-            return;
-          }
-          onDone();
-          toast.success(adding ? `${hostname} is live` : `${hostname} is changed`, {
-            action: { label: 'Open', onClick: () => window.open(saved.url, '_blank', 'noopener') },
-          });
-          onClose();
-        })}
-      >
-        {adding ? (
-          <Field label="Address" error={errors.label?.message}>
-            {(aria) => (
-              <div className="flex items-center gap-1.5">
-                <Input
-                  {...aria}
-                  autoFocus
-                  autoComplete="off"
-                  autoCapitalize="none"
-                  spellCheck={false}
-                  placeholder="status"
-                  className="flex-1"
-                  {...form.register('label')}
-                />
-                {proven.length === 0 ? (
-                  <span className="mono text-faint text-sm">.{domain}</span>
-                ) : (
-                  <Select
-                    label="Domain"
-                    className="!w-auto max-w-[60%]"
-                    value={domain}
-                    onChange={(chosen) => setUnder(chosen === platform ? null : chosen)}
-                    options={[platform, ...proven].map((name) => ({ value: name, label: `.${name}` }))}
-                  />
-                )}
-              </div>
-            )}
-          </Field>
-        ) : null}
-        {adding ? (
-          <div className="grid gap-5 sm:grid-cols-[9rem_1fr]">
-            <Field label="Path" error={errors.path?.message} hint="/ is everything.">
-              {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('path')} />}
-            </Field>
-            <div className="flex flex-col gap-1.5">
-              <p className="font-medium text-sm">Leads to</p>
-              <Segmented
-                label="Leads to"
-                className="w-fit"
-                value={values.target}
-                onChange={(chosen) => form.setValue('target', chosen, { shouldDirty: true })}
-                options={[
-                  { value: 'port', label: 'A port inside' },
-                  { value: 'redirect', label: 'Another address' },
-                ]}
-              />
-            </div>
-          </div>
-        ) : null}
-        {redirects ? (
-          <Field label="Address to redirect to" error={errors.to?.message}>
-            {(aria) => (
+      {adding ? (
+        <Field label="Address" error={errors.label?.message}>
+          {(aria) => (
+            <div className="flex items-center gap-1.5">
               <Input
                 {...aria}
-                type="url"
+                autoFocus
                 autoComplete="off"
-                placeholder="https://example.com"
-                {...form.register('to')}
+                autoCapitalize="none"
+                spellCheck={false}
+                placeholder="status"
+                className="flex-1"
+                {...form.register('label')}
               />
-            )}
+              {proven.length === 0 ? (
+                <span className="mono text-faint text-sm">.{domain}</span>
+              ) : (
+                <Select
+                  label="Domain"
+                  className="!w-auto max-w-[60%]"
+                  value={domain}
+                  onChange={(chosen) => setUnder(chosen === platform ? null : chosen)}
+                  options={[platform, ...proven].map((name) => ({ value: name, label: `.${name}` }))}
+                />
+              )}
+            </div>
+          )}
+        </Field>
+      ) : null}
+      {adding ? (
+        <div className="grid gap-5 sm:grid-cols-[9rem_1fr]">
+          <Field label="Path" error={errors.path?.message} hint="/ is everything.">
+            {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('path')} />}
           </Field>
-        ) : null}
-        {redirects || (!adding && route.target === 'screen') ? null : (
-          <Field
-            label="Port inside"
-            error={errors.port?.message}
-            hint="Where the program listens, over plain HTTP. WebSockets work too."
-          >
-            {(aria) => (
-              <Input
-                {...aria}
-                type="number"
-                inputMode="numeric"
-                min={1}
-                max={65535}
-                className="w-32"
-                {...form.register('port')}
-              />
-            )}
-          </Field>
-        )}
-        <div className="flex flex-col gap-1.5">
-          <p className="font-medium text-sm">Who may open it</p>
-          <Segmented
-            label="Who may open it"
-            className="w-fit"
-            value={values.visibility}
-            onChange={(visibility) => form.setValue('visibility', visibility, { shouldDirty: true })}
-            options={[
-              { value: 'private', label: 'Members, signed in' },
-              { value: 'public', label: 'Everybody' },
-            ]}
-          />
+          <div className="flex flex-col gap-1.5">
+            <p className="font-medium text-sm">Leads to</p>
+            <Segmented
+              label="Leads to"
+              className="w-fit"
+              value={values.target}
+              onChange={(chosen) => form.setValue('target', chosen, { shouldDirty: true })}
+              options={[
+                { value: 'port', label: 'A port inside' },
+                { value: 'redirect', label: 'Another address' },
+              ]}
+            />
+          </div>
         </div>
-        {values.visibility === 'public' && !redirects ? (
-          <Notice tone="warn" title="Open to everybody who can reach this installation">
-            Berth asks nobody to sign in. What answers on port {Number.isFinite(port) ? port : '…'} has to protect
-            itself.
-          </Notice>
-        ) : null}
-        <RouteRulesFields draft={rules} problems={wrong} onChange={setRules} />
-        <FormError error={form.failure} />
-        <div className="border-line border-t pt-4">
-          <ShowAs cli={cli} planned={planned} />
-        </div>
-      </form>
-    </SidePanel>
+      ) : null}
+      {redirects ? (
+        <Field label="Address to redirect to" error={errors.to?.message}>
+          {(aria) => (
+            <Input {...aria} type="url" autoComplete="off" placeholder="https://example.com" {...form.register('to')} />
+          )}
+        </Field>
+      ) : null}
+      {redirects || (!adding && route.target === 'screen') ? null : (
+        <Field
+          label="Port inside"
+          error={errors.port?.message}
+          hint="Where the program listens, over plain HTTP. WebSockets work too."
+        >
+          {(aria) => (
+            <Input
+              {...aria}
+              type="number"
+              inputMode="numeric"
+              min={1}
+              max={65535}
+              className="w-32"
+              {...form.register('port')}
+            />
+          )}
+        </Field>
+      )}
+      <div className="flex flex-col gap-1.5">
+        <p className="font-medium text-sm">Who may open it</p>
+        <Segmented
+          label="Who may open it"
+          className="w-fit"
+          value={values.visibility}
+          onChange={(visibility) => form.setValue('visibility', visibility, { shouldDirty: true })}
+          options={[
+            { value: 'private', label: 'Members, signed in' },
+            { value: 'public', label: 'Everybody' },
+          ]}
+        />
+      </div>
+      {values.visibility === 'public' && !redirects ? <OpenToEverybody port={port} /> : null}
+      <RouteRulesFields draft={rules} problems={wrong} onChange={setRules} />
+    </FormPanel>
   );
 }

@@ -1,17 +1,18 @@
-import { Link } from '@tanstack/react-router';
-import { Ellipsis, ExternalLink, Globe, Lock, Pencil, ShieldCheck, Trash2 } from 'lucide-react';
+import { ExternalLink, Globe, Lock, Pencil, ShieldCheck, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Route } from '#contract/routes.ts';
 import { call, toApiError } from '../api/client.ts';
 import { queryClient } from '../api/queries.ts';
+import { whyNot } from '../lib/why-not.ts';
+import { actionsColumn } from '../table/columns.tsx';
 import { DataTable } from '../table/data-table.tsx';
 import { Badge } from '../ui/badge.tsx';
-import { IconButton } from '../ui/button.tsx';
 import { CopyButton } from '../ui/copy-button.tsx';
 import { ConfirmDialog } from '../ui/dialog.tsx';
-import { Menu } from '../ui/menu.tsx';
+import { ActionsMenu } from '../ui/menu.tsx';
 import { TimeAgo } from '../ui/time.tsx';
+import { leadsToColumn } from './leads-to.tsx';
 import { RouteForm } from './route-form.tsx';
 
 /** Host name, and the path when it is not all of it. */
@@ -85,22 +86,6 @@ export function RoutesTable({
 }) {
   const [editing, setEditing] = useState<Route | null>(null);
   const [removing, setRemoving] = useState<Route | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function remove(route: Route) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('routesDelete', { params: { route: route.id } });
-      refresh();
-      toast.message(`${placeOf(route)} is removed`);
-      setRemoving(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <>
       <DataTable<Route>
@@ -131,25 +116,7 @@ export function RoutesTable({
               </span>
             ),
           },
-          {
-            id: 'target',
-            header: 'Leads to',
-            cell: (row) => (
-              <span className="whitespace-nowrap text-soft">
-                {withInstance ? (
-                  <Link
-                    to="/p/$project/instances/$instance/routes"
-                    params={{ project: slug, instance: row.instanceName }}
-                    className="text-text hover:text-accent"
-                  >
-                    {row.instanceName}
-                  </Link>
-                ) : null}
-                {withInstance ? ' · ' : ''}
-                {leadsTo(row)}
-              </span>
-            ),
-          },
+          leadsToColumn(slug, withInstance, leadsTo),
           {
             id: 'visibility',
             header: 'Who may open it',
@@ -182,28 +149,23 @@ export function RoutesTable({
             from: 'lg',
             cell: (row) => <TimeAgo at={row.createdAt} className="text-soft" />,
           },
-          {
-            id: 'actions',
-            header: 'Actions',
-            quietHeader: true,
-            align: 'right',
-            width: 'w-12',
-            cell: (row) => (
-              <Menu
-                label={`Actions of ${placeOf(row)}`}
+          actionsColumn(
+            (row) => (
+              <ActionsMenu
+                of={placeOf(row)}
                 entries={[
                   {
                     key: 'edit',
                     label: 'Change…',
                     icon: <Pencil />,
-                    blocked: row.can.update === true ? undefined : row.can.update,
+                    blocked: whyNot(row.can.update),
                     onSelect: () => setEditing(row),
                   },
                   {
                     key: 'check',
                     label: 'Look at the certificate',
                     icon: <ShieldCheck />,
-                    blocked: row.can.check === true ? undefined : row.can.check,
+                    blocked: whyNot(row.can.check),
                     onSelect: () => void checkCertificate(row),
                   },
                   {
@@ -211,18 +173,14 @@ export function RoutesTable({
                     label: 'Remove…',
                     icon: <Trash2 />,
                     danger: true,
-                    blocked: row.can.delete === true ? undefined : row.can.delete,
+                    blocked: whyNot(row.can.delete),
                     onSelect: () => setRemoving(row),
                   },
                 ]}
-                trigger={
-                  <IconButton label={`Actions of ${placeOf(row)}`} size="sm" quiet>
-                    <Ellipsis />
-                  </IconButton>
-                }
               />
             ),
-          },
+            { narrow: true },
+          ),
         ]}
       />
       {editing === null ? null : (
@@ -235,12 +193,13 @@ export function RoutesTable({
       )}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('routesDelete', { params: { route: removing.id } });
+            refresh();
+            toast.message(`${placeOf(removing)} is removed`);
+          }}
           title={`Remove ${placeOf(removing)}?`}
           body="The address stops working at once. The instance goes on, and the name becomes free for others."
           confirmLabel="Remove"

@@ -1,8 +1,8 @@
 /** Edge's side of the mock: a little shell for terminals, a drawn desktop over RFB, and log lines that keep coming. */
 import type { Server, ServerResponse } from 'node:http';
 import { WebSocketServer } from 'ws';
-import { sampleLine, sampleLog } from './handlers-instances.ts';
 import { serveRfb } from './rfb.ts';
+import { sampleLine, sampleLog } from './sample-log.ts';
 import type { MockState } from './state.ts';
 
 const PATH = /^\/edge\/v1\/instances\/(ins_[0-9a-z]+)\/(screen|terminal|logs)$/;

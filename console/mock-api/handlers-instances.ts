@@ -1,59 +1,24 @@
-/** Instances, snapshots, routes and operations of the mock. */
+/** Instances of the mock. */
 import type { Instance } from '#contract/instances.ts';
 import type { Operation } from '#contract/operations.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { nameProblem } from '#domain/names.ts';
-import type { Quota } from '#domain/quotas.ts';
-import { instanceUse, overrun } from '#domain/quotas.ts';
+import { instanceUse } from '#domain/quotas.ts';
 import type { Size } from '#domain/sizes.ts';
 import { defaultPreset, sizePresets } from '#domain/sizes.ts';
 import type { Handlers } from './handlers.ts';
+import { accepted, find, need, reserve } from './instance-parts.ts';
+import { createSteps, makeInstance, makeOperation } from './make.ts';
 import { runLines } from './run-lines.ts';
-import { createSteps, makeInstance, makeOperation } from './seed.ts';
+import { sampleLog } from './sample-log.ts';
 import { run } from './simulate.ts';
 import type { InstanceRow, MockState } from './state.ts';
-import { DOMAIN, grantedTo, hint, iso, newId, present, record, touch, usedQuota } from './state.ts';
+import { DOMAIN, grantedTo, hint, iso, newId, present, record, touch } from './state.ts';
 
-const words: Record<keyof Quota, string> = {
-  instances: 'instances',
-  desktops: 'desktops',
-  servers: 'servers',
-  cpus: 'CPUs',
-  memoryBytes: 'memory',
-  diskBytes: 'disk',
-  routes: 'routes',
-  snapshots: 'snapshots',
-  portForwards: 'port forwards',
-};
-
-export function find(state: MockState, id: string): InstanceRow {
-  const row = state.instances.find((each) => each.id === id);
-  if (row === undefined) throw notFound('instance');
-  return row;
-}
 function sizeOf(kind: 'desktop' | 'server', choice: string | Size | undefined): Size {
   if (typeof choice === 'object') return choice;
   const preset = sizePresets.find((each) => each.name === (choice ?? defaultPreset[kind]))!;
   return { cpus: preset.cpus, memoryBytes: preset.memoryBytes, diskBytes: preset.diskBytes };
-}
-function reserve(state: MockState, row: Pick<InstanceRow, 'project'>, more: Quota): void {
-  const over = overrun(state.limit, usedQuota(state, row.project), more);
-  if (over.length > 0)
-    throw new BerthError(
-      'quota_exceeded',
-      `The quota of this project has not enough ${over.map((each) => words[each]).join(' and ')} left.`,
-    );
-}
-function accepted(
-  state: MockState,
-  operation: Operation,
-  row: InstanceRow | null,
-): { operation: Operation; instance: Instance | null } {
-  return { operation, instance: row === null ? null : present(state, row) };
-}
-function need(state: MockState, row: InstanceRow, verb: keyof Instance['can']): void {
-  const ability = present(state, row).can[verb];
-  if (ability !== true) throw new BerthError('state_conflict', ability);
 }
 
 function takenBy(state: MockState, name: string): boolean {
@@ -129,13 +94,6 @@ export const instanceHandlers: Pick<
   | 'instancesRestore'
   | 'instancesPurge'
   | 'instancesLogs'
-  | 'snapshotsList'
-  | 'snapshotsCreate'
-  | 'snapshotsRollback'
-  | 'snapshotsDelete'
-  | 'operationsList'
-  | 'operationsGet'
-  | 'platformOperationsList'
 > = {
   instancesList: (state, { params, query }) => ({
     items: state.instances
@@ -405,94 +363,4 @@ export const instanceHandlers: Pick<
       (each) => query.search === undefined || each.message.includes(query.search),
     ),
   }),
-  snapshotsList: (state, { params }) => ({
-    items: state.snapshots.filter((each) => each.instance === params.instance),
-  }),
-  snapshotsCreate: (state, { params, body }) => {
-    const row = find(state, params.instance);
-    const snapshot = {
-      id: newId('snp'),
-      instance: row.id,
-      name: body.name,
-      state: 'creating' as 'creating' | 'ready',
-      createdAt: iso(),
-      createdBy: state.user.name,
-    };
-    state.snapshots.unshift(snapshot);
-    const operation = makeOperation(
-      state,
-      'snapshot.create',
-      `Snapshot ${row.name}`,
-      row,
-      ['Take the snapshot', 'Record it'],
-      { usualSeconds: 1 },
-    );
-    run(state, operation, row, [], () => {
-      snapshot.state = 'ready';
-      hint('snapshot', snapshot.id, row.project, row.id);
-    });
-    return accepted(state, operation, row);
-  },
-  snapshotsRollback: (state, { params }) => {
-    const row = find(state, params.instance);
-    const operation = makeOperation(
-      state,
-      'snapshot.restore',
-      `Roll back ${row.name}`,
-      row,
-      ['Stop the guest', 'Put the snapshot back', 'Start the guest', 'Wait until it is healthy'],
-      { usualSeconds: 6 },
-    );
-    run(state, operation, row, [], () => {});
-    return accepted(state, operation, row);
-  },
-  snapshotsDelete: (state, { params }) => {
-    const row = find(state, params.instance);
-    const operation = makeOperation(state, 'snapshot.delete', `Delete a snapshot of ${row.name}`, row, [
-      'Delete the snapshot',
-    ]);
-    run(state, operation, row, [], () => {
-      state.snapshots = state.snapshots.filter((each) => each.id !== params.snapshot);
-      hint('snapshot', params.snapshot, row.project, row.id);
-    });
-    return accepted(state, operation, row);
-  },
-  operationsList: (state, { params, query }) => ({
-    items: state.operations.filter(
-      (each) =>
-        each.project === params.project &&
-        (query.state === undefined || each.state === query.state) &&
-        (query.instance === undefined || each.instance === query.instance),
-    ),
-    nextCursor: null,
-  }),
-  operationsGet: (state, { params }) => {
-    const operation = state.operations.find((each) => each.id === params.operation);
-    if (operation === undefined) throw notFound('operation');
-    return operation;
-  },
-  platformOperationsList: (state) => ({
-    items: state.operations.filter((each) => each.project === null),
-    nextCursor: null,
-  }),
 };
-
-const messages: [unit: string, priority: number, message: string][] = [
-  ['systemd', 6, 'Started docker.service - Docker Application Container Engine.'],
-  ['sshd', 6, 'Accepted publickey for berth from 10.64.0.1 port 51234 ssh2: ED25519 SHA256:6kV2…'],
-  ['dockerd', 6, 'level=info msg="API listen on /run/docker.sock"'],
-  ['kernel', 4, 'audit: rate limit exceeded'],
-  ['cron', 6, '(root) CMD (cd / && run-parts --report /etc/cron.hourly)'],
-  ['nginx', 6, '198.51.100.23 - - "GET /healthz HTTP/1.1" 200 2 "-" "kube-probe/1.33"'],
-  ['nginx', 3, 'connect() failed (111: Connection refused) while connecting to upstream, client: 198.51.100.9'],
-  ['systemd', 5, 'apt-daily.service: Deactivated successfully.'],
-  ['dockerd', 4, 'level=warning msg="error locating sandbox id 9f0c: sandbox not found"'],
-  ['systemd', 6, 'Finished logrotate.service - Rotate log files.'],
-];
-export function sampleLine(index: number, at: number) {
-  const [unit, priority, message] = messages[index % messages.length]!;
-  return { ts: iso(at), unit, priority, message };
-}
-export function sampleLog(lines: number) {
-  return Array.from({ length: lines }, (_, index) => sampleLine(index * 7 + 3, Date.now() - (lines - index) * 4_700));
-}

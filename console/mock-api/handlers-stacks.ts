@@ -10,8 +10,8 @@ import {
   stackProblems,
 } from '#domain/stacks.ts';
 import type { Handlers } from './handlers.ts';
-import { find } from './handlers-instances.ts';
-import { makeOperation } from './seed.ts';
+import { find } from './instance-parts.ts';
+import { makeOperation } from './make.ts';
 import { run } from './simulate.ts';
 import { type MockState, present, record } from './state.ts';
 

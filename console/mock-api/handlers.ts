@@ -17,16 +17,19 @@ import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { metricHandlers } from './handlers-metrics.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
+import { operationHandlers } from './handlers-operations.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
+import { snapshotHandlers } from './handlers-snapshots.ts';
 import { sshHandlers } from './handlers-ssh.ts';
 import { stackHandlers } from './handlers-stacks.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
-import { makeOperation, seed } from './seed.ts';
+import { makeOperation } from './make.ts';
+import { seed } from './seed.ts';
 import { run } from './simulate.ts';
 import type { MockState } from './state.ts';
 import { DOMAIN, hint, iso, newId, record } from './state.ts';
@@ -149,6 +152,8 @@ export function buildImage(
 
 export const handlers: Handlers = {
   ...instanceHandlers,
+  ...snapshotHandlers,
+  ...operationHandlers,
   ...domainHandlers,
   ...fileHandlers,
   ...forwardHandlers,

@@ -1,7 +1,9 @@
 import { Dialog as Base } from '@base-ui/react/dialog';
 import { X } from 'lucide-react';
 import type { FormEvent, ReactNode } from 'react';
-import { useState } from 'react';
+import { useEffect, useRef, useState } from 'react';
+import { toast } from 'sonner';
+import { toApiError } from '../api/client.ts';
 import { Button, IconButton } from './button.tsx';
 import { cx } from './cx.ts';
 import { Field, Input } from './input.tsx';
@@ -91,41 +93,68 @@ export function SidePanel({ open, onClose, title, description, children, footer 
 }
 
 export type ConfirmProps = {
-  open: boolean;
   onClose: () => void;
-  onConfirm: () => void;
+  /** What is done on "yes". While it runs the dialog is busy; it closes when this resolves and says why when it rejects. */
+  onConfirm: () => unknown;
+  open?: boolean;
+  busy?: boolean;
+  error?: string | undefined;
   title: string;
   /** What happens, in words: names the thing and the consequences. */
   body: ReactNode;
   confirmLabel: string;
-  danger?: boolean;
-  busy?: boolean;
-  error?: string | undefined;
+  danger?: boolean | undefined;
   /** Only where data is lost for good: this name has to be typed. */
   typeName?: string | undefined;
 };
 
+/**
+ * A question before something is done, and the doing of it: mount it to ask. A failure stands in the dialog; if somebody
+ * closed it meanwhile, in a toast.
+ */
 export function ConfirmDialog({
-  open,
   onClose,
   onConfirm,
   title,
   body,
   confirmLabel,
   danger = false,
-  busy = false,
-  error,
   typeName,
+  open = true,
+  busy: busyBefore = false,
+  error,
 }: ConfirmProps) {
   const [typed, setTyped] = useState('');
   const [wrong, setWrong] = useState(false);
-  function submit(event: FormEvent) {
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState<string | undefined>(undefined);
+  const mounted = useRef(false);
+  useEffect(() => {
+    mounted.current = true;
+    return () => {
+      mounted.current = false;
+    };
+  }, []);
+  async function submit(event: FormEvent) {
     event.preventDefault();
+    if (busy) return;
     if (typeName !== undefined && typed.trim() !== typeName) {
       setWrong(true);
       return;
     }
-    onConfirm();
+    setBusy(true);
+    setProblem(undefined);
+    try {
+      const doing = onConfirm();
+      if (!(doing instanceof Promise)) return setBusy(false);
+      await doing;
+      if (mounted.current) onClose();
+    } catch (thrown) {
+      const { message } = toApiError(thrown);
+      if (mounted.current) setProblem(message);
+      else toast.error(message);
+    }
+    setBusy(false);
   }
   return (
     <Dialog
@@ -135,13 +164,13 @@ export function ConfirmDialog({
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="confirm-form" tone={danger ? 'danger' : 'primary'} busy={busy}>
+          <Button type="submit" form="confirm-form" tone={danger ? 'danger' : 'primary'} busy={busy || busyBefore}>
             {confirmLabel}
           </Button>
         </>
       }
     >
-      <form id="confirm-form" onSubmit={submit} className="flex flex-col gap-4">
+      <form id="confirm-form" onSubmit={(event) => void submit(event)} className="flex flex-col gap-4">
         <div className="text-sm text-soft [&_strong]:font-semibold [&_strong]:text-text">{body}</div>
         {typeName === undefined ? null : (
           <Field
@@ -167,7 +196,7 @@ export function ConfirmDialog({
             )}
           </Field>
         )}
-        {error === undefined ? null : <Notice tone="bad">{error}</Notice>}
+        {(problem ?? error) === undefined ? null : <Notice tone="bad">{problem ?? error}</Notice>}
       </form>
     </Dialog>
   );

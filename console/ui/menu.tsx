@@ -1,5 +1,7 @@
 import { Menu as Base } from '@base-ui/react/menu';
+import { Ellipsis } from 'lucide-react';
 import type { ReactElement, ReactNode } from 'react';
+import { IconButton } from './button.tsx';
 import { cx } from './cx.ts';
 import { Kbd, shortcutText } from './kbd.tsx';
 
@@ -83,5 +85,21 @@ export function Menu({
         </Base.Positioner>
       </Base.Portal>
     </Base.Root>
+  );
+}
+
+/** What can be done with one row, behind three dots. `of` names the row. */
+export function ActionsMenu({ of, entries }: { of: string; entries: readonly MenuEntry[] }) {
+  const label = `Actions of ${of}`;
+  return (
+    <Menu
+      label={label}
+      entries={entries}
+      trigger={
+        <IconButton label={label} size="sm" quiet>
+          <Ellipsis />
+        </IconButton>
+      }
+    />
   );
 }

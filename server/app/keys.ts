@@ -18,8 +18,7 @@ import {
   insertNextSealingKey,
   listSealingKeys,
   type SealingKeyState,
-  sealedColumns,
-  sealedWith,
+  sealedCounts,
   sealingKeyPlace,
 } from '#server/store/sealing-keys.ts';
 import { insertNextSigningKey, listSigningKeys } from '#server/store/signing-keys.ts';
@@ -52,10 +51,7 @@ export async function listKeys(app: AppContext, caller: Caller): Promise<Keys> {
   await authorizePlatform(app, caller, 'platform.key.read');
   const now = app.clock.now();
   const signing = await listSigningKeys(app.db, now);
-  const counts = new Map<string, number>();
-  for (const column of sealedColumns) {
-    for (const { id, rows } of await sealedWith(app.db, column)) counts.set(id, (counts.get(id) ?? 0) + rows);
-  }
+  const counts = await sealedCounts(app.db);
   return {
     signing: signing.map((key) => ({
       id: key.id,

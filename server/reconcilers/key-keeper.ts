@@ -5,7 +5,7 @@
 import { SEALING_KEY_KEPT_MINUTES, SEALING_KEY_LEAD_SECONDS } from '#domain/keys.ts';
 import type { KeyRing } from '../runtime/secrets.ts';
 import { transact } from '../store/database.ts';
-import { deleteOldSealingKeys, promoteSealingKey, sealedColumns, sealedWith } from '../store/sealing-keys.ts';
+import { deleteOldSealingKeys, promoteSealingKey, sealedCounts } from '../store/sealing-keys.ts';
 import { sweepSigningKeys } from '../store/signing-keys.ts';
 import { loadSealingKeys, sealAnew } from '../workflows/sealing.ts';
 import type { Services } from '../workflows/services.ts';
@@ -28,9 +28,8 @@ export function keyKeeper(services: Services, ring: KeyRing, pace: KeyPace = key
       const promoted = await transact(db, (trx) => promoteSealingKey(trx, ago(now, pace.leadMs), now));
       await loadSealingKeys(db, ring);
       const sealed = await sealAnew(db, ring, signal);
-      const needed = (await Promise.all(sealedColumns.map((column) => sealedWith(db, column)))).flat();
-      const ids = [...new Set(needed.map(({ id }) => id))];
-      const forgotten = await deleteOldSealingKeys(db, ids, ago(now, pace.keptMs));
+      const needed = [...(await sealedCounts(db)).keys()];
+      const forgotten = await deleteOldSealingKeys(db, needed, ago(now, pace.keptMs));
       const ended = await sweepSigningKeys(db, now);
       const account = [
         promoted === null ? '' : `key ${promoted} seals from now on`,

@@ -170,6 +170,22 @@ export async function memberEmail(trx: Trx, proof: GroupProof<'group.update'>, u
   return row?.email ?? null;
 }
 
+/** Sessions and consoles hear of a person who came or went; passes on whether one did. */
+async function tellGroupChange(
+  trx: Trx,
+  proof: GroupProof<'group.update'>,
+  user: UserId,
+  changed: boolean,
+): Promise<boolean> {
+  if (changed) await askToRenewSessions(trx, [user]);
+  await emit(
+    trx,
+    { kind: 'member', ref: user, organizationId: proof.organization },
+    { kind: 'member', ref: proof.id, organizationId: proof.organization },
+  );
+  return changed;
+}
+
 /** False when they are in it already. */
 export async function insertGroupMember(trx: Trx, proof: GroupProof<'group.update'>, user: UserId): Promise<boolean> {
   const row = await trx
@@ -178,13 +194,7 @@ export async function insertGroupMember(trx: Trx, proof: GroupProof<'group.updat
     .onConflict((conflict) => conflict.doNothing())
     .returning('user_id')
     .executeTakeFirst();
-  if (row !== undefined) await askToRenewSessions(trx, [user]);
-  await emit(
-    trx,
-    { kind: 'member', ref: user, organizationId: proof.organization },
-    { kind: 'member', ref: proof.id, organizationId: proof.organization },
-  );
-  return row !== undefined;
+  return tellGroupChange(trx, proof, user, row !== undefined);
 }
 
 /** False when they are not in it. */
@@ -195,13 +205,7 @@ export async function deleteGroupMember(trx: Trx, proof: GroupProof<'group.updat
     .where('user_id', '=', user)
     .returning('user_id')
     .executeTakeFirst();
-  if (row !== undefined) await askToRenewSessions(trx, [user]);
-  await emit(
-    trx,
-    { kind: 'member', ref: user, organizationId: proof.organization },
-    { kind: 'member', ref: proof.id, organizationId: proof.organization },
-  );
-  return row !== undefined;
+  return tellGroupChange(trx, proof, user, row !== undefined);
 }
 
 /** Every role that a person holds in an organization or in one of its projects, by themselves and by groups. */

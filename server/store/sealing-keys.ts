@@ -106,12 +106,17 @@ export async function rewriteSealingKey(db: Db, id: string, before: string, afte
   return row !== undefined;
 }
 
-/** Ids of the keys that sealed what is in this column, with how many rows each. */
-export async function sealedWith(db: Db, { table, column }: SealedColumn): Promise<{ id: string; rows: number }[]> {
-  const { rows } = await sql<{ id: string; rows: number }>`
-    select split_part(${sql.ref(column)}, '.', 2) as id, count(*) as rows from ${sql.table(table)}
-     where ${sql.ref(column)} is not null group by 1`.execute(db);
-  return rows;
+/** Ids of the keys that anything sealed needs, with how many values each has sealed. */
+export async function sealedCounts(db: Db): Promise<Map<string, number>> {
+  const counts = new Map<string, number>();
+  // One after another: asked all at once, on a short timer, they would keep a connection each open for ever.
+  for (const { table, column } of sealedColumns) {
+    const { rows } = await sql<{ id: string; rows: number }>`
+      select split_part(${sql.ref(column)}, '.', 2) as id, count(*) as rows from ${sql.table(table)}
+       where ${sql.ref(column)} is not null group by 1`.execute(db);
+    for (const { id, rows: values } of rows) counts.set(id, (counts.get(id) ?? 0) + values);
+  }
+  return counts;
 }
 
 /** Rows of this column that another key than `keyId` sealed. */

@@ -13,7 +13,7 @@ import {
   rewriteSealingKey,
   type SealedColumn,
   sealedColumns,
-  sealedWith,
+  sealedCounts,
   sealingKeyPlace,
 } from '../store/sealing-keys.ts';
 
@@ -30,8 +30,7 @@ export async function openSealingKeys(db: Db, ring: KeyRing, now: Date): Promise
     await insertFirstSealingKey(db, { id, keySealed, now });
   }
   await loadSealingKeys(db, ring);
-  const needed = (await Promise.all(sealedColumns.map((column) => sealedWith(db, column)))).flat();
-  const missing = [...new Set(needed.map(({ id }) => id))].filter((id) => !ring.has(id));
+  const missing = [...(await sealedCounts(db)).keys()].filter((id) => !ring.has(id));
   if (missing.length > 0) throw new KeyMissing(missing);
 }
 

@@ -17,18 +17,13 @@ import { ScopeList } from './scopes.tsx';
 export function SessionsTab() {
   const query = useQuery(apiQuery('sessionsList', {}));
   const [asking, setAsking] = useState(false);
-  const [busy, setBusy] = useState(false);
-  async function run(work: () => Promise<unknown>, done: string) {
-    setBusy(true);
+  async function end(work: () => Promise<unknown>, done: string) {
     try {
       await work();
       toast.message(done);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
+    } finally {
+      await queryClient.invalidateQueries({ queryKey: ['sessionsList'] });
     }
-    await queryClient.invalidateQueries({ queryKey: ['sessionsList'] });
-    setBusy(false);
-    setAsking(false);
   }
   const others = query.data?.items.filter((each) => !each.current).length ?? 0;
   return (
@@ -73,10 +68,10 @@ export function SessionsTab() {
                       size="sm"
                       aria-label={`End it: the session of ${each.device}`}
                       onClick={() =>
-                        void run(
+                        void end(
                           () => call('sessionsRevoke', { params: { session: each.id } }),
                           'That session has ended',
-                        )
+                        ).catch((thrown: unknown) => toast.error(toApiError(thrown).message))
                       }
                     >
                       End it
@@ -90,11 +85,9 @@ export function SessionsTab() {
       </Card>
       {asking ? (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setAsking(false)}
-          onConfirm={() => void run(() => call('sessionsRevokeOthers', {}), 'All other sessions have ended')}
+          onConfirm={() => end(() => call('sessionsRevokeOthers', {}), 'All other sessions have ended')}
           title={`End ${plural(others, 'other session')}?`}
           body="Browsers and programs that are signed in as you are signed out at once, with their open screens and terminals. What runs keeps running. API tokens stay."
           confirmLabel="End them"

@@ -1,23 +1,22 @@
 import { useQuery } from '@tanstack/react-query';
 import { KeySquare, Plus } from 'lucide-react';
 import { useState } from 'react';
-import { toast } from 'sonner';
 import { z } from 'zod';
 import { readPublicKey } from '#domain/ssh.ts';
 import type { OutputOf } from '../../api/client.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
+import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
-import { TimeAgo } from '../../ui/time.tsx';
 
 type SshKey = OutputOf<'sshKeysList'>['items'][number];
 
@@ -36,53 +35,39 @@ const fields = z.object({
 function AddKey({ onClose }: { onClose: () => void }) {
   const form = useApiForm(fields, { publicKey: '', label: '' });
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Add an SSH key"
       description="It opens every server you may enter by SSH, and nothing else."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="ssh-key-form" tone="primary" busy={form.formState.isSubmitting}>
-            Add the key
-          </Button>
-        </>
-      }
+      label="Add the key"
+      form={form}
+      onSubmit={form.submit(async ({ publicKey, label }) => {
+        await call('sshKeysAdd', { body: { publicKey, ...(label === '' ? {} : { label }) } });
+        await queryClient.invalidateQueries({ queryKey: ['sshKeysList'] });
+        onClose();
+      })}
     >
-      <form
-        id="ssh-key-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ publicKey, label }) => {
-          await call('sshKeysAdd', { body: { publicKey, ...(label === '' ? {} : { label }) } });
-          await queryClient.invalidateQueries({ queryKey: ['sshKeysList'] });
-          onClose();
-        })}
-      >
-        <Field label="Public key" error={form.formState.errors.publicKey?.message}>
-          {(aria) => (
-            <Textarea
-              {...aria}
-              rows={5}
-              spellCheck={false}
-              autoComplete="off"
-              className="mono wrap-anywhere"
-              placeholder="ssh-ed25519 AAAA… you@laptop"
-              {...form.register('publicKey')}
-            />
-          )}
-        </Field>
-        <Field label="Label" hint="Empty: the comment in the key." error={form.formState.errors.label?.message}>
-          {(aria) => <Input {...aria} placeholder="laptop" {...form.register('label')} />}
-        </Field>
-        <div className="flex flex-col gap-2">
-          <p className="text-sm text-soft">No key yet? This makes one and shows what to paste:</p>
-          <CodeBlock code={'ssh-keygen -t ed25519\ncat ~/.ssh/id_ed25519.pub'} label="commands" />
-        </div>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Public key" error={form.formState.errors.publicKey?.message}>
+        {(aria) => (
+          <Textarea
+            {...aria}
+            rows={5}
+            spellCheck={false}
+            autoComplete="off"
+            className="mono wrap-anywhere"
+            placeholder="ssh-ed25519 AAAA… you@laptop"
+            {...form.register('publicKey')}
+          />
+        )}
+      </Field>
+      <Field label="Label" hint="Empty: the comment in the key." error={form.formState.errors.label?.message}>
+        {(aria) => <Input {...aria} placeholder="laptop" {...form.register('label')} />}
+      </Field>
+      <div className="flex flex-col gap-2">
+        <p className="text-sm text-soft">No key yet? This makes one and shows what to paste:</p>
+        <CodeBlock code={'ssh-keygen -t ed25519\ncat ~/.ssh/id_ed25519.pub'} label="commands" />
+      </div>
+    </FormPanel>
   );
 }
 
@@ -90,19 +75,6 @@ export function SshKeysTab() {
   const query = useQuery(apiQuery('sshKeysList', {}));
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<SshKey | null>(null);
-  const [busy, setBusy] = useState(false);
-  async function remove(key: SshKey) {
-    setBusy(true);
-    try {
-      await call('sshKeysRemove', { params: { key: key.id } });
-      setRemoving(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-    await queryClient.invalidateQueries({ queryKey: ['sshKeysList'] });
-  }
   const add = (
     <Button tone="primary" icon={<Plus />} onClick={() => setAdding(true)}>
       Add a key
@@ -149,36 +121,13 @@ export function SshKeysTab() {
                   from: 'md',
                   cell: (row) => <Copyable text={row.fingerprint} className="max-w-56 text-xs" />,
                 },
-                {
-                  id: 'used',
-                  header: 'Last used',
-                  cell: (row) =>
-                    row.lastUsedAt === null ? (
-                      <span className="text-faint">never</span>
-                    ) : (
-                      <div>
-                        <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
-                        <p className="mono text-faint text-xs">{row.lastUsedAddress}</p>
-                      </div>
-                    ),
-                },
-                {
-                  id: 'added',
-                  header: 'Added',
-                  from: 'md',
-                  cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  cell: (row) => (
-                    <Button size="sm" onClick={() => setRemoving(row)}>
-                      Remove
-                    </Button>
-                  ),
-                },
+                lastUsedColumn(),
+                timeColumn('added', 'Added', (row) => row.createdAt, { from: 'md' }),
+                actionsColumn((row) => (
+                  <Button size="sm" onClick={() => setRemoving(row)}>
+                    Remove
+                  </Button>
+                )),
               ]}
             />
           </>
@@ -187,11 +136,13 @@ export function SshKeysTab() {
       {adding ? <AddKey onClose={() => setAdding(false)} /> : null}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
-          busy={busy}
+          onConfirm={() =>
+            call('sshKeysRemove', { params: { key: removing.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['sshKeysList'] }),
+            )
+          }
           title={`Remove the SSH key “${removing.label}”?`}
           body="It opens no server any more, and connections made with it end at once."
           confirmLabel="Remove"

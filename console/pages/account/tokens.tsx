@@ -1,19 +1,19 @@
 import { useQuery } from '@tanstack/react-query';
 import { KeyRound, Plus } from 'lucide-react';
 import { useState } from 'react';
-import { toast } from 'sonner';
 import { z } from 'zod';
 import type { OutputOf } from '../../api/client.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { useSession } from '../../shell/session.ts';
+import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
@@ -48,68 +48,54 @@ function CreateToken({ onClose }: { onClose: () => void }) {
   const choice = useScopeChoice();
   const { user } = useSession();
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="New API token"
       description="For scripts and other programs. It never may do more than you."
-      footer={
-        secret === null ? (
-          <>
-            <Button onClick={onClose}>Cancel</Button>
-            <Button type="submit" form="token-form" tone="primary" busy={form.formState.isSubmitting}>
-              Create the token
-            </Button>
-          </>
-        ) : (
-          <Button tone="primary" onClick={onClose}>
-            I have kept it
-          </Button>
-        )
+      label="Create the token"
+      form={form}
+      made={
+        secret === null
+          ? null
+          : {
+              label: 'I have kept it',
+              content: (
+                <div className="flex flex-col gap-4">
+                  <Notice tone="warn" title="Copy it now: it is shown this once">
+                    Berth keeps only a fingerprint of it.
+                  </Notice>
+                  <CodeBlock code={secret} label="token" />
+                  <p className="text-sm text-soft">On the command line:</p>
+                  <CodeBlock code={`berth login --url ${location.origin} --token-stdin`} label="sign-in command" />
+                </div>
+              ),
+            }
       }
+      onSubmit={form.submit(async ({ name, life }) => {
+        const scopes = choice.scopes();
+        if (scopes === undefined) return;
+        const token = await call('tokensCreate', {
+          body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes },
+        });
+        setSecret(token.secret);
+        await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
+      })}
     >
-      {secret === null ? (
-        <form
-          id="token-form"
-          noValidate
-          className="flex flex-col gap-4"
-          onSubmit={form.submit(async ({ name, life }) => {
-            const scopes = choice.scopes();
-            if (scopes === undefined) return;
-            const token = await call('tokensCreate', {
-              body: { name, expiresInDays: life === 'never' ? null : Number(life), scopes },
-            });
-            setSecret(token.secret);
-            await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
-          })}
-        >
-          <Field label="Name" error={form.formState.errors.name?.message}>
-            {(aria) => <Input {...aria} placeholder="status page" {...form.register('name')} />}
-          </Field>
-          <Field label="Ends after">
-            {(aria) => (
-              <Select
-                {...aria}
-                value={form.watch('life')}
-                onChange={(life) => form.setValue('life', life)}
-                options={lives}
-              />
-            )}
-          </Field>
-          <ScopeChooser choice={choice} all="Everything I may" hints={hints} installation={user.platformAdmin} />
-          <FormError error={form.failure} />
-        </form>
-      ) : (
-        <div className="flex flex-col gap-4">
-          <Notice tone="warn" title="Copy it now: it is shown this once">
-            Berth keeps only a fingerprint of it.
-          </Notice>
-          <CodeBlock code={secret} label="token" />
-          <p className="text-sm text-soft">On the command line:</p>
-          <CodeBlock code={`berth login --url ${location.origin} --token-stdin`} label="sign-in command" />
-        </div>
-      )}
-    </SidePanel>
+      <Field label="Name" error={form.formState.errors.name?.message}>
+        {(aria) => <Input {...aria} placeholder="status page" {...form.register('name')} />}
+      </Field>
+      <Field label="Ends after">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={form.watch('life')}
+            onChange={(life) => form.setValue('life', life)}
+            options={lives}
+          />
+        )}
+      </Field>
+      <ScopeChooser choice={choice} all="Everything I may" hints={hints} installation={user.platformAdmin} />
+    </FormPanel>
   );
 }
 
@@ -117,19 +103,6 @@ export function TokensTab() {
   const query = useQuery(apiQuery('tokensList', {}));
   const [creating, setCreating] = useState(false);
   const [revoking, setRevoking] = useState<Token | null>(null);
-  const [busy, setBusy] = useState(false);
-  async function revoke(token: Token) {
-    setBusy(true);
-    try {
-      await call('tokensRevoke', { params: { token: token.id } });
-      setRevoking(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-    await queryClient.invalidateQueries({ queryKey: ['tokensList'] });
-  }
   const create = (
     <Button tone="primary" icon={<Plus />} onClick={() => setCreating(true)}>
       New token
@@ -173,19 +146,7 @@ export function TokensTab() {
                   from: 'md',
                   cell: (row) => <ScopeList scopes={row.scopes} />,
                 },
-                {
-                  id: 'used',
-                  header: 'Last used',
-                  cell: (row) =>
-                    row.lastUsedAt === null ? (
-                      <span className="text-faint">never</span>
-                    ) : (
-                      <div>
-                        <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
-                        <p className="mono text-faint text-xs">{row.lastUsedAddress}</p>
-                      </div>
-                    ),
-                },
+                lastUsedColumn(),
                 {
                   id: 'expires',
                   header: 'Ends',
@@ -196,23 +157,12 @@ export function TokensTab() {
                       <TimeAgo at={row.expiresAt} className="whitespace-nowrap text-soft" />
                     ),
                 },
-                {
-                  id: 'created',
-                  header: 'Created',
-                  from: 'md',
-                  cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  cell: (row) => (
-                    <Button size="sm" onClick={() => setRevoking(row)}>
-                      Revoke
-                    </Button>
-                  ),
-                },
+                timeColumn('created', 'Created', (row) => row.createdAt, { from: 'md' }),
+                actionsColumn((row) => (
+                  <Button size="sm" onClick={() => setRevoking(row)}>
+                    Revoke
+                  </Button>
+                )),
               ]}
             />
           </>
@@ -221,11 +171,13 @@ export function TokensTab() {
       {creating ? <CreateToken onClose={() => setCreating(false)} /> : null}
       {revoking === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRevoking(null)}
-          onConfirm={() => void revoke(revoking)}
-          busy={busy}
+          onConfirm={() =>
+            call('tokensRevoke', { params: { token: revoking.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['tokensList'] }),
+            )
+          }
           title={`Revoke the token “${revoking.name}”?`}
           body="Whatever uses it is refused from now on."
           confirmLabel="Revoke"

@@ -7,6 +7,7 @@ import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery } from '../../api/queries.ts';
 import type { AuditSearch } from '../../routes/audit-search.ts';
+import { timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';
@@ -287,11 +288,7 @@ function Entries({
         </EmptyState>
       }
       columns={[
-        {
-          id: 'at',
-          header: 'When',
-          cell: (row) => <TimeAgo at={row.at} className="whitespace-nowrap text-soft" />,
-        },
+        timeColumn('at', 'When', (row) => row.at),
         {
           id: 'actor',
           header: 'Who',

@@ -132,19 +132,18 @@ function Retention({ scope, state }: { scope: LogScope; state: AuditState }) {
   const [busy, setBusy] = useState(false);
   if (state.can.setRetention !== true) return <span title={state.can.setRetention}>{say(state.retentionDays)}</span>;
   async function save(days: number | null) {
+    const after =
+      typeof scope === 'string'
+        ? await call('auditRetention', { params: { organization: scope }, body: { days } })
+        : await call('platformAuditRetention', { body: { days } });
+    queryClient.setQueryData(stateQuery(scope).queryKey as never, after as never);
+    toast.success(days === null ? 'Entries are kept for ever' : `Entries are kept for ${say(days)}`);
+  }
+  /** Nothing is lost by keeping entries longer: no question before. */
+  async function lengthen(days: number | null) {
     setBusy(true);
-    try {
-      const after =
-        typeof scope === 'string'
-          ? await call('auditRetention', { params: { organization: scope }, body: { days } })
-          : await call('platformAuditRetention', { body: { days } });
-      queryClient.setQueryData(stateQuery(scope).queryKey as never, after as never);
-      toast.success(days === null ? 'Entries are kept for ever' : `Entries are kept for ${say(days)}`);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
+    await save(days).catch((thrown: unknown) => toast.error(toApiError(thrown).message));
     setBusy(false);
-    setAsking(null);
   }
   const value = state.retentionDays === null ? FOREVER : String(state.retentionDays);
   const days = [...new Set([...choices, ...(state.retentionDays === null ? [] : [state.retentionDays])])].sort(
@@ -165,16 +164,14 @@ function Retention({ scope, state }: { scope: LogScope; state: AuditState }) {
           if (wanted === state.retentionDays || busy) return;
           const shorter = wanted !== null && (state.retentionDays === null || wanted < state.retentionDays);
           if (shorter) setAsking(wanted);
-          else void save(wanted);
+          else void lengthen(wanted);
         }}
       />
       {asking === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setAsking(null)}
-          onConfirm={() => void save(asking)}
+          onConfirm={() => save(asking)}
           title={`Keep entries for ${say(asking)} only?`}
           body={
             <>

@@ -1,17 +1,18 @@
 import { useQuery } from '@tanstack/react-query';
-import { LogIn, MoreHorizontal, Plus } from 'lucide-react';
+import { LogIn, Plus } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { presets } from '#domain/identity-providers.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import type { Provider } from './form.ts';
 import { ProviderPanel } from './provider-panel.tsx';
@@ -20,9 +21,7 @@ export function IdentityProvidersPage() {
   const query = useQuery(apiQuery('identityProvidersList', {}));
   const [editing, setEditing] = useState<Provider | 'new' | null>(null);
   const [deleting, setDeleting] = useState<Provider | null>(null);
-  const [busy, setBusy] = useState<string | null>(null);
   async function test(provider: Provider) {
-    setBusy(provider.id);
     try {
       const answer = await call('identityProvidersTest', { params: { provider: provider.id } });
       toast.success(
@@ -31,18 +30,6 @@ export function IdentityProvidersPage() {
     } catch (thrown) {
       toast.error(toApiError(thrown).message);
     }
-    setBusy(null);
-  }
-  async function remove(provider: Provider) {
-    setBusy(provider.id);
-    try {
-      await call('identityProvidersDelete', { params: { provider: provider.id } });
-      setDeleting(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
-    setBusy(null);
-    await queryClient.invalidateQueries({ queryKey: ['identityProvidersList'] });
   }
   const create = (
     <Button tone="primary" icon={<Plus />} onClick={() => setEditing('new')}>
@@ -95,27 +82,16 @@ export function IdentityProvidersPage() {
                 from: 'lg',
                 cell: (row) => (row.roleMappings.length === 0 ? '–' : row.roleMappings.length),
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                cell: (row) => (
-                  <Menu
-                    label={`Actions of ${row.title}`}
-                    trigger={
-                      <IconButton label={`Actions of ${row.title}`} size="sm" quiet>
-                        <MoreHorizontal />
-                      </IconButton>
-                    }
-                    entries={[
-                      { key: 'test', label: 'Test the connection', onSelect: () => void test(row) },
-                      { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
-                      { key: 'remove', label: 'Remove', danger: true, onSelect: () => setDeleting(row) },
-                    ]}
-                  />
-                ),
-              },
+              actionsColumn((row) => (
+                <ActionsMenu
+                  of={row.title}
+                  entries={[
+                    { key: 'test', label: 'Test the connection', onSelect: () => void test(row) },
+                    { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
+                    { key: 'remove', label: 'Remove', danger: true, onSelect: () => setDeleting(row) },
+                  ]}
+                />
+              )),
             ]}
           />
         )}
@@ -125,11 +101,13 @@ export function IdentityProvidersPage() {
       )}
       {deleting === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy === deleting.id}
           onClose={() => setDeleting(null)}
-          onConfirm={() => void remove(deleting)}
+          onConfirm={() =>
+            call('identityProvidersDelete', { params: { provider: deleting.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['identityProvidersList'] }),
+            )
+          }
           title={`Remove ${deleting.title}?`}
           body={`${deleting.people} linked ${deleting.people === 1 ? 'account' : 'accounts'} can no longer sign in with it: whoever has no password needs a new one. Everybody who came through it is signed out, and roles that its groups gave are taken away.`}
           confirmLabel="Remove it"

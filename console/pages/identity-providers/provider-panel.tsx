@@ -4,12 +4,11 @@ import { type Role, roles } from '#domain/authz.ts';
 import { presets, providerKinds, provisionings } from '#domain/identity-providers.ts';
 import { call } from '../../api/client.ts';
 import { queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { useSession } from '../../shell/session.ts';
 import { Button } from '../../ui/button.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
-import { SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Select } from '../../ui/select.tsx';
 import { Switch } from '../../ui/switch.tsx';
@@ -26,7 +25,7 @@ export function ProviderPanel({ provider, onClose }: { provider: Provider | null
   const { memberships } = useSession();
   const form = useApiForm(providerForm, fieldsOf(provider));
   const values = form.watch();
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const [mappings, setMappings] = useState(values.roleMappings);
   const preset = presets[values.kind];
   function changeMappings(next: typeof mappings) {
@@ -42,131 +41,113 @@ export function ProviderPanel({ provider, onClose }: { provider: Provider | null
     form.setValue('groupsClaim', presets[kind].groupsClaim ?? '');
   }
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title={provider === null ? 'New identity provider' : provider.title}
       description="Where people may sign in instead of here."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="provider-form" tone="primary" busy={isSubmitting}>
-            {provider === null ? 'Set it up' : 'Save'}
-          </Button>
-        </>
-      }
+      label={provider === null ? 'Set it up' : 'Save'}
+      form={form}
+      onSubmit={form.submit(async (fields) => {
+        const body = bodyOf(fields);
+        if (provider === null) await call('identityProvidersCreate', { body });
+        else {
+          const { name: _name, kind: _kind, ...change } = body;
+          await call('identityProvidersUpdate', { params: { provider: provider.id }, body: change });
+        }
+        await queryClient.invalidateQueries({ queryKey: ['identityProvidersList'] });
+        await queryClient.invalidateQueries({ queryKey: ['signInProviders'] });
+        toast.success(`${fields.title} is saved.`);
+        onClose();
+      })}
     >
-      <form
-        id="provider-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (fields) => {
-          const body = bodyOf(fields);
-          if (provider === null) await call('identityProvidersCreate', { body });
-          else {
-            const { name: _name, kind: _kind, ...change } = body;
-            await call('identityProvidersUpdate', { params: { provider: provider.id }, body: change });
-          }
-          await queryClient.invalidateQueries({ queryKey: ['identityProvidersList'] });
-          await queryClient.invalidateQueries({ queryKey: ['signInProviders'] });
-          toast.success(`${fields.title} is saved.`);
-          onClose();
-        })}
-      >
-        {provider === null ? (
-          <Field label="Kind">
-            {(aria) => (
-              <Select
-                {...aria}
-                value={values.kind}
-                onChange={choose}
-                options={providerKinds.map((kind) => ({ value: kind, label: presets[kind].title }))}
-              />
-            )}
-          </Field>
-        ) : null}
-        {provider === null ? (
-          <Field label="Name" error={errors.name?.message} hint="Part of its address; it never changes.">
-            {(aria) => <Input {...aria} {...form.register('name')} />}
-          </Field>
-        ) : null}
-        <Field label="Redirect address" hint="Register exactly this at the provider.">
-          {(aria) => (
-            <span id={aria.id}>
-              <Copyable text={provider?.redirectUri ?? `${location.origin}/sign-in/${values.name}`} />
-            </span>
-          )}
-        </Field>
-        {provider?.logoutUri == null ? null : (
-          <Field label="Back-channel logout address" hint="Where the provider tells that somebody signed out there.">
-            {(aria) => (
-              <span id={aria.id}>
-                <Copyable text={provider.logoutUri ?? ''} />
-              </span>
-            )}
-          </Field>
-        )}
-        <Field label="On the button" error={errors.title?.message}>
-          {(aria) => <Input {...aria} placeholder="Our company" {...form.register('title')} />}
-        </Field>
-        <Field label="Issuer" error={errors.issuer?.message}>
-          {(aria) => <Input {...aria} placeholder={preset.example} {...form.register('issuer')} />}
-        </Field>
-        <Field label="Client id" error={errors.clientId?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" {...form.register('clientId')} />}
-        </Field>
-        <Field
-          label="Client secret"
-          error={errors.clientSecret?.message}
-          hint={provider?.hasSecret === true ? 'One is stored. Leave this empty to keep it.' : undefined}
-        >
-          {(aria) => <Input {...aria} type="password" autoComplete="off" {...form.register('clientSecret')} />}
-        </Field>
-        <Field label="Scopes" error={errors.scopes?.message}>
-          {(aria) => <Input {...aria} {...form.register('scopes')} />}
-        </Field>
-        <Field label="Who gets an account">
+      {provider === null ? (
+        <Field label="Kind">
           {(aria) => (
             <Select
               {...aria}
-              value={values.provisioning}
-              onChange={(next) => form.setValue('provisioning', next)}
-              options={provisionings.map((value) => ({ value, label: provisioningWords[value] }))}
+              value={values.kind}
+              onChange={choose}
+              options={providerKinds.map((kind) => ({ value: kind, label: presets[kind].title }))}
             />
           )}
         </Field>
-        <Field
-          label="Domains"
-          optional={values.provisioning !== 'domains'}
-          error={errors.domains?.message}
-          hint="When given, addresses of other domains are not believed."
-        >
-          {(aria) => <Input {...aria} placeholder="example.com" {...form.register('domains')} />}
+      ) : null}
+      {provider === null ? (
+        <Field label="Name" error={errors.name?.message} hint="Part of its address; it never changes.">
+          {(aria) => <Input {...aria} {...form.register('name')} />}
         </Field>
-        <Field label="Claim with groups" optional error={errors.groupsClaim?.message}>
-          {(aria) => <Input {...aria} placeholder="groups" {...form.register('groupsClaim')} />}
+      ) : null}
+      <Field label="Redirect address" hint="Register exactly this at the provider.">
+        {(aria) => (
+          <span id={aria.id}>
+            <Copyable text={provider?.redirectUri ?? `${location.origin}/sign-in/${values.name}`} />
+          </span>
+        )}
+      </Field>
+      {provider?.logoutUri == null ? null : (
+        <Field label="Back-channel logout address" hint="Where the provider tells that somebody signed out there.">
+          {(aria) => (
+            <span id={aria.id}>
+              <Copyable text={provider.logoutUri ?? ''} />
+            </span>
+          )}
         </Field>
-        <Mappings
-          rows={mappings}
-          change={changeMappings}
-          organizations={memberships.map((each) => each.organization)}
-        />
-        <Field
-          label="Ask again every"
-          error={errors.recheckMinutes?.message}
-          hint="Minutes. Whoever is disabled there is signed out here."
-        >
-          {(aria) => <Input {...aria} type="number" min={1} max={1440} {...form.register('recheckMinutes')} />}
-        </Field>
-        <Switch
-          label="Enabled"
-          hint="Switching it off signs out everybody who came through it."
-          checked={values.enabled}
-          onChange={(enabled) => form.setValue('enabled', enabled)}
-        />
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      )}
+      <Field label="On the button" error={errors.title?.message}>
+        {(aria) => <Input {...aria} placeholder="Our company" {...form.register('title')} />}
+      </Field>
+      <Field label="Issuer" error={errors.issuer?.message}>
+        {(aria) => <Input {...aria} placeholder={preset.example} {...form.register('issuer')} />}
+      </Field>
+      <Field label="Client id" error={errors.clientId?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" {...form.register('clientId')} />}
+      </Field>
+      <Field
+        label="Client secret"
+        error={errors.clientSecret?.message}
+        hint={provider?.hasSecret === true ? 'One is stored. Leave this empty to keep it.' : undefined}
+      >
+        {(aria) => <Input {...aria} type="password" autoComplete="off" {...form.register('clientSecret')} />}
+      </Field>
+      <Field label="Scopes" error={errors.scopes?.message}>
+        {(aria) => <Input {...aria} {...form.register('scopes')} />}
+      </Field>
+      <Field label="Who gets an account">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={values.provisioning}
+            onChange={(next) => form.setValue('provisioning', next)}
+            options={provisionings.map((value) => ({ value, label: provisioningWords[value] }))}
+          />
+        )}
+      </Field>
+      <Field
+        label="Domains"
+        optional={values.provisioning !== 'domains'}
+        error={errors.domains?.message}
+        hint="When given, addresses of other domains are not believed."
+      >
+        {(aria) => <Input {...aria} placeholder="example.com" {...form.register('domains')} />}
+      </Field>
+      <Field label="Claim with groups" optional error={errors.groupsClaim?.message}>
+        {(aria) => <Input {...aria} placeholder="groups" {...form.register('groupsClaim')} />}
+      </Field>
+      <Mappings rows={mappings} change={changeMappings} organizations={memberships.map((each) => each.organization)} />
+      <Field
+        label="Ask again every"
+        error={errors.recheckMinutes?.message}
+        hint="Minutes. Whoever is disabled there is signed out here."
+      >
+        {(aria) => <Input {...aria} type="number" min={1} max={1440} {...form.register('recheckMinutes')} />}
+      </Field>
+      <Switch
+        label="Enabled"
+        hint="Switching it off signs out everybody who came through it."
+        checked={values.enabled}
+        onChange={(enabled) => form.setValue('enabled', enabled)}
+      />
+    </FormPanel>
   );
 }
 

@@ -9,6 +9,7 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { exactBytes, formatBytes, plural } from '../../lib/format.ts';
 import { kindTitle } from '../../lib/instance-view.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useSession } from '../../shell/session.ts';
 import type { Tone } from '../../ui/badge.tsx';
 import { Badge } from '../../ui/badge.tsx';
@@ -71,19 +72,13 @@ function ImageCard({ image, admin, onDelete }: { image: Image; admin: boolean; o
                 size="sm"
                 icon={<Hammer />}
                 busy={busy}
-                blocked={image.can.build === true ? undefined : image.can.build}
+                blocked={whyNot(image.can.build)}
                 onClick={() => void build()}
               >
                 {image.state === 'ready' ? 'Build again' : 'Build'}
               </Button>
             ) : null}
-            <Button
-              size="sm"
-              tone="ghost"
-              icon={<Trash2 />}
-              blocked={image.can.delete === true ? undefined : image.can.delete}
-              onClick={onDelete}
-            >
+            <Button size="sm" tone="ghost" icon={<Trash2 />} blocked={whyNot(image.can.delete)} onClick={onDelete}>
               Delete
             </Button>
           </div>
@@ -159,21 +154,6 @@ export function ImagesPage() {
   });
   const [importing, setImporting] = useState(false);
   const [deleting, setDeleting] = useState<Image | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function remove(image: Image) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('imagesDelete', { params: { image: image.id } });
-      await queryClient.invalidateQueries({ queryKey: ['imagesList'] });
-      setDeleting(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <>
       <PageHeader
@@ -212,12 +192,12 @@ export function ImagesPage() {
       {importing ? <ImportForm onClose={() => setImporting(false)} /> : null}
       {deleting === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setDeleting(null)}
-          onConfirm={() => void remove(deleting)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('imagesDelete', { params: { image: deleting.id } });
+            await queryClient.invalidateQueries({ queryKey: ['imagesList'] });
+          }}
           title={`Delete the image ${deleting.name}?`}
           body="Nothing new can be made from it. What was made from it before goes on."
           confirmLabel="Delete the image"

@@ -3,10 +3,8 @@ import { z } from 'zod';
 import type { InputOf } from '../../api/client.ts';
 import { call, newIdempotencyKey } from '../../api/client.ts';
 import { queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { Button } from '../../ui/button.tsx';
-import { SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Segmented } from '../../ui/segmented.tsx';
@@ -45,100 +43,86 @@ export function ImportForm({ onClose }: { onClose: () => void }) {
     title: '',
   });
   const values = form.watch();
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Import an image"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="import-form" tone="primary" busy={isSubmitting}>
-            Import
-          </Button>
-        </>
-      }
+      label="Import"
+      form={form}
+      onSubmit={form.submit(async ({ type, path, url, protocol, alias, name, kind, title }) => {
+        const body: InputOf<'imagesImport'>['body'] =
+          type === 'file' ? { type, path, name, kind, title } : { type, url, protocol, alias, name, kind, title };
+        await call('imagesImport', { body }, { idempotencyKey: newIdempotencyKey() });
+        await queryClient.invalidateQueries({ queryKey: ['imagesList'] });
+        toast.message(`Importing ${name}`);
+        onClose();
+      })}
     >
-      <form
-        id="import-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ type, path, url, protocol, alias, name, kind, title }) => {
-          const body: InputOf<'imagesImport'>['body'] =
-            type === 'file' ? { type, path, name, kind, title } : { type, url, protocol, alias, name, kind, title };
-          await call('imagesImport', { body }, { idempotencyKey: newIdempotencyKey() });
-          await queryClient.invalidateQueries({ queryKey: ['imagesList'] });
-          toast.message(`Importing ${name}`);
-          onClose();
-        })}
-      >
-        <Notice tone="warn" title="You vouch for it">
-          Everybody may make instances from it afterwards. It runs without privileges like any other, but what is inside
-          is what you import.
-        </Notice>
-        <Segmented
-          label="From"
-          className="w-fit"
-          value={values.type}
-          onChange={(type) => form.setValue('type', type)}
-          options={[
-            { value: 'server', label: 'An image server' },
-            { value: 'file', label: 'A file on the host' },
-          ]}
-        />
-        {values.type === 'file' ? (
-          <Field
-            label="File"
-            error={errors.path?.message}
-            hint="Put it into the import folder below the data directory first."
-          >
-            {(aria) => <Input {...aria} placeholder="debian-13.tar.xz" {...form.register('path')} />}
+      <Notice tone="warn" title="You vouch for it">
+        Everybody may make instances from it afterwards. It runs without privileges like any other, but what is inside
+        is what you import.
+      </Notice>
+      <Segmented
+        label="From"
+        className="w-fit"
+        value={values.type}
+        onChange={(type) => form.setValue('type', type)}
+        options={[
+          { value: 'server', label: 'An image server' },
+          { value: 'file', label: 'A file on the host' },
+        ]}
+      />
+      {values.type === 'file' ? (
+        <Field
+          label="File"
+          error={errors.path?.message}
+          hint="Put it into the import folder below the data directory first."
+        >
+          {(aria) => <Input {...aria} placeholder="debian-13.tar.xz" {...form.register('path')} />}
+        </Field>
+      ) : (
+        <>
+          <Field label="Address" error={errors.url?.message}>
+            {(aria) => <Input {...aria} placeholder="https://images.example.org" {...form.register('url')} />}
           </Field>
-        ) : (
-          <>
-            <Field label="Address" error={errors.url?.message}>
-              {(aria) => <Input {...aria} placeholder="https://images.example.org" {...form.register('url')} />}
-            </Field>
-            <Field label="Protocol">
-              {(aria) => (
-                <Select
-                  {...aria}
-                  value={values.protocol}
-                  onChange={(protocol) => form.setValue('protocol', protocol)}
-                  options={[
-                    { value: 'simplestreams', label: 'Simple streams' },
-                    { value: 'incus', label: 'Incus' },
-                  ]}
-                />
-              )}
-            </Field>
-            <Field label="Alias" error={errors.alias?.message}>
-              {(aria) => <Input {...aria} placeholder="debian/13" {...form.register('alias')} />}
-            </Field>
-          </>
+          <Field label="Protocol">
+            {(aria) => (
+              <Select
+                {...aria}
+                value={values.protocol}
+                onChange={(protocol) => form.setValue('protocol', protocol)}
+                options={[
+                  { value: 'simplestreams', label: 'Simple streams' },
+                  { value: 'incus', label: 'Incus' },
+                ]}
+              />
+            )}
+          </Field>
+          <Field label="Alias" error={errors.alias?.message}>
+            {(aria) => <Input {...aria} placeholder="debian/13" {...form.register('alias')} />}
+          </Field>
+        </>
+      )}
+      <Field label="Name here" error={errors.name?.message}>
+        {(aria) => <Input {...aria} placeholder="debian-13" {...form.register('name')} />}
+      </Field>
+      <Field label="What it is" error={errors.title?.message}>
+        {(aria) => <Input {...aria} placeholder="Debian 13 without extras" {...form.register('title')} />}
+      </Field>
+      <Field label="For">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={values.kind}
+            onChange={(kind) => form.setValue('kind', kind)}
+            options={[
+              { value: 'server', label: 'Servers' },
+              { value: 'desktop', label: 'Desktops' },
+            ]}
+          />
         )}
-        <Field label="Name here" error={errors.name?.message}>
-          {(aria) => <Input {...aria} placeholder="debian-13" {...form.register('name')} />}
-        </Field>
-        <Field label="What it is" error={errors.title?.message}>
-          {(aria) => <Input {...aria} placeholder="Debian 13 without extras" {...form.register('title')} />}
-        </Field>
-        <Field label="For">
-          {(aria) => (
-            <Select
-              {...aria}
-              value={values.kind}
-              onChange={(kind) => form.setValue('kind', kind)}
-              options={[
-                { value: 'server', label: 'Servers' },
-                { value: 'desktop', label: 'Desktops' },
-              ]}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      </Field>
+    </FormPanel>
   );
 }

@@ -1,4 +1,4 @@
-import { Link, Outlet, useLocation, useMatches, useNavigate } from '@tanstack/react-router';
+import { Outlet, useLocation, useMatches, useNavigate } from '@tanstack/react-router';
 import { Ellipsis, ExternalLink, Lock } from 'lucide-react';
 import { useEffect } from 'react';
 import { toast } from 'sonner';
@@ -9,6 +9,7 @@ import { instanceSlug, useActionEntries, usePerform } from '../../actions/use-ac
 import { OperationProgress } from '../../components/operation-progress.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { StateBadge } from '../../components/state-badge.tsx';
+import { TabNav } from '../../components/tab-nav.tsx';
 import { Thumbnail } from '../../components/thumbnail.tsx';
 import { kindTitle, stateWords } from '../../lib/instance-view.ts';
 import { useShortcuts } from '../../lib/keyboard.ts';
@@ -50,29 +51,15 @@ function Tabs({ instance }: { instance: Instance }) {
   const project = useProject();
   const base = `/p/${projectSlug(session, project)}/instances/${instanceSlug(instance)}`;
   return (
-    <nav
-      aria-label={`Parts of ${instance.name}`}
-      className="-mx-4 mb-5 overflow-x-auto px-4 shadow-[inset_0_-1px_0_var(--line)] sm:mx-0 sm:px-0 [scrollbar-width:none]"
-    >
-      <ul className="flex gap-1">
-        {tabs
-          .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
-          .filter(([path]) => path !== 'stacks' || instance.kind === 'server')
-          .filter(([path]) => project.role !== 'guest' || path === '' || isGranted(instance, path))
-          .map(([path, label]) => (
-            <li key={path}>
-              <Link
-                to={path === '' ? base : `${base}/${path}`}
-                activeOptions={{ exact: true, includeSearch: false }}
-                className="inline-flex h-9.5 items-center whitespace-nowrap border-transparent border-b-2 px-2.5 text-sm text-soft hover:text-text"
-                activeProps={{ className: '!border-accent !text-text font-medium', 'aria-current': 'page' }}
-              >
-                {label}
-              </Link>
-            </li>
-          ))}
-      </ul>
-    </nav>
+    <TabNav
+      label={`Parts of ${instance.name}`}
+      className="-mx-4 px-4 sm:mx-0 sm:px-0"
+      tabs={tabs
+        .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
+        .filter(([path]) => path !== 'stacks' || instance.kind === 'server')
+        .filter(([path]) => project.role !== 'guest' || path === '' || isGranted(instance, path))
+        .map(([path, label]) => ({ to: path === '' ? base : `${base}/${path}`, label }))}
+    />
   );
 }
 

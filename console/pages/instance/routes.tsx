@@ -8,6 +8,7 @@ import { QueryView } from '../../components/query-view.tsx';
 import { RouteForm } from '../../components/route-form.tsx';
 import { RoutesTable } from '../../components/routes-table.tsx';
 import { projectSlug } from '../../lib/scope.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useProject, useSession } from '../../shell/session.ts';
 import { Button } from '../../ui/button.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
@@ -19,12 +20,7 @@ export function RoutesTab() {
   const query = useQuery(apiQuery('routesList', { params: { instance: instance.id } }));
   const [adding, setAdding] = useState(false);
   const add = (
-    <Button
-      tone="primary"
-      icon={<Plus />}
-      blocked={instance.can.route === true ? undefined : instance.can.route}
-      onClick={() => setAdding(true)}
-    >
+    <Button tone="primary" icon={<Plus />} blocked={whyNot(instance.can.route)} onClick={() => setAdding(true)}>
       Add a route
     </Button>
   );
@@ -76,11 +72,7 @@ function InstanceForwards() {
           </h2>
           <p className="text-sm text-soft">TCP and UDP ports of the host that lead to {instance.name}.</p>
         </div>
-        <Button
-          icon={<Plus />}
-          blocked={instance.can.forward === true ? undefined : instance.can.forward}
-          onClick={() => setAdding(true)}
-        >
+        <Button icon={<Plus />} blocked={whyNot(instance.can.forward)} onClick={() => setAdding(true)}>
           Forward a port
         </Button>
       </div>

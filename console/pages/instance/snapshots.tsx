@@ -1,22 +1,22 @@
 import { useQuery } from '@tanstack/react-query';
-import { Camera, CopyPlus, Ellipsis, Trash2, Undo2 } from 'lucide-react';
+import { Camera, CopyPlus, Trash2, Undo2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { CloneForm } from '../../actions/forms.tsx';
 import { absorbAccepted } from '../../actions/host.tsx';
 import { requestAction } from '../../actions/request.ts';
 import type { OutputOf } from '../../api/client.ts';
-import { call, newIdempotencyKey, toApiError } from '../../api/client.ts';
+import { call, newIdempotencyKey } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatMoment } from '../../lib/format.ts';
+import { actionsColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
-import { Menu } from '../../ui/menu.tsx';
-import { TimeAgo } from '../../ui/time.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { useInstance } from './context.ts';
 
 type Snapshot = OutputOf<'snapshotsList'>['items'][number];
@@ -25,32 +25,19 @@ export function SnapshotsTab() {
   const instance = useInstance();
   const query = useQuery(apiQuery('snapshotsList', { params: { instance: instance.id } }));
   const [asked, setAsked] = useState<{ what: 'rollback' | 'delete' | 'clone'; snapshot: Snapshot } | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
+  /** Rolls back to it or deletes it. */
+  async function end(what: 'rollback' | 'delete', snapshot: Snapshot) {
+    const accepted = await call(
+      what === 'rollback' ? 'snapshotsRollback' : 'snapshotsDelete',
+      { params: { instance: instance.id, snapshot: snapshot.id } },
+      { idempotencyKey: newIdempotencyKey() },
+    );
+    absorbAccepted(accepted);
+    void queryClient.invalidateQueries({ queryKey: ['snapshotsList'] });
+    toast.message(accepted.operation.title);
+  }
   const reason = (verb: 'snapshot' | 'rollback' | 'clone') =>
     instance.can[verb] === true ? undefined : String(instance.can[verb]);
-
-  async function run() {
-    if (asked === null) return;
-    setBusy(true);
-    setError(undefined);
-    const params = { instance: instance.id, snapshot: asked.snapshot.id };
-    try {
-      const accepted = await call(
-        asked.what === 'rollback' ? 'snapshotsRollback' : 'snapshotsDelete',
-        { params },
-        { idempotencyKey: newIdempotencyKey() },
-      );
-      absorbAccepted(accepted);
-      void queryClient.invalidateQueries({ queryKey: ['snapshotsList'] });
-      toast.message(accepted.operation.title);
-      setAsked(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
 
   const take = (
     <Button
@@ -102,61 +89,46 @@ export function SnapshotsTab() {
                     </Badge>
                   ),
                 },
-                {
-                  id: 'at',
-                  header: 'Taken',
-                  cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                },
+                timeColumn('at', 'Taken', (row) => row.createdAt),
                 {
                   id: 'by',
                   header: 'By',
                   from: 'md',
                   cell: (row) => <span className="text-soft">{row.createdBy}</span>,
                 },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  cell: (row) => (
-                    <span className="inline-flex items-center gap-1">
-                      <Button
-                        size="sm"
-                        icon={<Undo2 />}
-                        blocked={row.state === 'ready' ? reason('rollback') : 'It is not ready.'}
-                        onClick={() => setAsked({ what: 'rollback', snapshot: row })}
-                      >
-                        Roll back
-                      </Button>
-                      <Menu
-                        label={`Actions of ${row.name}`}
-                        entries={[
-                          {
-                            key: 'clone',
-                            label: 'Clone to a new instance…',
-                            icon: <CopyPlus />,
-                            blocked: reason('clone'),
-                            onSelect: () => setAsked({ what: 'clone', snapshot: row }),
-                          },
-                          { kind: 'separator', key: 'line' },
-                          {
-                            key: 'delete',
-                            label: 'Delete…',
-                            icon: <Trash2 />,
-                            danger: true,
-                            blocked: reason('snapshot'),
-                            onSelect: () => setAsked({ what: 'delete', snapshot: row }),
-                          },
-                        ]}
-                        trigger={
-                          <IconButton label={`Actions of ${row.name}`} size="sm" quiet>
-                            <Ellipsis />
-                          </IconButton>
-                        }
-                      />
-                    </span>
-                  ),
-                },
+                actionsColumn((row) => (
+                  <span className="inline-flex items-center gap-1">
+                    <Button
+                      size="sm"
+                      icon={<Undo2 />}
+                      blocked={row.state === 'ready' ? reason('rollback') : 'It is not ready.'}
+                      onClick={() => setAsked({ what: 'rollback', snapshot: row })}
+                    >
+                      Roll back
+                    </Button>
+                    <ActionsMenu
+                      of={row.name}
+                      entries={[
+                        {
+                          key: 'clone',
+                          label: 'Clone to a new instance…',
+                          icon: <CopyPlus />,
+                          blocked: reason('clone'),
+                          onSelect: () => setAsked({ what: 'clone', snapshot: row }),
+                        },
+                        { kind: 'separator', key: 'line' },
+                        {
+                          key: 'delete',
+                          label: 'Delete…',
+                          icon: <Trash2 />,
+                          danger: true,
+                          blocked: reason('snapshot'),
+                          onSelect: () => setAsked({ what: 'delete', snapshot: row }),
+                        },
+                      ]}
+                    />
+                  </span>
+                )),
               ]}
             />
           </>
@@ -167,11 +139,8 @@ export function SnapshotsTab() {
       ) : null}
       {asked === null || asked.what === 'clone' ? null : (
         <ConfirmDialog
-          open
           onClose={() => setAsked(null)}
-          onConfirm={() => void run()}
-          busy={busy}
-          error={error}
+          onConfirm={() => end(asked.what === 'rollback' ? 'rollback' : 'delete', asked.snapshot)}
           danger
           title={
             asked.what === 'rollback'

@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
-import { Boxes, Ellipsis, Monitor, Plus, Server, Trash2, X } from 'lucide-react';
+import { Boxes, Monitor, Plus, Server, Trash2, X } from 'lucide-react';
 import { useMemo, useState } from 'react';
 import type { Instance } from '#contract/instances.ts';
 import { blockedReason, instanceActionList } from '../../actions/instances.ts';
@@ -17,12 +17,13 @@ import { kindTitle, stateWords } from '../../lib/instance-view.ts';
 import { projectSlug } from '../../lib/scope.ts';
 import { METRICS_POLL_MS } from '../../metrics/poll.ts';
 import { useMay, useProject, useSession } from '../../shell/session.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import type { Column } from '../../table/data-table.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Button, buttonClass, IconButton } from '../../ui/button.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Segmented } from '../../ui/segmented.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
@@ -33,17 +34,7 @@ function rowHref(project: string, row: Instance): string {
 
 function RowMenu({ instance }: { instance: Instance }) {
   const entries = useActionEntries();
-  return (
-    <Menu
-      label={`Actions of ${instance.name}`}
-      entries={entries(instance)}
-      trigger={
-        <IconButton label={`Actions of ${instance.name}`} size="sm" quiet>
-          <Ellipsis />
-        </IconButton>
-      }
-    />
-  );
+  return <ActionsMenu of={instance.name} entries={entries(instance)} />;
 }
 
 export function InstancesPage() {
@@ -158,14 +149,7 @@ export function InstancesPage() {
             sort: (row) => row.createdAt,
             cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
           },
-      {
-        id: 'actions',
-        header: 'Actions',
-        quietHeader: true,
-        align: 'right',
-        width: 'w-12',
-        cell: (row) => <RowMenu instance={row} />,
-      },
+      actionsColumn((row) => <RowMenu instance={row} />, { narrow: true }),
     ],
     [deleted, slug, usage],
   );

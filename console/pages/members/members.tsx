@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { useRouteContext } from '@tanstack/react-router';
-import { Ellipsis, ShieldOff, Trash2, UserPlus, X } from 'lucide-react';
+import { ShieldOff, Trash2, UserPlus, X } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Role } from '#domain/authz.ts';
@@ -11,13 +11,15 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { Avatar } from '../../components/avatar.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useMay, useScope } from '../../shell/session.ts';
+import { actionsColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Select } from '../../ui/select.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
@@ -46,8 +48,6 @@ export function MembersPage() {
   const [inviting, setInviting] = useState(false);
   const [removing, setRemoving] = useState<Member | null>(null);
   const [resetting, setResetting] = useState<Member | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const refresh = () =>
     queryClient.invalidateQueries({
       predicate: ({ queryKey }) => queryKey[0] === 'membersList' || queryKey[0] === 'invitationsList',
@@ -61,33 +61,6 @@ export function MembersPage() {
       toast.error(toApiError(thrown).message);
     }
     await refresh();
-  }
-  async function remove(member: Member) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('membersRemove', { params: { organization: organizationId, user: member.user.id } });
-      setRemoving(null);
-      await refresh();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
-  async function resetFactors(member: Member) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('memberFactorsReset', { params: { organization: organizationId, user: member.user.id } });
-      setResetting(null);
-      toast.success(`${member.user.name} signs in with the password alone now`);
-      await refresh();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
   }
   async function withdraw(invitation: string) {
     try {
@@ -177,28 +150,18 @@ export function MembersPage() {
                       },
                     ]
                   : []),
-                {
-                  id: 'joined',
-                  header: 'Joined',
-                  from: 'sm',
-                  cell: (row) => <TimeAgo at={row.joinedAt} className="whitespace-nowrap text-soft" />,
-                },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  width: 'w-12',
-                  cell: (row) => (
-                    <Menu
-                      label={`Actions of ${row.user.name}`}
+                timeColumn('joined', 'Joined', (row) => row.joinedAt, { from: 'sm' }),
+                actionsColumn(
+                  (row) => (
+                    <ActionsMenu
+                      of={row.user.name}
                       entries={[
                         {
                           key: 'factors',
                           label: 'Reset second factors…',
                           icon: <ShieldOff />,
                           danger: true,
-                          blocked: row.can.resetFactors === true ? undefined : row.can.resetFactors,
+                          blocked: whyNot(row.can.resetFactors),
                           onSelect: () => setResetting(row),
                         },
                         {
@@ -206,18 +169,14 @@ export function MembersPage() {
                           label: 'Remove…',
                           icon: <Trash2 />,
                           danger: true,
-                          blocked: row.can.remove === true ? undefined : row.can.remove,
+                          blocked: whyNot(row.can.remove),
                           onSelect: () => setRemoving(row),
                         },
                       ]}
-                      trigger={
-                        <IconButton label={`Actions of ${row.user.name}`} size="sm" quiet>
-                          <Ellipsis />
-                        </IconButton>
-                      }
                     />
                   ),
-                },
+                  { narrow: true },
+                ),
               ]}
             />
           )}
@@ -251,12 +210,14 @@ export function MembersPage() {
       ) : null}
       {resetting === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setResetting(null)}
-          onConfirm={() => void resetFactors(resetting)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            const params = { organization: organizationId, user: resetting.user.id };
+            await call('memberFactorsReset', { params });
+            toast.success(`${resetting.user.name} signs in with the password alone now`);
+            await refresh();
+          }}
           title={`Remove the second factors of ${resetting.user.name}?`}
           body="Their authenticator app, passkeys and recovery codes stop working and all their sessions end: the password alone opens the account until they set up new ones. Be sure that it is really them who asked."
           confirmLabel="Remove them"
@@ -264,12 +225,12 @@ export function MembersPage() {
       )}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('membersRemove', { params: { organization: organizationId, user: removing.user.id } });
+            await refresh();
+          }}
           title={`Remove ${removing.user.name}?`}
           body="Their sessions and tokens lose access at once. What they created stays."
           confirmLabel="Remove"

@@ -1,17 +1,17 @@
 import { useQuery } from '@tanstack/react-query';
-import { AppWindow, MoreHorizontal, Plus } from 'lucide-react';
+import { AppWindow, Plus } from 'lucide-react';
 import { useState } from 'react';
-import { toast } from 'sonner';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { useSession } from '../../shell/session.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { ConfirmDialog, Dialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { ClientPanel } from './client-panel.tsx';
 import { Credentials, type Secret } from './credentials.tsx';
@@ -23,19 +23,14 @@ export function OidcClientsPage() {
   const [editing, setEditing] = useState<Client | 'new' | null>(null);
   const [asking, setAsking] = useState<{ what: 'secret' | 'delete'; client: Client } | null>(null);
   const [renewed, setRenewed] = useState<Secret | null>(null);
-  const [busy, setBusy] = useState(false);
   async function confirmed({ what, client }: { what: 'secret' | 'delete'; client: Client }) {
-    setBusy(true);
+    const params = { client: client.id };
     try {
-      const params = { client: client.id };
       if (what === 'secret') setRenewed(await call('oidcClientsSecret', { params }));
       else await call('oidcClientsDelete', { params });
-      setAsking(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
+    } finally {
+      void queryClient.invalidateQueries({ queryKey: ['oidcClientsList'] });
     }
-    setBusy(false);
-    await queryClient.invalidateQueries({ queryKey: ['oidcClientsList'] });
   }
   const openTo = ({ organization, app }: Client) => {
     if (organization === null) return 'every account';
@@ -87,37 +82,26 @@ export function OidcClientsPage() {
                 from: 'lg',
                 cell: (row) => <span className="text-soft text-xs">{row.redirectUris.join(', ')}</span>,
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                cell: (row) => (
-                  <Menu
-                    label={`Actions of ${row.title}`}
-                    trigger={
-                      <IconButton label={`Actions of ${row.title}`} size="sm" quiet>
-                        <MoreHorizontal />
-                      </IconButton>
-                    }
-                    entries={[
-                      { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
-                      {
-                        key: 'secret',
-                        label: 'New secret',
-                        blocked: row.authMethod === 'none' ? 'A public app has none.' : undefined,
-                        onSelect: () => setAsking({ what: 'secret', client: row }),
-                      },
-                      {
-                        key: 'remove',
-                        label: 'Remove',
-                        danger: true,
-                        onSelect: () => setAsking({ what: 'delete', client: row }),
-                      },
-                    ]}
-                  />
-                ),
-              },
+              actionsColumn((row) => (
+                <ActionsMenu
+                  of={row.title}
+                  entries={[
+                    { key: 'edit', label: 'Edit', onSelect: () => setEditing(row) },
+                    {
+                      key: 'secret',
+                      label: 'New secret',
+                      blocked: row.authMethod === 'none' ? 'A public app has none.' : undefined,
+                      onSelect: () => setAsking({ what: 'secret', client: row }),
+                    },
+                    {
+                      key: 'remove',
+                      label: 'Remove',
+                      danger: true,
+                      onSelect: () => setAsking({ what: 'delete', client: row }),
+                    },
+                  ]}
+                />
+              )),
             ]}
           />
         )}
@@ -132,11 +116,9 @@ export function OidcClientsPage() {
       )}
       {asking === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setAsking(null)}
-          onConfirm={() => void confirmed(asking)}
+          onConfirm={() => confirmed(asking)}
           title={
             asking.what === 'secret' ? `A new secret for ${asking.client.title}?` : `Remove ${asking.client.title}?`
           }

@@ -49,7 +49,6 @@ export function AppsPage() {
   const [level, setLevel] = useState('open');
   const [revoking, setRevoking] = useState(false);
   const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
 
   const subjects = [
     ...(groups.data?.items.map((each) => ({ value: each.id as string, label: each.title, hint: 'Group' })) ?? []),
@@ -69,24 +68,21 @@ export function AppsPage() {
           : undefined;
 
   async function change(permissions: readonly GrantPermission[]) {
-    setBusy(true);
-    setError(undefined);
     try {
       const { changed } = await call('grantsChange', {
         params,
         body: { changes: [...selected].map((app) => ({ app, subject, permissions: [...permissions] })) as never },
       });
       toast.success(changed === 1 ? 'One permission changed' : `${changed} permissions changed`);
-      setRevoking(false);
       setSelected(new Set());
-    } catch (thrown) {
-      const { message } = toApiError(thrown);
-      if (revoking) setError(message);
-      else toast.error(message);
     } finally {
-      setBusy(false);
+      void queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === 'grantsList' });
     }
-    await queryClient.invalidateQueries({ predicate: ({ queryKey }) => queryKey[0] === 'grantsList' });
+  }
+  async function grant() {
+    setBusy(true);
+    await change(words[level] ?? []).catch((thrown: unknown) => toast.error(toApiError(thrown).message));
+    setBusy(false);
   }
 
   return (
@@ -113,13 +109,7 @@ export function AppsPage() {
             { value: 'both', label: 'May open, terminal', hint: 'And a terminal in it' },
           ]}
         />
-        <Button
-          tone="primary"
-          icon={<ShieldPlus />}
-          busy={busy && !revoking}
-          blocked={blocked}
-          onClick={() => void change(words[level] ?? [])}
-        >
+        <Button tone="primary" icon={<ShieldPlus />} busy={busy} blocked={blocked} onClick={() => void grant()}>
           Grant
         </Button>
         <Button icon={<ShieldMinus />} blocked={blocked} onClick={() => setRevoking(true)}>
@@ -176,12 +166,9 @@ export function AppsPage() {
       </QueryView>
       {revoking ? (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRevoking(false)}
-          onConfirm={() => void change([])}
-          busy={busy}
-          error={error}
+          onConfirm={() => change([])}
           title={`Take ${selected.size === 1 ? 'one app' : `${selected.size} apps`} away from ${nameOf(subject)}?`}
           body="Open screens and terminals close at once. What roles and other groups give them stays."
           confirmLabel="Revoke"

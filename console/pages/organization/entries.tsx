@@ -4,6 +4,7 @@ import { toast } from 'sonner';
 import { call, type OutputOf, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Button } from '../../ui/button.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
@@ -55,18 +56,13 @@ export function EntriesPage() {
                 { id: 'why', header: 'Why', cell: (row) => row.reason },
                 { id: 'began', header: 'Began', from: 'sm', cell: (row) => <TimeAgo at={row.createdAt} /> },
                 { id: 'ends', header: 'Ends', cell: (row) => <TimeAgo at={row.endedAt ?? row.expiresAt} /> },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  cell: (row) =>
-                    row.can.end === true ? (
-                      <Button size="sm" onClick={() => void end(row)}>
-                        End now
-                      </Button>
-                    ) : null,
-                },
+                actionsColumn((row) =>
+                  row.can.end === true ? (
+                    <Button size="sm" onClick={() => void end(row)}>
+                      End now
+                    </Button>
+                  ) : null,
+                ),
               ]}
             />
           )

@@ -7,11 +7,12 @@ import { groupRoutes } from '#contract/groups.ts';
 import { mayChangeRole, type WorkingRole, workingRoles } from '#domain/authz.ts';
 import { call, type OutputOf, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useApiForm } from '../../lib/use-form.ts';
 import { useMay, useScope } from '../../shell/session.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -31,57 +32,43 @@ const refresh = () =>
 function CreateGroup({ organization, onClose }: { organization: string; onClose: () => void }) {
   const own = useScope().membership?.role ?? 'viewer';
   const form = useApiForm(groupRoutes.groupsCreate.body, { name: '', title: '', role: null as WorkingRole | null });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const role = (form.watch('role') as WorkingRole | null) ?? NO_ROLE;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Create a group"
       description="Whatever is given to a group, everybody in it holds."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="group-form" tone="primary" busy={isSubmitting}>
-            Create
-          </Button>
-        </>
-      }
+      label="Create"
+      form={form}
+      onSubmit={form.submit(async (values) => {
+        await call('groupsCreate', { params: { organization }, body: values });
+        await refresh();
+        onClose();
+      })}
     >
-      <form
-        id="group-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (values) => {
-          await call('groupsCreate', { params: { organization }, body: values });
-          await refresh();
-          onClose();
-        })}
-      >
-        <Field label="Title" error={errors.title?.message}>
-          {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
-        </Field>
-        <Field label="Name" hint="Lower case, for the command line" error={errors.name?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" {...form.register('name')} />}
-        </Field>
-        <Field label="Gives in the whole organization">
-          {(aria) => (
-            <Select
-              {...aria}
-              value={role}
-              onChange={(next) => form.setValue('role', next === NO_ROLE ? null : (next as WorkingRole))}
-              options={[
-                { value: NO_ROLE, label: 'Nothing', hint: 'Only the apps and projects it is given' },
-                ...workingRoles
-                  .filter((each) => mayChangeRole(own, null, each))
-                  .map((each) => ({ value: each, label: roleWords[each].title, hint: roleWords[each].hint })),
-              ]}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Title" error={errors.title?.message}>
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
+      </Field>
+      <Field label="Name" hint="Lower case, for the command line" error={errors.name?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" {...form.register('name')} />}
+      </Field>
+      <Field label="Gives in the whole organization">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={role}
+            onChange={(next) => form.setValue('role', next === NO_ROLE ? null : (next as WorkingRole))}
+            options={[
+              { value: NO_ROLE, label: 'Nothing', hint: 'Only the apps and projects it is given' },
+              ...workingRoles
+                .filter((each) => mayChangeRole(own, null, each))
+                .map((each) => ({ value: each, label: roleWords[each].title, hint: roleWords[each].hint })),
+            ]}
+          />
+        )}
+      </Field>
+    </FormPanel>
   );
 }
 
@@ -166,23 +153,7 @@ export function GroupsPage() {
   const [creating, setCreating] = useState(false);
   const [open, setOpen] = useState<string | null>(null);
   const [deleting, setDeleting] = useState<Group | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const shown = groups.data?.items.find((each) => each.id === open);
-
-  async function remove(group: Group) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('groupsDelete', { params: { organization: organizationId, group: group.id } });
-      setDeleting(null);
-      await refresh();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
 
   return (
     <>
@@ -241,19 +212,15 @@ export function GroupsPage() {
                     </Button>
                   ),
                 },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  width: 'w-12',
-                  cell: (row) =>
+                actionsColumn(
+                  (row) =>
                     row.can.delete === true ? (
                       <IconButton label={`Delete ${row.title}`} size="sm" quiet onClick={() => setDeleting(row)}>
                         <Trash2 />
                       </IconButton>
                     ) : null,
-                },
+                  { narrow: true },
+                ),
               ]}
             />
           )
@@ -263,12 +230,12 @@ export function GroupsPage() {
       {shown === undefined ? null : <GroupPanel group={shown} onClose={() => setOpen(null)} />}
       {deleting === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setDeleting(null)}
-          onConfirm={() => void remove(deleting)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('groupsDelete', { params: { organization: organizationId, group: deleting.id } });
+            await refresh();
+          }}
           title={`Delete ${deleting.title}?`}
           body={`Its ${deleting.members} members lose the roles and apps that it gave, at once; their open screens close. They stay members of the organization.`}
           confirmLabel="Delete"

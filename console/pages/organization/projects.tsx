@@ -1,18 +1,19 @@
 import { Link } from '@tanstack/react-router';
-import { Ellipsis, FolderPlus, Pencil, Trash2, UserRoundCog } from 'lucide-react';
+import { FolderPlus, Pencil, Trash2, UserRoundCog } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { organizationRoutes } from '#contract/organizations.ts';
-import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { call, type OutputOf } from '../../api/client.ts';
 import { queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
-import { ShowAs, shellWord } from '../../components/show-as.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
+import { shellWord } from '../../components/show-as.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { whyNot } from '../../lib/why-not.ts';
+import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { Field, Input } from '../../ui/input.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 
 type Organization = OutputOf<'organizationsGet'>;
@@ -36,12 +37,7 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
       title="Projects"
       flush
       actions={
-        <Button
-          size="sm"
-          icon={<FolderPlus />}
-          blocked={may === true ? undefined : may}
-          onClick={() => setCreating(true)}
-        >
+        <Button size="sm" icon={<FolderPlus />} blocked={whyNot(may)} onClick={() => setCreating(true)}>
           Create a project
         </Button>
       }
@@ -67,14 +63,14 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
               <span className="text-faint text-xs max-sm:hidden">
                 made <TimeAgo at={project.createdAt} />
               </span>
-              <Menu
-                label={`Actions of ${project.title}`}
+              <ActionsMenu
+                of={project.title}
                 entries={[
                   {
                     key: 'rename',
                     label: 'Rename…',
                     icon: <Pencil />,
-                    blocked: project.can.update === true ? undefined : project.can.update,
+                    blocked: whyNot(project.can.update),
                     onSelect: () => setRenaming(project),
                   },
                   {
@@ -88,15 +84,10 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
                     label: 'Delete…',
                     icon: <Trash2 />,
                     danger: true,
-                    blocked: project.can.delete === true ? undefined : project.can.delete,
+                    blocked: whyNot(project.can.delete),
                     onSelect: () => setDeleting(project),
                   },
                 ]}
-                trigger={
-                  <IconButton label={`Actions of ${project.title}`} size="sm" quiet>
-                    <Ellipsis />
-                  </IconButton>
-                }
               />
             </li>
           ))}
@@ -111,117 +102,75 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
 
 function CreateProject({ organization, onClose }: { organization: Organization; onClose: () => void }) {
   const form = useApiForm(organizationRoutes.projectsCreate.body, { title: '', name: '' });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const { title, name } = form.watch();
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Create a project"
       description="A place for instances with a network and a quota of its own."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="project-form" tone="primary" busy={isSubmitting}>
-            Create
-          </Button>
-        </>
-      }
+      label="Create"
+      form={form}
+      show={{
+        cli: `berth projects create ${shellWord(name === '' ? 'NAME' : name)} --title ${shellWord(title === '' ? 'TITLE' : title)}`,
+        planned: {
+          name: 'projectsCreate',
+          input: { params: { organization: organization.id }, body: { name, title } },
+        },
+      }}
+      onSubmit={form.submit(async (values) => {
+        const made = await call('projectsCreate', { params: { organization: organization.id }, body: values });
+        await refresh();
+        toast.success(`${made.title} is created`);
+        onClose();
+      })}
     >
-      <form
-        id="project-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (values) => {
-          const made = await call('projectsCreate', { params: { organization: organization.id }, body: values });
-          await refresh();
-          toast.success(`${made.title} is created`);
-          onClose();
-        })}
-      >
-        <Field label="Title" error={errors.title?.message}>
-          {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
-        </Field>
-        <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
-        </Field>
-        <FormError error={form.failure} />
-        <ShowAs
-          cli={`berth projects create ${shellWord(name === '' ? 'NAME' : name)} --title ${shellWord(title === '' ? 'TITLE' : title)}`}
-          planned={{
-            name: 'projectsCreate',
-            input: { params: { organization: organization.id }, body: { name, title } },
-          }}
-        />
-      </form>
-    </SidePanel>
+      <Field label="Title" error={errors.title?.message}>
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
+      </Field>
+      <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
+      </Field>
+    </FormPanel>
   );
 }
 
 function RenameProject({ project, onClose }: { project: Project; onClose: () => void }) {
   const form = useApiForm(organizationRoutes.projectsUpdate.body, { title: project.title, name: project.name });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title={`Rename ${project.title}`}
       description="Host names that exist stay as they are. Links to its pages with the old name end."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="project-rename" tone="primary" busy={isSubmitting}>
-            Rename
-          </Button>
-        </>
-      }
+      label="Rename"
+      form={form}
+      onSubmit={form.submit(async (values) => {
+        await call('projectsUpdate', { params: { project: project.id }, body: values });
+        await refresh();
+        onClose();
+      })}
     >
-      <form
-        id="project-rename"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (values) => {
-          await call('projectsUpdate', { params: { project: project.id }, body: values });
-          await refresh();
-          onClose();
-        })}
-      >
-        <Field label="Title" error={errors.title?.message}>
-          {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
-        </Field>
-        <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Title" error={errors.title?.message}>
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
+      </Field>
+      <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
+      </Field>
+    </FormPanel>
   );
 }
 
 function DeleteProject({ project, onClose }: { project: Project; onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function remove() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('projectsDelete', { params: { project: project.id } });
-      await refresh();
-      toast.message(`${project.title} is deleted`);
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-      setBusy(false);
-    }
-  }
   return (
     <ConfirmDialog
-      open
       danger
-      busy={busy}
-      error={error}
       onClose={onClose}
-      onConfirm={() => void remove()}
+      onConfirm={async () => {
+        await call('projectsDelete', { params: { project: project.id } });
+        await refresh();
+        toast.message(`${project.title} is deleted`);
+      }}
       title={`Delete ${project.title}?`}
       body={
         <>

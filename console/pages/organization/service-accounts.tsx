@@ -1,27 +1,28 @@
 import { useQuery } from '@tanstack/react-query';
 import { useRouteContext } from '@tanstack/react-router';
-import { Bot, CirclePause, CirclePlay, Ellipsis, KeyRound, Plus, Trash2 } from 'lucide-react';
+import { Bot, CirclePause, CirclePlay, KeyRound, Plus, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { serviceAccountRoutes } from '#contract/service-accounts.ts';
 import { mayManageService, type ServiceRole, serviceRoles } from '#domain/service-accounts.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useApiForm } from '../../lib/use-form.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useMay, useScope } from '../../shell/session.ts';
+import { actionsColumn, lastUsedColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { Button } from '../../ui/button.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Select } from '../../ui/select.tsx';
-import { TimeAgo } from '../../ui/time.tsx';
 import { refreshServiceAccounts, type ServiceAccount, TokensPanel } from './service-tokens.tsx';
 
 /** What it holds with no role of its own. */
@@ -37,51 +38,37 @@ function CreateAccount({ organization, onClose }: { organization: string; onClos
     description: '',
     role: 'guest' as ServiceRole,
   });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Create a service account"
       description="A program with rights of its own. It never signs in and gets no mail."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="service-account-form" tone="primary" busy={isSubmitting}>
-            Create
-          </Button>
-        </>
-      }
+      label="Create"
+      form={form}
+      onSubmit={form.submit(async (values) => {
+        await call('serviceAccountsCreate', { params: { organization }, body: values });
+        await refreshServiceAccounts();
+        onClose();
+      })}
     >
-      <form
-        id="service-account-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (values) => {
-          await call('serviceAccountsCreate', { params: { organization }, body: values });
-          await refreshServiceAccounts();
-          onClose();
-        })}
-      >
-        <Field label="Name" hint="Lower case, such as deploy" error={errors.name?.message}>
-          {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('name')} />}
-        </Field>
-        <Field label="Description" hint="What it is for" error={errors.description?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" {...form.register('description')} />}
-        </Field>
-        <Field label="Role in the whole organization" hint="Nobody gives more than they hold; it is never an owner.">
-          {(aria) => (
-            <Select
-              {...aria}
-              value={form.watch('role') ?? 'guest'}
-              onChange={(role) => form.setValue('role', role)}
-              options={roleOptions(serviceRoles.filter((role) => mayManageService(own, null, role)).toReversed())}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Name" hint="Lower case, such as deploy" error={errors.name?.message}>
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('name')} />}
+      </Field>
+      <Field label="Description" hint="What it is for" error={errors.description?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" {...form.register('description')} />}
+      </Field>
+      <Field label="Role in the whole organization" hint="Nobody gives more than they hold; it is never an owner.">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={form.watch('role') ?? 'guest'}
+            onChange={(role) => form.setValue('role', role)}
+            options={roleOptions(serviceRoles.filter((role) => mayManageService(own, null, role)).toReversed())}
+          />
+        )}
+      </Field>
+    </FormPanel>
   );
 }
 
@@ -102,8 +89,6 @@ export function ServiceAccountsPage() {
   const [creating, setCreating] = useState(false);
   const [open, setOpen] = useState<string | null>(null);
   const [ending, setEnding] = useState<Ending | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const shown = accounts.data?.items.find((each) => each.id === open);
   const paramsOf = (account: ServiceAccount) => ({ organization: organizationId, account: account.id });
 
@@ -117,19 +102,13 @@ export function ServiceAccountsPage() {
   }
 
   async function end({ account, how }: Ending) {
-    setBusy(true);
-    setError(undefined);
+    const params = paramsOf(account);
     try {
-      const params = paramsOf(account);
       if (how === 'delete') await call('serviceAccountsDelete', { params });
       else await call('serviceAccountsUpdate', { params, body: { disabled: true } });
-      setEnding(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
     } finally {
-      setBusy(false);
+      await refreshServiceAccounts();
     }
-    await refreshServiceAccounts();
   }
 
   const create = (
@@ -204,17 +183,7 @@ export function ServiceAccountsPage() {
                   <span className="text-soft">{alsoIn(row) || <span className="text-faint">–</span>}</span>
                 ),
               },
-              {
-                id: 'used',
-                header: 'Last used',
-                from: 'sm',
-                cell: (row) =>
-                  row.lastUsedAt === null ? (
-                    <span className="text-faint">never</span>
-                  ) : (
-                    <TimeAgo at={row.lastUsedAt} className="whitespace-nowrap text-soft" />
-                  ),
-              },
+              lastUsedColumn({ from: 'sm' }),
               {
                 id: 'tokens',
                 header: 'Tokens',
@@ -228,17 +197,12 @@ export function ServiceAccountsPage() {
                     row.tokens
                   ),
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                width: 'w-12',
-                cell: (row) => {
-                  const blocked = row.can.update === true ? undefined : row.can.update;
+              actionsColumn(
+                (row) => {
+                  const blocked = whyNot(row.can.update);
                   return (
-                    <Menu
-                      label={`Actions of ${row.name}`}
+                    <ActionsMenu
+                      of={row.name}
                       entries={[
                         row.disabled
                           ? {
@@ -261,19 +225,15 @@ export function ServiceAccountsPage() {
                           label: 'Delete…',
                           icon: <Trash2 />,
                           danger: true,
-                          blocked: row.can.delete === true ? undefined : row.can.delete,
+                          blocked: whyNot(row.can.delete),
                           onSelect: () => setEnding({ account: row, how: 'delete' }),
                         },
                       ]}
-                      trigger={
-                        <IconButton label={`Actions of ${row.name}`} size="sm" quiet>
-                          <Ellipsis />
-                        </IconButton>
-                      }
                     />
                   );
                 },
-              },
+                { narrow: true },
+              ),
             ]}
           />
         )}
@@ -282,12 +242,9 @@ export function ServiceAccountsPage() {
       {shown === undefined ? null : <TokensPanel account={shown} onClose={() => setOpen(null)} />}
       {ending === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setEnding(null)}
-          onConfirm={() => void end(ending)}
-          busy={busy}
-          error={error}
+          onConfirm={() => end(ending)}
           title={`${ending.how === 'delete' ? 'Delete' : 'Disable'} ${ending.account.name}?`}
           body={
             ending.how === 'delete'

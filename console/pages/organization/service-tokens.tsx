@@ -3,11 +3,12 @@ import { useQuery } from '@tanstack/react-query';
 import { Plus } from 'lucide-react';
 import { useState } from 'react';
 import { z } from 'zod';
-import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { call, type OutputOf } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
@@ -126,23 +127,7 @@ export function TokensPanel({ account, onClose }: { account: ServiceAccount; onC
   const [creating, setCreating] = useState(false);
   const [secret, setSecret] = useState<string | null>(null);
   const [revoking, setRevoking] = useState<Token | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const { createToken } = account.can;
-
-  async function revoke(token: Token) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('serviceTokensRevoke', { params: { ...params, token: token.id } });
-      setRevoking(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-    await refreshServiceAccounts();
-  }
 
   const footer =
     secret !== null ? (
@@ -163,12 +148,7 @@ export function TokensPanel({ account, onClose }: { account: ServiceAccount; onC
         </Button>
       </>
     ) : (
-      <Button
-        tone="primary"
-        icon={<Plus />}
-        blocked={createToken === true ? undefined : createToken}
-        onClick={() => setCreating(true)}
-      >
+      <Button tone="primary" icon={<Plus />} blocked={whyNot(createToken)} onClick={() => setCreating(true)}>
         New token
       </Button>
     );
@@ -200,12 +180,11 @@ export function TokensPanel({ account, onClose }: { account: ServiceAccount; onC
       </SidePanel>
       {revoking === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRevoking(null)}
-          onConfirm={() => void revoke(revoking)}
-          busy={busy}
-          error={error}
+          onConfirm={() =>
+            call('serviceTokensRevoke', { params: { ...params, token: revoking.id } }).finally(refreshServiceAccounts)
+          }
           title={`Revoke the token “${revoking.name}”?`}
           body="Whatever uses it is refused from now on, and its open screens and terminals close."
           confirmLabel="Revoke"

@@ -4,12 +4,13 @@ import { Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { organizationRoutes } from '#contract/organizations.ts';
-import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { call, type OutputOf } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { plural } from '../../lib/format.ts';
 import { useApiForm } from '../../lib/use-form.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { sessionQuery } from '../../shell/session.ts';
 import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
@@ -90,7 +91,7 @@ function NameCard({ organization }: { organization: Organization }) {
           )}
         </Field>
         <FormError error={form.failure} />
-        <Button type="submit" className="w-fit" busy={isSubmitting} blocked={may === true ? undefined : may}>
+        <Button type="submit" className="w-fit" busy={isSubmitting} blocked={whyNot(may)}>
           Save
         </Button>
       </form>
@@ -101,22 +102,7 @@ function NameCard({ organization }: { organization: Organization }) {
 function DeletionCard({ organization, projects }: { organization: Organization; projects: number }) {
   const navigate = useNavigate();
   const [asking, setAsking] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const may = organization.can.delete;
-  async function remove() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('organizationsDelete', { params: { organization: organization.id } });
-      await queryClient.invalidateQueries({ queryKey: sessionQuery.queryKey });
-      await navigate({ to: '/' });
-      toast.message(`${organization.title} is deleted`);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-      setBusy(false);
-    }
-  }
   return (
     <Card title="Delete the organization" flush>
       <div className="flex flex-wrap items-center gap-3 px-4 py-3.5">
@@ -136,15 +122,14 @@ function DeletionCard({ organization, projects }: { organization: Organization; 
       </div>
       {asking ? (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
-          error={error}
-          onClose={() => {
-            setAsking(false);
-            setError(undefined);
+          onClose={() => setAsking(false)}
+          onConfirm={async () => {
+            await call('organizationsDelete', { params: { organization: organization.id } });
+            await queryClient.invalidateQueries({ queryKey: sessionQuery.queryKey });
+            await navigate({ to: '/' });
+            toast.message(`${organization.title} is deleted`);
           }}
-          onConfirm={() => void remove()}
           title={`Delete ${organization.title}?`}
           body={
             <>

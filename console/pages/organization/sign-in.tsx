@@ -21,16 +21,14 @@ export function OrganizationSignInPage() {
   const [asking, setAsking] = useState(false);
   const [busy, setBusy] = useState(false);
   async function set(secondFactorRequired: boolean) {
+    const rule = await call('organizationSignInUpdate', { params, body: { secondFactorRequired } });
+    queryClient.setQueryData(apiQuery('organizationSignInGet', { params }).queryKey, rule);
+    toast.success(secondFactorRequired ? 'A second factor is needed from now on' : 'A second factor is optional now');
+  }
+  async function makeOptional() {
     setBusy(true);
-    try {
-      const rule = await call('organizationSignInUpdate', { params, body: { secondFactorRequired } });
-      queryClient.setQueryData(apiQuery('organizationSignInGet', { params }).queryKey, rule);
-      toast.success(secondFactorRequired ? 'A second factor is needed from now on' : 'A second factor is optional now');
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
+    await set(false).catch((thrown: unknown) => toast.error(toApiError(thrown).message));
     setBusy(false);
-    setAsking(false);
   }
   return (
     <>
@@ -43,7 +41,7 @@ export function OrganizationSignInPage() {
                 <Switch
                   checked={secondFactorRequired}
                   disabled={can.update !== true || busy}
-                  onChange={(on) => (on ? setAsking(true) : void set(false))}
+                  onChange={(on) => (on ? setAsking(true) : void makeOptional())}
                   label="Every member needs a second factor"
                   hint="Who has none is led to set one up, and enters after that. Tokens of theirs wait as well. Service accounts never sign in: it does not concern them."
                 />
@@ -64,10 +62,8 @@ export function OrganizationSignInPage() {
                 )}
                 {asking ? (
                   <ConfirmDialog
-                    open
-                    busy={busy}
                     onClose={() => setAsking(false)}
-                    onConfirm={() => void set(true)}
+                    onConfirm={() => set(true)}
                     title="Ask every member for a second factor?"
                     body={
                       membersWithout === null || membersWithout === 0 ? (

@@ -6,13 +6,11 @@ import { mayChangeRole, workingRoles } from '#domain/authz.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useApiForm } from '../../lib/use-form.ts';
 import { useSession } from '../../shell/session.ts';
-import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
-import { SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Select } from '../../ui/select.tsx';
@@ -36,95 +34,81 @@ export function CodeForm({ onClose }: { onClose: () => void }) {
   const { memberships } = useSession();
   const [made, setMade] = useState<OutputOf<'registrationCodesCreate'> | null>(null);
   const form = useApiForm(schema, { note: '', uses: '1', days: '7', organization: '', role: 'member' });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const mine = memberships.filter((each) => mayChangeRole(each.role, null, 'viewer'));
   const chosen = mine.find((each) => each.organization.id === form.watch('organization'));
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="New registration code"
       description="Who has it may register, as long as it lasts."
-      footer={
-        made === null ? (
-          <>
-            <Button onClick={onClose}>Cancel</Button>
-            <Button type="submit" form="code-form" tone="primary" busy={isSubmitting}>
-              Make the code
-            </Button>
-          </>
-        ) : (
-          <Button tone="primary" onClick={onClose}>
-            I have kept it
-          </Button>
-        )
+      label="Make the code"
+      form={form}
+      made={
+        made === null
+          ? null
+          : {
+              label: 'I have kept it',
+              content: (
+                <div className="flex flex-col gap-4">
+                  <Notice tone="ok" title="The code is shown this once">
+                    Give it to the people it is for, or send them the link, which fills it in.
+                  </Notice>
+                  <CodeBlock code={made.code} label="registration code" />
+                  <CodeBlock code={made.link} label="registration link" />
+                </div>
+              ),
+            }
       }
+      onSubmit={form.submit(async ({ note, uses, days, organization, role }) => {
+        const body = {
+          note,
+          usesMax: Number(uses),
+          expiresInDays: Number(days),
+          joins: organization === '' ? null : { organization, role },
+        };
+        setMade(await call('registrationCodesCreate', { body }));
+        await queryClient.invalidateQueries({ queryKey: ['registrationCodesList'] });
+      })}
     >
-      {made === null ? (
-        <form
-          id="code-form"
-          noValidate
-          className="flex flex-col gap-4"
-          onSubmit={form.submit(async ({ note, uses, days, organization, role }) => {
-            const body = {
-              note,
-              usesMax: Number(uses),
-              expiresInDays: Number(days),
-              joins: organization === '' ? null : { organization, role },
-            };
-            setMade(await call('registrationCodesCreate', { body }));
-            await queryClient.invalidateQueries({ queryKey: ['registrationCodesList'] });
-          })}
-        >
-          <Field label="For" error={errors.note?.message} hint="Only for you: a class, a team, an event.">
-            {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('note')} />}
-          </Field>
-          <div className="grid grid-cols-2 gap-4">
-            <Field label="Times it works" error={errors.uses?.message}>
-              {(aria) => <Input {...aria} inputMode="numeric" {...form.register('uses')} />}
-            </Field>
-            <Field label="Days it lasts" error={errors.days?.message}>
-              {(aria) => <Input {...aria} inputMode="numeric" {...form.register('days')} />}
-            </Field>
-          </div>
-          <Field label="Joins" hint="An organization to which you may invite people yourself.">
-            {(aria) => (
-              <Select
-                {...aria}
-                value={form.watch('organization')}
-                onChange={(organization) => form.setValue('organization', organization)}
-                options={[
-                  { value: '', label: 'No organization' },
-                  ...mine.map(({ organization }) => ({ value: organization.id as string, label: organization.title })),
-                ]}
-              />
-            )}
-          </Field>
-          {chosen === undefined ? null : (
-            <Field label="As">
-              {(aria) => (
-                <Select<WorkingRole>
-                  {...aria}
-                  value={form.watch('role') as WorkingRole}
-                  onChange={(role) => form.setValue('role', role)}
-                  options={workingRoles
-                    .filter((role) => mayChangeRole(chosen.role, null, role))
-                    .map((role) => ({ value: role, label: roleWords[role].title, hint: roleWords[role].hint }))}
-                />
-              )}
-            </Field>
+      <Field label="For" error={errors.note?.message} hint="Only for you: a class, a team, an event.">
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('note')} />}
+      </Field>
+      <div className="grid grid-cols-2 gap-4">
+        <Field label="Times it works" error={errors.uses?.message}>
+          {(aria) => <Input {...aria} inputMode="numeric" {...form.register('uses')} />}
+        </Field>
+        <Field label="Days it lasts" error={errors.days?.message}>
+          {(aria) => <Input {...aria} inputMode="numeric" {...form.register('days')} />}
+        </Field>
+      </div>
+      <Field label="Joins" hint="An organization to which you may invite people yourself.">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={form.watch('organization')}
+            onChange={(organization) => form.setValue('organization', organization)}
+            options={[
+              { value: '', label: 'No organization' },
+              ...mine.map(({ organization }) => ({ value: organization.id as string, label: organization.title })),
+            ]}
+          />
+        )}
+      </Field>
+      {chosen === undefined ? null : (
+        <Field label="As">
+          {(aria) => (
+            <Select<WorkingRole>
+              {...aria}
+              value={form.watch('role') as WorkingRole}
+              onChange={(role) => form.setValue('role', role)}
+              options={workingRoles
+                .filter((role) => mayChangeRole(chosen.role, null, role))
+                .map((role) => ({ value: role, label: roleWords[role].title, hint: roleWords[role].hint }))}
+            />
           )}
-          <FormError error={form.failure} />
-        </form>
-      ) : (
-        <div className="flex flex-col gap-4">
-          <Notice tone="ok" title="The code is shown this once">
-            Give it to the people it is for, or send them the link, which fills it in.
-          </Notice>
-          <CodeBlock code={made.code} label="registration code" />
-          <CodeBlock code={made.link} label="registration link" />
-        </div>
+        </Field>
       )}
-    </SidePanel>
+    </FormPanel>
   );
 }

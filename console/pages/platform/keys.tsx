@@ -3,9 +3,10 @@ import { RotateCw } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { OutputOf } from '../../api/client.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
+import { timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import type { Tone } from '../../ui/badge.tsx';
 import { Badge } from '../../ui/badge.tsx';
@@ -83,18 +84,8 @@ export function KeysPage() {
                       </Badge>
                     ),
                   },
-                  {
-                    id: 'created',
-                    header: 'Made',
-                    from: 'sm',
-                    cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                  },
-                  {
-                    id: 'from',
-                    header: 'Signs from',
-                    from: 'lg',
-                    cell: (row) => <TimeAgo at={row.activeFrom} className="whitespace-nowrap text-soft" />,
-                  },
+                  timeColumn('created', 'Made', (row) => row.createdAt, { from: 'sm' }),
+                  timeColumn('from', 'Signs from', (row) => row.activeFrom, { from: 'lg' }),
                   {
                     id: 'ends',
                     header: 'Ends',
@@ -135,12 +126,7 @@ export function KeysPage() {
                     align: 'right',
                     cell: (row) => <span className="tabular">{row.secrets}</span>,
                   },
-                  {
-                    id: 'created',
-                    header: 'Made',
-                    from: 'sm',
-                    cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-                  },
+                  timeColumn('created', 'Made', (row) => row.createdAt, { from: 'sm' }),
                 ]}
               />
             </section>
@@ -193,12 +179,7 @@ function AuditKeys({ keys }: { keys: Audit[] }) {
             </Badge>
           ),
         },
-        {
-          id: 'created',
-          header: 'Made',
-          from: 'sm',
-          cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-        },
+        timeColumn('created', 'Made', (row) => row.createdAt, { from: 'sm' }),
         {
           id: 'retired',
           header: 'Retired',
@@ -215,34 +196,19 @@ function AuditKeys({ keys }: { keys: Audit[] }) {
   );
 }
 
-/** Asks, makes the new keys by `make`, and shows them. */
-function useRotation(make: () => Promise<Keys>, onClose: () => void) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function rotate() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      queryClient.setQueryData(['keysList', {}], await make());
-      toast.success('New keys are made');
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
-  return { busy, error, onConfirm: () => void rotate() };
+/** Shows the keys that were just made. */
+function showMade(keys: Keys): void {
+  queryClient.setQueryData(['keysList', {}], keys);
+  toast.success('New keys are made');
 }
 
 function RotateAudit({ onClose }: { onClose: () => void }) {
   const [leaked, setLeaked] = useState(false);
-  const rotation = useRotation(() => call('keysRotateAudit', { body: { leaked } }), onClose);
   return (
     <ConfirmDialog
-      open
       danger={leaked}
       onClose={onClose}
-      {...rotation}
+      onConfirm={() => call('keysRotateAudit', { body: { leaked } }).then(showMade)}
       title="Sign the audit logs with a new key?"
       body={
         <div className="flex flex-col gap-3">
@@ -265,13 +231,11 @@ function RotateAudit({ onClose }: { onClose: () => void }) {
 
 function Rotate({ onClose }: { onClose: () => void }) {
   const [atOnce, setAtOnce] = useState(false);
-  const rotation = useRotation(() => call('keysRotate', { body: { atOnce } }), onClose);
   return (
     <ConfirmDialog
-      open
       danger={atOnce}
       onClose={onClose}
-      {...rotation}
+      onConfirm={() => call('keysRotate', { body: { atOnce } }).then(showMade)}
       title="Make new keys?"
       body={
         <div className="flex flex-col gap-3">

@@ -1,19 +1,21 @@
 import { useQuery } from '@tanstack/react-query';
-import { Ellipsis, MailCheck } from 'lucide-react';
+import { MailCheck } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { OutputOf } from '../../api/client.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
+import { whyNot } from '../../lib/why-not.ts';
+import { actionsColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import type { Tone } from '../../ui/badge.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { Button, IconButton } from '../../ui/button.tsx';
+import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { ConfirmDialog, Dialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Segmented } from '../../ui/segmented.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
@@ -109,33 +111,23 @@ export function MailList() {
                   </div>
                 ),
               },
-              {
-                id: 'at',
-                header: 'Written',
-                from: 'sm',
-                cell: (row) => <TimeAgo at={row.createdAt} className="whitespace-nowrap text-soft" />,
-              },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                width: 'w-12',
-                cell: (row) =>
+              timeColumn('at', 'Written', (row) => row.createdAt, { from: 'sm' }),
+              actionsColumn(
+                (row) =>
                   row.can.drop !== true ? null : (
-                    <Menu
-                      label={`Actions of the mail to ${row.recipient}`}
+                    <ActionsMenu
+                      of={`the mail to ${row.recipient}`}
                       entries={[
                         {
                           key: 'retry',
                           label: 'Try again now',
-                          blocked: row.can.retry === true ? undefined : row.can.retry,
+                          blocked: whyNot(row.can.retry),
                           onSelect: () => void act(() => call('mailMessagesRetry', params(row))),
                         },
                         {
                           key: 'link',
                           label: 'Show the link',
-                          blocked: row.can.showLink === true ? undefined : row.can.showLink,
+                          blocked: whyNot(row.can.showLink),
                           onSelect: () =>
                             void act(async () =>
                               setLink({ mail: row, ...(await call('mailMessagesLink', params(row))) }),
@@ -143,14 +135,10 @@ export function MailList() {
                         },
                         { key: 'drop', label: 'Give it up…', danger: true, onSelect: () => setDropping(row) },
                       ]}
-                      trigger={
-                        <IconButton label={`Actions of the mail to ${row.recipient}`} size="sm" quiet>
-                          <Ellipsis />
-                        </IconButton>
-                      }
                     />
                   ),
-              },
+                { narrow: true },
+              ),
             ]}
           />
         )}
@@ -176,13 +164,9 @@ export function MailList() {
       )}
       {dropping === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setDropping(null)}
-          onConfirm={() => {
-            void act(() => call('mailMessagesDrop', params(dropping)));
-            setDropping(null);
-          }}
+          onConfirm={() => call('mailMessagesDrop', params(dropping)).finally(mailChanged)}
           title="Give this mail up?"
           body={`It is not sent to ${dropping.recipient}, and its link can no longer be shown.`}
           confirmLabel="Give it up"

@@ -108,27 +108,11 @@ function Server({ settings: { server } }: { settings: MailSettings }) {
 }
 
 function Forget({ onClose }: { onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function confirm() {
-    setBusy(true);
-    try {
-      await call('mailSettingsDelete', {});
-      await mailChanged();
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <ConfirmDialog
-      open
       danger
       onClose={onClose}
-      onConfirm={() => void confirm()}
-      busy={busy}
-      error={error}
+      onConfirm={() => call('mailSettingsDelete', {}).then(mailChanged)}
       title="Forget the mail server?"
       body="No mail goes out from then on. Links of invitations are shown to who invites; who forgets a password needs an administrator."
       confirmLabel="Forget it"

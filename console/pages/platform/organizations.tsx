@@ -8,18 +8,18 @@ import { nameProblem } from '#domain/names.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormDialog, FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatBytes, plural } from '../../lib/format.ts';
 import { projectSlug } from '../../lib/scope.ts';
 import { useApiForm } from '../../lib/use-form.ts';
 import { leaveEntry } from '../../shell/entry-banner.tsx';
 import { sessionQuery, useSession } from '../../shell/session.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
-import { Dialog, SidePanel } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
@@ -110,13 +110,7 @@ export function OrganizationsPage() {
                       </span>
                     ),
                   },
-                  {
-                    id: 'actions',
-                    header: 'Actions',
-                    quietHeader: true,
-                    align: 'right',
-                    cell: (row) => <WayIn organization={row} onEnter={() => setEntering(row)} />,
-                  },
+                  actionsColumn((row) => <WayIn organization={row} onEnter={() => setEntering(row)} />),
                 ]}
               />
               {nextCursor === null ? null : (
@@ -204,60 +198,46 @@ function Enter({ organization, onClose }: { organization: Organization; onClose:
     { reason: '', minutes: '60' },
   );
   return (
-    <Dialog
-      open
+    <FormDialog
       onClose={onClose}
       title={`Enter ${organization.title}?`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="entry-form" tone="primary" busy={form.formState.isSubmitting}>
-            Enter
-          </Button>
-        </>
-      }
+      label="Enter"
+      form={form}
+      onSubmit={form.submit(async ({ reason, minutes }) => {
+        await call('entriesCreate', {
+          params: { organization: organization.id },
+          body: { reason, minutes: Number(minutes) },
+        });
+        await queryClient.invalidateQueries({ queryKey: ['organizationsList'] });
+        onClose();
+        await open(organization);
+      })}
     >
-      <form
-        id="entry-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ reason, minutes }) => {
-          await call('entriesCreate', {
-            params: { organization: organization.id },
-            body: { reason, minutes: Number(minutes) },
-          });
-          await queryClient.invalidateQueries({ queryKey: ['organizationsList'] });
-          onClose();
-          await open(organization);
-        })}
-      >
-        <Notice tone="warn" title="Its owners see that you came">
-          Your name, the reason and the time stand in their entries and in their audit log, with everything you do. You
-          are an operator there: you can open screens, terminals and logs. They can end it at any time.
-        </Notice>
-        <Field label="Why" error={form.formState.errors.reason?.message}>
-          {(aria) => (
-            <Textarea
-              {...aria}
-              autoFocus
-              placeholder="Ada asked for help: her desktop does not start"
-              {...form.register('reason')}
-            />
-          )}
-        </Field>
-        <Field label="For">
-          {(aria) => (
-            <Select
-              {...aria}
-              value={form.watch('minutes')}
-              onChange={(minutes) => form.setValue('minutes', minutes)}
-              options={times}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </Dialog>
+      <Notice tone="warn" title="Its owners see that you came">
+        Your name, the reason and the time stand in their entries and in their audit log, with everything you do. You
+        are an operator there: you can open screens, terminals and logs. They can end it at any time.
+      </Notice>
+      <Field label="Why" error={form.formState.errors.reason?.message}>
+        {(aria) => (
+          <Textarea
+            {...aria}
+            autoFocus
+            placeholder="Ada asked for help: her desktop does not start"
+            {...form.register('reason')}
+          />
+        )}
+      </Field>
+      <Field label="For">
+        {(aria) => (
+          <Select
+            {...aria}
+            value={form.watch('minutes')}
+            onChange={(minutes) => form.setValue('minutes', minutes)}
+            options={times}
+          />
+        )}
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -274,47 +254,27 @@ function Create({ onClose }: { onClose: () => void }) {
     { title: '', name: '' },
   );
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="New organization"
       description="With a first project. You become its owner, and can invite another one and leave."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="organization-form" tone="primary" busy={form.formState.isSubmitting}>
-            Create it
-          </Button>
-        </>
-      }
+      label="Create it"
+      form={form}
+      onSubmit={form.submit(async (body) => {
+        const made = await call('organizationsCreate', { body });
+        await queryClient.invalidateQueries({ queryKey: ['organizationsList'] });
+        onClose();
+        await open(made);
+      })}
     >
-      <form
-        id="organization-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (body) => {
-          const made = await call('organizationsCreate', { body });
-          await queryClient.invalidateQueries({ queryKey: ['organizationsList'] });
-          onClose();
-          await open(made);
-        })}
-      >
-        <Field label="Title" error={form.formState.errors.title?.message}>
-          {(aria) => <Input {...aria} autoFocus placeholder="Harbour Lab" {...form.register('title')} />}
-        </Field>
-        <Field label="Name" hint="In addresses and commands" error={form.formState.errors.name?.message}>
-          {(aria) => (
-            <Input
-              {...aria}
-              autoCapitalize="none"
-              spellCheck={false}
-              placeholder="harbour"
-              {...form.register('name')}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Title" error={form.formState.errors.title?.message}>
+        {(aria) => <Input {...aria} autoFocus placeholder="Harbour Lab" {...form.register('title')} />}
+      </Field>
+      <Field label="Name" hint="In addresses and commands" error={form.formState.errors.name?.message}>
+        {(aria) => (
+          <Input {...aria} autoCapitalize="none" spellCheck={false} placeholder="harbour" {...form.register('name')} />
+        )}
+      </Field>
+    </FormPanel>
   );
 }

@@ -7,6 +7,7 @@ import { call, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
+import { actionsColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
@@ -15,7 +16,6 @@ import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Switch } from '../../ui/switch.tsx';
-import { TimeAgo } from '../../ui/time.tsx';
 import { CodeForm } from './code-form.tsx';
 
 type Code = OutputOf<'registrationCodesList'>['items'][number];
@@ -93,24 +93,14 @@ export function RegistrationAdminPage() {
                     </span>
                   ),
                 },
-                {
-                  id: 'ends',
-                  header: 'Ends',
-                  from: 'sm',
-                  cell: (row) => <TimeAgo at={row.expiresAt} className="whitespace-nowrap text-soft" />,
-                },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  cell: (row) =>
-                    row.state === 'open' ? (
-                      <Button size="sm" tone="ghost" onClick={() => setWithdrawing(row)}>
-                        Withdraw
-                      </Button>
-                    ) : null,
-                },
+                timeColumn('ends', 'Ends', (row) => row.expiresAt, { from: 'sm' }),
+                actionsColumn((row) =>
+                  row.state === 'open' ? (
+                    <Button size="sm" tone="ghost" onClick={() => setWithdrawing(row)}>
+                      Withdraw
+                    </Button>
+                  ) : null,
+                ),
               ]}
             />
           )}
@@ -159,27 +149,14 @@ function Settings() {
 }
 
 function Withdraw({ code, onClose }: { code: Code; onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function confirm() {
-    setBusy(true);
-    try {
-      await call('registrationCodesRevoke', { params: { code: code.id } });
-      await queryClient.invalidateQueries({ queryKey: ['registrationCodesList'] });
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <ConfirmDialog
-      open
       danger
       onClose={onClose}
-      onConfirm={() => void confirm()}
-      busy={busy}
-      error={error}
+      onConfirm={async () => {
+        await call('registrationCodesRevoke', { params: { code: code.id } });
+        await queryClient.invalidateQueries({ queryKey: ['registrationCodesList'] });
+      }}
       title={`Withdraw the code for ${code.note}?`}
       body="Nobody can register with it any more. Accounts made with it stay, and so do links that are out already."
       confirmLabel="Withdraw"

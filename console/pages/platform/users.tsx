@@ -1,6 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { getRouteApi, useNavigate } from '@tanstack/react-router';
-import { Ellipsis, UsersRound } from 'lucide-react';
+import { UsersRound } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { OutputOf } from '../../api/client.ts';
@@ -9,13 +9,14 @@ import { apiQuery, queryClient } from '../../api/queries.ts';
 import { DeletionDialog } from '../../components/deletion-dialog.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
+import { whyNot } from '../../lib/why-not.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { FilterInput } from '../../table/filter-input.tsx';
 import { Badge } from '../../ui/badge.tsx';
-import { IconButton } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
-import { Menu } from '../../ui/menu.tsx';
+import { ActionsMenu } from '../../ui/menu.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 
@@ -87,13 +88,8 @@ export function UsersPage() {
                         <TimeAgo at={row.lastSeenAt} className="whitespace-nowrap text-soft" />
                       ),
                   },
-                  {
-                    id: 'actions',
-                    header: 'Actions',
-                    quietHeader: true,
-                    align: 'right',
-                    width: 'w-12',
-                    cell: (row) => (
+                  actionsColumn(
+                    (row) => (
                       <Actions
                         user={row}
                         ask={(verb) => setAsked({ user: row, verb })}
@@ -101,7 +97,8 @@ export function UsersPage() {
                         remove={() => setDeleting(row)}
                       />
                     ),
-                  },
+                    { narrow: true },
+                  ),
                 ]}
               />
               {nextCursor === null ? null : (
@@ -144,10 +141,6 @@ function Who({ user }: { user: User }) {
   );
 }
 
-function blocked(ability: true | string): string | undefined {
-  return ability === true ? undefined : ability;
-}
-
 function Actions({
   user,
   ask,
@@ -160,19 +153,19 @@ function Actions({
   remove: () => void;
 }) {
   return (
-    <Menu
-      label={`Actions of ${user.name}`}
+    <ActionsMenu
+      of={user.name}
       entries={[
         {
           key: 'sign-out',
           label: 'Sign out everywhere…',
-          blocked: blocked(user.can.signOut),
+          blocked: whyNot(user.can.signOut),
           onSelect: () => ask('signOut'),
         },
         {
           key: 'administrator',
           label: user.platformAdmin ? 'No longer administrator…' : 'Make administrator…',
-          blocked: blocked(user.can.administrator),
+          blocked: whyNot(user.can.administrator),
           onSelect: () => ask('administrator'),
         },
         user.disabledAt === null
@@ -180,24 +173,17 @@ function Actions({
               key: 'disable',
               label: 'Disable…',
               danger: true,
-              blocked: blocked(user.can.disable),
+              blocked: whyNot(user.can.disable),
               onSelect: () => ask('disable'),
             }
           : { key: 'enable', label: 'Enable', onSelect: enable },
-        { key: 'delete', label: 'Delete…', danger: true, blocked: blocked(user.can.delete), onSelect: remove },
+        { key: 'delete', label: 'Delete…', danger: true, blocked: whyNot(user.can.delete), onSelect: remove },
       ]}
-      trigger={
-        <IconButton label={`Actions of ${user.name}`} size="sm" quiet>
-          <Ellipsis />
-        </IconButton>
-      }
     />
   );
 }
 
 function Ask({ user, verb, onClose }: { user: User; verb: Verb; onClose: () => void }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const params = { user: user.id };
   const words = {
     disable: {
@@ -221,26 +207,14 @@ function Ask({ user, verb, onClose }: { user: User; verb: Verb; onClose: () => v
       work: () => call('usersUpdate', { params, body: { platformAdmin: !user.platformAdmin } }),
     },
   }[verb];
-  async function confirm() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await words.work();
-      await queryClient.invalidateQueries({ queryKey: ['usersList'] });
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <ConfirmDialog
-      open
       danger={verb !== 'administrator' || user.platformAdmin}
       onClose={onClose}
-      onConfirm={() => void confirm()}
-      busy={busy}
-      error={error}
+      onConfirm={async () => {
+        await words.work();
+        await queryClient.invalidateQueries({ queryKey: ['usersList'] });
+      }}
       title={words.title}
       body={words.body}
       confirmLabel={words.label}

@@ -31,17 +31,6 @@ export function Identities() {
       setBusy(null);
     }
   }
-  async function unlink(identity: Identity) {
-    setBusy(identity.id);
-    try {
-      await call('identitiesUnlink', { params: { identity: identity.id } });
-      setRemoving(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
-    setBusy(null);
-    await queryClient.invalidateQueries({ queryKey: ['identitiesList'] });
-  }
   return (
     <Card title="Linked identities" flush>
       <QueryView query={linked} rows={1}>
@@ -82,11 +71,13 @@ export function Identities() {
       )}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy === removing.id}
           onClose={() => setRemoving(null)}
-          onConfirm={() => void unlink(removing)}
+          onConfirm={() =>
+            call('identitiesUnlink', { params: { identity: removing.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['identitiesList'] }),
+            )
+          }
           title={`Unlink ${removing.provider.title}?`}
           body="It no longer signs you in. Other browsers that signed in with it are signed out, and roles that its groups gave you are taken away."
           confirmLabel="Unlink it"

@@ -3,14 +3,14 @@ import { useState } from 'react';
 import { toast } from 'sonner';
 import { z } from 'zod';
 import { describeUserAgent } from '#domain/sessions.ts';
-import { call, toApiError } from '../../../api/client.ts';
-import { FormError } from '../../../components/error-text.tsx';
+import { call } from '../../../api/client.ts';
+import { FormDialog } from '../../../components/form-panel.tsx';
 import { makePasskey, passkeysSupported } from '../../../lib/passkeys.ts';
 import { useApiForm } from '../../../lib/use-form.ts';
 import { Badge } from '../../../ui/badge.tsx';
 import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
-import { ConfirmDialog, Dialog } from '../../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { Field, Input } from '../../../ui/input.tsx';
 import { TimeAgo } from '../../../ui/time.tsx';
 import { factorsChanged, type Security } from './security.tsx';
@@ -22,19 +22,7 @@ export function Passkeys({ security, onCodes }: { security: Security; onCodes: (
   const [adding, setAdding] = useState(false);
   const [renaming, setRenaming] = useState<Passkey | null>(null);
   const [removing, setRemoving] = useState<Passkey | null>(null);
-  const [busy, setBusy] = useState(false);
   const last = security.passkeys.length === 1 && security.totp === null;
-  async function remove(passkey: Passkey) {
-    setBusy(true);
-    try {
-      await call('passkeysDelete', { params: { passkey: passkey.id } });
-      setRemoving(null);
-      await factorsChanged();
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <Card
       title={
@@ -91,11 +79,9 @@ export function Passkeys({ security, onCodes }: { security: Security; onCodes: (
       {renaming === null ? null : <RenameDialog passkey={renaming} onClose={() => setRenaming(null)} />}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
+          onConfirm={() => call('passkeysDelete', { params: { passkey: removing.id } }).then(factorsChanged)}
           title={`Remove the passkey “${removing.name}”?`}
           body={
             last
@@ -112,75 +98,47 @@ export function Passkeys({ security, onCodes }: { security: Security; onCodes: (
 function AddDialog({ onClose, onCodes }: { onClose: () => void; onCodes: (codes: readonly string[]) => void }) {
   const form = useApiForm(nameForm, { name: describeUserAgent(navigator.userAgent) });
   return (
-    <Dialog
-      open
+    <FormDialog
       onClose={onClose}
       title="Add a passkey"
       description="Give it a name that tells you later which device it is on."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="passkey-form" tone="primary" busy={form.formState.isSubmitting}>
-            Go on
-          </Button>
-        </>
-      }
+      label="Go on"
+      form={form}
+      onSubmit={form.submit(async ({ name }) => {
+        const { options } = await call('passkeyOptions', {});
+        const passkey = await makePasskey(options);
+        if (passkey === null) return;
+        const { recoveryCodes } = await call('passkeysCreate', { body: { name, passkey } });
+        onClose();
+        await factorsChanged();
+        toast.success(`“${name}” signs you in from now on`);
+        if (recoveryCodes !== null) onCodes(recoveryCodes);
+      })}
     >
-      <form
-        id="passkey-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ name }) => {
-          const { options } = await call('passkeyOptions', {});
-          const passkey = await makePasskey(options);
-          if (passkey === null) return;
-          const { recoveryCodes } = await call('passkeysCreate', { body: { name, passkey } });
-          onClose();
-          await factorsChanged();
-          toast.success(`“${name}” signs you in from now on`);
-          if (recoveryCodes !== null) onCodes(recoveryCodes);
-        })}
-      >
-        <Field label="Name" error={form.formState.errors.name?.message}>
-          {(aria) => <Input {...aria} autoFocus {...form.register('name')} />}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </Dialog>
+      <Field label="Name" error={form.formState.errors.name?.message}>
+        {(aria) => <Input {...aria} autoFocus {...form.register('name')} />}
+      </Field>
+    </FormDialog>
   );
 }
 
 function RenameDialog({ passkey, onClose }: { passkey: Passkey; onClose: () => void }) {
   const form = useApiForm(nameForm, { name: passkey.name });
   return (
-    <Dialog
-      open
+    <FormDialog
       onClose={onClose}
       title="Rename the passkey"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="rename-form" tone="primary" busy={form.formState.isSubmitting}>
-            Rename
-          </Button>
-        </>
-      }
+      label="Rename"
+      form={form}
+      onSubmit={form.submit(async (body) => {
+        await call('passkeysUpdate', { params: { passkey: passkey.id }, body });
+        onClose();
+        await factorsChanged();
+      })}
     >
-      <form
-        id="rename-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (body) => {
-          await call('passkeysUpdate', { params: { passkey: passkey.id }, body });
-          onClose();
-          await factorsChanged();
-        })}
-      >
-        <Field label="Name" error={form.formState.errors.name?.message}>
-          {(aria) => <Input {...aria} autoFocus {...form.register('name')} />}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </Dialog>
+      <Field label="Name" error={form.formState.errors.name?.message}>
+        {(aria) => <Input {...aria} autoFocus {...form.register('name')} />}
+      </Field>
+    </FormDialog>
   );
 }

@@ -1,8 +1,7 @@
 import { Copy, Download, Printer } from 'lucide-react';
 import { useState } from 'react';
-import { toast } from 'sonner';
 import { RECOVERY_CODES_FEW } from '#domain/factors.ts';
-import { call, toApiError } from '../../../api/client.ts';
+import { call } from '../../../api/client.ts';
 import { Badge } from '../../../ui/badge.tsx';
 import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
@@ -13,19 +12,6 @@ import { factorsChanged } from './security.tsx';
 
 export function RecoveryCodes({ left, onCodes }: { left: number; onCodes: (codes: readonly string[]) => void }) {
   const [asking, setAsking] = useState(false);
-  const [busy, setBusy] = useState(false);
-  async function renew() {
-    setBusy(true);
-    try {
-      const { recoveryCodes } = await call('recoveryCodesCreate', {});
-      setAsking(false);
-      onCodes(recoveryCodes);
-      await factorsChanged();
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
-    setBusy(false);
-  }
   return (
     <Card
       title={
@@ -44,10 +30,12 @@ export function RecoveryCodes({ left, onCodes }: { left: number; onCodes: (codes
       </p>
       {asking ? (
         <ConfirmDialog
-          open
-          busy={busy}
           onClose={() => setAsking(false)}
-          onConfirm={() => void renew()}
+          onConfirm={async () => {
+            const { recoveryCodes } = await call('recoveryCodesCreate', {});
+            onCodes(recoveryCodes);
+            void factorsChanged();
+          }}
           title="Make new recovery codes?"
           body="The codes you have now stop working at once."
           confirmLabel="Make new ones"

@@ -6,13 +6,13 @@ import { z } from 'zod';
 import type { OutputOf } from '../../../api/client.ts';
 import { call, toApiError } from '../../../api/client.ts';
 import { CodeField } from '../../../components/code-field.tsx';
-import { FormError } from '../../../components/error-text.tsx';
+import { FormDialog } from '../../../components/form-panel.tsx';
 import { useApiForm } from '../../../lib/use-form.ts';
 import { Badge } from '../../../ui/badge.tsx';
 import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
 import { Copyable } from '../../../ui/copy-button.tsx';
-import { ConfirmDialog, Dialog } from '../../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../../ui/dialog.tsx';
 import { TimeAgo } from '../../../ui/time.tsx';
 import { factorsChanged, type Security } from './security.tsx';
 
@@ -24,9 +24,9 @@ export function Totp({ security, onCodes }: { security: Security; onCodes: (code
   const [removing, setRemoving] = useState(false);
   const [busy, setBusy] = useState(false);
   const { totp } = security;
-  async function run(work: () => Promise<void>) {
+  async function begin() {
     setBusy(true);
-    await work().catch((thrown: unknown) => toast.error(toApiError(thrown).message));
+    await call('totpBegin', {}).then(setSetup, (thrown: unknown) => toast.error(toApiError(thrown).message));
     setBusy(false);
   }
   return (
@@ -49,11 +49,7 @@ export function Totp({ security, onCodes }: { security: Security; onCodes: (code
           <p className="text-sm text-soft">
             An app on your phone shows a new code every 30 seconds. You type it after your password.
           </p>
-          <Button
-            icon={<Smartphone />}
-            busy={busy}
-            onClick={() => void run(async () => setSetup(await call('totpBegin', {})))}
-          >
+          <Button icon={<Smartphone />} busy={busy} onClick={() => void begin()}>
             Set up an authenticator app
           </Button>
         </div>
@@ -76,17 +72,9 @@ export function Totp({ security, onCodes }: { security: Security; onCodes: (code
       )}
       {removing ? (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
           onClose={() => setRemoving(false)}
-          onConfirm={() =>
-            void run(async () => {
-              await call('totpRemove', {});
-              setRemoving(false);
-              await factorsChanged();
-            })
-          }
+          onConfirm={() => call('totpRemove', {}).then(factorsChanged)}
           title="Remove the authenticator app?"
           body={
             security.passkeys.length > 0
@@ -115,38 +103,24 @@ function SetupDialog({
 }) {
   const form = useApiForm(codeForm, { code: '' });
   return (
-    <Dialog
-      open
+    <FormDialog
       onClose={onClose}
       title="Set up an authenticator app"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="totp-form" tone="primary" busy={form.formState.isSubmitting}>
-            Turn it on
-          </Button>
-        </>
-      }
+      label="Turn it on"
+      form={form}
+      onSubmit={form.submit(async ({ code }) => {
+        const { recoveryCodes } = await call('totpConfirm', { body: { code } });
+        await onDone(recoveryCodes);
+      })}
     >
-      <form
-        id="totp-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ code }) => {
-          const { recoveryCodes } = await call('totpConfirm', { body: { code } });
-          await onDone(recoveryCodes);
-        })}
-      >
-        <p className="text-sm text-soft">Scan this with the app, or type the key. Then type the code it shows.</p>
-        <QrCode text={setup.uri} />
-        <div className="text-sm">
-          <p className="text-faint text-xs">Key</p>
-          <Copyable text={setup.secret}>{setup.secret.replace(/(.{4})(?=.)/g, '$1 ')}</Copyable>
-        </div>
-        <CodeField {...form.register('code')} error={form.formState.errors.code?.message} autoFocus />
-        <FormError error={form.failure} />
-      </form>
-    </Dialog>
+      <p className="text-sm text-soft">Scan this with the app, or type the key. Then type the code it shows.</p>
+      <QrCode text={setup.uri} />
+      <div className="text-sm">
+        <p className="text-faint text-xs">Key</p>
+        <Copyable text={setup.secret}>{setup.secret.replace(/(.{4})(?=.)/g, '$1 ')}</Copyable>
+      </div>
+      <CodeField {...form.register('code')} error={form.formState.errors.code?.message} autoFocus />
+    </FormDialog>
   );
 }
 

@@ -17,38 +17,15 @@ import { refreshStacks } from './containers-table.tsx';
 
 type Place = { instance: string; onClose: () => void };
 
-/** Runs one call of a confirmation, keeping its failure in the dialog. */
-function useConfirmed(onClose: () => void) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function confirm(work: () => Promise<unknown>): Promise<void> {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await work();
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-      setBusy(false);
-    }
-    refreshStacks();
-  }
-  return { busy, error, confirm };
-}
-
 export function DownDialog({ instance, stack, onClose }: Place & { stack: Stack }) {
   const [volumes, setVolumes] = useState(false);
-  const { busy, error, confirm } = useConfirmed(onClose);
   return (
     <ConfirmDialog
-      open
       danger
-      busy={busy}
-      error={error}
       onClose={onClose}
       onConfirm={() =>
-        void confirm(() =>
-          call('stacksRun', { params: { instance, stack: stack.name, verb: 'down' }, body: { volumes } }),
+        call('stacksRun', { params: { instance, stack: stack.name, verb: 'down' }, body: { volumes } }).finally(
+          refreshStacks,
         )
       }
       title={`Take ${stack.name} down?`}
@@ -71,20 +48,14 @@ export function DownDialog({ instance, stack, onClose }: Place & { stack: Stack 
 }
 
 export function RemoveStackDialog({ instance, stack, onClose }: Place & { stack: Stack }) {
-  const { busy, error, confirm } = useConfirmed(onClose);
   return (
     <ConfirmDialog
-      open
       danger
-      busy={busy}
-      error={error}
       onClose={onClose}
-      onConfirm={() =>
-        void confirm(async () => {
-          await call('stacksRemove', { params: { instance, stack: stack.name } });
-          toast.success(`${stack.name} is removed`);
-        })
-      }
+      onConfirm={async () => {
+        await call('stacksRemove', { params: { instance, stack: stack.name } }).finally(refreshStacks);
+        toast.success(`${stack.name} is removed`);
+      }}
       title={`Remove ${stack.name}?`}
       body={
         <p>
