@@ -3,6 +3,7 @@ import { z } from 'zod';
 import { FLOWS_PER_BATCH_MAX, flowProtocols, flowVerdicts } from '#domain/flows.ts';
 import { forwardProtocols, forwardStates } from '#domain/forwards.ts';
 import { healthStates, instanceKinds, observedStates } from '#domain/instances.ts';
+import { cleanParts, dockerStates, stackStates } from '#domain/stacks.ts';
 import type { AgentVerb } from './agent.ts';
 import { idSchema } from './common.ts';
 import { registryFactsSchema } from './registry-process.ts';
@@ -97,8 +98,24 @@ export const innerContainerSchema = z.object({
   state: z.string(),
   status: z.string(),
   ports: z.string(),
+  stack: z.string(),
+  service: z.string(),
 });
 export type AgentInnerContainer = z.output<typeof innerContainerSchema>;
+
+export const dockerUsageSchema = z.object({
+  state: z.enum(dockerStates),
+  parts: z.array(
+    z.object({
+      part: z.enum(cleanParts),
+      count,
+      unused: count,
+      bytes: count,
+      reclaimableBytes: count,
+    }),
+  ),
+});
+export type AgentDockerUsage = z.output<typeof dockerUsageSchema>;
 
 export const logEntrySchema = z.object({
   ts: isoTime,
@@ -193,6 +210,26 @@ export const agentResults = {
   repositories: z.array(repositoryUseSchema),
   health: healthReportSchema,
   innerContainers: z.array(innerContainerSchema),
+  containerUsage: z.array(
+    z.object({ id: z.string(), cpuPercent: count, memoryBytes: count, memoryLimitBytes: counted, processes: count }),
+  ),
+  containerAct: z.null(),
+  dockerUsage: dockerUsageSchema,
+  stacks: z.object({
+    docker: z.enum(dockerStates),
+    stacks: z.array(
+      z.object({ name: z.string(), state: z.enum(stackStates), file: z.string().nullable(), managed: z.boolean() }),
+    ),
+    containers: z.array(innerContainerSchema),
+  }),
+  stackCheck: z.object({ said: z.string().nullable() }),
+  dockerRun: z.null(),
+  dockerRunLook: z.object({
+    state: z.enum(['running', 'exited', 'gone']),
+    code: z.number().int().nullable(),
+    lines: z.array(z.string()),
+  }),
+  dockerRunEnd: z.null(),
   logs: z.array(logEntrySchema),
   images: z.array(agentImageSchema),
   recipes: z.array(agentRecipeSchema),

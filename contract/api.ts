@@ -3,6 +3,7 @@ import { accountRoutes } from './account.ts';
 import { addressSetRoutes } from './address-sets.ts';
 import { auditRoutes } from './audit.ts';
 import { backupRoutes } from './backups.ts';
+import { containerRoutes } from './containers.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { dnsProviderRoutes } from './dns-providers.ts';
@@ -40,6 +41,7 @@ import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
 import { sshRecordingRoutes } from './ssh-recordings.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
+import { stackRoutes } from './stacks.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -63,6 +65,8 @@ export const api = {
   ...sshRecordingRoutes,
   ...routeRoutes,
   ...fileRoutes,
+  ...stackRoutes,
+  ...containerRoutes,
   ...domainRoutes,
   ...dnsProviderRoutes,
   ...forwardRoutes,

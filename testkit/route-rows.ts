@@ -69,6 +69,7 @@ import {
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
 import { addSshKeyRow, addSshRecording, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
+import { stackRows } from './stack-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -447,6 +448,7 @@ export const routeRows: Record<RouteName, Row> = {
   filesMove: withGuest({ body: { from: '/home/berth/readme.txt', to: '/home/berth/moved.txt' } }),
   filesSetMode: withGuest({ body: { path: '/home/berth/readme.txt', mode: 0o600 } }),
   filesRemove: withGuest({ query: { path: '/home/berth/readme.txt' } }),
+  ...stackRows,
   securityGroupsList: project,
   securityGroupsCreate: async ({ place }) => ({
     params: { project: place.project },

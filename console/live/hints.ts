@@ -18,7 +18,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   operation: [
     { routes: ['operationsGet'], params: (hint) => ({ operation: hint.id }) },
     { routes: ['operationsList'], params: (hint) => ({ project: hint.project }) },
-    { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
+    {
+      routes: ['instancesGet', 'stacksList', 'instancesContainers'],
+      params: (hint) => ({ instance: hint.instance }),
+    },
     { routes: ['instancesList'], params: (hint) => ({ project: hint.project }) },
     { routes: ['platformOperationsList'], params: () => ({}) },
   ],

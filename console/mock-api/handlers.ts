@@ -33,6 +33,7 @@ import { settingsHandlers } from './handlers-settings.ts';
 import { snapshotHandlers } from './handlers-snapshots.ts';
 import { sshHandlers } from './handlers-ssh.ts';
 import { sshRecordingHandlers } from './handlers-ssh-recordings.ts';
+import { stackHandlers } from './handlers-stacks.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { userHandlers } from './handlers-users.ts';
 import { makeOperation } from './make.ts';
@@ -166,6 +167,7 @@ export const handlers: Handlers = {
   ...fileHandlers,
   ...forwardHandlers,
   ...backupHandlers,
+  ...stackHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers,

@@ -6,6 +6,7 @@ import type { RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
 import type { DriverImage, FlowBatch, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
 import type { SimulatedRepositories } from './backups.ts';
+import type { SimulatedDocker } from './docker.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -26,6 +27,7 @@ export type SimulatedGuest = {
   /** Stands for the guest's disk: snapshots remember it, restoring brings it back. */
   content: number;
   snapshots: SimulatedSnapshot[];
+  docker: SimulatedDocker;
 };
 
 export type SimulatedState = {
