@@ -76,10 +76,7 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<
-    ServerConfig,
-    'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'ssh' | 'acme'
-  >;
+  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'ssh' | 'acme'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;

@@ -39,8 +39,8 @@ import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
-  backup,
   addressSet,
+  backup,
   domain,
   form,
   forward,

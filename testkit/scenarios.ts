@@ -9,8 +9,8 @@ import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.t
 import type { BackupId, InstanceId, OperationId, OrganizationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceAction } from '#domain/instances.ts';
 import type { OperationKind } from '#domain/operations.ts';
-import type { SimulatedRepository } from '#drivers/simulated/backups.ts';
 import type { StackVerb } from '#domain/stacks.ts';
+import type { SimulatedRepository } from '#drivers/simulated/backups.ts';
 import { HAND_MADE_STACK } from '#drivers/simulated/docker.ts';
 import type { SimulatedGuest } from '#drivers/simulated/state.ts';
 import { PASSWORD } from './server.ts';

@@ -321,8 +321,7 @@ export function FilesTab() {
                           : row.sizeBytes > FILE_EDITED_BYTES_MAX
                             ? `Larger than ${formatBytes(FILE_EDITED_BYTES_MAX)}.`
                             : undefined,
-                      onSelect: () =>
-                        setAsked({ what: 'edit', name: row.name, sizeBytes: row.sizeBytes, link: false }),
+                      onSelect: () => setAsked({ what: 'edit', name: row.name, sizeBytes: row.sizeBytes, link: false }),
                     },
                     {
                       key: 'download',
