@@ -42,17 +42,15 @@ function RuleView({ rule }: { rule: Rule }) {
   const [busy, setBusy] = useState(false);
   const isOn = rule.server || rule.organization;
   async function set(enabled: boolean) {
+    const params = { instance: instance.id };
+    const access = await call('sshRecordingSet', { params, body: { enabled } });
+    queryClient.setQueryData(['sshAccess', { params }], access);
+    toast.success(enabled ? 'Sessions are recorded from now on' : 'Sessions are no longer recorded');
+  }
+  async function stop() {
     setBusy(true);
-    try {
-      const params = { instance: instance.id };
-      const access = await call('sshRecordingSet', { params, body: { enabled } });
-      queryClient.setQueryData(['sshAccess', { params }], access);
-      toast.success(enabled ? 'Sessions are recorded from now on' : 'Sessions are no longer recorded');
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
+    await set(false).catch((thrown: unknown) => toast.error(toApiError(thrown).message));
     setBusy(false);
-    setAsking(false);
   }
   return (
     <div className="flex max-w-3xl flex-col gap-3">
@@ -77,17 +75,15 @@ function RuleView({ rule }: { rule: Rule }) {
         <Switch
           checked={rule.server}
           disabled={rule.can.update !== true || busy}
-          onChange={(on) => (on ? setAsking(true) : void set(false))}
+          onChange={(on) => (on ? setAsking(true) : void stop())}
           label="Record sessions at this server"
           hint={rule.can.update === true ? 'From the next connection on.' : rule.can.update}
         />
       )}
       {asking ? (
         <ConfirmDialog
-          open
-          busy={busy}
           onClose={() => setAsking(false)}
-          onConfirm={() => void set(true)}
+          onConfirm={() => set(true)}
           title={`Record sessions at ${instance.name}?`}
           body="What terminals show is kept, also secrets that somebody prints. Everybody is told when they connect. When a recording cannot be written, the session ends."
           confirmLabel="Record"
@@ -103,17 +99,9 @@ function List() {
   const query = useQuery(apiQuery('sshRecordingsList', { params, query: { limit: SHOWN_MAX } }));
   const [playing, setPlaying] = useState<string | null>(null);
   const [removing, setRemoving] = useState<Item | null>(null);
-  const [busy, setBusy] = useState(false);
   async function remove(item: Item) {
-    setBusy(true);
-    try {
-      await call('sshRecordingsDelete', { params: { ...params, recording: item.id } });
-      if (playing === item.id) setPlaying(null);
-      setRemoving(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    }
-    setBusy(false);
+    await call('sshRecordingsDelete', { params: { ...params, recording: item.id } });
+    if (playing === item.id) setPlaying(null);
     await queryClient.invalidateQueries({ queryKey: ['sshRecordingsList'] });
   }
   return (
@@ -206,11 +194,9 @@ function List() {
           />
           {removing === null ? null : (
             <ConfirmDialog
-              open
               danger
-              busy={busy}
               onClose={() => setRemoving(null)}
-              onConfirm={() => void remove(removing)}
+              onConfirm={() => remove(removing)}
               title={`Delete this recording of ${removing.user.name}?`}
               body="Its file is gone for good. The audit log keeps that there was one, its digest, and that you deleted it."
               confirmLabel="Delete"
