@@ -71,6 +71,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     sshRecordings: join(data, 'ssh-recordings'),
     /** Public halves of the gateway's host keys: everybody may read them. */
     sshHostKeys: join(data, 'ssh-host-keys.pub'),
+    resolver: join(data, 'resolver'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),
     sockets: {
@@ -82,6 +83,8 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
       serverSsh: join(runDir, 'server-ssh/ssh.sock'),
       sshGateway: join(runDir, 'ssh-gateway/health.sock'),
       agent: join(runDir, 'agent/agent.sock'),
+      resolver: join(runDir, 'resolver/control.sock'),
+      resolverFeed: join(runDir, 'resolver-feed/feed.sock'),
       caddyAdmin: join(runDir, 'caddy/admin.sock'),
       supervisor: join(runDir, 'supervisor/control.sock'),
     },
