@@ -44,7 +44,7 @@ describe('V7, M2: address sets', () => {
       ranges: ['203.0.113.7/32', '2001:db8::/32'],
       usedBy: { securityGroups: [], egress: false },
     });
-    const body = { name: 'ssh', rules: [rule('allow in tcp 22 from @office, 198.51.100.1')] };
+    const body = { name: 'entry', rules: [rule('allow in tcp 22 from @office, 198.51.100.1')] };
     const group = await world.owner.call(api.securityGroupsCreate, { params, body });
     const instances = made.instance === null ? [] : [made.instance.id];
     await world.owner.call(api.securityGroupsUpdate, { params: { group: group.id }, body: { instances } });
@@ -56,7 +56,7 @@ describe('V7, M2: address sets', () => {
       { ranges: ['203.0.113.7/32', '2001:db8::/32'], sets: [] },
     ]);
     expect(host.projects[0]?.rules[0]?.ranges).toEqual(['203.0.113.7/32', '2001:db8::/32']);
-    expect((await listed())[0]?.usedBy).toEqual({ securityGroups: ['ssh'], egress: true });
+    expect((await listed())[0]?.usedBy).toEqual({ securityGroups: ['entry'], egress: true });
 
     await put('office', ['192.0.2.9']);
     await until(() => driver.behind.policies().projects[0]?.rules[0]?.ranges.join() === '192.0.2.9/32');

@@ -175,7 +175,6 @@ function List() {
                   </IconButton>
                   <Button
                     size="sm"
-                    quiet
                     icon={<Trash2 />}
                     blocked={
                       can.delete !== true
