@@ -35,7 +35,7 @@ import { testImage } from './test-image.ts';
 
 const run = promisify(execFile);
 export const INCUS_SOCKET = '/var/lib/incus/unix.socket';
-const START_MS_MAX = 20_000;
+const START_MS_MAX = 90_000;
 
 export function testId<P extends IdPrefix>(prefix: P): Id<P> {
   return makeId(prefix, Date.now(), (bytes) => randomBytes(bytes));
