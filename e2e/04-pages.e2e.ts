@@ -67,6 +67,7 @@ const ofInstance = [
     '/terminal',
     '/ssh',
     '/metrics',
+    '/flows',
     '/logs',
     '/files',
     '/snapshots',

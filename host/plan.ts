@@ -20,6 +20,7 @@ export const HOST_PACKAGES = [
   'ca-certificates',
   'openssh-client',
   'restic',
+  'knot-resolver',
 ] as const;
 /** Ubuntu does not trust Debian's archive; images are Debian. */
 const UBUNTU_PACKAGES = ['debian-archive-keyring'] as const;
