@@ -321,7 +321,7 @@ export class SimulatedDriver implements InstanceDriver {
 
   async recoverGuest(spec: GuestSpec, ref: BackupRef): Promise<GuestObservation> {
     return this.#run('recoverGuest', () =>
-      this.#observation(this.#create(spec, backups.keptContent(this.#state.repositories, ref), true)),
+      observationOf(this.#create(spec, backups.keptContent(this.#state.repositories, ref), true)),
     );
   }
 
