@@ -15,7 +15,12 @@ const NAME_CHARS = 16;
 
 /** Own code that a process loads only when it is first needed: by then it has to be compiled as well. */
 export const lazyModules: { readonly [process: string]: readonly string[] } = {
-  server: ['server/app/oidc-provider.ts', 'drivers/agent/files.ts'],
+  server: [
+    'server/app/oidc-provider.ts',
+    'drivers/agent/files.ts',
+    'integrations/dns/cloudflare.ts',
+    'integrations/dns/rfc2136.ts',
+  ],
 };
 
 /** The folder for this version's compiled code of `name`; what other versions left there is removed. */

@@ -202,7 +202,8 @@ describe('V6: countries', () => {
     rmSync(file);
     await ingress.stopEdge('SIGTERM');
     await ingress.startEdge();
-    expect([await edgeStatus('198.51.100.1'), await edgeStatus('192.0.2.9')]).toEqual([403, 404]);
+    expect(await edgeStatus('198.51.100.1')).toBe(403);
+    expect(await edgeStatus('192.0.2.9')).not.toBe(403);
     expect(await edgeStatus('127.0.0.1')).not.toBe(403);
     await set([]);
     await until('edge knows', async () => (await edgeStatus('198.51.100.1')) !== 403, 3_000);

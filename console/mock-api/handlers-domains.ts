@@ -60,7 +60,6 @@ function withCan(route: RouteRow) {
     can: {
       update: true as const,
       check: true as const,
-      wildcard: domain.dns === null ? 'Connect a DNS provider that keeps the domain.' : (true as const),
       delete: route.primary ? 'It belongs to the instance and goes with it.' : (true as const),
     },
   };
@@ -73,6 +72,7 @@ function shown(state: MockState, domain: DomainRow) {
     routes,
     can: {
       check: true as const,
+      wildcard: domain.dns === null ? 'Connect a DNS provider that keeps the domain.' : (true as const),
       repair: domain.records.some(
         (each) => each.state === 'drifted' || each.state === 'taken' || each.state === 'failed',
       )

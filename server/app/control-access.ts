@@ -16,6 +16,7 @@ export class ControlGate {
   readonly #db: Db;
   readonly countries: CountryDatabase;
   #gate: (address: string) => boolean;
+  #turn = 0;
 
   constructor(db: Db, countries: CountryDatabase) {
     this.#db = db;
@@ -25,9 +26,12 @@ export class ControlGate {
 
   /** Errors: those of the database; what was in force stays. */
   async reload(): Promise<void> {
-    const access = await controlAccess(this.#db);
+    this.#turn += 1;
+    const turn = this.#turn;
     await this.countries.refresh();
-    this.#gate = this.gateOf(access);
+    const access = await controlAccess(this.#db);
+    // Whoever began later has read what is newer.
+    if (turn === this.#turn) this.#gate = this.gateOf(access);
   }
 
   gateOf(access: ControlAccess | null): (address: string) => boolean {
