@@ -10,12 +10,10 @@ import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids
 import type { ObservedState } from '#domain/instances.ts';
 import { type Reading, SAMPLE_SECONDS } from '#domain/metrics.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
-import type { CleanPart, ContainerAction, StackVerb } from '#domain/stacks.ts';
+import type { CleanPart, ContainerAction, ContainerUse, DockerUse, StackVerb } from '#domain/stacks.ts';
 import type {
-  ContainerUse,
   DockerRun,
   DockerTask,
-  DockerUse,
   DriverCapabilities,
   DriverEvent,
   DriverImage,
