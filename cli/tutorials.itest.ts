@@ -77,7 +77,7 @@ beforeAll(async () => {
       consoleOrigin: `http://127.0.0.1:${port}`,
       resolvers: [named.server],
       buildImages: ['server'],
-      ssh: { port: 2222, socket: join(home, 'reports.sock'), hostKeys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJl'] },
+      ssh: { port: 2222, socket: join(home, 'reports.sock'), hostKeysFile: join(home, 'host-keys.pub'), recordings: home },
     },
   });
   await server.setUp();

@@ -37,6 +37,7 @@ export const sections: readonly Section[] = [
       'docs/how-to/watch-metrics.md',
       'docs/how-to/scrape-with-prometheus.md',
       'docs/how-to/move-files.md',
+      'docs/how-to/run-stacks.md',
       'docs/how-to/forward-ports.md',
       'docs/how-to/control-what-comes-in-and-goes-out.md',
       'docs/how-to/back-up-and-restore.md',

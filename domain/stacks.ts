@@ -44,6 +44,21 @@ export type Container = {
   service: string;
 };
 
+/** What a running container uses now; `cpuPercent` is of one processor. */
+export type ContainerUse = {
+  id: string;
+  cpuPercent: number;
+  memoryBytes: number;
+  memoryLimitBytes: number | null;
+  processes: number;
+};
+
+/** What Docker keeps inside a server; empty while it does not run. */
+export type DockerUse = {
+  state: DockerState;
+  parts: { part: CleanPart; count: number; unused: number; bytes: number; reclaimableBytes: number }[];
+};
+
 export const stackStates = ['running', 'partly', 'stopped', 'down'] as const;
 /** `down`: there is no container of it. */
 export type StackState = (typeof stackStates)[number];

@@ -25,7 +25,16 @@ import type { Reading } from '#domain/metrics.ts';
 import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
 import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
-import type { CleanPart, Container, ContainerAction, DockerState, Stack, StackVerb } from '#domain/stacks.ts';
+import type {
+  CleanPart,
+  Container,
+  ContainerAction,
+  ContainerUse,
+  DockerState,
+  DockerUse,
+  Stack,
+  StackVerb,
+} from '#domain/stacks.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
 export type NetworkSpec = {
@@ -87,21 +96,6 @@ export type HealthReport = { state: HealthState; checks: HealthCheck[]; checkedA
 
 /** A container running on the Docker Engine inside a server. */
 export type InnerContainer = Container;
-
-/** What a running container uses now; `cpuPercent` is of one processor. */
-export type ContainerUse = {
-  id: string;
-  cpuPercent: number;
-  memoryBytes: number;
-  memoryLimitBytes: number | null;
-  processes: number;
-};
-
-/** What Docker keeps inside a server; empty while it does not run. */
-export type DockerUse = {
-  state: DockerState;
-  parts: { part: CleanPart; count: number; unused: number; bytes: number; reclaimableBytes: number }[];
-};
 
 /** A long command of Docker inside a server. */
 export type DockerTask =

@@ -249,6 +249,32 @@ const shots: Shot[] = [
       await page.getByRole('dialog').getByText('services').waitFor();
     },
   },
+  { name: 'stacks', path: `${p}/instances/beacon/stacks` },
+  {
+    name: 'stacks-new',
+    path: `${p}/instances/beacon/stacks`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New stack' }).click();
+      await page.getByRole('dialog').getByText('services').waitFor();
+    },
+  },
+  {
+    name: 'stacks-clean',
+    path: `${p}/instances/beacon/stacks`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Clean up' }).click();
+      await page.getByRole('dialog').getByText('Build cache').waitFor();
+    },
+  },
+  {
+    name: 'stacks-down',
+    path: `${p}/instances/beacon/stacks`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of status', exact: true }).click();
+      await page.getByRole('menuitem', { name: 'Take down…' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
   {
     name: 'files-upload',
     path: `${p}/instances/atlas/files`,

@@ -2,8 +2,16 @@
 import { BerthError, notFound } from '#domain/errors.ts';
 import { parentOf } from '#domain/files.ts';
 import type { OperationId } from '#domain/ids.ts';
-import { type CleanPart, STACK_FILE, STACKS_FOLDER, type Stack, type StackVerb, stackFile } from '#domain/stacks.ts';
-import type { DockerRun, DockerTask, DockerUse, InnerContainer } from '../interface.ts';
+import {
+  type CleanPart,
+  type DockerUse,
+  STACK_FILE,
+  STACKS_FOLDER,
+  type Stack,
+  type StackVerb,
+  stackFile,
+} from '#domain/stacks.ts';
+import type { DockerRun, DockerTask, InnerContainer } from '../interface.ts';
 import type { SimulatedDisk } from './files.ts';
 
 /** Kept with the guest: which stacks have containers, whether those run, and the commands that were started. */

@@ -10,7 +10,7 @@ import type { ObservedState } from '#domain/instances.ts';
 import { SAMPLE_SECONDS } from '#domain/metrics.ts';
 import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
-import type { CleanPart, ContainerAction, StackVerb } from '#domain/stacks.ts';
+import type { CleanPart, ContainerAction, ContainerUse, DockerUse, StackVerb } from '#domain/stacks.ts';
 import type {
   BackupMade,
   BackupProgress,
@@ -18,7 +18,6 @@ import type {
   ContainerUse,
   DockerRun,
   DockerTask,
-  DockerUse,
   DriverCapabilities,
   DriverEvent,
   DriverImage,

@@ -2,8 +2,7 @@
 import type { Caller } from '#domain/caller.ts';
 import { notFound } from '#domain/errors.ts';
 import type { InstanceId } from '#domain/ids.ts';
-import type { CleanPart, ContainerAction } from '#domain/stacks.ts';
-import type { ContainerUse, DockerUse, InnerContainer } from '#drivers/interface.ts';
+import type { CleanPart, Container, ContainerAction, ContainerUse, DockerUse } from '#domain/stacks.ts';
 import { findInstance } from '#server/store/instances.ts';
 import { type DockerCleanInput, dockerClean } from '#server/workflows/docker-clean.ts';
 import { roleAbility } from './abilities.ts';
@@ -23,7 +22,7 @@ async function lookInside(app: AppContext, caller: Caller, id: InstanceId): Prom
 }
 
 /** Empty for desktops, for what does not run, and when no Docker Engine runs inside. */
-export async function listContainers(app: AppContext, caller: Caller, id: InstanceId): Promise<InnerContainer[]> {
+export async function listContainers(app: AppContext, caller: Caller, id: InstanceId): Promise<Container[]> {
   const inside = await lookInside(app, caller, id);
   return inside === null ? [] : app.services.driver.innerContainers(inside);
 }
