@@ -15,7 +15,6 @@ import type {
   BackupMade,
   BackupProgress,
   BackupRef,
-  ContainerUse,
   DockerRun,
   DockerTask,
   DriverCapabilities,
