@@ -50,7 +50,7 @@ export default defineConfig({
           exclude,
           pool: 'forks',
           maxWorkers: 2,
-          globalSetup: ['./testkit/postgres-setup.ts'],
+          globalSetup: ['./testkit/postgres-setup.ts', './testkit/compiled-setup.ts'],
           testTimeout: 180_000,
           hookTimeout: 180_000,
         },

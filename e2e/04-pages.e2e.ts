@@ -57,6 +57,7 @@ const ofInstance = [
     '/terminal',
     '/ssh',
     '/metrics',
+    '/flows',
     '/logs',
     '/files',
     '/stacks',

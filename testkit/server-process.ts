@@ -5,6 +5,7 @@
  */
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { readFile, rm } from 'node:fs/promises';
+import { flushCompileCache } from 'node:module';
 import type { ServerConfig } from '#contract/config.ts';
 import { SimulatedDriver } from '#drivers/simulated/driver.ts';
 import type { Fault } from '#drivers/simulated/faults.ts';
@@ -43,6 +44,8 @@ async function main(): Promise<void> {
   await rm(config.socket, { force: true });
   await server.http.fastify.listen({ path: config.socket });
   process.stdout.write('{"msg":"listening"}\n');
+  // Whoever is killed writes nothing down at its end.
+  flushCompileCache();
 }
 
 /** The point may be set while the process runs; it is used once. */

@@ -12,7 +12,7 @@ import { call, newIdempotencyKey } from '../api/client.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
 import { FormPanel } from '../components/form-panel.tsx';
 import { NameField } from '../components/name-field.tsx';
-import { QuotaSummary } from '../components/quota-summary.tsx';
+import { QuotaOfOneMore, QuotaSummary } from '../components/quota-summary.tsx';
 import { shellWord } from '../components/show-as.tsx';
 import type { SizeChoice } from '../components/size-picker.tsx';
 import { choiceOf, chosenSize, SizePicker, sizeProblem } from '../components/size-picker.tsx';
@@ -133,16 +133,7 @@ export function CloneForm({ instance, onClose, snapshot }: Props & { snapshot?: 
         autoFocus
         onName={(next) => form.setValue('name', next, { shouldValidate: form.formState.isSubmitted })}
       />
-      <QuotaSummary
-        project={instance.project}
-        plus={{
-          instances: 1,
-          cpus: instance.size.cpus,
-          memoryBytes: instance.size.memoryBytes,
-          diskBytes: instance.size.diskBytes,
-        }}
-        only={['instances', 'cpus', 'memoryBytes', 'diskBytes']}
-      />
+      <QuotaOfOneMore project={instance.project} size={instance.size} />
     </FormPanel>
   );
 }

@@ -7,7 +7,7 @@ import type { Instance } from '#contract/instances.ts';
 import { call, newIdempotencyKey } from '../api/client.ts';
 import { apiQuery } from '../api/queries.ts';
 import { FormPanel } from '../components/form-panel.tsx';
-import { QuotaSummary } from '../components/quota-summary.tsx';
+import { QuotaOfOneMore } from '../components/quota-summary.tsx';
 import { shellWord } from '../components/show-as.tsx';
 import type { Project } from '../lib/scope.ts';
 import { useApiForm } from '../lib/use-form.ts';
@@ -90,19 +90,7 @@ export function TransferForm({ instance, onClose }: { instance: Instance; onClos
         Who has a role only in {here?.title ?? 'this project'} does not see it any more.
       </Notice>
       {target !== undefined && leaves ? <Leaving instance={instance} from={here} to={titleOf(target)} /> : null}
-      {target === undefined ? null : (
-        <QuotaSummary
-          key={target.id}
-          project={target.id}
-          plus={{
-            instances: 1,
-            cpus: instance.size.cpus,
-            memoryBytes: instance.size.memoryBytes,
-            diskBytes: instance.size.diskBytes,
-          }}
-          only={['instances', 'cpus', 'memoryBytes', 'diskBytes']}
-        />
-      )}
+      {target === undefined ? null : <QuotaOfOneMore key={target.id} project={target.id} size={instance.size} />}
     </FormPanel>
   );
 }

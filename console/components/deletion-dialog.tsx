@@ -4,6 +4,7 @@ import { useState } from 'react';
 import type { OutputOf } from '../api/client.ts';
 import { toApiError } from '../api/client.ts';
 import { plural } from '../lib/format.ts';
+import { whyNot } from '../lib/why-not.ts';
 import { Button } from '../ui/button.tsx';
 import { Dialog } from '../ui/dialog.tsx';
 import { Field, Input } from '../ui/input.tsx';
@@ -56,7 +57,7 @@ export function DeletionDialog({
           <Button
             tone="danger"
             busy={busy}
-            blocked={data === undefined || data.can === true ? undefined : data.can}
+            blocked={data === undefined ? undefined : whyNot(data.can)}
             onClick={() => void remove()}
           >
             Delete the account

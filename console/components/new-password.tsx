@@ -4,15 +4,19 @@ import { z } from 'zod';
 import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
 import { Field, Input } from '../ui/input.tsx';
 
-export const newPassword = z
-  .object({
-    password: z
-      .string()
-      .min(PASSWORD_LENGTH_MIN, `At least ${PASSWORD_LENGTH_MIN} characters.`)
-      .max(PASSWORD_LENGTH_MAX),
-    again: z.string(),
-  })
-  .refine((value) => value.password === value.again, { path: ['again'], message: 'The two do not match.' });
+/** As long as a password has to be; the server also knows the common ones. */
+export const chosenPassword = z
+  .string()
+  .min(PASSWORD_LENGTH_MIN, `At least ${PASSWORD_LENGTH_MIN} characters.`)
+  .max(PASSWORD_LENGTH_MAX);
+
+/** The rule about the second typing, for an object with both. */
+export const sameTwice = [
+  (value: { password: string; again: string }): boolean => value.password === value.again,
+  { path: ['again'] as string[], message: 'The two do not match.' },
+] as const;
+
+export const newPassword = z.object({ password: chosenPassword, again: z.string() }).refine(...sameTwice);
 
 type Form = {
   register: UseFormRegister<{ password: string; again: string }>;

@@ -1,5 +1,6 @@
 import { useQuery } from '@tanstack/react-query';
 import { countsBytes, type Quota, type QuotaResource, quotaResources, quotaTitles } from '#domain/quotas.ts';
+import type { Size } from '#domain/sizes.ts';
 import { apiQuery } from '../api/queries.ts';
 import { formatBytes } from '../lib/format.ts';
 import { QuotaBar } from '../ui/progress.tsx';
@@ -55,4 +56,11 @@ export function QuotaSummary({
       />
     </div>
   );
+}
+
+/** With one more instance of this size. */
+export function QuotaOfOneMore({ project, size }: { project: string; size: Size }) {
+  const { cpus, memoryBytes, diskBytes } = size;
+  const plus = { instances: 1, cpus, memoryBytes, diskBytes };
+  return <QuotaSummary project={project} plus={plus} only={['instances', 'cpus', 'memoryBytes', 'diskBytes']} />;
 }

@@ -13,14 +13,17 @@ import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { fileHandlers } from './handlers-files.ts';
 import { firewallHandlers } from './handlers-firewall.ts';
+import { flowHandlers } from './handlers-flows.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
+import { mailHandlers } from './handlers-mail.ts';
 import { metricHandlers } from './handlers-metrics.ts';
 import { oidcClientHandlers } from './handlers-oidc-clients.ts';
 import { operationHandlers } from './handlers-operations.ts';
 import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
+import { registrationHandlers } from './handlers-registration.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
@@ -28,6 +31,7 @@ import { snapshotHandlers } from './handlers-snapshots.ts';
 import { sshHandlers } from './handlers-ssh.ts';
 import { stackHandlers } from './handlers-stacks.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
+import { userHandlers } from './handlers-users.ts';
 import { makeOperation } from './make.ts';
 import { seed } from './seed.ts';
 import { run } from './simulate.ts';
@@ -160,7 +164,10 @@ export const handlers: Handlers = {
   ...stackHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
-  ...accountHandlers(whoami),
+  ...accountHandlers,
+  ...mailHandlers,
+  ...registrationHandlers(whoami),
+  ...userHandlers,
   ...outsideHandlers(whoami),
   ...oidcClientHandlers,
   ...factorHandlers(whoami),
@@ -337,6 +344,7 @@ export const handlers: Handlers = {
     return host;
   },
   ...metricHandlers,
+  ...flowHandlers,
   ...dataHandlers,
   ...auditHandlers,
   events: () => {

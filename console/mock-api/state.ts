@@ -1,5 +1,6 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
+import type { AddressSet } from '#contract/address-sets.ts';
 import type { AuditEntry } from '#contract/audit.ts';
 import type { Domain } from '#contract/domains.ts';
 import type { EgressPolicy } from '#contract/egress.ts';
@@ -20,10 +21,10 @@ import { displayState, instanceAbility, instanceVerbs } from '#domain/instances.
 import type { Quota } from '#domain/quotas.ts';
 import { defaultOrganizationQuota, defaultQuota, instanceUse, mapQuota } from '#domain/quotas.ts';
 import type { OutputOf } from '../api/client.ts';
-import { type MockAccounts, someAccounts } from './handlers-account.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
 import { type MockClient, someClients } from './handlers-oidc-clients.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
+import { type MockAccounts, someAccounts } from './seed-accounts.ts';
 
 export const DOMAIN = 'berth.localhost';
 
@@ -78,6 +79,7 @@ export type MockState = {
   forwards: Forward[];
   securityGroups: SecurityGroup[];
   egress: EgressPolicy;
+  addressSets: (AddressSet & { project: ProjectId })[];
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -245,6 +247,7 @@ export function emptyState(): MockState {
     domains: [],
     forwards: [],
     securityGroups: [],
+    addressSets: [],
     egress: {
       default: 'allow',
       rules: [],

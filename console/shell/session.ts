@@ -8,6 +8,12 @@ import { defaultProject, findMembership, findProject } from '../lib/scope.ts';
 
 export const sessionQuery = { ...apiQuery('whoami', {}), staleTime: 60_000 };
 
+/** Somebody is signed in from now on: nothing of whoever was before is kept. */
+export function beginSession(session: Session): void {
+  queryClient.clear();
+  queryClient.setQueryData(sessionQuery.queryKey, session);
+}
+
 /** The signed-in person. Only below the shell route, whose loader has fetched it. */
 export function useSession(): Session {
   const { data } = useQuery(sessionQuery);

@@ -7,7 +7,8 @@ import { BerthError } from '#domain/errors.ts';
 import { type IdPrefix, makeId } from '#domain/ids.ts';
 import { GIB } from '#domain/sizes.ts';
 import { describeConformance } from '../conformance/suite.ts';
-import { SimulatedDriver, simulatedFingerprint } from './driver.ts';
+import { SimulatedDriver } from './driver.ts';
+import { simulatedFingerprint } from './images.ts';
 
 const id = <P extends IdPrefix>(prefix: P) => makeId(prefix, Date.now(), (bytes) => randomBytes(bytes));
 

@@ -3,12 +3,11 @@
  * `faults`, change guests behind Berth's back through `behind`, and can keep the "engine's" state in a file so that it
  * outlives a killed control plane.
  */
-import { createHash } from 'node:crypto';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
-import { type Reading, SAMPLE_SECONDS } from '#domain/metrics.ts';
+import { SAMPLE_SECONDS } from '#domain/metrics.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
 import type { CleanPart, ContainerAction, ContainerUse, DockerUse, StackVerb } from '#domain/stacks.ts';
 import type {
@@ -17,6 +16,7 @@ import type {
   DriverCapabilities,
   DriverEvent,
   DriverImage,
+  FlowBatch,
   ForwardAnswer,
   ForwardSpec,
   GuestFiles,
@@ -38,6 +38,8 @@ import type {
 import * as docker from './docker.ts';
 import { FaultInjector, type SimulatedVerb } from './faults.ts';
 import { newDisk, type SimulatedDisk, simulatedFiles } from './files.ts';
+import { healthOf, hostKeyOf, logsOf, observationOf, powerTarget, simulatedReading, UIDS_PER_GUEST } from './guests.ts';
+import { type SimulatedImageFacts, simulatedImage, simulatedRecipes } from './images.ts';
 import { type SimulatedGuest, type SimulatedState, StateFile } from './state.ts';
 
 export type SimulatedOptions = {
@@ -52,33 +54,7 @@ export type SimulatedOptions = {
   withImages?: boolean;
 };
 
-const UIDS_PER_GUEST = 65_536;
 const SAMPLE_MS = SAMPLE_SECONDS * 1000;
-
-/** Half of the processors and memory, and some bytes, after so many seconds. */
-function simulatedReading(size: { cpus: number; memoryBytes: number }, seconds: number): Reading {
-  return {
-    cpuSeconds: seconds * (size.cpus / 2),
-    cpuLimit: size.cpus,
-    memoryBytes: size.memoryBytes / 2,
-    memoryLimitBytes: size.memoryBytes,
-    readBytes: seconds * 1000,
-    writtenBytes: seconds * 2000,
-    receivedBytes: seconds * 3000,
-    sentBytes: seconds * 4000,
-    processes: 10,
-  };
-}
-
-export const simulatedRecipes = [
-  { name: 'server', kind: 'server', title: 'Server (simulated)', recipeHash: sha256('recipe server') },
-  { name: 'desktop', kind: 'desktop', title: 'Desktop (simulated)', recipeHash: sha256('recipe desktop') },
-] as const;
-
-/** Fingerprint that the simulated build of a recipe has. */
-export function simulatedFingerprint(recipe: string): string {
-  return sha256(`image ${recipe}`);
-}
 
 export class SimulatedDriver implements InstanceDriver {
   readonly name: string;
@@ -97,7 +73,7 @@ export class SimulatedDriver implements InstanceDriver {
     this.#shared = options.shared ?? false;
     this.#state = this.#file.load();
     if ((options.withImages ?? true) && this.#state.images.length === 0) {
-      for (const recipe of simulatedRecipes) this.#addImage(recipe.name, recipe.kind, recipe.recipeHash, recipe.title);
+      for (const recipe of simulatedRecipes) this.#addImage(recipe);
       this.#state.allowed = this.#state.images.map((image) => image.fingerprint);
       this.#save();
     }
@@ -152,7 +128,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async createGuest(spec: GuestSpec): Promise<GuestObservation> {
-    return this.#run('createGuest', () => this.#observation(this.#create(spec, 0)));
+    return this.#run('createGuest', () => observationOf(this.#create(spec, 0)));
   }
 
   async cloneGuest(
@@ -161,22 +137,22 @@ export class SimulatedDriver implements InstanceDriver {
   ): Promise<GuestObservation> {
     return this.#run('cloneGuest', () => {
       const present = this.#state.guests[spec.instance];
-      if (present !== undefined) return this.#observation(this.#create(spec, present.content));
+      if (present !== undefined) return observationOf(this.#create(spec, present.content));
       const from = this.#guest(source.instance);
       const content = source.snapshot === null ? from.content : this.#snapshot(from, source.snapshot).content;
-      return this.#observation(this.#create(spec, content));
+      return observationOf(this.#create(spec, content));
     });
   }
 
   async observe(instance: InstanceId): Promise<GuestObservation | null> {
     return this.#run('observe', () => {
       const guest = this.#state.guests[instance];
-      return guest === undefined ? null : this.#observation(guest);
+      return guest === undefined ? null : observationOf(guest);
     });
   }
 
   async list(): Promise<GuestObservation[]> {
-    return this.#run('list', () => Object.values(this.#state.guests).map((guest) => this.#observation(guest)));
+    return this.#run('list', () => Object.values(this.#state.guests).map((guest) => observationOf(guest)));
   }
 
   /** One sample a call, ten seconds of clock apart at least. A guest uses half of what it may; its counters run with the clock. */
@@ -198,6 +174,14 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
+  async flows(done: string | null): Promise<FlowBatch> {
+    return this.#run('flows', () => {
+      const [next] = this.#state.flows.filter(({ batch }) => batch !== done);
+      this.#state.flows = this.#state.flows.filter(({ batch }) => batch !== done);
+      return structuredClone(next ?? { batch: null, flows: [] });
+    });
+  }
+
   async power(
     instance: InstanceId,
     action: PowerAction,
@@ -207,7 +191,7 @@ export class SimulatedDriver implements InstanceDriver {
       const guest = this.#guest(instance);
       const target = powerTarget(action, guest.state);
       if (target !== guest.state || action === 'restart') this.#setState(guest, target, action);
-      return this.#observation(guest);
+      return observationOf(guest);
     });
   }
 
@@ -218,7 +202,7 @@ export class SimulatedDriver implements InstanceDriver {
         throw new BerthError('unsupported', 'A disk cannot be made smaller here.');
       guest.size = { ...size };
       this.#changed(guest.instance, 'resized');
-      return this.#observation(guest);
+      return observationOf(guest);
     });
   }
 
@@ -233,12 +217,12 @@ export class SimulatedDriver implements InstanceDriver {
     return this.#run('moveGuest', () => {
       const guest = this.#guest(instance);
       const same = guest.project === to.project && guest.address4 === to.address4 && guest.address6 === to.address6;
-      if (same) return this.#observation(guest);
+      if (same) return observationOf(guest);
       if (guest.state !== 'stopped') throw new BerthError('state_conflict', 'Stop it first.');
       this.#checkPlace(to, instance);
       Object.assign(guest, { project: to.project, address4: to.address4, address6: to.address6, operation });
       this.#changed(instance, 'moved');
-      return this.#observation(guest);
+      return observationOf(guest);
     });
   }
 
@@ -298,15 +282,7 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async health(instance: InstanceId): Promise<HealthReport> {
-    return this.#run('health', () => {
-      const guest = this.#guest(instance);
-      const state = guest.state === 'running' ? 'healthy' : 'unknown';
-      const names = guest.kind === 'desktop' ? ['rfb', 'openclaw'] : ['systemd', 'sshd'];
-      const checks = names.map(
-        (name) => ({ name, state, message: 'Simulated.', optional: name === 'openclaw' }) as const,
-      );
-      return { state, checks, checkedAt: this.#iso() };
-    });
+    return this.#run('health', () => healthOf(this.#guest(instance), this.#iso()));
   }
 
   /** In memory only: a guest's files are new after a restart of the simulation. */
@@ -384,33 +360,11 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   async sshHostKeys(instance: InstanceId): Promise<string[]> {
-    return this.#run('sshHostKeys', () => {
-      const key = Buffer.alloc(51);
-      key.write('\0\0\0\x0bssh-ed25519\0\0\0\x20');
-      key.write(this.#guest(instance).instance, 19);
-      return [`ssh-ed25519 ${key.toString('base64')}`];
-    });
+    return this.#run('sshHostKeys', () => [hostKeyOf(this.#guest(instance))]);
   }
 
   async logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]> {
-    return this.#run('logs', () => {
-      const guest = this.#guest(instance);
-      const entries = [
-        { ts: guest.createdAt, unit: 'init', priority: 6, message: `Welcome to ${guest.hostname}` },
-        {
-          ts: guest.startedAt ?? guest.createdAt,
-          unit: 'ssh',
-          priority: 6,
-          message: 'Server listening on 0.0.0.0 port 22.',
-        },
-      ];
-      return entries
-        .filter((entry) => query.unit === undefined || entry.unit === query.unit)
-        .filter(
-          (entry) => query.search === undefined || entry.message.toLowerCase().includes(query.search.toLowerCase()),
-        )
-        .slice(-query.lines);
-    });
+    return this.#run('logs', () => logsOf(this.#guest(instance), query));
   }
 
   async images(): Promise<DriverImage[]> {
@@ -438,7 +392,7 @@ export class SimulatedDriver implements InstanceDriver {
         if (signal?.aborted) throw new BerthError('conflict', 'The build was cancelled.');
         onProgress({ phase, percent, line: `${phase} of ${recipe}` });
       }
-      const image = this.#addImage(known.name, known.kind, known.recipeHash, known.title);
+      const image = this.#addImage(known);
       this.#save();
       this.#emit({ at: this.#iso(), type: 'image', instance: null, action: 'created' });
       return image;
@@ -450,7 +404,13 @@ export class SimulatedDriver implements InstanceDriver {
     as: Parameters<InstanceDriver['importImage']>[1],
   ): Promise<DriverImage> {
     return this.#run('importImage', () => {
-      const image = this.#addImage(as.name, as.kind, null, as.description, JSON.stringify(source));
+      const image = this.#addImage({
+        name: as.name,
+        kind: as.kind,
+        recipeHash: null,
+        title: as.description,
+        source: JSON.stringify(source),
+      });
       this.#save();
       return image;
     });
@@ -502,6 +462,11 @@ export class SimulatedDriver implements InstanceDriver {
     read: (instance: InstanceId): number => this.#guest(instance).content,
     guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
     policies: (): PolicySpec => this.#state.policies,
+    /** Something left guests; it is told when it is asked for. */
+    flowed: (batch: FlowBatch): void => {
+      this.#state.flows.push(structuredClone(batch));
+      this.#save();
+    },
     forwards: (): readonly ForwardSpec[] => this.#state.forwards,
     /** Some program of the host listens on a port. */
     listenOn: (protocol: ForwardProtocol, port: number): void => {
@@ -565,24 +530,9 @@ export class SimulatedDriver implements InstanceDriver {
     if (clash !== undefined) throw new BerthError('conflict', 'Another guest has this address.');
   }
 
-  #addImage(
-    name: string,
-    kind: DriverImage['kind'],
-    recipeHash: string | null,
-    description: string,
-    salt = '',
-  ): DriverImage {
-    const fingerprint = salt === '' ? simulatedFingerprint(name) : sha256(salt);
-    const image: DriverImage = {
-      fingerprint,
-      name,
-      kind,
-      recipeHash,
-      sizeBytes: GIB,
-      createdAt: this.#iso(),
-      description,
-    };
-    this.#state.images = [...this.#state.images.filter((entry) => entry.fingerprint !== fingerprint), image];
+  #addImage(about: SimulatedImageFacts): DriverImage {
+    const image = simulatedImage(about, this.#iso());
+    this.#state.images = [...this.#state.images.filter((entry) => entry.fingerprint !== image.fingerprint), image];
     return image;
   }
 
@@ -615,29 +565,6 @@ export class SimulatedDriver implements InstanceDriver {
     this.#changed(guest.instance, action);
   }
 
-  #observation(guest: SimulatedGuest): GuestObservation {
-    const running = guest.state === 'running' || guest.state === 'paused';
-    return {
-      instance: guest.instance,
-      project: guest.project,
-      state: guest.state,
-      hostname: guest.hostname,
-      size: { ...guest.size },
-      imageFingerprint: guest.imageFingerprint,
-      address4: guest.address4,
-      address6: guest.address6,
-      uidBase: guest.uidBase,
-      uidCount: UIDS_PER_GUEST,
-      createdAt: guest.createdAt,
-      startedAt: guest.startedAt,
-      memoryUsedBytes: running ? 100 * 1024 ** 2 : null,
-      diskUsedBytes: GIB,
-      cpuUsedNs: running ? 1_000_000_000 : null,
-      processes: running ? 20 : null,
-      snapshots: guest.snapshots.map(({ snapshot, createdAt }) => ({ snapshot, createdAt })),
-    };
-  }
-
   #changed(instance: InstanceId, action: string): void {
     this.#save();
     this.#emit({ at: this.#iso(), type: 'instance', instance, action });
@@ -654,29 +581,4 @@ export class SimulatedDriver implements InstanceDriver {
   #iso(): string {
     return new Date(this.#now()).toISOString();
   }
-}
-
-/** The state a power action leads to. Asking for what already is so is fine; the impossible is `state_conflict`. */
-export function powerTarget(action: PowerAction, state: ObservedState): ObservedState {
-  switch (action) {
-    case 'start':
-      if (state === 'paused') throw new BerthError('state_conflict', 'It is paused: resume it.');
-      return 'running';
-    case 'stop':
-      return 'stopped';
-    case 'restart':
-      if (state !== 'running') throw new BerthError('state_conflict', 'It does not run.');
-      return 'running';
-    case 'pause':
-      if (state !== 'running' && state !== 'paused')
-        throw new BerthError('state_conflict', 'Only a running guest can be paused.');
-      return 'paused';
-    case 'resume':
-      if (state !== 'running' && state !== 'paused') throw new BerthError('state_conflict', 'It is not paused.');
-      return 'running';
-  }
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('hex');
 }

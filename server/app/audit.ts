@@ -32,7 +32,6 @@ import {
   linkAt,
   listDeletedLogs,
   positionsBetween,
-  readAuditKeys,
   readCheck,
   readEntries,
   readHeads,
@@ -40,6 +39,7 @@ import {
   readTombstones,
   updateRetention,
 } from '#server/store/audit-chain.ts';
+import { readAuditKeys } from '#server/store/audit-keys.ts';
 import { transact } from '#server/store/database.ts';
 import { isMember } from '#server/store/members.ts';
 import { currentSigner, keepHead } from '#server/workflows/audit-proof.ts';

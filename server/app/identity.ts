@@ -1,9 +1,8 @@
-/** Set-up, signing in and out, the own account, its sessions and API tokens. */
+/** Set-up, who is calling, sessions that begin and end, the own password. */
 import { setupCodeDigestInput } from '#contract/config.ts';
 import type { Caller, Origin, PersonCaller } from '#domain/caller.ts';
-import { BerthError, notFound } from '#domain/errors.ts';
-import type { SessionId, TokenId, UserId } from '#domain/ids.ts';
-import { scopesWithin } from '#domain/scopes.ts';
+import { BerthError } from '#domain/errors.ts';
+import type { UserId } from '#domain/ids.ts';
 import { hashPassword, passwordProblem, verifyPassword } from '#server/runtime/passwords.ts';
 import { addressBlock, digest as subjectDigest } from '#server/runtime/rate-limit.ts';
 import { cancelPasswordResets } from '#server/store/account.ts';
@@ -12,7 +11,6 @@ import { firstInWindow } from '#server/store/audit-chain.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import {
   claimSetup,
-  endOtherSessions,
   type FoundCredential,
   findAccount,
   findSession,
@@ -20,10 +18,8 @@ import {
   insertSession,
   insertUser,
   isSetupNeeded,
-  listOwnSessions,
   ownPasswordHash,
   revokeOwnSession,
-  type Session,
   touchCredential,
   type User,
   updateOwnPassword,
@@ -33,33 +29,17 @@ import { listOwnMemberships, type Membership } from '#server/store/members.ts';
 import { listOwnProjects, type ProjectWithRole } from '#server/store/organizations.ts';
 import { type Preferences, readPreferences } from '#server/store/profiles.ts';
 import { findClientSession, findRenewedSession } from '#server/store/sessions.ts';
-import { confirmedAt } from '#server/store/sign-ins.ts';
-import {
-  type ApiToken,
-  insertOwnToken,
-  listOwnTokens,
-  revokeOwnToken,
-  TOKENS_PER_USER_MAX,
-} from '#server/store/tokens.ts';
+import { revokeOwnToken } from '#server/store/tokens.ts';
 import { checkAccessToken } from './access-tokens.ts';
 import type { AppContext } from './context.ts';
 import { queuePasswordNotice, sendSoon } from './mail.ts';
 import { foundOrganization } from './organizations.ts';
 import { askForRenewal, renewSession } from './renewals.ts';
 import { requireConfirmed } from './step-up.ts';
-import {
-  apiTokenPattern,
-  digest,
-  makeApiToken,
-  makeSecret,
-  sameDigest,
-  sessionSecretPattern,
-  TOKEN_PREFIX_SHOWN,
-} from './tokens.ts';
+import { apiTokenPattern, digest, makeSecret, sameDigest, sessionSecretPattern } from './tokens.ts';
 
 /** A browser session ends after a working day, however busy it was. */
 export const SESSION_HOURS = 8;
-const DAY_MS = 24 * 3600 * 1000;
 
 export type SignedIn = { secret: string; expiresAt: Date; person: PersonCaller };
 export type { Preferences };
@@ -320,100 +300,4 @@ export async function changePassword(
     });
   });
   sendSoon(app);
-}
-
-export async function listSessions(app: AppContext, person: PersonCaller): Promise<(Session & { current: boolean })[]> {
-  const sessions = await listOwnSessions(app.db, person, app.clock.now());
-  const current = person.credential.via === 'session' ? person.credential.sessionId : null;
-  return sessions.map((session) => ({ ...session, current: session.id === current }));
-}
-
-/** Ends every own session but the one that calls. */
-export async function revokeOtherSessions(app: AppContext, person: PersonCaller): Promise<void> {
-  await transact(app.db, async (trx) => {
-    await endOtherSessions(trx, person, app.clock.now());
-    await recordForMember(trx, person, person.userId, {
-      action: 'account.sessions.revokeOthers',
-      targetKind: 'user',
-      targetId: person.userId,
-      target: person.email,
-    });
-  });
-}
-
-/** Errors: not_found. */
-export async function revokeSession(app: AppContext, person: PersonCaller, id: SessionId): Promise<void> {
-  await transact(app.db, async (trx) => {
-    if (!(await revokeOwnSession(trx, person, id, app.clock.now()))) throw notFound('session');
-    await recordForMember(trx, person, person.userId, {
-      action: 'account.sessions.revoke',
-      targetKind: 'session',
-      targetId: id,
-      target: person.email,
-    });
-  });
-}
-
-export async function listTokens(app: AppContext, person: PersonCaller): Promise<ApiToken[]> {
-  return listOwnTokens(app.db, person);
-}
-
-/**
- * The secret is answered once. A token made with a token never outlives the one it was made with. Errors: conflict when
- * the person has TOKENS_PER_USER_MAX already, step_up_required for one that never expires.
- */
-export async function createToken(
-  app: AppContext,
-  person: PersonCaller,
-  input: { name: string; expiresInDays: number | null; scopes: string[] | null },
-): Promise<ApiToken & { secret: string }> {
-  if (!scopesWithin(input.scopes, person.scopes)) {
-    throw new BerthError('invalid_input', 'A token cannot make one that may do more than itself.', {
-      fields: [{ field: 'scopes', message: 'More than the token in use may do.' }],
-    });
-  }
-  if (input.expiresInDays === null) await requireConfirmed(app, person, 'tokens.unlimited');
-  const confirmed = await confirmedAt(app.db, person.credential);
-  const secret = makeApiToken(app.ids);
-  const madeByProgram = person.credential.via === 'token' || person.credential.client !== undefined;
-  const asked = input.expiresInDays === null ? null : app.clock.now().getTime() + input.expiresInDays * DAY_MS;
-  const bound = madeByProgram ? (person.expiresAt?.getTime() ?? null) : null;
-  const expires = asked === null ? bound : bound === null ? asked : Math.min(asked, bound);
-  return transact(app.db, async (trx) => {
-    const token = await insertOwnToken(trx, person, {
-      id: app.ids.make('tok'),
-      name: input.name,
-      scopes: input.scopes,
-      prefix: secret.slice(0, TOKEN_PREFIX_SHOWN),
-      tokenHash: digest(secret),
-      expiresAt: expires === null ? null : new Date(expires),
-      // Whoever has just signed in and goes on with the token is not asked again.
-      confirmedAt: confirmed,
-    });
-    if (token === null) {
-      throw new BerthError('conflict', `You have ${TOKENS_PER_USER_MAX} tokens. Revoke one you do not need.`);
-    }
-    await recordForMember(trx, person, person.userId, {
-      action: 'account.tokens.create',
-      targetKind: 'token',
-      targetId: token.id,
-      target: token.name,
-      after: { name: token.name, scopes: token.scopes, expiresAt: token.expiresAt?.toISOString() ?? null },
-    });
-    return { ...token, secret };
-  });
-}
-
-/** Errors: not_found. */
-export async function revokeToken(app: AppContext, person: PersonCaller, id: TokenId): Promise<void> {
-  await transact(app.db, async (trx) => {
-    const token = await revokeOwnToken(trx, person, id, app.clock.now());
-    if (token === null) throw notFound('token');
-    await recordForMember(trx, person, person.userId, {
-      action: 'account.tokens.revoke',
-      targetKind: 'token',
-      targetId: id,
-      target: token.name,
-    });
-  });
 }

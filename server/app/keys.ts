@@ -12,7 +12,7 @@ import {
 import { makeAuditKey } from '#server/runtime/audit-keys.ts';
 import { keyIdOf, makeSealingKey } from '#server/runtime/secrets.ts';
 import { record } from '#server/store/audit.ts';
-import { readAuditKeys, replaceAuditKey } from '#server/store/audit-chain.ts';
+import { readAuditKeys, replaceAuditKey } from '#server/store/audit-keys.ts';
 import { transact } from '#server/store/database.ts';
 import {
   insertNextSealingKey,

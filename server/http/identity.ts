@@ -2,22 +2,18 @@
 import { api } from '#contract/api.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { describeUserAgent } from '#domain/sessions.ts';
+import { createToken, listTokens, revokeToken } from '#server/app/api-tokens.ts';
 import type { AppContext } from '#server/app/context.ts';
 import {
   changePassword,
   completeSetup,
-  createToken,
-  listSessions,
-  listTokens,
   type Preferences,
-  revokeOtherSessions,
-  revokeSession,
-  revokeToken,
   setupState,
   signOut,
   type Whoami,
   whoami,
 } from '#server/app/identity.ts';
+import { listSessions, revokeOtherSessions, revokeSession } from '#server/app/sessions.ts';
 import { type SignInStep, signIn } from '#server/app/sign-in.ts';
 import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';

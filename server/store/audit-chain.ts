@@ -1,5 +1,5 @@
 /**
- * The chains of the audit log: links, heads, tombstones, keys, what was found when checking. Entries get their links from
+ * The chains of the audit log: links, heads, tombstones, what was found when checking. Entries get their links from
  * the database itself; nothing here can change or remove one except `removeEntries`, and that only what is old.
  */
 import { createHash } from 'node:crypto';
@@ -8,7 +8,6 @@ import {
   AUDIT_RETENTION_DAYS_DEFAULT,
   type AuditContent,
   type AuditHead,
-  type AuditSuccession,
   type AuditTombstone,
   EMPTY_LINK,
   PLATFORM_CHAIN,
@@ -16,8 +15,7 @@ import {
 import type { OrganizationId } from '#domain/ids.ts';
 import type { AuditProof } from './audit.ts';
 import type { Authorized } from './authorized.ts';
-import { type Db, json, type Trx } from './database.ts';
-import { emit } from './outbox.ts';
+import type { Db, Trx } from './database.ts';
 import { cutPage, decodeTextCursor } from './page.ts';
 
 /** Name of the chain a proof opens. */
@@ -199,75 +197,6 @@ export async function positionsBetween(
     .$if(until !== null, (query) => query.where('a.at', '<', until as Date))
     .executeTakeFirst();
   return { first: row?.first ?? null, last: row?.last ?? null };
-}
-
-// ---- keys --------------------------------------------------------------------------------------------------------
-
-type NewAuditKey = { id: string; x: string; sealed: string };
-export type AuditKeyRow = Omit<NewAuditKey, 'sealed'> & {
-  createdAt: Date;
-  retiredAt: Date | null;
-  /** The private half; null once the key is retired. */
-  sealed: string | null;
-  /** By which the key before named this one. */
-  succession: AuditSuccession | null;
-};
-
-export async function readAuditKeys(db: Db): Promise<AuditKeyRow[]> {
-  const rows = await db.selectFrom('audit_key').selectAll().orderBy('created_at').execute();
-  return rows.map((row) => ({
-    id: row.id,
-    x: row.public_x,
-    createdAt: row.created_at,
-    retiredAt: row.retired_at,
-    sealed: row.private_sealed,
-    succession: row.succession,
-  }));
-}
-
-/**
- * `key` signs from now on in the place of `before`, whose private half is gone with this. False: somebody else was
- * faster and `before` signs no more.
- */
-export async function replaceAuditKey(
-  trx: Trx,
-  _proof: Authorized<'platform', 'platform.key.rotate'>,
-  before: string,
-  key: NewAuditKey & { succession: AuditSuccession | null },
-  now: Date,
-): Promise<boolean> {
-  const retired = await trx
-    .updateTable('audit_key')
-    .set({ retired_at: now, private_sealed: null })
-    .where('id', '=', before)
-    .where('retired_at', 'is', null)
-    .returning('id')
-    .executeTakeFirst();
-  if (retired === undefined) return false;
-  await trx
-    .insertInto('audit_key')
-    .values({
-      id: key.id,
-      public_x: key.x,
-      private_sealed: key.sealed,
-      created_at: now,
-      succession: key.succession === null ? null : json(key.succession),
-    })
-    .execute();
-  await emit(trx, { kind: 'key', ref: key.id });
-  return true;
-}
-
-/** The active key; `key` becomes it when there is none yet. Safe when replicas start together. */
-export async function keepAuditKey(db: Db, key: NewAuditKey): Promise<AuditKeyRow> {
-  await db
-    .insertInto('audit_key')
-    .values({ id: key.id, public_x: key.x, private_sealed: key.sealed })
-    .onConflict((conflict) => conflict.doNothing())
-    .execute();
-  const active = (await readAuditKeys(db)).find((row) => row.retiredAt === null);
-  if (active === undefined) throw new Error('no active audit key');
-  return active;
 }
 
 // ---- heads and tombstones ----------------------------------------------------------------------------------------

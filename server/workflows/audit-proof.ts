@@ -19,10 +19,8 @@ import {
   chainEnd,
   chainStart,
   insertHead,
-  keepAuditKey,
   linkAt,
   oldEntries,
-  readAuditKeys,
   readCheck,
   readEntries,
   readHeads,
@@ -31,6 +29,7 @@ import {
   tellerOf,
   writeCheck,
 } from '../store/audit-chain.ts';
+import { keepAuditKey, readAuditKeys } from '../store/audit-keys.ts';
 import { asSystem } from '../store/authorized.ts';
 import { type Db, transact } from '../store/database.ts';
 import type { ServiceLog } from './services.ts';

@@ -4,6 +4,7 @@ import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts'
 import { call } from '../../api/client.ts';
 import { queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
+import { chosenPassword, sameTwice } from '../../components/new-password.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
@@ -12,13 +13,10 @@ import { Field, Input } from '../../ui/input.tsx';
 const schema = z
   .object({
     current: z.string().min(1, 'Type your current password.').max(PASSWORD_LENGTH_MAX),
-    password: z
-      .string()
-      .min(PASSWORD_LENGTH_MIN, `At least ${PASSWORD_LENGTH_MIN} characters.`)
-      .max(PASSWORD_LENGTH_MAX),
+    password: chosenPassword,
     again: z.string(),
   })
-  .refine((value) => value.password === value.again, { path: ['again'], message: 'The two do not match.' });
+  .refine(...sameTwice);
 
 export function PasswordCard({ email }: { email: string }) {
   const form = useApiForm(schema, { current: '', password: '', again: '' });

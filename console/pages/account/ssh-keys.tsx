@@ -11,6 +11,7 @@ import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
+import { ListHead } from '../../table/list-head.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
@@ -86,10 +87,7 @@ export function SshKeysTab() {
         {({ items }) => (
           <>
             {items.length === 0 ? null : (
-              <div className="mb-3 flex items-center justify-between gap-3">
-                <p className="text-sm text-soft">They open the servers that you may enter by SSH.</p>
-                {add}
-              </div>
+              <ListHead action={add}>They open the servers that you may enter by SSH.</ListHead>
             )}
             <DataTable<SshKey>
               label="SSH keys"

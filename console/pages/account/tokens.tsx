@@ -11,6 +11,7 @@ import { useApiForm } from '../../lib/use-form.ts';
 import { useSession } from '../../shell/session.ts';
 import { actionsColumn, lastUsedColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
+import { ListHead } from '../../table/list-head.tsx';
 import { Button } from '../../ui/button.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
@@ -114,10 +115,7 @@ export function TokensTab() {
         {({ items }) => (
           <>
             {items.length === 0 ? null : (
-              <div className="mb-3 flex items-center justify-between gap-3">
-                <p className="text-sm text-soft">For scripts and other programs; shown once, when they are made.</p>
-                {create}
-              </div>
+              <ListHead action={create}>For scripts and other programs; shown once, when they are made.</ListHead>
             )}
             <DataTable<Token>
               label="API tokens"

@@ -5,15 +5,16 @@ import { toast } from 'sonner';
 import { type Domain, domainRoutes } from '#contract/domains.ts';
 import { call, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useMay, useProject } from '../../shell/session.ts';
 import { Badge, type Tone } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { Card } from '../../ui/card.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
-import { ConfirmDialog, SidePanel } from '../../ui/dialog.tsx';
+import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
@@ -31,47 +32,33 @@ const refresh = () => queryClient.invalidateQueries({ queryKey: ['domainsList'] 
 
 function AddDomain({ project, onClose }: { project: string; onClose: () => void }) {
   const form = useApiForm(domainRoutes.domainsCreate.body, { name: '' });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="Add a domain"
       description="A name that you can write DNS records for. It covers every name below it."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="domain-form" tone="primary" busy={isSubmitting}>
-            Add
-          </Button>
-        </>
-      }
+      label="Add"
+      form={form}
+      onSubmit={form.submit(async (values) => {
+        await call('domainsCreate', { params: { project }, body: values });
+        await refresh();
+        onClose();
+      })}
     >
-      <form
-        id="domain-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async (values) => {
-          await call('domainsCreate', { params: { project }, body: values });
-          await refresh();
-          onClose();
-        })}
-      >
-        <Field label="Domain" hint="Such as example.com or shop.example.com" error={errors.name?.message}>
-          {(aria) => (
-            <Input
-              {...aria}
-              autoFocus
-              autoComplete="off"
-              autoCapitalize="none"
-              spellCheck={false}
-              {...form.register('name')}
-            />
-          )}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      <Field label="Domain" hint="Such as example.com or shop.example.com" error={errors.name?.message}>
+        {(aria) => (
+          <Input
+            {...aria}
+            autoFocus
+            autoComplete="off"
+            autoCapitalize="none"
+            spellCheck={false}
+            {...form.register('name')}
+          />
+        )}
+      </Field>
+    </FormPanel>
   );
 }
 
@@ -138,18 +125,12 @@ function DomainCard({ domain, onDelete }: { domain: Domain; onDelete: () => void
             size="sm"
             icon={<RefreshCw />}
             busy={busy}
-            blocked={domain.can.check === true ? undefined : domain.can.check}
+            blocked={whyNot(domain.can.check)}
             onClick={() => void check()}
           >
             Check now
           </Button>
-          <Button
-            size="sm"
-            tone="ghost"
-            icon={<Trash2 />}
-            blocked={domain.can.delete === true ? undefined : domain.can.delete}
-            onClick={onDelete}
-          >
+          <Button size="sm" tone="ghost" icon={<Trash2 />} blocked={whyNot(domain.can.delete)} onClick={onDelete}>
             Remove…
           </Button>
         </div>
@@ -184,21 +165,6 @@ export function DomainsPage() {
   const query = useQuery(apiQuery('domainsList', { params: { project: project.id } }));
   const [adding, setAdding] = useState(false);
   const [removing, setRemoving] = useState<Domain | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function remove(domain: Domain) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('domainsDelete', { params: { domain: domain.id } });
-      await refresh();
-      setRemoving(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   const add = (
     <Button
       tone="primary"
@@ -234,12 +200,12 @@ export function DomainsPage() {
       {adding ? <AddDomain project={project.id} onClose={() => setAdding(false)} /> : null}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('domainsDelete', { params: { domain: removing.id } });
+            await refresh();
+          }}
           title={`Remove ${removing.name}?`}
           body="This project gives the name up: others may claim it then, and you would have to prove it again."
           confirmLabel="Remove"

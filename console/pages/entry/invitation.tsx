@@ -3,11 +3,12 @@ import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { z } from 'zod';
 import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
 import { call, toApiError } from '../../api/client.ts';
-import { apiQuery, queryClient } from '../../api/queries.ts';
+import { apiQuery } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
+import { chosenPassword } from '../../components/new-password.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useApiForm } from '../../lib/use-form.ts';
-import { sessionQuery } from '../../shell/session.ts';
+import { beginSession } from '../../shell/session.ts';
 import { Button, buttonClass } from '../../ui/button.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Skeleton } from '../../ui/skeleton.tsx';
@@ -16,7 +17,7 @@ import { EntryFrame } from './frame.tsx';
 
 const newAccount = z.object({
   name: z.string().trim().min(1, 'Tell us your name.').max(80),
-  password: z.string().min(PASSWORD_LENGTH_MIN, `At least ${PASSWORD_LENGTH_MIN} characters.`).max(PASSWORD_LENGTH_MAX),
+  password: chosenPassword,
 });
 const oldAccount = z.object({
   name: z.string(),
@@ -72,8 +73,7 @@ function Accept({
       params: { secret },
       body: invitation.accountExists ? { password } : { name, password },
     });
-    queryClient.clear();
-    queryClient.setQueryData(sessionQuery.queryKey, session);
+    beginSession(session);
     await navigate({ to: '/', replace: true });
   });
   return (

@@ -6,7 +6,7 @@ import { queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { outsideQuery } from '../../lib/outside-return.ts';
 import { safeReturn } from '../../lib/scope.ts';
-import { sessionQuery } from '../../shell/session.ts';
+import { beginSession } from '../../shell/session.ts';
 import { Spinner } from '../../ui/spinner.tsx';
 import { EntryFrame } from './frame.tsx';
 import { SecondStep, useContinue } from './sign-in.tsx';
@@ -34,8 +34,7 @@ export function OutsidePage() {
           await queryClient.invalidateQueries();
           await navigate({ to: '/account/security', replace: true });
         } else {
-          queryClient.clear();
-          queryClient.setQueryData(sessionQuery.queryKey, answer.step);
+          beginSession(answer.step);
           await goOn(wanted);
         }
       })
@@ -47,8 +46,7 @@ export function OutsidePage() {
         step={second.step}
         lead="Your identity is confirmed. Now the second factor."
         enter={async (who) => {
-          queryClient.clear();
-          queryClient.setQueryData(sessionQuery.queryKey, who);
+          beginSession(who);
           await goOn(second.wanted);
         }}
         startAgain={() => void navigate({ to: '/sign-in', search: {} })}

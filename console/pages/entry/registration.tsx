@@ -1,13 +1,14 @@
 import { useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useParams } from '@tanstack/react-router';
 import { z } from 'zod';
-import { PASSWORD_LENGTH_MAX, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
+import { PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
 import type { OutputOf } from '../../api/client.ts';
 import { call, toApiError } from '../../api/client.ts';
-import { apiQuery, queryClient } from '../../api/queries.ts';
+import { apiQuery } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
+import { chosenPassword } from '../../components/new-password.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { sessionQuery } from '../../shell/session.ts';
+import { beginSession } from '../../shell/session.ts';
 import { Button, buttonClass } from '../../ui/button.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { Skeleton } from '../../ui/skeleton.tsx';
@@ -15,7 +16,7 @@ import { EntryFrame } from './frame.tsx';
 
 const schema = z.object({
   name: z.string().trim().min(1, 'Tell us your name.').max(80),
-  password: z.string().min(PASSWORD_LENGTH_MIN, `At least ${PASSWORD_LENGTH_MIN} characters.`).max(PASSWORD_LENGTH_MAX),
+  password: chosenPassword,
 });
 
 /** Where the link of a registration leads: name, password, and in. */
@@ -65,8 +66,7 @@ function Complete({ secret, registration }: { secret: string; registration: Outp
         className="flex flex-col gap-4"
         onSubmit={form.submit(async (values) => {
           const session = await call('registrationComplete', { params: { secret }, body: values });
-          queryClient.clear();
-          queryClient.setQueryData(sessionQuery.queryKey, session);
+          beginSession(session);
           await navigate({ to: '/', replace: true });
         })}
       >

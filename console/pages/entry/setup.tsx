@@ -4,10 +4,10 @@ import { z } from 'zod';
 import { identityRoutes, PASSWORD_LENGTH_MIN } from '#contract/identity.ts';
 import { slug } from '#domain/names.ts';
 import { call } from '../../api/client.ts';
-import { apiQuery, queryClient } from '../../api/queries.ts';
+import { apiQuery } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { sessionQuery } from '../../shell/session.ts';
+import { beginSession } from '../../shell/session.ts';
 import { Button, buttonClass } from '../../ui/button.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { EntryFrame } from './frame.tsx';
@@ -45,8 +45,7 @@ export function SetupPage() {
     const session = await call('setup', {
       body: { ...values, organization: { name: slug(organization), title: organization } },
     });
-    queryClient.clear();
-    queryClient.setQueryData(sessionQuery.queryKey, session);
+    beginSession(session);
     await navigate({ to: '/', replace: true });
   });
   if (state.data?.needed === false) {

@@ -4,13 +4,12 @@ import { useEffect, useState } from 'react';
 import { identityRoutes } from '#contract/identity.ts';
 import type { ApiError, OutputOf } from '../../api/client.ts';
 import { call, toApiError } from '../../api/client.ts';
-import { queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { FactorForm } from '../../components/factor-form.tsx';
 import { ProviderButtons } from '../../components/provider-buttons.tsx';
 import { askForPasskey, autofillSupported, passkeysSupported, stopAsking } from '../../lib/passkeys.ts';
 import { useApiForm } from '../../lib/use-form.ts';
-import { sessionQuery } from '../../shell/session.ts';
+import { beginSession } from '../../shell/session.ts';
 import { Button } from '../../ui/button.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { EntryFrame } from './frame.tsx';
@@ -34,8 +33,7 @@ export function SignInPage() {
   const [step, setStep] = useState<Step | null>(null);
   const [over, setOver] = useState<ApiError | null>(null);
   async function enter(who: Who) {
-    queryClient.clear();
-    queryClient.setQueryData(sessionQuery.queryKey, who);
+    beginSession(who);
     await goOn(search.return);
   }
   if (step !== null) {

@@ -3,10 +3,8 @@ import { z } from 'zod';
 import type { EgressPolicy } from '#contract/egress.ts';
 import { BANDWIDTH_MIN, CONNECTIONS_MAX, CONNECTIONS_MIN, formatRule, parseRules } from '#domain/network-rules.ts';
 import { call } from '../../api/client.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { Button } from '../../ui/button.tsx';
-import { SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { Segmented } from '../../ui/segmented.tsx';
@@ -53,96 +51,82 @@ export function EgressForm({
     megabits: policy.bytesPerSecondMax === null ? '' : String(policy.bytesPerSecondMax / MEGABIT),
   });
   const values = form.watch();
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const { rules } = parseRules(values.rules);
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title="What this project may reach"
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="egress-form" tone="primary" busy={isSubmitting}>
-            Save
-          </Button>
-        </>
-      }
+      label="Save"
+      form={form}
+      onSubmit={form.submit(async (valid) => {
+        await call('egressUpdate', {
+          params: { project: project as never },
+          body: {
+            default: valid.default,
+            rules: parseRules(valid.rules).rules,
+            connectionsMax: valid.connections === '' ? null : Number(valid.connections),
+            bytesPerSecondMax: valid.megabits === '' ? null : Math.round(Number(valid.megabits) * MEGABIT),
+          },
+        });
+        onDone();
+        toast.success('Saved; it holds within a second');
+        onClose();
+      })}
     >
-      <form
-        id="egress-form"
-        noValidate
-        className="flex flex-col gap-5"
-        onSubmit={form.submit(async (valid) => {
-          await call('egressUpdate', {
-            params: { project: project as never },
-            body: {
-              default: valid.default,
-              rules: parseRules(valid.rules).rules,
-              connectionsMax: valid.connections === '' ? null : Number(valid.connections),
-              bytesPerSecondMax: valid.megabits === '' ? null : Math.round(Number(valid.megabits) * MEGABIT),
-            },
-          });
-          onDone();
-          toast.success('Saved; it holds within a second');
-          onClose();
-        })}
-      >
-        <div className="flex flex-col gap-1.5">
-          <p className="font-medium text-sm">What no rule names</p>
-          <Segmented
-            label="What no rule names"
-            className="w-fit"
-            value={values.default}
-            onChange={(next) => form.setValue('default', next, { shouldDirty: true })}
-            options={[
-              { value: 'allow', label: 'May be reached' },
-              { value: 'deny', label: 'Is denied' },
-            ]}
-          />
-        </div>
-        {values.default === 'deny' ? (
-          <Notice tone="warn" title="Instances lose the internet but for what you allow">
-            Updates, package installs and outgoing calls stop unless a rule allows them. Open connections go on.
-          </Notice>
-        ) : null}
-        <Field label="Rules, one a line" error={errors.rules?.message} hint="Only out. Deny wins over allow.">
-          {(aria) => (
-            <Textarea
-              {...aria}
-              rows={6}
-              spellCheck={false}
-              autoCapitalize="none"
-              className="mono"
-              placeholder={'deny out tcp 6667\nallow out tcp 443 to 198.51.100.0/24'}
-              {...form.register('rules')}
-            />
-          )}
-        </Field>
-        {rules.length === 0 ? null : (
-          <RuleList
-            rules={rules}
-            rest={() => (values.default === 'allow' ? 'Everything else may go out.' : 'Everything else is denied.')}
+      <div className="flex flex-col gap-1.5">
+        <p className="font-medium text-sm">What no rule names</p>
+        <Segmented
+          label="What no rule names"
+          className="w-fit"
+          value={values.default}
+          onChange={(next) => form.setValue('default', next, { shouldDirty: true })}
+          options={[
+            { value: 'allow', label: 'May be reached' },
+            { value: 'deny', label: 'Is denied' },
+          ]}
+        />
+      </div>
+      {values.default === 'deny' ? (
+        <Notice tone="warn" title="Instances lose the internet but for what you allow">
+          Updates, package installs and outgoing calls stop unless a rule allows them. Open connections go on.
+        </Notice>
+      ) : null}
+      <Field label="Rules, one a line" error={errors.rules?.message} hint="Only out. Deny wins over allow.">
+        {(aria) => (
+          <Textarea
+            {...aria}
+            rows={6}
+            spellCheck={false}
+            autoCapitalize="none"
+            className="mono"
+            placeholder={'deny out tcp 6667\nallow out tcp 443 to 198.51.100.0/24'}
+            {...form.register('rules')}
           />
         )}
-        <Field
-          label="Open connections of one instance"
-          optional
-          error={errors.connections?.message}
-          hint="More are refused until others end. Empty: no cap."
-        >
-          {(aria) => <Input {...aria} inputMode="numeric" className="w-32" {...form.register('connections')} />}
-        </Field>
-        <Field
-          label="Bandwidth of one instance, Mbit/s each way"
-          optional
-          error={errors.megabits?.message}
-          hint="Empty: no cap."
-        >
-          {(aria) => <Input {...aria} inputMode="decimal" className="w-32" {...form.register('megabits')} />}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+      </Field>
+      {rules.length === 0 ? null : (
+        <RuleList
+          rules={rules}
+          rest={() => (values.default === 'allow' ? 'Everything else may go out.' : 'Everything else is denied.')}
+        />
+      )}
+      <Field
+        label="Open connections of one instance"
+        optional
+        error={errors.connections?.message}
+        hint="More are refused until others end. Empty: no cap."
+      >
+        {(aria) => <Input {...aria} inputMode="numeric" className="w-32" {...form.register('connections')} />}
+      </Field>
+      <Field
+        label="Bandwidth of one instance, Mbit/s each way"
+        optional
+        error={errors.megabits?.message}
+        hint="Empty: no cap."
+      >
+        {(aria) => <Input {...aria} inputMode="decimal" className="w-32" {...form.register('megabits')} />}
+      </Field>
+    </FormPanel>
   );
 }

@@ -6,10 +6,8 @@ import { nameProblem } from '#domain/names.ts';
 import { formatRule, parseRules } from '#domain/network-rules.ts';
 import { call } from '../../api/client.ts';
 import { apiQuery } from '../../api/queries.ts';
-import { FormError } from '../../components/error-text.tsx';
+import { FormPanel } from '../../components/form-panel.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
-import { Button } from '../../ui/button.tsx';
-import { SidePanel } from '../../ui/dialog.tsx';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
 import { Checkbox } from '../../ui/switch.tsx';
 import { RuleList, restOfGroup } from './rules.tsx';
@@ -56,86 +54,72 @@ export function GroupForm({
     instances: group?.instances.map((each) => each.id as string) ?? [],
   });
   const values = form.watch();
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const { rules } = parseRules(values.rules);
   const toggle = (id: string, on: boolean) =>
     form.setValue('instances', on ? [...values.instances, id] : values.instances.filter((each) => each !== id), {
       shouldDirty: true,
     });
   return (
-    <SidePanel
-      open
+    <FormPanel
       onClose={onClose}
       title={group === undefined ? 'New security group' : `Change ${group.name}`}
       description="Rules about what may enter and leave the instances that have it."
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="group-form" tone="primary" busy={isSubmitting}>
-            {group === undefined ? 'Make the group' : 'Save'}
-          </Button>
-        </>
-      }
+      label={group === undefined ? 'Make the group' : 'Save'}
+      form={form}
+      onSubmit={form.submit(async (valid) => {
+        const { name, description } = valid;
+        const body = { name, description, rules: parseRules(valid.rules).rules };
+        const saved = group ?? (await call('securityGroupsCreate', { params: { project: project as never }, body }));
+        if (group !== undefined || valid.instances.length > 0) {
+          await call('securityGroupsUpdate', {
+            params: { group: saved.id },
+            body: { ...(group === undefined ? {} : body), instances: valid.instances as never },
+          });
+        }
+        onDone();
+        toast.success(`${name} is saved`);
+        onClose();
+      })}
     >
-      <form
-        id="group-form"
-        noValidate
-        className="flex flex-col gap-5"
-        onSubmit={form.submit(async (valid) => {
-          const { name, description } = valid;
-          const body = { name, description, rules: parseRules(valid.rules).rules };
-          const saved = group ?? (await call('securityGroupsCreate', { params: { project: project as never }, body }));
-          if (group !== undefined || valid.instances.length > 0) {
-            await call('securityGroupsUpdate', {
-              params: { group: saved.id },
-              body: { ...(group === undefined ? {} : body), instances: valid.instances as never },
-            });
-          }
-          onDone();
-          toast.success(`${name} is saved`);
-          onClose();
-        })}
+      <Field label="Name" error={errors.name?.message}>
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" autoCapitalize="none" {...form.register('name')} />}
+      </Field>
+      <Field label="Description" optional error={errors.description?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" {...form.register('description')} />}
+      </Field>
+      <Field
+        label="Rules, one a line"
+        error={errors.rules?.message}
+        hint="allow or deny, in or out, then protocol, ports and addresses as needed. Deny wins."
       >
-        <Field label="Name" error={errors.name?.message}>
-          {(aria) => <Input {...aria} autoFocus autoComplete="off" autoCapitalize="none" {...form.register('name')} />}
-        </Field>
-        <Field label="Description" optional error={errors.description?.message}>
-          {(aria) => <Input {...aria} autoComplete="off" {...form.register('description')} />}
-        </Field>
-        <Field
-          label="Rules, one a line"
-          error={errors.rules?.message}
-          hint="allow or deny, in or out, then protocol, ports and addresses as needed. Deny wins."
-        >
-          {(aria) => (
-            <Textarea
-              {...aria}
-              rows={6}
-              spellCheck={false}
-              autoCapitalize="none"
-              className="mono"
-              placeholder={'allow in tcp 22 from 203.0.113.0/24\nallow out tcp 80,443\ndeny out udp to 198.51.100.7'}
-              {...form.register('rules')}
+        {(aria) => (
+          <Textarea
+            {...aria}
+            rows={6}
+            spellCheck={false}
+            autoCapitalize="none"
+            className="mono"
+            placeholder={'allow in tcp 22 from 203.0.113.0/24\nallow out tcp 80,443\ndeny out udp to 198.51.100.7'}
+            {...form.register('rules')}
+          />
+        )}
+      </Field>
+      {rules.length === 0 ? null : <RuleList rules={rules} rest={(direction) => restOfGroup(rules, direction)} />}
+      <fieldset className="flex flex-col gap-1.5">
+        <legend className="mb-1.5 font-medium text-sm">Instances that have it</legend>
+        {(instances.data?.items ?? []).map((each) => (
+          <span key={each.id} className="flex items-center gap-2 text-sm">
+            <Checkbox
+              label={each.name}
+              checked={values.instances.includes(each.id)}
+              onChange={(on) => toggle(each.id, on)}
             />
-          )}
-        </Field>
-        {rules.length === 0 ? null : <RuleList rules={rules} rest={(direction) => restOfGroup(rules, direction)} />}
-        <fieldset className="flex flex-col gap-1.5">
-          <legend className="mb-1.5 font-medium text-sm">Instances that have it</legend>
-          {(instances.data?.items ?? []).map((each) => (
-            <span key={each.id} className="flex items-center gap-2 text-sm">
-              <Checkbox
-                label={each.name}
-                checked={values.instances.includes(each.id)}
-                onChange={(on) => toggle(each.id, on)}
-              />
-              {each.name}
-            </span>
-          ))}
-          {errors.instances === undefined ? null : <p className="text-bad text-sm">{errors.instances.message}</p>}
-        </fieldset>
-        <FormError error={form.failure} />
-      </form>
-    </SidePanel>
+            {each.name}
+          </span>
+        ))}
+        {errors.instances === undefined ? null : <p className="text-bad text-sm">{errors.instances.message}</p>}
+      </fieldset>
+    </FormPanel>
   );
 }

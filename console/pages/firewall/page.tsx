@@ -3,10 +3,11 @@ import { BrickWall, Pencil, Plus, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { SecurityGroup } from '#contract/security-groups.ts';
-import { call, toApiError } from '../../api/client.ts';
+import { call } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatBytes } from '../../lib/format.ts';
+import { whyNot } from '../../lib/why-not.ts';
 import { useProject } from '../../shell/session.ts';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
@@ -14,12 +15,14 @@ import { Card } from '../../ui/card.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
+import { AddressSets } from './address-sets.tsx';
 import { EgressForm } from './egress-form.tsx';
 import { GroupForm } from './group-form.tsx';
 import { RuleList, restOfGroup } from './rules.tsx';
 
 const refresh = () => {
-  for (const name of ['securityGroupsList', 'egressGet']) void queryClient.invalidateQueries({ queryKey: [name] });
+  for (const name of ['securityGroupsList', 'addressSetsList', 'egressGet'])
+    void queryClient.invalidateQueries({ queryKey: [name] });
 };
 
 function Applied({ state }: { state: 'pending' | 'applied' }) {
@@ -69,6 +72,7 @@ export function FirewallPage() {
           }
         </QueryView>
       </section>
+      <AddressSets onChanged={refresh} />
       {editing === null ? null : (
         <GroupForm
           project={project.id}
@@ -95,12 +99,7 @@ function EgressCard() {
             </span>
           }
           actions={
-            <Button
-              size="sm"
-              icon={<Pencil />}
-              blocked={policy.can.update === true ? undefined : policy.can.update}
-              onClick={() => setEditing(true)}
-            >
+            <Button size="sm" icon={<Pencil />} blocked={whyNot(policy.can.update)} onClick={() => setEditing(true)}>
               Change
             </Button>
           }
@@ -136,23 +135,7 @@ function EgressCard() {
 
 function GroupCard({ group, onEdit }: { group: SecurityGroup; onEdit: () => void }) {
   const [deleting, setDeleting] = useState(false);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const members = group.instances.map((instance) => instance.name).join(', ');
-  async function remove() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('securityGroupsDelete', { params: { group: group.id } });
-      refresh();
-      toast.message(`${group.name} is deleted`);
-      setDeleting(false);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <Card
       title={
@@ -166,7 +149,7 @@ function GroupCard({ group, onEdit }: { group: SecurityGroup; onEdit: () => void
             size="sm"
             icon={<Pencil />}
             aria-label={`Change ${group.name}`}
-            blocked={group.can.update === true ? undefined : group.can.update}
+            blocked={whyNot(group.can.update)}
             onClick={onEdit}
           >
             Change
@@ -175,7 +158,7 @@ function GroupCard({ group, onEdit }: { group: SecurityGroup; onEdit: () => void
             size="sm"
             icon={<Trash2 />}
             aria-label={`Delete ${group.name}`}
-            blocked={group.can.delete === true ? undefined : group.can.delete}
+            blocked={whyNot(group.can.delete)}
             onClick={() => setDeleting(true)}
           >
             Delete
@@ -195,12 +178,13 @@ function GroupCard({ group, onEdit }: { group: SecurityGroup; onEdit: () => void
       </p>
       {deleting ? (
         <ConfirmDialog
-          open
           danger
           onClose={() => setDeleting(false)}
-          onConfirm={() => void remove()}
-          busy={busy}
-          error={error}
+          onConfirm={async () => {
+            await call('securityGroupsDelete', { params: { group: group.id } });
+            refresh();
+            toast.message(`${group.name} is deleted`);
+          }}
           title={`Delete ${group.name}?`}
           body={
             members === ''

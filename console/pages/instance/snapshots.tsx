@@ -12,6 +12,7 @@ import { QueryView } from '../../components/query-view.tsx';
 import { formatMoment } from '../../lib/format.ts';
 import { actionsColumn, timeColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
+import { ListHead } from '../../table/list-head.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
@@ -55,10 +56,7 @@ export function SnapshotsTab() {
         {({ items }) => (
           <>
             {items.length === 0 ? null : (
-              <div className="mb-3 flex items-center justify-between gap-3">
-                <p className="text-sm text-soft">Pictures of the disk to go back to, or to clone from.</p>
-                {take}
-              </div>
+              <ListHead action={take}>Pictures of the disk to go back to, or to clone from.</ListHead>
             )}
             <DataTable<Snapshot>
               label="Snapshots"

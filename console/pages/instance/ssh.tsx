@@ -4,10 +4,12 @@ import { Cable } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import { sshCommand, sshConfigEntry } from '#domain/ssh.ts';
-import { call, type OutputOf, toApiError } from '../../api/client.ts';
+import { call, type OutputOf } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
 import { formatBytes } from '../../lib/format.ts';
+import { whyNot } from '../../lib/why-not.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button } from '../../ui/button.tsx';
@@ -94,33 +96,14 @@ function Connect({ access }: { access: Access }) {
 function HostKeyChanged({ access }: { access: Access }) {
   const instance = useInstance();
   const [asking, setAsking] = useState(false);
-  const [busy, setBusy] = useState(false);
   const { refused, fingerprints } = access.hostKeys;
   if (refused === null) return null;
-  async function accept() {
-    setBusy(true);
-    try {
-      const params = { instance: instance.id };
-      const now = await call('sshHostKeysAccept', { params, body: {} });
-      queryClient.setQueryData(['sshAccess', { params }], now);
-      setAsking(false);
-      toast.success('The new host keys are accepted');
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-  }
   return (
     <Notice
       tone="bad"
       title="It has other host keys than when it was made"
       action={
-        <Button
-          size="sm"
-          blocked={instance.can.rename === true ? undefined : instance.can.rename}
-          onClick={() => setAsking(true)}
-        >
+        <Button size="sm" blocked={whyNot(instance.can.rename)} onClick={() => setAsking(true)}>
           Accept them
         </Button>
       }
@@ -132,16 +115,21 @@ function HostKeyChanged({ access }: { access: Access }) {
       <p>
         Known: <span className="mono wrap-anywhere">{fingerprints.join(', ')}</span>
       </p>
-      <ConfirmDialog
-        open={asking}
-        danger
-        onClose={() => setAsking(false)}
-        onConfirm={() => void accept()}
-        busy={busy}
-        title={`Accept the host keys that ${instance.name} has now?`}
-        body="Berth reads them from its disk, through the engine, and lets people in who find exactly these. Do it only when you know why they changed."
-        confirmLabel="Accept"
-      />
+      {asking ? (
+        <ConfirmDialog
+          danger
+          onClose={() => setAsking(false)}
+          onConfirm={async () => {
+            const params = { instance: instance.id };
+            const now = await call('sshHostKeysAccept', { params, body: {} });
+            queryClient.setQueryData(['sshAccess', { params }], now);
+            toast.success('The new host keys are accepted');
+          }}
+          title={`Accept the host keys that ${instance.name} has now?`}
+          body="Berth reads them from its disk, through the engine, and lets people in who find exactly these. Do it only when you know why they changed."
+          confirmLabel="Accept"
+        />
+      ) : null}
     </Notice>
   );
 }
@@ -155,19 +143,6 @@ function Sessions() {
       state.data?.items.some((session) => session.endedAt === null) === true ? COUNTERS_MS : false,
   });
   const [ending, setEnding] = useState<SshSession | null>(null);
-  const [busy, setBusy] = useState(false);
-  async function end(session: SshSession) {
-    setBusy(true);
-    try {
-      await call('sshSessionsEnd', { params: { ...params, session: session.id } });
-      setEnding(null);
-    } catch (thrown) {
-      toast.error(toApiError(thrown).message);
-    } finally {
-      setBusy(false);
-    }
-    await queryClient.invalidateQueries({ queryKey: ['sshSessionsList'] });
-  }
   return (
     <section aria-labelledby="ssh-sessions">
       <h2 id="ssh-sessions" className="mb-3 font-semibold text-base">
@@ -237,29 +212,26 @@ function Sessions() {
                     </div>
                   ),
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                cell: (row) =>
-                  row.endedAt === null ? (
-                    <Button size="sm" onClick={() => setEnding(row)}>
-                      End
-                    </Button>
-                  ) : null,
-              },
+              actionsColumn((row) =>
+                row.endedAt === null ? (
+                  <Button size="sm" onClick={() => setEnding(row)}>
+                    End
+                  </Button>
+                ) : null,
+              ),
             ]}
           />
         )}
       </QueryView>
       {ending === null ? null : (
         <ConfirmDialog
-          open
           danger
           onClose={() => setEnding(null)}
-          onConfirm={() => void end(ending)}
-          busy={busy}
+          onConfirm={() =>
+            call('sshSessionsEnd', { params: { ...params, session: ending.id } }).finally(() =>
+              queryClient.invalidateQueries({ queryKey: ['sshSessionsList'] }),
+            )
+          }
           title={`End the connection of ${ending.user.name}?`}
           body="Shells, transfers and forwarded ports of it are cut at once. They may connect again as long as they have the right."
           confirmLabel="End it"

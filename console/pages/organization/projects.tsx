@@ -1,6 +1,7 @@
 import { Link } from '@tanstack/react-router';
 import { FolderPlus, Pencil, Trash2, UserRoundCog } from 'lucide-react';
 import { useState } from 'react';
+import type { UseFormRegisterReturn } from 'react-hook-form';
 import { toast } from 'sonner';
 import { organizationRoutes } from '#contract/organizations.ts';
 import { call, type OutputOf } from '../../api/client.ts';
@@ -100,9 +101,31 @@ export function ProjectsCard({ organization, projects }: { organization: Organiz
   );
 }
 
+type Problem = { message?: string | undefined } | undefined;
+
+function TitleAndName({
+  form,
+}: {
+  form: {
+    register: (field: 'title' | 'name') => UseFormRegisterReturn;
+    formState: { errors: { title?: Problem; name?: Problem } };
+  };
+}) {
+  const { errors } = form.formState;
+  return (
+    <>
+      <Field label="Title" error={errors.title?.message}>
+        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
+      </Field>
+      <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
+        {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
+      </Field>
+    </>
+  );
+}
+
 function CreateProject({ organization, onClose }: { organization: Organization; onClose: () => void }) {
   const form = useApiForm(organizationRoutes.projectsCreate.body, { title: '', name: '' });
-  const { errors } = form.formState;
   const { title, name } = form.watch();
   return (
     <FormPanel
@@ -125,19 +148,13 @@ function CreateProject({ organization, onClose }: { organization: Organization; 
         onClose();
       })}
     >
-      <Field label="Title" error={errors.title?.message}>
-        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
-      </Field>
-      <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
-        {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
-      </Field>
+      <TitleAndName form={form} />
     </FormPanel>
   );
 }
 
 function RenameProject({ project, onClose }: { project: Project; onClose: () => void }) {
   const form = useApiForm(organizationRoutes.projectsUpdate.body, { title: project.title, name: project.name });
-  const { errors } = form.formState;
   return (
     <FormPanel
       onClose={onClose}
@@ -151,12 +168,7 @@ function RenameProject({ project, onClose }: { project: Project; onClose: () => 
         onClose();
       })}
     >
-      <Field label="Title" error={errors.title?.message}>
-        {(aria) => <Input {...aria} autoFocus autoComplete="off" {...form.register('title')} />}
-      </Field>
-      <Field label="Name" hint="Lower case, for the command line and addresses" error={errors.name?.message}>
-        {(aria) => <Input {...aria} autoComplete="off" spellCheck={false} {...form.register('name')} />}
-      </Field>
+      <TitleAndName form={form} />
     </FormPanel>
   );
 }

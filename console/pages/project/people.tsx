@@ -10,6 +10,7 @@ import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
 import { roleWords } from '../../lib/roles.ts';
 import { useProject, useScope } from '../../shell/session.ts';
+import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
 import { Badge } from '../../ui/badge.tsx';
 import { Button, IconButton } from '../../ui/button.tsx';
@@ -128,19 +129,15 @@ export function ProjectPeoplePage() {
                       <Badge>{roleWords[row.role].title}</Badge>
                     ),
                 },
-                {
-                  id: 'actions',
-                  header: 'Actions',
-                  quietHeader: true,
-                  align: 'right',
-                  width: 'w-12',
-                  cell: (row) =>
+                actionsColumn(
+                  (row) =>
                     row.can.remove === true ? (
                       <IconButton label={`Take the role of ${row.name}`} size="sm" quiet onClick={() => setTaking(row)}>
                         <Trash2 />
                       </IconButton>
                     ) : null,
-                },
+                  { narrow: true },
+                ),
               ]}
             />
           )
@@ -276,29 +273,15 @@ function GiveRole({
 
 function TakeRole({ row, onClose }: { row: Held; onClose: () => void }) {
   const project = useProject();
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
-  async function take() {
-    setBusy(true);
-    setError(undefined);
-    try {
-      await call('projectRolesRemove', { params: { project: project.id, subject: row.subject } });
-      await refresh();
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-      setBusy(false);
-    }
-  }
   const whose = row.kind === 'group' ? 'Everybody in the group loses' : 'They lose';
   return (
     <ConfirmDialog
-      open
       danger
-      busy={busy}
-      error={error}
       onClose={onClose}
-      onConfirm={() => void take()}
+      onConfirm={async () => {
+        await call('projectRolesRemove', { params: { project: project.id, subject: row.subject } });
+        await refresh();
+      }}
       title={`Take the role of ${row.name} in ${project.title}?`}
       body={`${whose} what it gave at once, and open screens close. What they hold in the whole organization or through grants stays; so does what they made.`}
       confirmLabel="Take the role"

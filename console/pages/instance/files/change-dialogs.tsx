@@ -6,6 +6,7 @@ import type { FileItem } from '#contract/files.ts';
 import { fileNameProblem, joinPath, modeText } from '#domain/files.ts';
 import { call, toApiError } from '../../../api/client.ts';
 import { FormError } from '../../../components/error-text.tsx';
+import { FormDialog } from '../../../components/form-panel.tsx';
 import { plural } from '../../../lib/format.ts';
 import { useApiForm } from '../../../lib/use-form.ts';
 import { Button } from '../../../ui/button.tsx';
@@ -33,46 +34,32 @@ export function NameDialog({
   onNewFile,
 }: Place & { what: 'folder' | 'file' | 'rename'; entry?: FileItem | undefined; onNewFile: (name: string) => void }) {
   const form = useApiForm(nameSchema, { name: entry?.name ?? '' });
-  const { errors, isSubmitting } = form.formState;
+  const { errors } = form.formState;
   const titles = { folder: 'New folder', file: 'New file', rename: `Rename ${entry?.name ?? ''}` };
   return (
-    <Dialog
-      open
+    <FormDialog
       onClose={onClose}
       title={titles[what]}
       description={what === 'rename' ? undefined : `In ${folder}`}
-      footer={
-        <>
-          <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="file-name-form" tone="primary" busy={isSubmitting}>
-            {what === 'rename' ? 'Rename' : what === 'folder' ? 'Make the folder' : 'Write it'}
-          </Button>
-        </>
-      }
+      label={what === 'rename' ? 'Rename' : what === 'folder' ? 'Make the folder' : 'Write it'}
+      form={form}
+      onSubmit={form.submit(async ({ name }) => {
+        if (what === 'file') {
+          onNewFile(name);
+          return;
+        }
+        const path = joinPath(folder, name);
+        const params = { instance };
+        if (what === 'folder') await call('filesMakeFolder', { params, body: { path } });
+        else await call('filesMove', { params, body: { from: joinPath(folder, entry?.name ?? ''), to: path } });
+        onDone();
+        onClose();
+      })}
     >
-      <form
-        id="file-name-form"
-        noValidate
-        className="flex flex-col gap-4"
-        onSubmit={form.submit(async ({ name }) => {
-          if (what === 'file') {
-            onNewFile(name);
-            return;
-          }
-          const path = joinPath(folder, name);
-          const params = { instance };
-          if (what === 'folder') await call('filesMakeFolder', { params, body: { path } });
-          else await call('filesMove', { params, body: { from: joinPath(folder, entry?.name ?? ''), to: path } });
-          onDone();
-          onClose();
-        })}
-      >
-        <Field label="Name" error={errors.name?.message}>
-          {(aria) => <Input {...aria} {...form.register('name')} autoComplete="off" spellCheck={false} />}
-        </Field>
-        <FormError error={form.failure} />
-      </form>
-    </Dialog>
+      <Field label="Name" error={errors.name?.message}>
+        {(aria) => <Input {...aria} {...form.register('name')} autoComplete="off" spellCheck={false} />}
+      </Field>
+    </FormDialog>
   );
 }
 
@@ -143,14 +130,10 @@ export function ModeDialog({ instance, folder, entry, onClose, onDone }: Place &
 }
 
 export function RemoveDialog({ instance, folder, entries, onClose, onDone }: Place & { entries: readonly FileItem[] }) {
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   const [first] = entries;
   const folders = entries.filter((entry) => entry.type === 'folder').length;
   const title = entries.length === 1 && first !== undefined ? first.name : plural(entries.length, 'entry', 'entries');
   async function remove() {
-    setBusy(true);
-    setError(undefined);
     try {
       let removed = 0;
       for (const entry of entries) {
@@ -159,21 +142,16 @@ export function RemoveDialog({ instance, folder, entries, onClose, onDone }: Pla
         removed += (await call('filesRemove', { params: { instance }, query })).removed;
       }
       toast.success(removed === 1 ? `${title} is removed` : `${removed} removed`);
-      onClose();
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-      setBusy(false);
+    } finally {
+      // Some may be gone although others could not be removed.
+      onDone();
     }
-    onDone();
   }
   return (
     <ConfirmDialog
-      open
       danger
-      busy={busy}
-      error={error}
       onClose={onClose}
-      onConfirm={() => void remove()}
+      onConfirm={remove}
       title={`Remove ${title}?`}
       body={
         <p>

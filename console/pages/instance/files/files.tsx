@@ -2,7 +2,6 @@ import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link, useNavigate, useSearch } from '@tanstack/react-router';
 import {
   Download,
-  Ellipsis,
   File as FileIcon,
   FileSymlink,
   Folder,
@@ -23,12 +22,14 @@ import { apiQuery, queryClient } from '../../../api/queries.ts';
 import { NotPossible } from '../../../components/not-possible.tsx';
 import { copyText } from '../../../lib/clipboard.ts';
 import { formatBytes } from '../../../lib/format.ts';
+import { whyNot } from '../../../lib/why-not.ts';
+import { actionsColumn } from '../../../table/columns.tsx';
 import { DataTable } from '../../../table/data-table.tsx';
 import { Button, IconButton } from '../../../ui/button.tsx';
 import { cx } from '../../../ui/cx.ts';
 import { EmptyState } from '../../../ui/empty-state.tsx';
 import { ErrorPanel } from '../../../ui/error-panel.tsx';
-import { Menu } from '../../../ui/menu.tsx';
+import { ActionsMenu, Menu } from '../../../ui/menu.tsx';
 import { Notice } from '../../../ui/notice.tsx';
 import { SkeletonRows } from '../../../ui/skeleton.tsx';
 import { Switch } from '../../../ui/switch.tsx';
@@ -109,7 +110,7 @@ export function FilesTab() {
 
   if (possible !== true) return <NotPossible instance={instance} title="No files to show" reason={possible} />;
   const listing = query.data;
-  const blocked = listing === undefined || listing.can.write === true ? undefined : listing.can.write;
+  const blocked = listing === undefined ? undefined : whyNot(listing.can.write);
   const mayWrite = listing?.can.write === true;
   const refresh = () => {
     setSelected(new Set());
@@ -306,75 +307,63 @@ export function FilesTab() {
                 sort: (row) => row.modifiedAt,
                 cell: (row) => <TimeAgo at={row.modifiedAt} className="whitespace-nowrap text-soft" />,
               },
-              {
-                id: 'actions',
-                header: 'Actions',
-                quietHeader: true,
-                align: 'right',
-                cell: (row) => (
-                  <Menu
-                    label={`Actions of ${row.name}`}
-                    trigger={
-                      <IconButton label={`Actions of ${row.name}`} size="sm" quiet>
-                        <Ellipsis />
-                      </IconButton>
-                    }
-                    entries={[
-                      {
-                        key: 'edit',
-                        label: mayWrite ? 'Edit' : 'Show',
-                        icon: <SquarePen />,
-                        blocked:
-                          row.type !== 'file'
-                            ? 'Only files are edited.'
-                            : row.sizeBytes > FILE_EDITED_BYTES_MAX
-                              ? `Larger than ${formatBytes(FILE_EDITED_BYTES_MAX)}.`
-                              : undefined,
-                        onSelect: () =>
-                          setAsked({ what: 'edit', name: row.name, sizeBytes: row.sizeBytes, link: false }),
-                      },
-                      {
-                        key: 'download',
-                        label: 'Download',
-                        icon: <Download />,
-                        blocked: (row.leadsTo ?? row).type === 'file' ? undefined : 'Only files are downloaded.',
-                        onSelect: () => window.location.assign(downloadUrl(row)),
-                      },
-                      {
-                        key: 'copy',
-                        label: 'Copy the path',
-                        onSelect: () =>
-                          void copyText(joinPath(path, row.name)).then((done) => {
-                            if (done) toast.success('The path is copied');
-                          }),
-                      },
-                      { kind: 'separator', key: 'line' },
-                      {
-                        key: 'rename',
-                        label: 'Rename…',
-                        icon: <Pencil />,
-                        blocked,
-                        onSelect: () => setAsked({ what: 'rename', entry: row }),
-                      },
-                      {
-                        key: 'mode',
-                        label: 'Permissions…',
-                        icon: <KeyRound />,
-                        blocked: row.type === 'link' ? 'A link has none of its own.' : blocked,
-                        onSelect: () => setAsked({ what: 'mode', entry: row }),
-                      },
-                      {
-                        key: 'remove',
-                        label: 'Remove…',
-                        icon: <Trash2 />,
-                        danger: true,
-                        blocked,
-                        onSelect: () => setAsked({ what: 'remove', entries: [row] }),
-                      },
-                    ]}
-                  />
-                ),
-              },
+              actionsColumn((row) => (
+                <ActionsMenu
+                  of={row.name}
+                  entries={[
+                    {
+                      key: 'edit',
+                      label: mayWrite ? 'Edit' : 'Show',
+                      icon: <SquarePen />,
+                      blocked:
+                        row.type !== 'file'
+                          ? 'Only files are edited.'
+                          : row.sizeBytes > FILE_EDITED_BYTES_MAX
+                            ? `Larger than ${formatBytes(FILE_EDITED_BYTES_MAX)}.`
+                            : undefined,
+                      onSelect: () => setAsked({ what: 'edit', name: row.name, sizeBytes: row.sizeBytes, link: false }),
+                    },
+                    {
+                      key: 'download',
+                      label: 'Download',
+                      icon: <Download />,
+                      blocked: (row.leadsTo ?? row).type === 'file' ? undefined : 'Only files are downloaded.',
+                      onSelect: () => window.location.assign(downloadUrl(row)),
+                    },
+                    {
+                      key: 'copy',
+                      label: 'Copy the path',
+                      onSelect: () =>
+                        void copyText(joinPath(path, row.name)).then((done) => {
+                          if (done) toast.success('The path is copied');
+                        }),
+                    },
+                    { kind: 'separator', key: 'line' },
+                    {
+                      key: 'rename',
+                      label: 'Rename…',
+                      icon: <Pencil />,
+                      blocked,
+                      onSelect: () => setAsked({ what: 'rename', entry: row }),
+                    },
+                    {
+                      key: 'mode',
+                      label: 'Permissions…',
+                      icon: <KeyRound />,
+                      blocked: row.type === 'link' ? 'A link has none of its own.' : blocked,
+                      onSelect: () => setAsked({ what: 'mode', entry: row }),
+                    },
+                    {
+                      key: 'remove',
+                      label: 'Remove…',
+                      icon: <Trash2 />,
+                      danger: true,
+                      blocked,
+                      onSelect: () => setAsked({ what: 'remove', entries: [row] }),
+                    },
+                  ]}
+                />
+              )),
             ]}
           />
         </>
