@@ -11,6 +11,7 @@ import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { certificateWatcher } from './reconcilers/certificate-watcher.ts';
 import { dnsKeeper } from './reconcilers/dns-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
+import { flowCollector } from './reconcilers/flow-collector.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostKeyKeeper } from './reconcilers/host-key-keeper.ts';
@@ -169,6 +170,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         sshSessionKeeper(services),
         forwardKeeper(services),
         policyKeeper(services),
+        flowCollector(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

@@ -1,5 +1,6 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
+import type { AddressSet } from '#contract/address-sets.ts';
 import type { AuditEntry } from '#contract/audit.ts';
 import type { DnsProvider } from '#contract/dns-providers.ts';
 import type { Domain } from '#contract/domains.ts';
@@ -80,6 +81,7 @@ export type MockState = {
   forwards: Forward[];
   securityGroups: SecurityGroup[];
   egress: EgressPolicy;
+  addressSets: (AddressSet & { project: ProjectId })[];
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -248,6 +250,7 @@ export function emptyState(): MockState {
     dnsProviders: [],
     forwards: [],
     securityGroups: [],
+    addressSets: [],
     egress: {
       default: 'allow',
       rules: [],

@@ -95,10 +95,7 @@ export function SidePanel({ open, onClose, title, description, children, footer 
 export type ConfirmProps = {
   onClose: () => void;
   /** What is done on "yes". While it runs the dialog is busy; it closes when this resolves and says why when it rejects. */
-  onConfirm: () => unknown;
-  open?: boolean;
-  busy?: boolean;
-  error?: string | undefined;
+  onConfirm: () => Promise<unknown>;
   title: string;
   /** What happens, in words: names the thing and the consequences. */
   body: ReactNode;
@@ -120,9 +117,6 @@ export function ConfirmDialog({
   confirmLabel,
   danger = false,
   typeName,
-  open = true,
-  busy: busyBefore = false,
-  error,
 }: ConfirmProps) {
   const [typed, setTyped] = useState('');
   const [wrong, setWrong] = useState(false);
@@ -145,9 +139,7 @@ export function ConfirmDialog({
     setBusy(true);
     setProblem(undefined);
     try {
-      const doing = onConfirm();
-      if (!(doing instanceof Promise)) return setBusy(false);
-      await doing;
+      await onConfirm();
       if (mounted.current) onClose();
     } catch (thrown) {
       const { message } = toApiError(thrown);
@@ -158,13 +150,13 @@ export function ConfirmDialog({
   }
   return (
     <Dialog
-      open={open}
+      open
       onClose={onClose}
       title={title}
       footer={
         <>
           <Button onClick={onClose}>Cancel</Button>
-          <Button type="submit" form="confirm-form" tone={danger ? 'danger' : 'primary'} busy={busy || busyBefore}>
+          <Button type="submit" form="confirm-form" tone={danger ? 'danger' : 'primary'} busy={busy}>
             {confirmLabel}
           </Button>
         </>
@@ -196,7 +188,7 @@ export function ConfirmDialog({
             )}
           </Field>
         )}
-        {(problem ?? error) === undefined ? null : <Notice tone="bad">{problem ?? error}</Notice>}
+        {problem === undefined ? null : <Notice tone="bad">{problem}</Notice>}
       </form>
     </Dialog>
   );

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
-import type { DriverImage, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
+import type { DriverImage, FlowBatch, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -31,6 +31,8 @@ export type SimulatedState = {
   guests: Record<string, SimulatedGuest>;
   forwards: ForwardSpec[];
   policies: PolicySpec;
+  /** What is told as having left guests, in this order. */
+  flows: FlowBatch[];
   /** Ports on which some program of the host listens. */
   busyPorts: HostFacts['forwards']['busy'];
   images: DriverImage[];
@@ -43,6 +45,7 @@ export const emptyState = (): SimulatedState => ({
   guests: {},
   forwards: [],
   policies: { projects: [], groups: [], instances: [] },
+  flows: [],
   busyPorts: [],
   images: [],
   allowed: [],
