@@ -67,7 +67,7 @@ async function running(ref: Pick<BackupRef, 'repository'>): Promise<number[]> {
     .map(Number);
 }
 
-async function until<T>(look: () => Promise<T | null | false>, ms = 30_000): Promise<T> {
+async function until<T>(look: () => Promise<T | null | false>, ms = 120_000): Promise<T> {
   const end = Date.now() + ms;
   for (;;) {
     const seen = await look();

@@ -1,6 +1,6 @@
 /** Instances on hosts that run a Berth agent. */
 import { agentEventSchema } from '#contract/agent-results.ts';
-import type { BackupProgress, ImageBuildProgress, InstanceDriver } from '../interface.ts';
+import type { BackupProgress, ImageBuildProgress, InstanceDriver, RepositoryRef } from '../interface.ts';
 import { AgentClient, type AgentClientOptions } from './client.ts';
 
 const BACK_OFF_MS = { first: 100, max: 5_000 };
@@ -52,8 +52,9 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
       client.call('recoverGuest', { ...ref, spec }, { onProgress: shown(onProgress) }),
     deleteBackup: async (ref, instance) => (await client.call('deleteBackup', { ...ref, instance })).storedBytes,
     hasBackup: (ref) => client.call('hasBackup', ref),
-    removeRepository: (ref) => done(client.call('removeRepository', ref)),
-    verifyRepository: (ref, onProgress) => client.call('verifyRepository', ref, { onProgress: shown(onProgress) }),
+    removeRepository: (ref) => done(client.call('removeRepository', repositoryOf(ref))),
+    verifyRepository: (ref, onProgress) =>
+      client.call('verifyRepository', repositoryOf(ref), { onProgress: shown(onProgress) }),
     repositories: () => client.call('repositories', {}),
     health: (instance) => client.call('health', { instance }),
     innerContainers: (instance) => client.call('innerContainers', { instance }),
@@ -97,6 +98,11 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
       }
     },
   };
+}
+
+/** The agent refuses what it does not know: callers may hold more than it needs. */
+function repositoryOf({ repository, place, password }: RepositoryRef): RepositoryRef {
+  return { repository, place, password };
 }
 
 /** The agent says 0 where it does not know how far it is. */
