@@ -8,6 +8,7 @@ import { defaultForwardPorts } from '#domain/forwards.ts';
 import { buildImage, machineArch } from '#images/build.ts';
 import { recipeHash } from '#images/recipe-files.ts';
 import { recipes } from '#images/recipes.ts';
+import { Flows } from './flows.ts';
 import { Forwards } from './forwards.ts';
 import { hostAddresses, outsideDeniedRanges } from './host-facts.ts';
 import { HostTable } from './host-table.ts';
@@ -22,6 +23,7 @@ import { NetworkGuard } from './network-guard.ts';
 import { PolicyKeeper } from './policies.ts';
 import { Registry } from './registry.ts';
 import { RegistryMirrors } from './registry-mirrors.ts';
+import { Resolver } from './resolver.ts';
 import { AgentState } from './state.ts';
 import { agent } from './verbs.ts';
 
@@ -67,13 +69,42 @@ const policies = new PolicyKeeper({
   locks,
   bridge: (project) => names.bridge(project),
   table: names.table('policies'),
+  names: (lines) => resolver?.name(lines),
+  log,
+});
+/** Bridges whose guests are led to the resolver. */
+const bridges = (): string[] => state.networks.map((spec) => names.bridge(spec.project));
+const resolver: Resolver | null =
+  config.resolver === undefined
+    ? null
+    : new Resolver({
+        config: config.resolver,
+        bridges,
+        onAnswer: (answer) => policies.answered(answer),
+        table: names.table('resolver'),
+        log,
+      });
+const flows = new Flows({
+  engine,
+  locks,
+  answers: policies.answers,
+  bridges,
+  table: names.table('flows'),
+  log,
 });
 const hostTable = new HostTable();
 const guard = new NetworkGuard(
   engine,
   state,
   locks,
-  { check: async () => [...(await hostTable.check()), ...(await policies.check())] },
+  {
+    check: async () => [
+      ...(await hostTable.check()),
+      ...((await resolver?.check()) ?? []),
+      ...(await policies.check()),
+      ...(await flows.check()),
+    ],
+  },
   log,
 );
 const forwards: Forwards = new Forwards({
@@ -120,6 +151,8 @@ const { server, events, close } = door({
     forwards,
     policies,
     registry,
+    resolver,
+    flows,
     builder,
     importDir: config.importDir,
     metrics,
@@ -151,8 +184,10 @@ function lookAtMirrors(): void {
     void registry.check(true);
   }, NUDGE_MS);
 }
+resolver?.start();
 guard.start();
 metrics.start();
+flows.start();
 forwards.start();
 registry.start();
 
@@ -176,7 +211,9 @@ function stop(): void {
   stopping = true;
   setTimeout(() => process.exit(0), CLOSE_SECONDS_MAX * 1000).unref();
   guard.stop();
+  resolver?.stop();
   metrics.stop();
+  flows.stop();
   forwards.stop();
   void Promise.all([close(), registry.stop()])
     .then(() => engine.close())

@@ -4,6 +4,8 @@
  */
 import type { AgentInput } from '#contract/agent.ts';
 import { isRange6, type NetworkRule, parsePorts } from '#domain/network-rules.ts';
+import { ADDRESSES_PER_NAME_RULE_MAX } from '#domain/resolver.ts';
+import { nameSet } from './name-sets.ts';
 
 export type Policies = AgentInput<'setPolicies'>;
 /** Where the guests named by policies are. */
@@ -38,7 +40,7 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
     lines.push(
       ...ruleLines(
         sets,
-        `p${index}d`,
+        { name: `p${index}d`, scope: policy.project },
         policy.rules.filter((rule) => rule.action === 'deny'),
         'daddr',
         REFUSE,
@@ -47,7 +49,7 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
     lines.push(
       ...ruleLines(
         sets,
-        `p${index}a`,
+        { name: `p${index}a`, scope: policy.project },
         policy.rules.filter((rule) => rule.action === 'allow'),
         'daddr',
         'return',
@@ -69,13 +71,13 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
       chains.push(
         chain(
           `group_${index}_${direction}_deny`,
-          ruleLines(sets, `g${index}${direction}d`, of('deny'), address, REFUSE),
+          ruleLines(sets, { name: `g${index}${direction}d`, scope: group.group }, of('deny'), address, REFUSE),
         ),
       );
       chains.push(
         chain(
           `group_${index}_${direction}_allow`,
-          ruleLines(sets, `g${index}${direction}a`, of('allow'), address, 'accept'),
+          ruleLines(sets, { name: `g${index}${direction}a`, scope: group.group }, of('allow'), address, 'accept'),
         ),
       );
     }
@@ -135,26 +137,35 @@ function chain(name: string, lines: readonly string[]): string {
   return [`  chain ${name} {`, ...lines.map((line) => `    ${line}`), '  }'].join('\n');
 }
 
-/** One or two lines for each rule; address lists become sets of their own. */
+/** A few lines for each rule; address lists become sets of their own, domain names sets that the resolver fills. */
 function ruleLines(
   sets: string[],
-  name: string,
+  { name, scope }: { name: string; scope: string },
   rules: readonly NetworkRule[],
   address: 'saddr' | 'daddr',
   verdict: string,
 ): string[] {
   return rules.flatMap((rule, index) => {
     const what = protocolMatch(rule);
-    if (rule.ranges.length === 0) return [`${what}${verdict}`];
+    if (rule.ranges.length === 0 && rule.names.length === 0) return [`${what}${verdict}`];
     const families = [
       { suffix: '4', key: 'ip', type: 'ipv4_addr', ranges: rule.ranges.filter((range) => !isRange6(range)) },
       { suffix: '6', key: 'ip6', type: 'ipv6_addr', ranges: rule.ranges.filter(isRange6) },
     ];
     return families.flatMap(({ suffix, key, type, ranges }) => {
-      if (ranges.length === 0) return [];
-      const set = `${name}${index}_${suffix}`;
-      sets.push(`  set ${set} { type ${type}; flags interval; auto-merge; elements = { ${ranges.join(', ')} }; }`);
-      return [`${key} ${address} @${set} ${what}${verdict}`];
+      const lines: string[] = [];
+      if (ranges.length > 0) {
+        const set = `${name}${index}_${suffix}`;
+        sets.push(`  set ${set} { type ${type}; flags interval; auto-merge; elements = { ${ranges.join(', ')} }; }`);
+        lines.push(`${key} ${address} @${set} ${what}${verdict}`);
+      }
+      if (rule.names.length > 0) {
+        const set = `${nameSet(scope, rule.names)}${suffix}`;
+        const made = `  set ${set} { type ${type}; size ${ADDRESSES_PER_NAME_RULE_MAX}; flags timeout; }`;
+        if (!sets.includes(made)) sets.push(made);
+        lines.push(`${key} ${address} @${set} ${what}${verdict}`);
+      }
+      return lines;
     });
   });
 }

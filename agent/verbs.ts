@@ -10,6 +10,7 @@ import type {
 } from '#contract/agent-results.ts';
 import type { InstanceId } from '#domain/ids.ts';
 import type { Engine, GuestProcess } from './engine.ts';
+import type { Flows } from './flows.ts';
 import type { Forwards } from './forwards.ts';
 import { Guests } from './guests.ts';
 import { Health } from './health.ts';
@@ -22,6 +23,7 @@ import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
 import type { PolicyKeeper } from './policies.ts';
 import type { Registry } from './registry.ts';
+import type { Resolver } from './resolver.ts';
 import { Screens } from './screens.ts';
 import { SshLogins } from './ssh.ts';
 import type { AgentState } from './state.ts';
@@ -45,6 +47,9 @@ export type AgentParts = {
   forwards: Forwards;
   policies: PolicyKeeper;
   registry: Registry;
+  /** Null: guests ask the engine's. */
+  resolver: Resolver | null;
+  flows: Flows;
   builder: ImageBuilder;
   importDir: string;
   metrics: MetricSampler;
@@ -74,8 +79,10 @@ export function agent(parts: AgentParts): Agent {
     },
     ensureNetwork: async (spec) => {
       await guests.ensureNetwork(spec);
+      await parts.resolver?.check();
       await parts.policies.check();
       if (parts.registry.port !== null) await parts.registry.check();
+      await parts.flows.check();
       return null;
     },
     removeNetwork: ({ project }) => guests.removeNetwork(project),
@@ -83,11 +90,13 @@ export function agent(parts: AgentParts): Agent {
     cloneGuest: (input) => guests.clone(input),
     observe: ({ instance }) => guests.observe(instance),
     list: () => guests.list(),
+    flows: async ({ done }) => parts.flows.take(done),
     metrics: async ({ after }) => parts.metrics.after(after),
     power: (input) => guests.power(input),
     resize: (input) => guests.resize(input),
     setHostname: (input) => guests.setHostname(input),
     moveGuest: async (input) => {
+      await parts.flows.handOver();
       const guest = await guests.move(input);
       await parts.forwards.moved(input.instance);
       await parts.policies.check();
@@ -95,6 +104,7 @@ export function agent(parts: AgentParts): Agent {
     },
     destroyGuest: async ({ instance }) => {
       await parts.forwards.drop(instance);
+      await parts.flows.handOver();
       const gone = await guests.destroy(instance);
       await parts.policies.check();
       return gone;

@@ -1,15 +1,18 @@
 /**
  * What the rules of people cost a packet: one byte there and back, and a new connection, from a namespace that stands
  * for a guest to one that stands for the internet. Against the same way without that table, and with 10,000 ranges in
- * its sets; taken in turns, so that a busy moment of the machine hits all of them. Needs root.
+ * its sets, with a rule by name whose set is full, and with the count of what leaves; taken in turns, so that a busy moment of the machine hits all of them. Needs root.
  */
 import { execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { promisify } from 'node:util';
+import { flowTable } from '#agent/flow-table.ts';
 import { nft } from '#agent/incus/filters.ts';
+import { nameSet } from '#agent/name-sets.ts';
 import { policyTable } from '#agent/policy-table.ts';
 import { makeId } from '#domain/ids.ts';
 import { RANGES_PER_RULE_MAX } from '#domain/network-rules.ts';
+import { ADDRESSES_PER_NAME_RULE_MAX } from '#domain/resolver.ts';
 import { fakeInternet } from '#testkit/internet.ts';
 import { median, percentile, print, round } from './measure.ts';
 
@@ -74,7 +77,9 @@ function rulesOf(elements: number): string {
   } as const;
   const body = policyTable(
     {
-      projects: [{ ...policy, rules: rules.map((rule) => ({ ...rule, ranges: [...rule.ranges] })) }],
+      projects: [
+        { ...policy, rules: rules.map((rule) => ({ ...rule, ranges: [...rule.ranges], names: [], sets: [] })) },
+      ],
       groups: [],
       instances: [],
     },
@@ -83,10 +88,47 @@ function rulesOf(elements: number): string {
   return `table inet ${table} {\n${body}\n}\n`;
 }
 
-async function load(elements: number | null): Promise<void> {
+/** A rule that allows a name with as many addresses as there may be, none of them the one that is asked for, and denies. */
+function rulesByName(): string {
+  const rule = {
+    action: 'deny',
+    direction: 'out',
+    protocol: 'any',
+    ports: '',
+    ranges: [],
+    names: ['example.org'],
+    sets: [],
+  } as const;
+  const body = policyTable(
+    {
+      projects: [
+        {
+          project,
+          default: 'allow',
+          rules: [{ ...rule, ranges: [], names: [...rule.names], sets: [] }],
+          connectionsMax: null,
+          bytesPerSecondMax: null,
+        },
+      ],
+      groups: [],
+      instances: [],
+    },
+    { bridges: new Map([[project, bridge]]), addresses: new Map() },
+  );
+  const set = `${nameSet(project, rule.names)}4`;
+  const elements = Array.from(
+    { length: ADDRESSES_PER_NAME_RULE_MAX },
+    (_, index) => `45.1.${index >> 8}.${index & 255} timeout 1h`,
+  );
+  return `table inet ${table} {\n${body}\n}\nadd element inet ${table} ${set} { ${elements.join(', ')} }\n`;
+}
+
+const counted = (): string => `table inet ${table} {\n${flowTable([bridge])}\n}\n`;
+
+async function load(text: string | null): Promise<void> {
   await nft(['delete', 'table', 'inet', table], '');
-  if (elements === null) return;
-  const loaded = await nft(['-f', '-'], rulesOf(elements));
+  if (text === null) return;
+  const loaded = await nft(['-f', '-'], text);
   if (!loaded.ok) throw new Error(loaded.stderr);
 }
 
@@ -107,8 +149,11 @@ try {
   await inside('link', 'set', 'eth0', 'up');
   await inside('route', 'add', 'default', 'via', '11.255.254.1');
 
-  const ways = { none: null, few: 500, many: ELEMENTS } as const;
-  const seen = { none: [], few: [], many: [] } as Record<keyof typeof ways, { trip: number; connect: number }[]>;
+  const ways = { none: null, few: rulesOf(500), many: rulesOf(ELEMENTS), named: rulesByName(), counted: counted() };
+  const seen = { none: [], few: [], many: [], named: [], counted: [] } as Record<
+    keyof typeof ways,
+    { trip: number; connect: number }[]
+  >;
   for (let turn = 0; turn < TURNS; turn++) {
     for (const way of Object.keys(ways) as (keyof typeof ways)[]) {
       await load(ways[way]);
@@ -127,9 +172,13 @@ try {
       tripNoneUs: round(trip('none')),
       trip500Us: round(trip('few')),
       trip10000Us: round(trip('many')),
+      tripNamedUs: round(trip('named')),
+      tripCountedUs: round(trip('counted')),
       connectNoneUs: round(connect('none')),
       connect500Us: round(connect('few')),
       connect10000Us: round(connect('many')),
+      connectNamedUs: round(connect('named')),
+      connectCountedUs: round(connect('counted')),
       noiseUs: round(noise),
     },
   });

@@ -1,12 +1,14 @@
 /** The whole command tree. Pure wiring: reading it top to bottom is reading the program's table of contents. */
 import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
+import { addAddressSetCommands } from './commands/address-sets.ts';
 import { addAuditCommands } from './commands/audit.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
 import { addFactorCommands } from './commands/factors.ts';
 import { addFileCommands } from './commands/files.ts';
+import { addFlowCommands } from './commands/flows.ts';
 import { addForwardCommands } from './commands/forwards.ts';
 import { addGroupCommands } from './commands/groups.ts';
 import { addHostCommands } from './commands/hosts.ts';
@@ -80,6 +82,8 @@ export function buildProgram(io: Io, json = false): Command {
   addForwardCommands(program, io);
   addSecurityGroupCommands(program, io);
   addEgressCommands(program, io);
+  addFlowCommands(program, io);
+  addAddressSetCommands(program, io);
   addImageCommands(program, io);
   addHostCommands(program, io);
   addOperationCommands(program, io);

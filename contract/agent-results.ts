@@ -1,5 +1,6 @@
 /** What the agent answers, as schemas: the driver parses every answer, so a broken agent cannot poison the database. */
 import { z } from 'zod';
+import { FLOWS_PER_BATCH_MAX, flowProtocols, flowVerdicts } from '#domain/flows.ts';
 import { forwardProtocols, forwardStates } from '#domain/forwards.ts';
 import { healthStates, instanceKinds, observedStates } from '#domain/instances.ts';
 import type { AgentVerb } from './agent.ts';
@@ -107,6 +108,20 @@ export const logEntrySchema = z.object({
 });
 export type AgentLogEntry = z.output<typeof logEntrySchema>;
 
+export const flowSchema = z.object({
+  instance: idSchema('ins'),
+  address: z.string(),
+  protocol: z.enum(flowProtocols),
+  port: count,
+  verdict: z.enum(flowVerdicts),
+  name: z.string().nullable(),
+  connections: count,
+  sentBytes: count,
+  receivedBytes: count,
+  firstAt: isoTime,
+  lastAt: isoTime,
+});
+
 export const agentImageSchema = z.object({
   fingerprint: z.string(),
   name: z.string(),
@@ -155,6 +170,7 @@ export const agentResults = {
   observe: guestObservationSchema.nullable(),
   list: z.array(guestObservationSchema),
   metrics: z.array(metricSampleSchema),
+  flows: z.object({ batch: z.string().nullable(), flows: z.array(flowSchema).max(FLOWS_PER_BATCH_MAX) }),
   power: guestObservationSchema,
   resize: guestObservationSchema,
   setHostname: z.null(),

@@ -7,7 +7,12 @@
 import { z } from 'zod';
 import { FORWARD_PORT_MIN, FORWARD_PORTS_MAX, forwardProtocols } from '#domain/forwards.ts';
 import { instanceKinds } from '#domain/instances.ts';
-import { RULES_PER_GROUP_MAX, SECURITY_GROUPS_PER_INSTANCE_MAX } from '#domain/network-rules.ts';
+import {
+  RULES_PER_EGRESS_POLICY_MAX,
+  RULES_PER_GROUP_MAX,
+  SECURITY_GROUPS_PER_INSTANCE_MAX,
+  SETS_PER_RULE_MAX,
+} from '#domain/network-rules.ts';
 import { sizeBounds } from '#domain/sizes.ts';
 import { idSchema } from './common.ts';
 import { egressPolicySchema } from './egress.ts';
@@ -78,6 +83,9 @@ export const guestSpecSchema = z.strictObject({
   address6: address6Schema,
 });
 
+/** Each set that a rule of people names is a rule of its own here. */
+const hostRules = (most: number) => z.array(networkRuleSchema).max(most * (1 + SETS_PER_RULE_MAX));
+
 const oneInstance = z.strictObject({ instance: idSchema('ins') });
 const oneSnapshot = z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp') });
 const nothing = z.strictObject({});
@@ -105,6 +113,8 @@ export const agentVerbs = {
   observe: oneInstance,
   list: nothing,
   metrics: z.strictObject({ after: z.iso.datetime().nullable() }),
+  /** `done`: the piece that was kept last; it is not told again. */
+  flows: z.strictObject({ done: oneLine(80).nullable() }),
   power: z.strictObject({
     instance: idSchema('ins'),
     action: z.enum(['start', 'stop', 'restart', 'pause', 'resume']),
@@ -139,9 +149,11 @@ export const agentVerbs = {
   }),
   /** Who has which rules: the whole of it. An instance has the rules of all its groups. */
   setPolicies: z.strictObject({
-    projects: z.array(egressPolicySchema.extend({ project: idSchema('prj') })).max(AGENT_POLICIES_MAX),
+    projects: z
+      .array(egressPolicySchema.extend({ project: idSchema('prj'), rules: hostRules(RULES_PER_EGRESS_POLICY_MAX) }))
+      .max(AGENT_POLICIES_MAX),
     groups: z
-      .array(z.strictObject({ group: idSchema('sgr'), rules: z.array(networkRuleSchema).max(RULES_PER_GROUP_MAX) }))
+      .array(z.strictObject({ group: idSchema('sgr'), rules: hostRules(RULES_PER_GROUP_MAX) }))
       .max(AGENT_POLICIES_MAX),
     instances: z
       .array(

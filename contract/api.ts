@@ -1,5 +1,6 @@
 /** The whole API: one table. Order is the order of the reference page. */
 import { accountRoutes } from './account.ts';
+import { addressSetRoutes } from './address-sets.ts';
 import { auditRoutes } from './audit.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
@@ -9,6 +10,7 @@ import { entryRoutes } from './entries.ts';
 import { eventRoutes } from './events.ts';
 import { factorRoutes } from './factors.ts';
 import { fileRoutes } from './files.ts';
+import { flowRoutes } from './flows.ts';
 import { forwardRoutes } from './forwards.ts';
 import { grantRoutes } from './grants.ts';
 import { groupRoutes } from './groups.ts';
@@ -60,7 +62,9 @@ export const api = {
   ...domainRoutes,
   ...forwardRoutes,
   ...securityGroupRoutes,
+  ...addressSetRoutes,
   ...egressRoutes,
+  ...flowRoutes,
   ...operationRoutes,
   ...imageRoutes,
   ...hostRoutes,

@@ -163,6 +163,17 @@ export const agentConfigSchema = z.strictObject({
   stateDir: path,
   /** Debian mirror for image builds; null: the one this machine uses, else the agent's default. */
   mirror: z.url().nullable(),
+  /** The resolver that guests are led to; absent: they ask the engine's. */
+  resolver: z
+    .strictObject({
+      address4: z.string().regex(/^169\.254\.[0-9]{1,3}\.[0-9]{1,3}$/, 'a link-local IPv4 address'),
+      address6: z.string().regex(/^fd[0-9a-f:]+$/, 'a unique local IPv6 address'),
+      /** Socket on which the agent hears what was answered. */
+      feed: path,
+      /** File in which the resolver reads which names matter. */
+      names: path,
+    })
+    .optional(),
 });
 export type AgentConfig = z.output<typeof agentConfigSchema>;
 

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import {
   canonicalRule,
+  NAMES_PER_RULE_MAX,
   RANGES_PER_RULE_MAX,
   RULES_PER_GROUP_MAX,
   ruleActions,
@@ -9,6 +10,7 @@ import {
   ruleProblem,
   ruleProtocols,
   SECURITY_GROUPS_PER_INSTANCE_MAX,
+  SETS_PER_RULE_MAX,
 } from '#domain/network-rules.ts';
 import { API_PREFIX, abilitySchema, descriptionSchema, idSchema, nameSchema, timestamp } from './common.ts';
 import { defineRoute } from './route.ts';
@@ -24,7 +26,17 @@ export const networkRuleSchema = z
       .array(z.string().max(50))
       .max(RANGES_PER_RULE_MAX)
       .default([])
-      .meta({ description: 'Addresses and ranges of either family; empty: anywhere' }),
+      .meta({ description: 'Addresses and ranges of either family; empty, and neither names nor sets: anywhere' }),
+    names: z
+      .array(z.string().max(255))
+      .max(NAMES_PER_RULE_MAX)
+      .default([])
+      .meta({ description: 'For what goes out: domains, or everything below one (*.example.org)' }),
+    sets: z
+      .array(z.string().max(63))
+      .max(SETS_PER_RULE_MAX)
+      .default([])
+      .meta({ description: 'Address sets of the project, by name' }),
   })
   .superRefine((rule, context) => {
     const problem = ruleProblem(rule);
@@ -39,6 +51,8 @@ export const shownRuleSchema = z.object({
   protocol: z.enum(ruleProtocols),
   ports: z.string(),
   ranges: z.array(z.string()),
+  names: z.array(z.string()),
+  sets: z.array(z.string()),
 });
 
 export const policyStates = ['pending', 'applied'] as const;

@@ -38,6 +38,13 @@ import {
   FILES_LISTED_MAX,
   FILES_REMOVED_MAX,
 } from '#domain/files.ts';
+import {
+  FLOW_DAYS_KEPT,
+  FLOW_NEW_BURST,
+  FLOW_NEW_PER_SECOND_MAX,
+  FLOWS_PER_HOUR_MAX,
+  FLOWS_PER_INSTANCE_MAX,
+} from '#domain/flows.ts';
 import { FORWARD_PORTS_MAX, FORWARDS_PER_INSTANCE_MAX } from '#domain/forwards.ts';
 import {
   GROUPS_MAX,
@@ -57,12 +64,15 @@ import {
 } from '#domain/mails.ts';
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
 import {
+  ADDRESS_SETS_PER_PROJECT_MAX,
+  NAMES_PER_RULE_MAX,
   PORTS_PER_RULE_MAX,
   RANGES_PER_RULE_MAX,
   RULES_PER_EGRESS_POLICY_MAX,
   RULES_PER_GROUP_MAX,
   SECURITY_GROUPS_PER_INSTANCE_MAX,
   SECURITY_GROUPS_PER_PROJECT_MAX,
+  SETS_PER_RULE_MAX,
 } from '#domain/network-rules.ts';
 import { PICTURE_BYTES_MAX, PICTURE_SIDE_MAX } from '#domain/profiles.ts';
 import {
@@ -74,6 +84,7 @@ import {
   quotaTitles,
 } from '#domain/quotas.ts';
 import { rateLimitNames, rateLimits, SIGN_IN_FREE_ATTEMPTS, SIGN_IN_WAIT_SECONDS_MAX } from '#domain/rate-limits.ts';
+import { ADDRESSES_PER_NAME_RULE_MAX, DNS_QUESTIONS_PER_SECOND_MAX } from '#domain/resolver.ts';
 import {
   ROUTE_HEADERS_MAX,
   ROUTE_NETWORKS_MAX,
@@ -183,6 +194,27 @@ ${table([
   ["Rules of a project's egress policy", String(RULES_PER_EGRESS_POLICY_MAX), 'RULES_PER_EGRESS_POLICY_MAX'],
   ['Address ranges of one rule', String(RANGES_PER_RULE_MAX), 'RANGES_PER_RULE_MAX'],
   ['Ports or spans of one rule', String(PORTS_PER_RULE_MAX), 'PORTS_PER_RULE_MAX'],
+  ['Domain names of one rule', String(NAMES_PER_RULE_MAX), 'NAMES_PER_RULE_MAX'],
+  [
+    'Addresses behind the names of one rule, in each family',
+    String(ADDRESSES_PER_NAME_RULE_MAX),
+    'ADDRESSES_PER_NAME_RULE_MAX',
+  ],
+  [
+    'Questions to the resolver of one instance',
+    `${DNS_QUESTIONS_PER_SECOND_MAX} a second`,
+    'DNS_QUESTIONS_PER_SECOND_MAX',
+  ],
+  ['Days that what left instances is kept', String(FLOW_DAYS_KEPT), 'FLOW_DAYS_KEPT'],
+  ['Destinations kept of one instance and hour; the rest is one row', String(FLOWS_PER_HOUR_MAX), 'FLOWS_PER_HOUR_MAX'],
+  ['Rows of what left one instance', String(FLOWS_PER_INSTANCE_MAX), 'FLOWS_PER_INSTANCE_MAX'],
+  [
+    'New destinations of one instance that are counted apart',
+    `${FLOW_NEW_BURST} at once, then ${FLOW_NEW_PER_SECOND_MAX} a second`,
+    'FLOW_NEW_BURST, FLOW_NEW_PER_SECOND_MAX',
+  ],
+  ['Address sets of one project', String(ADDRESS_SETS_PER_PROJECT_MAX), 'ADDRESS_SETS_PER_PROJECT_MAX'],
+  ['Address sets of one rule', String(SETS_PER_RULE_MAX), 'SETS_PER_RULE_MAX'],
   ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
   ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],

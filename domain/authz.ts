@@ -79,6 +79,7 @@ export const actions = [
   'security-group.delete',
   'egress.read',
   'egress.update',
+  'flow.read',
   'operation.read',
   'operation.cancel',
 ] as const;
@@ -173,6 +174,8 @@ const operator: readonly Action[] = [
   // Of others; everybody sees and ends their own.
   'ssh-session.read',
   'ssh-session.end',
+  // Where people's machines went.
+  'flow.read',
 ];
 const admin: readonly Action[] = [
   ...operator,

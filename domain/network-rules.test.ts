@@ -20,6 +20,7 @@ const range = fc.oneof(
   fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })).map(([address, bits]) => `${address}/${bits}`),
   fc.tuple(fc.ipV6(), fc.integer({ min: 0, max: 128 })).map(([address, bits]) => `${address}/${bits}`),
 );
+const name = fc.tuple(fc.boolean(), fc.domain()).map(([below, domain]) => `${below ? '*.' : ''}${domain}`);
 const rule: fc.Arbitrary<NetworkRule> = fc
   .record({
     action: fc.constantFrom(...ruleActions),
@@ -29,6 +30,8 @@ const rule: fc.Arbitrary<NetworkRule> = fc
       .array(fc.tuple(port, port), { maxLength: 5 })
       .map((spans) => spans.map(([a, b]) => (a === b ? `${a}` : `${Math.min(a, b)}-${Math.max(a, b)}`)).join(',')),
     ranges: fc.array(range, { maxLength: 4 }),
+    names: fc.array(name, { maxLength: 3 }),
+    sets: fc.array(fc.constantFrom('office', 'web-2'), { maxLength: 2 }),
   })
   .filter((each) => ruleProblem(each) === null);
 
@@ -47,13 +50,14 @@ describe('V7: rules in words', () => {
     fc.assert(
       fc.property(fc.string(), (text) => {
         const read = parseRule(text);
-        if (typeof read !== 'string') expect(formatRule(read)).toMatch(/^[a-z0-9 .,:/-]+$/);
+        if (typeof read !== 'string') expect(formatRule(read)).toMatch(/^[a-z0-9 .,:/*_@-]+$/);
       }),
     );
     for (const hostile of [
       'allow in tcp 80;flush',
       'allow in tcp 80 from 1.2.3.4}',
-      'allow out any to @set',
+      'allow out any to @',
+      'allow out any to @a b',
       'deny out tcp -1',
     ]) {
       expect(typeof parseRule(hostile), hostile).toBe('string');

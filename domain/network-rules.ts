@@ -9,18 +9,27 @@ export type RuleDirection = (typeof ruleDirections)[number];
 export const ruleProtocols = ['any', 'tcp', 'udp', 'icmp'] as const;
 export type RuleProtocol = (typeof ruleProtocols)[number];
 
-/** `ports` empty: all. `ranges` (CIDR, either family) empty: anywhere. */
+/**
+ * `ports` empty: all. `ranges` (CIDR, either family) and `names` (of domains, for what goes out) and `sets` all empty: anywhere.
+ * A name stands for the addresses that the resolver has answered for it.
+ */
 export type NetworkRule = {
   action: RuleAction;
   direction: RuleDirection;
   protocol: RuleProtocol;
   ports: string;
   ranges: string[];
+  names: string[];
+  /** Address sets of the project, by name. */
+  sets: string[];
 };
 
 export const RULES_PER_GROUP_MAX = 50;
 export const RULES_PER_EGRESS_POLICY_MAX = 100;
 export const RANGES_PER_RULE_MAX = 500;
+export const NAMES_PER_RULE_MAX = 50;
+export const SETS_PER_RULE_MAX = 5;
+export const ADDRESS_SETS_PER_PROJECT_MAX = 50;
 export const PORTS_PER_RULE_MAX = 20;
 export const SECURITY_GROUPS_PER_PROJECT_MAX = 50;
 export const SECURITY_GROUPS_PER_INSTANCE_MAX = 5;
@@ -68,6 +77,22 @@ export function canonicalRange(text: string): string | null {
   return `${new URL(`http://[${address}]/`).hostname.slice(1, -1)}/${Number(bits)}`;
 }
 
+const setName = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
+const label = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
+const domainName = new RegExp(`^(?:\\*\\.)?(?:${label}\\.)+(?=[a-z0-9-]*[a-z])${label}$`);
+const NAME_LENGTH_MAX = 253;
+
+/** A domain name, or `*.` and one for everything below it, in lower case; null when it is none. */
+export function canonicalName(text: string): string | null {
+  const name = text.toLowerCase().replace(/\.$/, '');
+  return name.length <= NAME_LENGTH_MAX && domainName.test(name) ? name : null;
+}
+
+/** Whether `name` (lower case, no dot at its end) is what a rule's name means. */
+export function nameMatches(pattern: string, name: string): boolean {
+  return pattern.startsWith('*.') ? name.endsWith(pattern.slice(1)) : name === pattern;
+}
+
 export function isRange6(range: string): boolean {
   return range.includes(':');
 }
@@ -80,19 +105,29 @@ export function ruleProblem(rule: NetworkRule): string | null {
   if (rule.protocol === 'icmp' && ports.length > 0) return 'ICMP has no ports.';
   if (rule.ranges.length > RANGES_PER_RULE_MAX) return `A rule names at most ${RANGES_PER_RULE_MAX} ranges.`;
   const wrong = rule.ranges.find((range) => canonicalRange(range) === null);
-  return wrong === undefined ? null : `"${wrong}" is not an address or range such as 203.0.113.0/24.`;
+  if (wrong !== undefined) return `"${wrong}" is not an address or range such as 203.0.113.0/24.`;
+  if (rule.names.length > NAMES_PER_RULE_MAX) return `A rule names at most ${NAMES_PER_RULE_MAX} domains.`;
+  const strange = rule.names.find((name) => canonicalName(name) === null);
+  if (strange !== undefined) return `"${strange}" is not a name such as example.org or *.example.org.`;
+  if (rule.sets.length > SETS_PER_RULE_MAX) return `A rule names at most ${SETS_PER_RULE_MAX} address sets.`;
+  const unnamed = rule.sets.find((set) => !setName.test(set));
+  if (unnamed !== undefined) return `"@${unnamed}" is not the name of an address set.`;
+  if (rule.names.length > 0 && rule.direction === 'in') return 'Domain names are for what goes out.';
+  return null;
 }
 
 /** The same rule with ports merged and ranges in their shortest form. Only for rules without a problem. */
 export function canonicalRule(rule: NetworkRule): NetworkRule {
   const ranges = [...new Set(rule.ranges.flatMap((range) => canonicalRange(range) ?? []))];
-  return { ...rule, ports: formatPorts(parsePorts(rule.ports) ?? []), ranges };
+  const names = [...new Set(rule.names.flatMap((name) => canonicalName(name) ?? []))];
+  return { ...rule, ports: formatPorts(parsePorts(rule.ports) ?? []), ranges, names, sets: [...new Set(rule.sets)] };
 }
 
 export function formatRule(rule: NetworkRule): string {
   const words: string[] = [rule.action, rule.direction, rule.protocol];
   if (rule.ports !== '') words.push(rule.ports);
-  if (rule.ranges.length > 0) words.push(rule.direction === 'in' ? 'from' : 'to', rule.ranges.join(','));
+  const where = [...rule.ranges, ...rule.names, ...rule.sets.map((set) => `@${set}`)];
+  if (where.length > 0) words.push(rule.direction === 'in' ? 'from' : 'to', where.join(','));
   return words.join(' ');
 }
 
@@ -107,13 +142,18 @@ export function parseRule(line: string): NetworkRule | string {
   const preposition = direction === 'in' ? 'from' : 'to';
   const ports = words[0] === undefined || words[0] === preposition ? '' : (words.shift() ?? '');
   const ranges: string[] = [];
+  const names: string[] = [];
+  const sets: string[] = [];
   if (words[0] === preposition) {
     words.shift();
-    ranges.push(...(words.shift() ?? '').split(','));
+    for (const part of (words.shift() ?? '').split(',')) {
+      if (part.startsWith('@')) sets.push(part.slice(1));
+      else (canonicalName(part) === null ? ranges : names).push(part);
+    }
   }
   if (words.length > 0)
     return `"${words.join(' ')}" is not understood. Write: allow ${direction} tcp 443 ${preposition} 203.0.113.0/24`;
-  const rule: NetworkRule = { action, direction, protocol, ports, ranges };
+  const rule: NetworkRule = { action, direction, protocol, ports, ranges, names, sets };
   return ruleProblem(rule) ?? canonicalRule(rule);
 }
 
@@ -146,13 +186,30 @@ export function describeRule(rule: NetworkRule): string {
         : rule.ports === ''
           ? `all of ${rule.protocol.toUpperCase()}`
           : `${rule.protocol.toUpperCase()} ${/[,-]/.test(rule.ports) ? 'ports' : 'port'} ${rule.ports}`;
-  const shown = rule.ranges.slice(0, 3).join(', ');
-  const more = rule.ranges.length > 3 ? ` and ${rule.ranges.length - 3} more` : '';
+  const places = [...rule.ranges, ...rule.names, ...rule.sets.map((set) => `@${set}`)];
+  const shown = places.slice(0, 3).join(', ');
+  const more = places.length > 3 ? ` and ${places.length - 3} more` : '';
   const where =
-    rule.ranges.length === 0
+    places.length === 0
       ? rule.direction === 'in'
         ? 'from anywhere'
         : 'to anywhere'
       : `${rule.direction === 'in' ? 'from' : 'to'} ${shown}${more}`;
   return `${what} ${where}`;
+}
+
+/** Matches no packet: what is left of a rule whose sets are gone, so that it never means "anywhere". */
+const NOWHERE = '0.0.0.0/32';
+
+/** The same rules without sets, for the host: each set becomes a rule of its own. */
+export function withoutSets(
+  rules: readonly NetworkRule[],
+  sets: ReadonlyMap<string, readonly string[]>,
+): NetworkRule[] {
+  return rules.flatMap((rule) => {
+    if (rule.sets.length === 0) return [rule];
+    const own = rule.ranges.length + rule.names.length > 0 ? [{ ...rule, sets: [] }] : [];
+    const named = rule.sets.map((set) => ({ ...rule, ranges: [...(sets.get(set) ?? [NOWHERE])], names: [], sets: [] }));
+    return [...own, ...named];
+  });
 }

@@ -9,6 +9,7 @@
  */
 import type { Readable } from 'node:stream';
 import type { FileEntry, FileType } from '#domain/files.ts';
+import type { Flow } from '#domain/flows.ts';
 import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
 import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
@@ -69,6 +70,8 @@ export type GuestObservation = {
 };
 
 /** What the host and all its running guests have used so far, at one moment. */
+/** A piece of what left guests. */
+export type FlowBatch = { batch: string | null; flows: (Flow & { instance: InstanceId })[] };
 export type MetricSample = { at: string; host: Reading; guests: (Reading & { instance: InstanceId })[] };
 
 export type HealthReport = { state: HealthState; checks: HealthCheck[]; checkedAt: string };
@@ -195,6 +198,8 @@ export type InstanceDriver = {
   list(): Promise<GuestObservation[]>;
   /** Samples taken after `after` that are still known, oldest first; null: all of them. */
   metrics(after: string | null): Promise<MetricSample[]>;
+  /** What left guests and was not taken over yet: the same piece again until `done` names it; null: nothing now. */
+  flows(done: string | null): Promise<FlowBatch>;
   /** `force` kills instead of shutting down; `timeoutSeconds` bounds a graceful stop before it is killed. */
   power(
     instance: InstanceId,

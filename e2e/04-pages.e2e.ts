@@ -52,7 +52,19 @@ afterAll(async () => {
 
 const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
 const ofInstance = [
-  ...['', '/terminal', '/ssh', '/metrics', '/logs', '/files', '/snapshots', '/routes', '/activity', '/settings'],
+  ...[
+    '',
+    '/terminal',
+    '/ssh',
+    '/metrics',
+    '/flows',
+    '/logs',
+    '/files',
+    '/snapshots',
+    '/routes',
+    '/activity',
+    '/settings',
+  ],
 ];
 const inOrganization = [
   ...['/members', '/groups', '/roles', '/service-accounts', '/apps', '/entries', '/sign-in'],

@@ -12,6 +12,7 @@ export const systemUsers = [
   'berth-caddy',
   'berth-ssh',
   'berth-registry',
+  'berth-dns',
 ] as const;
 export type SystemUser = (typeof systemUsers)[number];
 /** Who may open which socket: berth-sql the database's, berth-agent the agent's, berth-web the server's and edge's. */

@@ -14,7 +14,7 @@ import type { Manager } from './manager.ts';
 import { caddyCandidates } from './packages.ts';
 import { CADDY_FLOOR, CADDY_WANTED, wantedPackages } from './plan.ts';
 import { describeCulprit, portCulprits } from './ports.ts';
-import { healthOf } from './processes.ts';
+import { healthOf } from './process-parts.ts';
 import { run } from './run.ts';
 
 export type Finding = {

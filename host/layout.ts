@@ -67,6 +67,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
     sshGateway: join(data, 'ssh-gateway'),
+    resolver: join(data, 'resolver'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),
     sockets: {
@@ -78,6 +79,8 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
       serverSsh: join(runDir, 'server-ssh/ssh.sock'),
       sshGateway: join(runDir, 'ssh-gateway/health.sock'),
       agent: join(runDir, 'agent/agent.sock'),
+      resolver: join(runDir, 'resolver/control.sock'),
+      resolverFeed: join(runDir, 'resolver-feed/feed.sock'),
       caddyAdmin: join(runDir, 'caddy/admin.sock'),
       supervisor: join(runDir, 'supervisor/control.sock'),
     },

@@ -42,6 +42,7 @@ function systemdManager(config: HostConfig, layout: Layout): Manager {
       server: [dirname(layout.sockets.server), dirname(layout.sockets.serverSsh)],
       edge: [dirname(layout.sockets.edge), dirname(layout.sockets.edgeSsh), layout.edge],
       'ssh-gateway': [dirname(layout.sockets.sshGateway)],
+      resolver: [dirname(layout.sockets.resolver), layout.resolver],
       caddy: [dirname(layout.sockets.caddyAdmin), layout.caddy],
     };
     return folders[name] ?? [layout.data];

@@ -19,6 +19,7 @@ export const HOST_PACKAGES = [
   'mount',
   'ca-certificates',
   'openssh-client',
+  'knot-resolver',
 ] as const;
 /** Ubuntu does not trust Debian's archive; images are Debian. */
 const UBUNTU_PACKAGES = ['debian-archive-keyring'] as const;

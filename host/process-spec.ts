@@ -1,5 +1,15 @@
 /** What the supervisor needs to know about one process. `up` writes these to processes.json; plain data, no code. */
-export const processNames = ['lxcfs', 'incusd', 'postgres', 'agent', 'server', 'edge', 'caddy', 'ssh-gateway'] as const;
+export const processNames = [
+  'lxcfs',
+  'incusd',
+  'postgres',
+  'agent',
+  'resolver',
+  'server',
+  'edge',
+  'caddy',
+  'ssh-gateway',
+] as const;
 export type ProcessName = (typeof processNames)[number];
 
 export type ProcessUser = { uid: number; gid: number; groups: number[]; name: string };

@@ -1,23 +1,22 @@
 /** The processes of one installation: command lines, users, configuration files, and what makes each need a restart. */
-import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#contract/config.ts';
+import { resolverAddresses } from '#domain/resolver.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
 import { compiledFolder } from './compile-ahead.ts';
 import { INCUS_SOCKET, LXCFS_DIR } from './engine.ts';
-import { ownedFolder, writeFileAtomic } from './files.ts';
+import { ownedFolder } from './files.ts';
 import { type HostConfig, type Layout, originOf } from './layout.ts';
 import { findProgram } from './machine.ts';
 import { type PostgresCommand, postgresUrl } from './postgres.ts';
+import { common, hashOf, healthOf, STOP_MS, writeIfChanged } from './process-parts.ts';
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
+import { resolver, resolverNames } from './resolver.ts';
 import { copySecretFor, setupCodeHash } from './secrets.ts';
 import { copyHostKeyFor, sshHostKey } from './ssh-host-key.ts';
-
-const UMASK = 0o007;
-const STOP_MS = 8000;
 
 type NodeProcess = 'agent' | 'server' | 'edge' | 'ssh-gateway';
 
@@ -43,20 +42,6 @@ export type ProcessInput = {
   nodeArguments?: Partial<Record<NodeProcess, string[]>>;
 };
 
-/** Health probes of everything, for waiting and for `status`. */
-export function healthOf(layout: Layout): Record<string, HealthProbe> {
-  return {
-    postgres: { type: 'socket', socket: join(layout.sockets.postgres, '.s.PGSQL.5432') },
-    agent: { type: 'http', socket: layout.sockets.agent, path: '/healthz' },
-    server: { type: 'http', socket: layout.sockets.server, path: '/healthz' },
-    edge: { type: 'http', socket: layout.sockets.edge, path: '/healthz' },
-    caddy: { type: 'http', socket: layout.sockets.caddyAdmin, path: '/config/admin' },
-    'ssh-gateway': { type: 'http', socket: layout.sockets.sshGateway, path: '/healthz' },
-    incusd: { type: 'http', socket: INCUS_SOCKET, path: '/1.0' },
-    lxcfs: { type: 'path', path: join(LXCFS_DIR, 'proc/meminfo') },
-  };
-}
-
 /**
  * Writes every configuration and secret file (only what changed) and returns the processes in the order of their start.
  * The engine's daemons come first and belong to the machine.
@@ -64,7 +49,14 @@ export function healthOf(layout: Layout): Record<string, HealthProbe> {
 export function describeProcesses(input: ProcessInput): ProcessSpec[] {
   const specs = [...engineDaemons(input.layout)];
   if (input.postgres !== null) specs.push(postgres(input, input.postgres));
-  specs.push(agent(input), server(input), edge(input), caddy(input), sshGateway(input));
+  specs.push(
+    agent(input),
+    resolver(input.layout, input.config, input.app),
+    server(input),
+    edge(input),
+    caddy(input),
+    sshGateway(input),
+  );
   return specs;
 }
 
@@ -111,26 +103,10 @@ export function engineDaemons(layout: Layout): ProcessSpec[] {
   ];
 }
 
-function common(
-  input: ProcessInput,
-  name: string,
-): Pick<ProcessSpec, 'name' | 'cwd' | 'umask' | 'stopSignal' | 'stopTimeoutMs' | 'shared' | 'logFile' | 'prepare'> {
-  return {
-    name,
-    cwd: '/',
-    umask: UMASK,
-    stopSignal: 'SIGTERM',
-    stopTimeoutMs: STOP_MS,
-    shared: false,
-    prepare: null,
-    logFile: join(input.layout.logs, `${name}.log`),
-  };
-}
-
 export function postgres(input: Pick<ProcessInput, 'layout'>, command: PostgresCommand): ProcessSpec {
   const { layout } = input;
   return {
-    ...common(input as ProcessInput, 'postgres'),
+    ...common(layout, 'postgres'),
     argv: command.argv,
     env: command.env,
     user: processUser('berth-db'),
@@ -175,7 +151,7 @@ function nodeProcess(
   const code = codeHash(input.app, rooms[name]);
   const compiled = compiledFolder(input.layout.compiled, name, code, user ?? undefined);
   return {
-    ...common(input, name),
+    ...common(input.layout, name),
     argv: [nodeFor(input.app), ...nodeMemory, ...more, join(input.app, name, 'main.ts'), '--config', file],
     env: {
       PATH: '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
@@ -237,6 +213,11 @@ function agent(input: ProcessInput): ProcessSpec {
     stateDir: layout.agentState,
     mirror: null,
     ...imageCache(input),
+    resolver: {
+      ...resolverAddresses(config.installation, config.network.prefix6),
+      feed: layout.sockets.resolverFeed,
+      names: resolverNames(layout),
+    },
     ...(config.forwardPorts === undefined ? {} : { forwardPorts: config.forwardPorts }),
   };
   return nodeProcess(input, 'agent', configuration, null);
@@ -379,7 +360,7 @@ function caddy(input: ProcessInput): ProcessSpec {
   const text = `${JSON.stringify(configuration, null, 2)}\n`;
   writeIfChanged(file, text, 0o440, { uid: 0, gid: user.gid });
   return {
-    ...common(input, 'caddy'),
+    ...common(input.layout, 'caddy'),
     argv: [input.caddy.path, 'run', '--config', file],
     env: {
       PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
@@ -403,15 +384,4 @@ function nodeFor(app: string): string {
 function consoleHash(dir: string): string {
   const file = join(dir, 'index.html');
   return existsSync(file) ? readFileSync(file, 'utf8') : '';
-}
-
-function writeIfChanged(file: string, text: string, mode: number, owner?: { uid: number; gid: number }): void {
-  if (existsSync(file) && readFileSync(file, 'utf8') === text) return;
-  writeFileAtomic(file, text, mode, owner);
-}
-
-function hashOf(...parts: string[]): string {
-  const hash = createHash('sha256');
-  for (const part of parts) hash.update(part).update('\0');
-  return hash.digest('hex').slice(0, 32);
 }

@@ -8,6 +8,7 @@ import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
 import { certificateWatcher } from './reconcilers/certificate-watcher.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
+import { flowCollector } from './reconcilers/flow-collector.ts';
 import { forwardKeeper } from './reconcilers/forward-keeper.ts';
 import { type HealthPace, healthPace, healthWatcher } from './reconcilers/health-watcher.ts';
 import { hostKeyKeeper } from './reconcilers/host-key-keeper.ts';
@@ -151,6 +152,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         forwardKeeper(services),
         policyKeeper(services),
         registryKeeper(services),
+        flowCollector(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),
         operationStarter(services, durable),

@@ -29,14 +29,17 @@ import { BerthError } from '#domain/errors.ts';
 import type { PortRange } from '#domain/forwards.ts';
 import { type Id, type IdPrefix, makeId, type ProjectId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
+import { resolverAddresses } from '#domain/resolver.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
 import { type AgentDriver, agentDriver } from '#drivers/agent/driver.ts';
 import type { GuestSpec, NetworkSpec } from '#drivers/interface.ts';
+import type { OwnEngine } from './engine.ts';
+import { startResolver, type TestResolver } from './resolver.ts';
 import { testImage } from './test-image.ts';
 
 const run = promisify(execFile);
 export const INCUS_SOCKET = '/var/lib/incus/unix.socket';
-const START_MS_MAX = 20_000;
+const START_MS_MAX = 60_000;
 const NOBODY = 65_534;
 
 export function testId<P extends IdPrefix>(prefix: P): Id<P> {
@@ -50,6 +53,7 @@ export type TestAgent = {
   socket: string;
   tokens: { server: string; edge: string };
   driver: AgentDriver;
+  resolver(): TestResolver | null;
   incus: IncusClient;
   /** Everything the agent wrote to its log so far. */
   log(): string;
@@ -77,9 +81,13 @@ export type TestAgent = {
 export type TestAgentOptions = {
   /** Another socket for the agent to reach the engine by (a recording proxy). */
   engineSocket?: string;
+  /** An engine of its own instead of this machine's. */
+  engine?: OwnEngine;
   poolBytes?: number;
   /** With an image cache, run as nobody. */
   registry?: boolean;
+  /** Guests are led to a resolver of this agent's own, which asks here (`127.0.0.1@5353`). */
+  upstream?: string[];
 };
 
 export async function startAgent(options: TestAgentOptions = {}): Promise<TestAgent> {
@@ -87,7 +95,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
   const names = new Names(installation);
   const folder = mkdtempSync(join(tmpdir(), 'berth-agent-'));
   const pool = `bth-${installation}`;
-  const incus = new IncusClient(INCUS_SOCKET);
+  const incus = new IncusClient(options.engine?.socket ?? INCUS_SOCKET);
   await incus.operate('POST', '/1.0/storage-pools', {
     body: {
       name: pool,
@@ -119,7 +127,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       { caller: 'server', file: join(folder, 'token-server') },
       { caller: 'edge', file: join(folder, 'token-edge') },
     ],
-    engine: { kind: 'incus', socket: options.engineSocket ?? INCUS_SOCKET },
+    engine: { kind: 'incus', socket: options.engineSocket ?? options.engine?.socket ?? INCUS_SOCKET },
     pool,
     network: { pool4: `10.${second}.0.0/16`, prefix6 },
     recipesDir: join(folder, 'recipes'),
@@ -141,6 +149,12 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       dataDir: registryDir,
     };
   }
+  const dns = {
+    ...resolverAddresses(installation, prefix6),
+    feed: join(folder, 'feed.sock'),
+    names: join(folder, 'names'),
+  };
+  if (options.upstream !== undefined) config.resolver = dns;
   const configPath = join(folder, 'agent.json');
   writeFileSync(configPath, JSON.stringify(config));
   const driver = agentDriver({ socketPath: socket, token: tokens.server });
@@ -178,8 +192,10 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     await gone;
   };
 
+  let resolver: TestResolver | null = null;
   const test: TestAgent = {
     installation,
+    resolver: () => resolver,
     names,
     folder,
     socket,
@@ -238,7 +254,11 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     async inside(spec, argv, timeoutMs = 30_000) {
       const args = ['exec', '--project', names.project(spec.project), spec.instance.replace('_', '-'), '--', ...argv];
       try {
-        const { stdout, stderr } = await run('incus', args, { timeout: timeoutMs, maxBuffer: 16 * MIB });
+        const { stdout, stderr } = await run('incus', args, {
+          timeout: timeoutMs,
+          maxBuffer: 16 * MIB,
+          ...(options.engine === undefined ? {} : { env: options.engine.env }),
+        });
         return { code: 0, stdout, stderr };
       } catch (error) {
         const failed = error as { code?: number | string; stdout?: string; stderr?: string };
@@ -260,10 +280,14 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     },
     async close() {
       await end('SIGTERM');
+      await resolver?.close();
       await driver.close();
       await removeInstallation(incus, names, pool);
-      for (const purpose of ['forwards', 'policies', 'registry']) {
+      for (const purpose of ['forwards', 'policies', 'resolver', 'flows', 'registry']) {
         await run('nft', ['delete', 'table', 'inet', names.table(purpose)]).catch(() => undefined);
+      }
+      for (const address of [`${dns.address4}/32`, `${dns.address6}/128`]) {
+        await run('ip', ['address', 'delete', address, 'dev', 'lo']).catch(() => undefined);
       }
       await incus.close();
       rmSync(folder, { recursive: true, force: true });
@@ -272,6 +296,10 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
   };
   try {
     await start();
+    if (options.upstream !== undefined) {
+      const clients = [config.network.pool4, `${prefix6}::/48`];
+      resolver = await startResolver({ folder, ...dns, clients, upstream: options.upstream });
+    }
   } catch (error) {
     await test.close();
     throw error;

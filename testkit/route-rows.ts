@@ -29,6 +29,7 @@ import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
+  addressSet,
   domain,
   form,
   forward,
@@ -441,6 +442,15 @@ export const routeRows: Record<RouteName, Row> = {
     params: { project: place.project },
     body: { default: 'allow', rules: [], connectionsMax: 1000, bytesPerSecondMax: null },
   }),
+  addressSetsList: project,
+  addressSetsPut: async ({ place }) => ({
+    params: { project: place.project, name: newName('set') },
+    body: { ranges: ['203.0.113.0/24'] },
+  }),
+  addressSetsDelete: addressSet,
+  flowsList: project,
+  flowsTop: project,
+  flowsExport: project,
   domainsList: project,
   domainsCreate: async (world) => ({ ...(await project(world)), body: { name: `${newName('shop')}.example.com` } }),
   domainsCheck: domain,

@@ -5,7 +5,7 @@ import { makeUserCode } from '#domain/sessions.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { simulatedFingerprint } from '#drivers/simulated/images.ts';
 import { digest } from '#server/app/tokens.ts';
-import type { Db } from '#server/store/database.ts';
+import { type Db, json } from '#server/store/database.ts';
 import {
   makeDomain,
   makeForward,
@@ -84,6 +84,20 @@ export const securityGroup =
     params: { group: await makeSecurityGroup(db, place) },
     ...(body === undefined ? {} : { body }),
   });
+export const addressSet: Row = async ({ db, place }) => {
+  const name = newName('set');
+  await db
+    .insertInto('address_set')
+    .values({
+      project_id: place.project,
+      organization_id: place.organization,
+      name,
+      ranges: json(['203.0.113.0/24']),
+      created_at: new Date(),
+    })
+    .execute();
+  return { params: { project: place.project, name } };
+};
 /** A claim that nobody has proven. */
 export const domain: Row = async ({ db, place }) => ({ params: { domain: await makeDomain(db, place) } });
 

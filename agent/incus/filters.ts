@@ -45,12 +45,16 @@ async function tryRules(lines: readonly string[]): Promise<boolean> {
 }
 
 /** Runs nft with fixed arguments. */
-export function nft(args: readonly string[], input: string): Promise<{ ok: boolean; stdout: string; stderr: string }> {
+export function nft(
+  args: readonly string[],
+  input: string,
+  bytesMax = NFT_BYTES_MAX,
+): Promise<{ ok: boolean; stdout: string; stderr: string }> {
   return new Promise((resolve) => {
     const child = execFile(
       'nft',
       [...args],
-      { timeout: PROBE_SECONDS_MAX * 1000, maxBuffer: NFT_BYTES_MAX },
+      { timeout: PROBE_SECONDS_MAX * 1000, maxBuffer: bytesMax },
       (error, stdout, stderr) =>
         resolve({
           ok: error === null,

@@ -40,6 +40,8 @@ const words: Record<string, string> = {
   'security-group.create': 'made the security group',
   'security-group.update': 'changed the security group',
   'security-group.delete': 'deleted the security group',
+  'address-set.put': 'changed the address set',
+  'address-set.delete': 'deleted the address set',
   'egress.update': 'changed what may be reached:',
   'forward.create': 'opened the port forward',
   'forward.update': 'changed the port forward',

@@ -79,6 +79,7 @@ const actionWords: Record<Action, string> = {
   'security-group.delete': 'Delete security groups',
   'egress.read': 'See what a project may reach',
   'egress.update': 'Change what a project may reach',
+  'flow.read': 'See what left instances',
   'operation.read': 'See operations',
   'operation.cancel': 'Cancel operations',
 };
@@ -105,6 +106,7 @@ const nounWords: Record<Noun, string> = {
   forward: 'Port forwards',
   'security-group': 'Security groups',
   egress: 'Egress',
+  flow: 'What left instances',
   operation: 'Operations',
 };
 

@@ -33,7 +33,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['routesListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
   ],
-  'security-group': [{ routes: ['securityGroupsList'], params: (hint) => ({ project: hint.project }) }],
+  'security-group': [{ routes: ['securityGroupsList', 'addressSetsList'], params: (hint) => ({ project: hint.project }) }],
   egress: [{ routes: ['egressGet'], params: (hint) => ({ project: hint.project }) }],
   forward: [
     { routes: ['forwardsList'], params: (hint) => ({ instance: hint.instance }) },

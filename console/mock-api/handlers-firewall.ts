@@ -9,6 +9,9 @@ type FirewallHandlers = Pick<
   | 'securityGroupsCreate'
   | 'securityGroupsUpdate'
   | 'securityGroupsDelete'
+  | 'addressSetsList'
+  | 'addressSetsPut'
+  | 'addressSetsDelete'
   | 'egressGet'
   | 'egressUpdate'
 >;
@@ -55,6 +58,36 @@ export const firewallHandlers: FirewallHandlers = {
     if (group === undefined) throw notFound('security group');
     state.securityGroups = state.securityGroups.filter((each) => each !== group);
     hint('security-group', group.id, group.project, null);
+    return undefined;
+  },
+  addressSetsList: (state, { params }) => ({
+    items: state.addressSets
+      .filter((each) => each.project === params.project)
+      .map((each) => {
+        const uses = (rules: readonly { sets: string[] }[]) => rules.some((rule) => rule.sets.includes(each.name));
+        const securityGroups = state.securityGroups.filter((group) => uses(group.rules)).map((group) => group.name);
+        const usedBy = { securityGroups, egress: uses(state.egress.rules) };
+        const free = securityGroups.length === 0 && !usedBy.egress;
+        return { ...each, usedBy, can: { update: true as const, delete: free || 'Rules use it.' } };
+      }),
+  }),
+  addressSetsPut: (state, { params, body }) => {
+    const set = {
+      project: params.project,
+      name: params.name,
+      description: body.description ?? '',
+      ranges: body.ranges,
+      usedBy: { securityGroups: [], egress: false },
+      createdAt: iso(),
+      can: { update: true as const, delete: true as const },
+    };
+    state.addressSets = [...state.addressSets.filter((each) => each.name !== set.name), set];
+    hint('security-group', params.project, params.project, null);
+    return set;
+  },
+  addressSetsDelete: (state, { params }) => {
+    state.addressSets = state.addressSets.filter((each) => each.name !== params.name);
+    hint('security-group', params.project, params.project, null);
     return undefined;
   },
   egressGet: (state) => state.egress,

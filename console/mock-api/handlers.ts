@@ -13,6 +13,7 @@ import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
 import { fileHandlers } from './handlers-files.ts';
 import { firewallHandlers } from './handlers-firewall.ts';
+import { flowHandlers } from './handlers-flows.ts';
 import { forwardHandlers } from './handlers-forwards.ts';
 import { instanceHandlers } from './handlers-instances.ts';
 import { mailHandlers } from './handlers-mail.ts';
@@ -348,6 +349,7 @@ export const handlers: Handlers = {
     return host;
   },
   ...metricHandlers,
+  ...flowHandlers,
   ...dataHandlers,
   ...auditHandlers,
   events: () => {

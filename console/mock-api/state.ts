@@ -1,5 +1,6 @@
 /** The mock's memory: one object per thing in the contract's own shapes, plus the outbox of hints. */
 import { randomBytes } from 'node:crypto';
+import type { AddressSet } from '#contract/address-sets.ts';
 import type { AuditEntry } from '#contract/audit.ts';
 import type { Domain } from '#contract/domains.ts';
 import type { EgressPolicy } from '#contract/egress.ts';
@@ -78,6 +79,7 @@ export type MockState = {
   forwards: Forward[];
   securityGroups: SecurityGroup[];
   egress: EgressPolicy;
+  addressSets: (AddressSet & { project: ProjectId })[];
   operations: Operation[];
   images: ImageRow[];
   hosts: Host[];
@@ -245,6 +247,7 @@ export function emptyState(): MockState {
     domains: [],
     forwards: [],
     securityGroups: [],
+    addressSets: [],
     egress: {
       default: 'allow',
       rules: [],

@@ -4,6 +4,7 @@ import { type MetricRange, metricRangeNames } from '#domain/metrics.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
 import { resolveInstance } from '../lib/resolve-instance.ts';
 import { defaultProject, findProject, isSomewhereGuest, projectSlug, rememberProject } from '../lib/scope.ts';
+import { readFlowSearch } from './flow-search.ts';
 import { enrolFirst, shell } from './root.tsx';
 
 const start = createRoute({
@@ -189,6 +190,13 @@ const instanceSsh = createRoute({
     queryClient.prefetchQuery(apiQuery('sshAccess', { params: { instance: context.instanceId } })),
   component: lazyRouteComponent(() => import('../pages/instance/ssh.tsx'), 'SshTab'),
 });
+const instanceFlows = createRoute({
+  getParentRoute: () => instance,
+  path: '/flows',
+  staticData: { crumb: 'Traffic', wide: true },
+  validateSearch: readFlowSearch,
+  component: lazyRouteComponent(() => import('../pages/instance/flows.tsx'), 'FlowsTab'),
+});
 const instanceActivity = createRoute({
   getParentRoute: () => instance,
   path: '/activity',
@@ -289,6 +297,7 @@ export const projectPages = [
         instanceSnapshots,
         instanceRoutes,
         instanceSsh,
+        instanceFlows,
         instanceActivity,
         instanceSettings,
       ]),

@@ -27,6 +27,7 @@ const quick: readonly AgentVerb[] = [
   'observe',
   'list',
   'metrics',
+  'flows',
   'health',
   'innerContainers',
   'logs',

@@ -30,6 +30,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     cloneGuest: (source, spec) => client.call('cloneGuest', { source, spec }),
     observe: (instance) => client.call('observe', { instance }),
     list: () => client.call('list', {}),
+    flows: (done) => client.call('flows', { done }),
     metrics: (after) => client.call('metrics', { after }),
     power: (instance, action, how) => client.call('power', { instance, action, ...how }),
     resize: (instance, size) => client.call('resize', { instance, size }),

@@ -102,9 +102,10 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
         protocol: 'udp',
         ports: '53,100-200',
         ranges: ['2001:db8::/32', '203.0.113.0/24'],
+        names: ['*.example.org', 'example.org'],
       } as const;
       const group = harness.id('sgr') as SecurityGroupId;
-      const rules = [{ ...rule, ranges: [...rule.ranges] }];
+      const rules = [{ ...rule, ranges: [...rule.ranges], names: [...rule.names], sets: [] }];
       for (let time = 0; time < 2; time++) {
         await driver.setPolicies({
           projects: [

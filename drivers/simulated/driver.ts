@@ -14,6 +14,7 @@ import type {
   DriverCapabilities,
   DriverEvent,
   DriverImage,
+  FlowBatch,
   ForwardAnswer,
   ForwardSpec,
   GuestFiles,
@@ -167,6 +168,14 @@ export class SimulatedDriver implements InstanceDriver {
           })),
         },
       ];
+    });
+  }
+
+  async flows(done: string | null): Promise<FlowBatch> {
+    return this.#run('flows', () => {
+      const [next] = this.#state.flows.filter(({ batch }) => batch !== done);
+      this.#state.flows = this.#state.flows.filter(({ batch }) => batch !== done);
+      return structuredClone(next ?? { batch: null, flows: [] });
     });
   }
 
@@ -400,6 +409,11 @@ export class SimulatedDriver implements InstanceDriver {
     read: (instance: InstanceId): number => this.#guest(instance).content,
     guests: (): readonly SimulatedGuest[] => Object.values(this.#state.guests),
     policies: (): PolicySpec => this.#state.policies,
+    /** Something left guests; it is told when it is asked for. */
+    flowed: (batch: FlowBatch): void => {
+      this.#state.flows.push(structuredClone(batch));
+      this.#save();
+    },
     forwards: (): readonly ForwardSpec[] => this.#state.forwards,
     /** Some program of the host listens on a port. */
     listenOn: (protocol: ForwardProtocol, port: number): void => {

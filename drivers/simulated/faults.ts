@@ -11,6 +11,7 @@ export type SimulatedVerb =
   | 'observe'
   | 'list'
   | 'metrics'
+  | 'flows'
   | 'power'
   | 'resize'
   | 'setHostname'

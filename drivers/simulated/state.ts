@@ -4,7 +4,7 @@ import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
-import type { DriverImage, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
+import type { DriverImage, FlowBatch, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -34,6 +34,8 @@ export type SimulatedState = {
   policies: PolicySpec;
   /** How the image cache is whenever it is on. */
   registry: RegistryStatus;
+  /** What is told as having left guests, in this order. */
+  flows: FlowBatch[];
   /** Ports on which some program of the host listens. */
   busyPorts: HostFacts['forwards']['busy'];
   images: DriverImage[];
@@ -61,6 +63,7 @@ export const emptyState = (): SimulatedState => ({
     limit: null,
     mirrors: { using: 0, theirs: 0 },
   },
+  flows: [],
   busyPorts: [],
   images: [],
   allowed: [],

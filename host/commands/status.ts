@@ -4,7 +4,7 @@ import { probe } from '../health.ts';
 import { installed } from '../installed.ts';
 import { originOf } from '../layout.ts';
 import { dataDirOf, parse } from '../options.ts';
-import { healthOf } from '../processes.ts';
+import { healthOf } from '../process-parts.ts';
 import { processInfo } from '../proctable.ts';
 
 const PAGE_BYTES = 4096;

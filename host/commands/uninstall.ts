@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
+import { resolverAddresses } from '#domain/resolver.ts';
 import { canAsk, confirm } from '../ask.ts';
 import { Checklist } from '../checklist.ts';
 import { engineInfo, incus, removeFromIncus } from '../engine.ts';
@@ -40,7 +41,12 @@ export async function uninstallCommand(args: readonly string[]): Promise<number>
     for (const guest of guests) await removeGuest(guest);
     step.note(`${guests.length} removed`);
   });
-  await list.step('networks, images, pool', async () => removeEngineObjects(config.installation, config.pool.name));
+  await list.step('networks, images, pool', async () => {
+    await removeEngineObjects(config.installation, config.pool.name);
+    const { address4, address6 } = resolverAddresses(config.installation, config.network.prefix6);
+    for (const address of [`${address4}/32`, `${address6}/128`])
+      await run(['ip', 'address', 'delete', address, 'dev', 'lo'], { timeoutMs: NFT_MS_MAX });
+  });
   await list.step('data folder', async () => {
     await unmountBelow(layout.data);
     await rm(layout.data, { recursive: true, force: true });
@@ -103,7 +109,7 @@ async function removeEngineObjects(installation: string, pool: string): Promise<
       await removeFromIncus(`/1.0/networks/${network.name}`);
   for (const { name } of await named('/1.0/network-acls'))
     if (name.startsWith(prefix)) await removeFromIncus(`/1.0/network-acls/${name}`);
-  for (const purpose of ['forwards', 'policies', 'registry']) {
+  for (const purpose of ['forwards', 'policies', 'resolver', 'flows', 'registry']) {
     await run(['nft', 'delete', 'table', 'inet', `berth_${purpose}_${installation}`], { timeoutMs: NFT_MS_MAX });
   }
   type Image = { fingerprint: string; properties: Record<string, string>; aliases: { name: string }[] };

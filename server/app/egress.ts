@@ -10,6 +10,7 @@ import { transact } from '#server/store/database.ts';
 import * as store from '#server/store/egress.ts';
 import { lockTarget } from '#server/store/transfers.ts';
 import { roleAbility } from './abilities.ts';
+import { checkAddressSets } from './address-sets.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 
@@ -39,6 +40,7 @@ export async function updateEgress(
     const proof = await authorize({ db: tx }, caller, 'egress.update', { kind: 'project', id: project });
     if ((await lockTarget(tx, proof.id)) === null) throw notFound('project');
     const before = await store.getEgress(tx, proof);
+    await checkAddressSets(tx, proof, policy.rules);
     await store.putEgress(tx, proof, policy);
     await record(tx, proof.actor, {
       action: 'egress.update',

@@ -15,6 +15,7 @@ import { type Trx, transact } from '#server/store/database.ts';
 import * as store from '#server/store/security-groups.ts';
 import { lockTarget } from '#server/store/transfers.ts';
 import { roleAbility } from './abilities.ts';
+import { checkAddressSets } from './address-sets.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 
@@ -60,6 +61,7 @@ export async function createSecurityGroup(
         `A project has at most ${SECURITY_GROUPS_PER_PROJECT_MAX} security groups.`,
       );
     }
+    await checkAddressSets(tx, proof, input.rules);
     const id = app.ids.make('sgr');
     const place = { organization: proof.organization, project: proof.id };
     await store.insertSecurityGroup(tx, { id, ...place, ...input }, app.services.now());
@@ -95,6 +97,12 @@ export async function updateSecurityGroup(
     const group = await store.findSecurityGroup(tx, proof.id);
     if (group === null) throw notFound('security group');
     const { name, description, rules, instances } = change;
+    if (rules?.some((rule) => rule.sets.length > 0)) {
+      // Nobody deletes a set meanwhile.
+      await lockTarget(tx, group.project);
+      const project = { kind: 'project', id: group.project } as const;
+      await checkAddressSets(tx, await authorize({ db: tx }, caller, 'security-group.update', project), rules);
+    }
     const members = instances === undefined ? undefined : await membersOf(tx, group, instances);
     await store.updateSecurityGroup(tx, group, {
       ...(name === undefined ? {} : { name }),

@@ -2,7 +2,10 @@
  * Hands the rules of security groups and the policies of projects to the host: all of them, so that lost ones come back
  * and strange ones go. At once when a row has changed, every minute otherwise.
  */
+
+import { withoutSets } from '#domain/network-rules.ts';
 import type { PolicySpec } from '#drivers/interface.ts';
+import { allAddressSets } from '../store/address-sets.ts';
 import { transact } from '../store/database.ts';
 import { allEgress, recordEgressApplied } from '../store/egress.ts';
 import { allSecurityGroups, recordGroupApplied } from '../store/security-groups.ts';
@@ -22,6 +25,10 @@ export function policyKeeper(services: Services, everyMs = EVERY_MS): Reconciler
     async run() {
       const policies = await allEgress(services.db);
       const groups = await allSecurityGroups(services.db);
+      const sets = new Map<string, Map<string, readonly string[]>>();
+      for (const { project, name, ranges } of await allAddressSets(services.db))
+        sets.set(project, (sets.get(project) ?? new Map<string, readonly string[]>()).set(name, ranges));
+      const ofProject = (project: string) => sets.get(project) ?? new Map<string, readonly string[]>();
       const having = new Map<string, PolicySpec['instances'][number]>();
       for (const group of groups) {
         for (const { id } of group.instances) {
@@ -35,11 +42,11 @@ export function policyKeeper(services: Services, everyMs = EVERY_MS): Reconciler
         projects: policies.map(({ project, default: action, rules, connectionsMax, bytesPerSecondMax }) => ({
           project,
           default: action,
-          rules,
+          rules: withoutSets(rules, ofProject(project)),
           connectionsMax,
           bytesPerSecondMax,
         })),
-        groups: used.map(({ id, rules }) => ({ group: id, rules })),
+        groups: used.map(({ id, project, rules }) => ({ group: id, rules: withoutSets(rules, ofProject(project)) })),
         instances: [...having.values()],
       };
       const digest = JSON.stringify(spec);

@@ -6,6 +6,7 @@ import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
 import type { DomainProof, DomainState } from '#domain/domains.ts';
+import type { FlowProtocol, FlowVerdict } from '#domain/flows.ts';
 import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
@@ -678,6 +679,14 @@ export type Tables = {
     group_id: SecurityGroupId;
     instance_id: InstanceId;
   };
+  address_set: {
+    project_id: ProjectId;
+    name: string;
+    organization_id: OrganizationId;
+    description: Generated<string>;
+    ranges: Json<string[]>;
+    created_at: Stamp;
+  };
   egress_policy: {
     project_id: ProjectId;
     organization_id: OrganizationId;
@@ -687,6 +696,26 @@ export type Tables = {
     bytes_per_second_max: Nullable<number>;
     version: Generated<number>;
     applied_version: Generated<number>;
+  };
+  /** Instances may be gone. */
+  flow: {
+    instance_id: InstanceId;
+    hour: Date;
+    verdict: FlowVerdict;
+    address: string;
+    protocol: FlowProtocol;
+    port: number;
+    project_id: ProjectId;
+    name: Nullable<string>;
+    connections: number;
+    sent_bytes: number;
+    received_bytes: number;
+    first_at: Date;
+    last_at: Date;
+  };
+  flow_batch: {
+    host_id: HostId;
+    batch: string;
   };
   port_forward: {
     id: ForwardId;

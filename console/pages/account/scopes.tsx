@@ -31,7 +31,7 @@ const titles: Record<string, string> = {
   'platform.client': 'Sign-in to apps',
   'platform.key': 'Keys',
 };
-const inProject = ['instance', 'snapshot', 'route', 'forward', 'security-group', 'egress', 'operation'];
+const inProject = ['instance', 'snapshot', 'route', 'forward', 'security-group', 'egress', 'flow', 'operation'];
 
 function titleOf(resource: string): string {
   return titles[resource] ?? humanize(resource.replace(/^platform\./, ''));

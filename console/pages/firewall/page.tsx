@@ -15,12 +15,14 @@ import { Card } from '../../ui/card.tsx';
 import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
+import { AddressSets } from './address-sets.tsx';
 import { EgressForm } from './egress-form.tsx';
 import { GroupForm } from './group-form.tsx';
 import { RuleList, restOfGroup } from './rules.tsx';
 
 const refresh = () => {
-  for (const name of ['securityGroupsList', 'egressGet']) void queryClient.invalidateQueries({ queryKey: [name] });
+  for (const name of ['securityGroupsList', 'addressSetsList', 'egressGet'])
+    void queryClient.invalidateQueries({ queryKey: [name] });
 };
 
 function Applied({ state }: { state: 'pending' | 'applied' }) {
@@ -70,6 +72,7 @@ export function FirewallPage() {
           }
         </QueryView>
       </section>
+      <AddressSets onChanged={refresh} />
       {editing === null ? null : (
         <GroupForm
           project={project.id}

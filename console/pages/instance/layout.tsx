@@ -3,7 +3,7 @@ import { Ellipsis, ExternalLink, Lock } from 'lucide-react';
 import { useEffect } from 'react';
 import { toast } from 'sonner';
 import type { Instance } from '#contract/instances.ts';
-import { NOT_GRANTED } from '#domain/authz.ts';
+import { NOT_GRANTED, roleMay } from '#domain/authz.ts';
 import { actionsFor, blockedReason } from '../../actions/instances.ts';
 import { instanceSlug, useActionEntries, usePerform } from '../../actions/use-actions.tsx';
 import { OperationProgress } from '../../components/operation-progress.tsx';
@@ -31,6 +31,7 @@ const tabs = [
   ['terminal', 'Terminal'],
   ['ssh', 'SSH'],
   ['metrics', 'Metrics'],
+  ['flows', 'Traffic'],
   ['files', 'Files'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
@@ -55,6 +56,7 @@ function Tabs({ instance }: { instance: Instance }) {
       className="-mx-4 px-4 sm:mx-0 sm:px-0"
       tabs={tabs
         .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
+        .filter(([path]) => path !== 'flows' || roleMay(project.role, 'flow.read'))
         .filter(([path]) => project.role !== 'guest' || path === '' || isGranted(instance, path))
         .map(([path, label]) => ({ to: path === '' ? base : `${base}/${path}`, label }))}
     />
