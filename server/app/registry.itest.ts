@@ -45,12 +45,11 @@ it('V9: the password is sealed, told to the host alone, kept for the same upstre
   await until(async () => told.at(-1)?.login?.password === login.password);
   const row = await server.app.db.selectFrom('registry_cache').selectAll().executeTakeFirstOrThrow();
   expect(JSON.stringify(row)).not.toContain(login.password);
-  const { rows } = await server.app.db
+  const rows = await server.app.db
     .selectFrom('audit')
     .selectAll()
     .where('action', '=', 'platform.registry.update')
-    .execute()
-    .then((all) => ({ rows: all }));
+    .execute();
   expect(rows).toHaveLength(1);
   expect(JSON.stringify(rows)).not.toContain(login.password);
 
@@ -89,7 +88,7 @@ it('V9: what the host says is shown, with what it means, and scraped', async () 
     limit: { remaining: 4, low: true },
     mirrors: { using: 2, theirs: 1 },
   });
-  const scraped = await home.owner.inject({ method: 'GET', url: '/metrics' });
+  const scraped = await home.owner.try(api.prometheus, {});
   expect(scraped.body).toMatch(/^berth_registry_hits_total\{host="[^"]+"\} 3$/m);
   expect(scraped.body).toMatch(/^berth_registry_upstream_remaining\{host="[^"]+"\} 4$/m);
 });
