@@ -40,6 +40,7 @@ export type SshKeyId = Id<'sky'>;
 export type SshSessionId = Id<'shs'>;
 export type BackupId = Id<'cpy'>;
 export type BackupRepositoryId = Id<'vlt'>;
+export type SshRecordingId = Id<'srd'>;
 
 export const idPrefixes = [
   'org',
@@ -77,6 +78,7 @@ export const idPrefixes = [
   'shs',
   'cpy',
   'vlt',
+  'srd',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -60,6 +60,8 @@ describe('the mock', () => {
       'sshKeysList',
       'sshAccess',
       'sshSessionsList',
+      'sshRecordingsList',
+      'sshRecordingPolicyGet',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',
