@@ -2,6 +2,7 @@
 import { accountRoutes } from './account.ts';
 import { addressSetRoutes } from './address-sets.ts';
 import { auditRoutes } from './audit.ts';
+import { backupRoutes } from './backups.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
@@ -35,6 +36,7 @@ import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshRecordingRoutes } from './ssh-recordings.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
@@ -56,10 +58,12 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...sshSessionRoutes,
+  ...sshRecordingRoutes,
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,
   ...forwardRoutes,
+  ...backupRoutes,
   ...securityGroupRoutes,
   ...addressSetRoutes,
   ...egressRoutes,

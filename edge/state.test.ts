@@ -155,6 +155,7 @@ describe('planHints', () => {
       key: 'key_1',
       ssh: 'shs_1',
       domain: 'dom_1',
+      backup: 'cpy_1',
       setting: 'control.access',
     };
     // Keys and settings change a few times a year: all is read again.
@@ -188,7 +189,7 @@ describe('snapshot', () => {
       text.slice(0, -5),
       '',
       '{}',
-      text.replace('"format":5', '"format":6'),
+      text.replace('"format":6', '"format":7'),
       text.replace('admin', 'god'),
     ]) {
       writeFileSync(join(dir, 'state.json'), broken);

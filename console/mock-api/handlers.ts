@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
+import { backupHandlers } from './handlers-backups.ts';
 import { dataHandlers } from './handlers-data.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
@@ -29,6 +30,7 @@ import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
 import { snapshotHandlers } from './handlers-snapshots.ts';
 import { sshHandlers } from './handlers-ssh.ts';
+import { sshRecordingHandlers } from './handlers-ssh-recordings.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { userHandlers } from './handlers-users.ts';
 import { makeOperation } from './make.ts';
@@ -160,6 +162,7 @@ export const handlers: Handlers = {
   ...domainHandlers,
   ...fileHandlers,
   ...forwardHandlers,
+  ...backupHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers,
@@ -280,6 +283,7 @@ export const handlers: Handlers = {
   ...tenancyHandlers,
   ...serviceAccountHandlers,
   ...sshHandlers,
+  ...sshRecordingHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
