@@ -3,6 +3,7 @@ import { Argument, Command, Help, Option } from 'commander';
 import { addAccountCommands } from './commands/account.ts';
 import { addAddressSetCommands } from './commands/address-sets.ts';
 import { addAuditCommands } from './commands/audit.ts';
+import { addBackupCommands } from './commands/backups.ts';
 import { addDataCommands } from './commands/data.ts';
 import { addDomainCommands } from './commands/domains.ts';
 import { addEgressCommands } from './commands/egress.ts';
@@ -74,6 +75,7 @@ export function buildProgram(io: Io, json = false): Command {
   addAccountCommands(program, io);
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
+  addBackupCommands(program, io);
   addSshCommands(program, io);
   addSshRecordingCommands(program, io);
   addMetricCommands(program, io);

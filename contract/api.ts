@@ -2,6 +2,7 @@
 import { accountRoutes } from './account.ts';
 import { addressSetRoutes } from './address-sets.ts';
 import { auditRoutes } from './audit.ts';
+import { backupRoutes } from './backups.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { domainRoutes } from './domains.ts';
@@ -62,6 +63,7 @@ export const api = {
   ...fileRoutes,
   ...domainRoutes,
   ...forwardRoutes,
+  ...backupRoutes,
   ...securityGroupRoutes,
   ...addressSetRoutes,
   ...egressRoutes,

@@ -161,6 +161,8 @@ export const agentConfigSchema = z.strictObject({
   forwardPorts: portRangeSchema.optional(),
   /** The agent's own state (allow-listed fingerprints). */
   stateDir: path,
+  /** Repositories of backups. */
+  backupsDir: path,
   /** Debian mirror for image builds; null: the one this machine uses, else the agent's default. */
   mirror: z.url().nullable(),
   /** The resolver that guests are led to; absent: they ask the engine's. */

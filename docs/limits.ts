@@ -11,6 +11,12 @@ import {
   AUDIT_RETENTION_DAYS_MAX,
   AUDIT_RETENTION_DAYS_MIN,
 } from '#domain/audit.ts';
+import {
+  BACKUP_FREE_BYTES_MIN,
+  BACKUP_SECONDS_MAX,
+  BACKUPS_AT_ONCE_MAX,
+  BACKUPS_PER_INSTANCE_MAX,
+} from '#domain/backups.ts';
 import { CONTROL_NETWORKS_MAX } from '#domain/control-access.ts';
 import {
   DOMAIN_CHECK_HOURS,
@@ -225,6 +231,10 @@ ${table([
   ['Address sets of one rule', String(SETS_PER_RULE_MAX), 'SETS_PER_RULE_MAX'],
   ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
   ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
+  ['Backups of one instance', String(BACKUPS_PER_INSTANCE_MAX), 'BACKUPS_PER_INSTANCE_MAX'],
+  ['Backups that a host works on at the same time', String(BACKUPS_AT_ONCE_MAX), 'BACKUPS_AT_ONCE_MAX'],
+  ['Hours that one backup may take', String(BACKUP_SECONDS_MAX / 3600), 'BACKUP_SECONDS_MAX'],
+  ['Room that stays free where backups are kept', `${BACKUP_FREE_BYTES_MIN / 1024 ** 3} GiB`, 'BACKUP_FREE_BYTES_MIN'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],
   ['Days a deleted instance can be restored', String(ARCHIVE_DAYS), 'ARCHIVE_DAYS'],
   [

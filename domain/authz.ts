@@ -62,6 +62,10 @@ export const actions = [
   'ssh-recording.update',
   'ssh-recording.delete',
   'snapshot.read',
+  'backup.read',
+  'backup.create',
+  'backup.restore',
+  'backup.delete',
   'route.read',
   'route.create',
   'route.update',
@@ -133,6 +137,7 @@ const read: readonly Action[] = [
   'instance.read',
   'instance.inspect',
   'snapshot.read',
+  'backup.read',
   'route.read',
   'domain.read',
   'forward.read',
@@ -147,6 +152,8 @@ const member: readonly Action[] = [
   'instance.power',
   'instance.snapshot',
   'instance.rollback',
+  'backup.create',
+  'backup.restore',
   'instance.archive',
   'instance.open',
   'instance.terminal',
@@ -170,6 +177,8 @@ const member: readonly Action[] = [
 ];
 const operator: readonly Action[] = [
   ...member,
+  // What is left when somebody deletes everything else, by mistake or not: fewer may delete it.
+  'backup.delete',
   'operation.cancel',
   'audit.read',
   // Of others; everybody sees and ends their own.

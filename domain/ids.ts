@@ -38,6 +38,8 @@ export type DeviceLoginId = Id<'dvl'>;
 export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
 export type SshSessionId = Id<'shs'>;
+export type BackupId = Id<'cpy'>;
+export type BackupRepositoryId = Id<'vlt'>;
 export type SshRecordingId = Id<'srd'>;
 
 export const idPrefixes = [
@@ -74,6 +76,8 @@ export const idPrefixes = [
   'dom',
   'sky',
   'shs',
+  'cpy',
+  'vlt',
   'srd',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];

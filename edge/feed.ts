@@ -50,7 +50,22 @@ export type Plan = {
 };
 
 /** Prefixes of ids whose rows edge does not keep. */
-const irrelevant = new Set(['opr', 'snp', 'img', 'hst', 'aud', 'inv', 'eml', 'rgc', 'fwd', 'dom', 'sgr', 'srd']);
+const irrelevant = new Set([
+  'opr',
+  'snp',
+  'img',
+  'hst',
+  'aud',
+  'inv',
+  'eml',
+  'rgc',
+  'fwd',
+  'dom',
+  'sgr',
+  'srd',
+  'cpy',
+  'vlt',
+]);
 
 /** Sorts hints by what their ids are; an id of an unknown sort means "read all again". Pure. */
 export function planHints(hints: Iterable<Pick<Hint, 'ref' | 'organization_id' | 'kind'>>): Plan {

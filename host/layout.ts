@@ -65,6 +65,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     images: join(data, 'images'),
     imports: join(data, 'import'),
     agentState: join(data, 'agent'),
+    backups: join(data, 'backups'),
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
     sshGateway: join(data, 'ssh-gateway'),

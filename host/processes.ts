@@ -195,7 +195,7 @@ function agent(input: ProcessInput): ProcessSpec {
   const { layout, config } = input;
   const folder = dirname(layout.sockets.agent);
   ownedFolder(folder, 0o2750, { uid: 0, gid: groupId('berth-agent') ?? 0 });
-  for (const path of [layout.images, layout.agentState]) ownedFolder(path, 0o700);
+  for (const path of [layout.images, layout.agentState, layout.backups]) ownedFolder(path, 0o700);
   ownedFolder(layout.imports, 0o755);
   const configuration: AgentConfig = {
     installation: config.installation,
@@ -212,6 +212,7 @@ function agent(input: ProcessInput): ProcessSpec {
     imagesDir: layout.images,
     importDir: layout.imports,
     stateDir: layout.agentState,
+    backupsDir: layout.backups,
     mirror: null,
     resolver: {
       ...resolverAddresses(config.installation, config.network.prefix6),

@@ -21,6 +21,7 @@ import { SigningKeys } from './app/signing-keys.ts';
 import { registerAccount } from './http/account.ts';
 import { registerAddressSets } from './http/address-sets.ts';
 import { registerAudit } from './http/audit.ts';
+import { registerBackups } from './http/backups.ts';
 import { registerData } from './http/data.ts';
 import { registerDocs } from './http/docs.ts';
 import { registerDomains } from './http/domains.ts';
@@ -266,6 +267,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSshRecordings(http, app);
     registerDomains(http, app);
     registerForwards(http, app);
+    registerBackups(http, app);
     registerSecurityGroups(http, app);
     registerEgress(http, app);
     registerOperations(http, app);

@@ -6,6 +6,7 @@ import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
+import { backupKeeper } from './reconcilers/backup-keeper.ts';
 import { certificateWatcher } from './reconcilers/certificate-watcher.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
 import { flowCollector } from './reconcilers/flow-collector.ts';
@@ -150,6 +151,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         archivePurger(services),
         hostKeyKeeper(services),
         sshSessionKeeper(services),
+        backupKeeper(services),
         sshHostKeyWatcher(services, options.config.ssh?.hostKeysFile ?? null),
         sshRecordingKeeper(services, options.config.ssh?.recordings ?? null),
         forwardKeeper(services),

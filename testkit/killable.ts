@@ -14,6 +14,7 @@ import { api } from '#contract/api.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
 import type { OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
+import type { SimulatedRepository } from '#drivers/simulated/backups.ts';
 import type { SimulatedGuest, SimulatedState } from '#drivers/simulated/state.ts';
 import type { StopAt } from '#server/workflows/stop-point.ts';
 import { PASSWORD, SETUP_CODE, testConfig } from './server.ts';
@@ -86,6 +87,10 @@ export class KillableInstallation {
 
   guests(): SimulatedGuest[] {
     return Object.values(this.engine().guests);
+  }
+
+  repositories(): SimulatedRepository[] {
+    return Object.values(this.engine().repositories);
   }
 
   remove(): void {

@@ -23,12 +23,22 @@ import {
   passkeyAnswer,
   passkeyRegistration,
 } from './factor-rows.ts';
-import { makeHost, makeImage, makeInstance, makeOperation, newId, newName, otherProject } from './factories.ts';
+import {
+  makeBackup,
+  makeHost,
+  makeImage,
+  makeInstance,
+  makeOperation,
+  newId,
+  newName,
+  otherProject,
+} from './factories.ts';
 import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
   addressSet,
+  backup,
   domain,
   form,
   forward,
@@ -468,6 +478,22 @@ export const routeRows: Record<RouteName, Row> = {
   },
   forwardsUpdate: forward({ port: 9090, description: 'A game' }),
   forwardsDelete: forward(),
+  backupsListProject: project,
+  backupsList: instance(),
+  backupsCreate: instance({ note: 'before the change' }),
+  backupsGet: backup(),
+  backupsRestore: async (world) => {
+    const id = await makeInstance(world.db, world.place);
+    const { name } = await world.db
+      .selectFrom('instance')
+      .select('name')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
+    return { params: { backup: await makeBackup(world.db, world.place, id) }, body: { confirmName: name } };
+  },
+  backupsRecover: async (world) => ({ ...(await backup()(world)), body: { name: newName('again') } }),
+  backupsVerify: backup(),
+  backupsDelete: backup(),
   operationsList: project,
   operationsGet: async ({ db, place }) => ({
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },

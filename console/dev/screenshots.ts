@@ -281,6 +281,27 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'Roll back', exact: true }).first().click();
     },
   },
+  { name: 'backups', path: `${p}/instances/atlas/backups` },
+  { name: 'backups-empty', path: `${p}/instances/beacon/backups` },
+  { name: 'project-backups', path: `${p}/backups` },
+  {
+    name: 'backup-form',
+    path: `${p}/instances/beacon/backups`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Back up' }).first().click();
+    },
+  },
+  {
+    name: 'restore-in-place',
+    path: `${p}/instances/atlas/backups`,
+    before: async (page) => {
+      await page
+        .getByRole('button', { name: /^Actions of the backup/ })
+        .first()
+        .click();
+      await page.getByText('Restore in place…').click();
+    },
+  },
   { name: 'instance-routes', path: `${p}/instances/beacon/routes` },
   {
     name: 'route-form',

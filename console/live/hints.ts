@@ -35,6 +35,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   'security-group': [{ routes: ['securityGroupsList', 'addressSetsList'], params: (hint) => ({ project: hint.project }) }],
   egress: [{ routes: ['egressGet'], params: (hint) => ({ project: hint.project }) }],
+  backup: [
+    { routes: ['backupsList'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['backupsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+  ],
   forward: [
     { routes: ['forwardsList'], params: (hint) => ({ instance: hint.instance }) },
     { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },

@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
+import { backupHandlers } from './handlers-backups.ts';
 import { dataHandlers } from './handlers-data.ts';
 import { domainHandlers } from './handlers-domains.ts';
 import { factorHandlers, kindsOf } from './handlers-factors.ts';
@@ -161,6 +162,7 @@ export const handlers: Handlers = {
   ...domainHandlers,
   ...fileHandlers,
   ...forwardHandlers,
+  ...backupHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers,

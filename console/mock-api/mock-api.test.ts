@@ -26,6 +26,8 @@ describe('the mock', () => {
       'routesListProject',
       'forwardsList',
       'forwardsListProject',
+      'backupsList',
+      'backupsListProject',
       'securityGroupsList',
       'egressGet',
       'domainsList',

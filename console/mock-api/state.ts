@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressSet } from '#contract/address-sets.ts';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { Backup } from '#contract/backups.ts';
 import type { Domain } from '#contract/domains.ts';
 import type { EgressPolicy } from '#contract/egress.ts';
 import type { Event, EventKind } from '#contract/events.ts';
@@ -78,6 +79,7 @@ export type MockState = {
   routes: RouteRow[];
   domains: DomainRow[];
   forwards: Forward[];
+  backups: Backup[];
   securityGroups: SecurityGroup[];
   egress: EgressPolicy;
   addressSets: (AddressSet & { project: ProjectId })[];
@@ -174,6 +176,8 @@ export function present(state: MockState, row: InstanceRow): Instance {
     resize: 'instance.update',
     snapshot: 'instance.snapshot',
     rollback: 'instance.rollback',
+    backup: 'backup.create',
+    overwrite: 'backup.restore',
     clone: 'instance.create',
     transfer: 'instance.archive',
     archive: 'instance.archive',
@@ -202,6 +206,9 @@ export function usedQuota(state: MockState, project: ProjectId): Quota {
   const used = mapQuota((resource) => uses.reduce((sum, use) => sum + use[resource], 0));
   used.routes = state.routes.filter((each) => each.project === project).length;
   used.portForwards = state.forwards.filter((each) => each.project === project).length;
+  const backups = state.backups.filter((each) => each.project === project);
+  used.backups = backups.length;
+  used.backupBytes = backups.reduce((sum, each) => sum + (each.addedBytes ?? 0), 0);
   used.snapshots = state.snapshots.filter((each) => mine.some((one) => one.id === each.instance)).length;
   return used;
 }
@@ -248,6 +255,7 @@ export function emptyState(): MockState {
     routes: [],
     domains: [],
     forwards: [],
+    backups: [],
     securityGroups: [],
     addressSets: [],
     egress: {

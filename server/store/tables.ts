@@ -5,12 +5,15 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
+import type { BackupState, RepositoryState } from '#domain/backups.ts';
 import type { DomainProof, DomainState } from '#domain/domains.ts';
 import type { FlowProtocol, FlowVerdict } from '#domain/flows.ts';
 import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
+  BackupId,
+  BackupRepositoryId,
   DeviceLoginId,
   DomainId,
   EntryId,
@@ -481,6 +484,8 @@ export type Tables = {
     limit_routes: number;
     limit_snapshots: number;
     limit_port_forwards: number;
+    limit_backups: number;
+    limit_backup_bytes: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -490,6 +495,8 @@ export type Tables = {
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
     used_port_forwards: Generated<number>;
+    used_backups: Generated<number>;
+    used_backup_bytes: Generated<number>;
   };
   organization_quota: {
     organization_id: OrganizationId;
@@ -502,6 +509,8 @@ export type Tables = {
     limit_routes: number;
     limit_snapshots: number;
     limit_port_forwards: number;
+    limit_backups: number;
+    limit_backup_bytes: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -511,6 +520,8 @@ export type Tables = {
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
     used_port_forwards: Generated<number>;
+    used_backups: Generated<number>;
+    used_backup_bytes: Generated<number>;
   };
   host: {
     id: HostId;
@@ -621,6 +632,40 @@ export type Tables = {
     state: 'creating' | 'ready' | 'deleting' | 'failed';
     created_by: UserId;
     created_at: Stamp;
+  };
+  backup_repository: {
+    id: BackupRepositoryId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: Nullable<InstanceId>;
+    instance_name: string;
+    kind: InstanceKind;
+    password_sealed: string;
+    stored_bytes: Generated<number>;
+    reserved_bytes: Generated<number>;
+    closed: Generated<boolean>;
+    state: Generated<RepositoryState>;
+    problem: Nullable<string>;
+    checked_at: Nullable<Date>;
+    operation_id: Nullable<OperationId>;
+    created_at: Stamp;
+  };
+  backup: {
+    id: BackupId;
+    repository_id: BackupRepositoryId;
+    note: Generated<string>;
+    state: Generated<BackupState>;
+    cpus: number;
+    memory_bytes: number;
+    disk_bytes: number;
+    image_id: ImageId;
+    image_fingerprint: string;
+    data_bytes: Nullable<number>;
+    added_bytes: Nullable<number>;
+    files: Nullable<number>;
+    created_by: UserId;
+    created_at: Stamp;
+    finished_at: Nullable<Date>;
   };
   instance_transfer: {
     instance_id: InstanceId;
