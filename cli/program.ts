@@ -35,6 +35,7 @@ import { addSessionListCommands } from './commands/sessions.ts';
 import { addSnapshotCommands } from './commands/snapshots.ts';
 import { addSshCommands } from './commands/ssh.ts';
 import { addSshKeyCommands } from './commands/ssh-keys.ts';
+import { addSshRecordingCommands } from './commands/ssh-recordings.ts';
 import { addTokenCommands } from './commands/tokens.ts';
 import { addUserCommands } from './commands/users.ts';
 import { type CompletionShell, candidates, completionScript, completionShells } from './completion.ts';
@@ -75,6 +76,7 @@ export function buildProgram(io: Io, json = false): Command {
   addInstanceCommands(program, io);
   addSnapshotCommands(program, io);
   addSshCommands(program, io);
+  addSshRecordingCommands(program, io);
   addMetricCommands(program, io);
   addRouteCommands(program, io);
   addFileCommands(program, io);

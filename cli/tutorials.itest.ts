@@ -67,6 +67,7 @@ async function follow(page: string, before: (line: string, nth: number) => Promi
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'berth-tutorial-'));
+  writeFileSync(join(home, 'host-keys'), 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJl\n');
   const port = await freePort();
   const [database, dns] = await Promise.all([withDatabase(), Named.start({ [ZONE]: [] })]);
   named = dns;
@@ -77,7 +78,12 @@ beforeAll(async () => {
       consoleOrigin: `http://127.0.0.1:${port}`,
       resolvers: [named.server],
       buildImages: ['server'],
-      ssh: { port: 2222, socket: join(home, 'reports.sock'), hostKeys: ['ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJl'] },
+      ssh: {
+        port: 2222,
+        socket: join(home, 'reports.sock'),
+        hostKeysFile: join(home, 'host-keys'),
+        recordings: join(home, 'recordings'),
+      },
     },
   });
   await server.setUp();

@@ -36,6 +36,7 @@ import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshRecordingRoutes } from './ssh-recordings.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
@@ -57,6 +58,7 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...sshSessionRoutes,
+  ...sshRecordingRoutes,
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,

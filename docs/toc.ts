@@ -115,6 +115,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0015-port-forwards-are-one-map.md',
       'docs/adr/0016-rules-of-people-are-one-table.md',
       'docs/adr/0017-files-are-sftp-spoken-by-the-server.md',
+      'docs/adr/0018-ssh-recordings-are-files-of-the-gateway.md',
       'docs/adr/0021-instances-ask-a-resolver-of-ours.md',
       'docs/adr/0022-image-cache-is-docker-registry-between-two-doors.md',
     ],

@@ -58,6 +58,9 @@ export const actions = [
   'instance.logs',
   'ssh-session.read',
   'ssh-session.end',
+  'ssh-recording.play',
+  'ssh-recording.update',
+  'ssh-recording.delete',
   'snapshot.read',
   'route.read',
   'route.create',
@@ -200,6 +203,9 @@ const admin: readonly Action[] = [
   'project.share',
   'quota.update',
   'egress.update',
+  // Whose sessions are recorded, and watching what others did: it may hold what only they were to see.
+  'ssh-recording.play',
+  'ssh-recording.update',
   'instance.purge',
   // Giving an instance to another organization. Within one, archiving here and creating there is enough.
   'instance.transfer',
@@ -211,7 +217,8 @@ export const permissionTable: Record<Role, readonly Action[]> = {
   member,
   operator,
   admin,
-  owner: [...admin, 'organization.delete', 'audit.update'],
+  // Recordings are evidence, also of what admins did.
+  owner: [...admin, 'organization.delete', 'audit.update', 'ssh-recording.delete'],
 };
 
 /** Every signed-in person may look at images and hosts' names (to create things); the rest needs platform administration. */

@@ -38,6 +38,7 @@ export type DeviceLoginId = Id<'dvl'>;
 export type DomainId = Id<'dom'>;
 export type SshKeyId = Id<'sky'>;
 export type SshSessionId = Id<'shs'>;
+export type SshRecordingId = Id<'srd'>;
 
 export const idPrefixes = [
   'org',
@@ -73,6 +74,7 @@ export const idPrefixes = [
   'dom',
   'sky',
   'shs',
+  'srd',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

@@ -188,7 +188,7 @@ describe('snapshot', () => {
       text.slice(0, -5),
       '',
       '{}',
-      text.replace('"format":5', '"format":6'),
+      text.replace('"format":6', '"format":7'),
       text.replace('admin', 'god'),
     ]) {
       writeFileSync(join(dir, 'state.json'), broken);

@@ -1,8 +1,10 @@
 /** The processes of one installation: command lines, users, configuration files, and what makes each need a restart. */
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#contract/config.ts';
 import { resolverAddresses } from '#domain/resolver.ts';
+import { sshWorkers } from '#domain/ssh.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
@@ -16,7 +18,8 @@ import { common, hashOf, healthOf, STOP_MS, writeIfChanged } from './process-par
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
 import { resolver, resolverNames } from './resolver.ts';
 import { copySecretFor, setupCodeHash } from './secrets.ts';
-import { copyHostKeyFor, sshHostKey } from './ssh-host-key.ts';
+import { copyHostKeysFor } from './ssh-host-key.ts';
+import { recordingFolder } from './ssh-recordings.ts';
 
 type NodeProcess = 'agent' | 'server' | 'edge' | 'ssh-gateway';
 
@@ -268,7 +271,12 @@ function server(input: ProcessInput): ProcessSpec {
       masterKeyFile: copySecretFor(layout, 'server', 'master.key', user),
       edgeKeyFile: copySecretFor(layout, 'server', 'edge.key', user),
     },
-    ssh: { port: input.config.ports.ssh, socket: layout.sockets.serverSsh, hostKeys: [sshHostKey(layout)] },
+    ssh: {
+      port: input.config.ports.ssh,
+      socket: layout.sockets.serverSsh,
+      hostKeysFile: layout.sshHostKeys,
+      recordings: recordingFolder(layout),
+    },
     consoleDir: input.consoleDir,
     setupCodeHash: setupCodeHash(layout),
     hostName: input.hostName,
@@ -312,11 +320,13 @@ function sshGateway(input: ProcessInput): ProcessSpec {
     logLevel: input.logLevel,
     socket: layout.sockets.sshGateway,
     listen: { port: config.ports.ssh },
-    hostKeyFiles: [copyHostKeyFor(layout, user)],
+    ...copyHostKeysFor(layout, user),
+    workers: config.sshWorkers ?? sshWorkers(availableParallelism()),
     edgeSocket: layout.sockets.edgeSsh,
     serverSocket: layout.sockets.server,
     reportSocket: layout.sockets.serverSsh,
     consoleOrigin: originOf(config.domain, config.ports.control),
+    recordings: recordingFolder(layout),
   };
   const spec = nodeProcess(input, 'ssh-gateway', configuration, account);
   return config.ports.ssh < 1024 ? { ...spec, capabilities: ['net_bind_service'] } : spec;

@@ -59,6 +59,7 @@ import { createHttp, type Http, type HttpOptions } from './http/server.ts';
 import { registerServiceAccounts } from './http/service-accounts.ts';
 import { registerSnapshots } from './http/snapshots.ts';
 import { registerSshKeys } from './http/ssh-keys.ts';
+import { registerSshRecordings } from './http/ssh-recordings.ts';
 import { registerSshSessions } from './http/ssh-sessions.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
@@ -263,6 +264,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerFlows(http, app);
     registerAddressSets(http, app);
     registerSshSessions(http, app);
+    registerSshRecordings(http, app);
     registerDomains(http, app);
     registerForwards(http, app);
     registerSecurityGroups(http, app);

@@ -27,6 +27,8 @@ import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from '
 import { registryKeeper } from './reconcilers/registry-keeper.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
+import { sshHostKeyWatcher } from './reconcilers/ssh-host-key-watcher.ts';
+import { sshRecordingKeeper } from './reconcilers/ssh-recording-keeper.ts';
 import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
 import type { Dns } from './runtime/dns.ts';
@@ -67,7 +69,7 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'domain' | 'ports' | 'hostName' | 'buildImages'>;
+  config: Pick<ServerConfig, 'domain' | 'ports' | 'hostName' | 'buildImages' | 'ssh'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
@@ -149,6 +151,8 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         archivePurger(services),
         hostKeyKeeper(services),
         sshSessionKeeper(services),
+        sshHostKeyWatcher(services, options.config.ssh?.hostKeysFile ?? null),
+        sshRecordingKeeper(services, options.config.ssh?.recordings ?? null),
         forwardKeeper(services),
         policyKeeper(services),
         registryKeeper(services),

@@ -57,7 +57,7 @@ import {
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
-import { addSshKeyRow, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
+import { addSshKeyRow, addSshRecording, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -414,6 +414,12 @@ export const routeRows: Record<RouteName, Row> = {
     const id = await makeInstance(db, place);
     return { params: { instance: id, session: await addSshSessionRow(db, place, id, caller ?? place.person) } };
   },
+  sshRecordingSet: instance({ enabled: true }),
+  sshRecordingsList: instance(),
+  sshRecordingsRead: async (world) => addSshRecording(world),
+  sshRecordingsDelete: async (world) => addSshRecording(world),
+  sshRecordingPolicyGet: organization,
+  sshRecordingPolicySet: async (world) => ({ ...(await organization(world)), body: { enabled: true, days: 30 } }),
   routesListProject: project,
   routesList: instance(),
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),

@@ -270,6 +270,14 @@ const shots: Shot[] = [
       await page.getByText('Files, forwarded ports').click();
     },
   },
+  {
+    name: 'ssh-recording',
+    path: `${p}/instances/beacon/ssh`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Replay' }).first().click();
+      await page.getByText('deploy finished').first().waitFor();
+    },
+  },
   { name: 'ssh-changed', path: `${p}/instances/gannet/ssh` },
   { name: 'snapshots', path: `${p}/instances/atlas/snapshots` },
   { name: 'snapshots-empty', path: `${p}/instances/beacon/snapshots` },

@@ -66,7 +66,15 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   project: [
     {
-      routes: ['organizationsGet', 'organizationsList', 'projectsList', 'projectsGet', 'whoami'],
+      routes: [
+        'organizationsGet',
+        'organizationsList',
+        'projectsList',
+        'projectsGet',
+        'whoami',
+        'sshRecordingPolicyGet',
+        'sshAccess',
+      ],
       params: () => ({}),
     },
   ],
@@ -84,7 +92,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     },
   ],
   user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
-  ssh: [{ routes: ['sshSessionsList'], params: (hint) => ({ instance: hint.instance }) }],
+  ssh: [{ routes: ['sshSessionsList', 'sshRecordingsList'], params: (hint) => ({ instance: hint.instance }) }],
   mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
 };
 

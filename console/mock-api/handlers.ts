@@ -30,6 +30,7 @@ import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
 import { snapshotHandlers } from './handlers-snapshots.ts';
 import { sshHandlers } from './handlers-ssh.ts';
+import { sshRecordingHandlers } from './handlers-ssh-recordings.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { userHandlers } from './handlers-users.ts';
 import { makeOperation } from './make.ts';
@@ -286,6 +287,7 @@ export const handlers: Handlers = {
   ...tenancyHandlers,
   ...serviceAccountHandlers,
   ...sshHandlers,
+  ...sshRecordingHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   ...registryHandlers,

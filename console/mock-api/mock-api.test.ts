@@ -58,6 +58,8 @@ describe('the mock', () => {
       'sshKeysList',
       'sshAccess',
       'sshSessionsList',
+      'sshRecordingsList',
+      'sshRecordingPolicyGet',
       'serviceAccountsList',
       'serviceTokensList',
       'sessionsList',

@@ -24,6 +24,7 @@ import type { OutputOf } from '../api/client.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
 import { type MockClient, someClients } from './handlers-oidc-clients.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
+import { emptyRecording, type MockRecording } from './handlers-ssh-recordings.ts';
 import { type MockAccounts, someAccounts } from './seed-accounts.ts';
 
 export const DOMAIN = 'berth.localhost';
@@ -90,6 +91,7 @@ export type MockState = {
   sshSessions: { instance: string; items: SshSession[] }[];
   /** Instances whose changed host keys were accepted. */
   sshAccepted: string[];
+  sshRecording: MockRecording;
   serviceAccounts: ServiceAccount[];
   sessions: SessionRow[];
   factors: MockFactors;
@@ -267,6 +269,7 @@ export function emptyState(): MockState {
     sshKeys: [],
     sshSessions: [],
     sshAccepted: [],
+    sshRecording: emptyRecording(),
     serviceAccounts: [],
     sessions: [],
     factors: noFactors(),

@@ -40,6 +40,7 @@ import type {
   SigningKeyId,
   SnapshotId,
   SshKeyId,
+  SshRecordingId,
   SshSessionId,
   TokenId,
   UserId,
@@ -277,6 +278,36 @@ export type Tables = {
     end_requested_by: Nullable<UserId>;
     ended_at: Nullable<Date>;
     end_reason: Nullable<string>;
+  };
+  ssh_factor: {
+    session_id: SshSessionId;
+    user_id: UserId;
+    passed_at: Date;
+  };
+  ssh_recording_policy: {
+    organization_id: OrganizationId;
+    enabled: Generated<boolean>;
+    days: number;
+    is_full: Generated<boolean>;
+  };
+  ssh_recorded_instance: {
+    instance_id: InstanceId;
+  };
+  ssh_recording: {
+    id: SshRecordingId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    user_id: UserId;
+    session_id: SshSessionId;
+    address: string;
+    started_at: Date;
+    milliseconds: Generated<number>;
+    bytes: Generated<number>;
+    sha256: Nullable<string>;
+    ended_at: Nullable<Date>;
+    end_reason: Nullable<string>;
+    removed_at: Nullable<Date>;
   };
   refresh_token: {
     token_hash: Buffer;
