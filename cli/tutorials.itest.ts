@@ -67,6 +67,7 @@ async function follow(page: string, before: (line: string, nth: number) => Promi
 
 beforeAll(async () => {
   home = mkdtempSync(join(tmpdir(), 'berth-tutorial-'));
+  writeFileSync(join(home, 'host-keys'), 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGJl\n');
   const port = await freePort();
   const [database, dns] = await Promise.all([withDatabase(), Named.start({ [ZONE]: [] })]);
   named = dns;
