@@ -36,21 +36,11 @@ type List = Parameters<typeof QueryView<{ items: DnsProvider[] }>>[0]['query'];
 function Providers({ owner, query }: { owner: string | null; query: List }) {
   const [editing, setEditing] = useState<DnsProvider | 'new' | null>(null);
   const [removing, setRemoving] = useState<DnsProvider | null>(null);
-  const [busy, setBusy] = useState(false);
-  const [error, setError] = useState<string | undefined>(undefined);
   async function remove(provider: DnsProvider) {
-    setBusy(true);
-    setError(undefined);
-    try {
-      const input = { query: { leaveRecords: 'true' as const } };
-      if (owner === null) await call('platformDnsProvidersDelete', { ...input, params: { provider: provider.id } });
-      else await call('dnsProvidersDelete', { ...input, params: { organization: owner, provider: provider.id } });
-      await refreshDns();
-      setRemoving(null);
-    } catch (thrown) {
-      setError(toApiError(thrown).message);
-    }
-    setBusy(false);
+    const input = { query: { leaveRecords: 'true' as const } };
+    if (owner === null) await call('platformDnsProvidersDelete', { ...input, params: { provider: provider.id } });
+    else await call('dnsProvidersDelete', { ...input, params: { organization: owner, provider: provider.id } });
+    await refreshDns();
   }
   async function check(provider: DnsProvider) {
     try {
@@ -108,12 +98,9 @@ function Providers({ owner, query }: { owner: string | null; query: List }) {
       )}
       {removing === null ? null : (
         <ConfirmDialog
-          open
           danger
-          busy={busy}
-          error={error}
           onClose={() => setRemoving(null)}
-          onConfirm={() => void remove(removing)}
+          onConfirm={() => remove(removing)}
           title={`Disconnect ${removing.title}?`}
           body={
             removing.records === 0
