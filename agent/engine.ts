@@ -10,7 +10,7 @@ import type { Duplex, Readable } from 'node:stream';
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/agent-results.ts';
 import type { ForwardProtocol } from '#domain/forwards.ts';
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { BackupId, InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
 import type { Size } from '#domain/sizes.ts';
@@ -111,6 +111,20 @@ export type Engine = {
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
   restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
   deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
+
+  /**
+   * A copy of its disk as it is now that nobody writes to, as a folder of this host with the owners that the guest sees
+   * (errors: unsupported where the kernel cannot show them); `thawDisk` removes it, and the engine
+   * itself does when nobody has for hours. One that an earlier try left is replaced.
+   */
+  freezeDisk(instance: InstanceId, backup: BackupId): Promise<string>;
+  thawDisk(instance: InstanceId, backup: BackupId): Promise<void>;
+  /** Removes every such copy: for a start, when nothing works on any. Answers how many. */
+  thawAll(): Promise<number>;
+  /** The disk of a stopped guest, as a folder of this host. Errors: state_conflict (it runs). */
+  openDisk(instance: InstanceId): Promise<string>;
+  /** A guest with nothing on its disk, which may not start before `settle`; `whole`: it is there, and finished. */
+  createHollow(spec: GuestSpec): Promise<{ guest: Guest; whole: boolean }>;
 
   exec(instance: InstanceId, argv: readonly string[], options: ExecOptions): Promise<ExecResult>;
   /** A PTY. */

@@ -125,6 +125,35 @@ export class Guests {
     });
   }
 
+  /** A guest whose disk `fill` writes: like a copy, it gets a new identity before it may ever start. */
+  async recover(spec: GuestSpec, fill: () => Promise<void>): Promise<AgentGuestObservation> {
+    return this.#locks.run(spec.instance, async () => {
+      // No look at the allowed images: nothing comes from one.
+      this.#checkAddress(spec);
+      await this.#guard.assertProtected(spec.project);
+      await this.#checkAddresses(spec);
+      const { whole } = await this.#engine.createHollow(spec);
+      if (!whole) {
+        await fill();
+        await this.#forgetIdentity(spec.instance);
+        await this.#writeHostname(spec.instance, spec.hostname);
+        await this.#engine.settle(spec.instance);
+      }
+      return this.#observed(spec.instance);
+    });
+  }
+
+  /** Another content for the disk of a stopped guest; its host name stays. */
+  async refill(instance: InstanceId, fill: () => Promise<void>): Promise<null> {
+    await this.#locks.run(instance, async () => {
+      const before = await this.#guest(instance);
+      if (before.state !== 'stopped') throw new BerthError('state_conflict', 'Stop it first.');
+      await fill();
+      await this.#writeHostname(instance, before.hostname);
+    });
+    return null;
+  }
+
   async destroy(instance: InstanceId): Promise<null> {
     await this.#locks.run(instance, () => this.#engine.destroy(instance));
     return null;

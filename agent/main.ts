@@ -145,6 +145,8 @@ const { server, events, close } = door({
     metrics,
     own,
     stateDir: config.stateDir,
+    backupsDir: config.backupsDir,
+    onError: (error) => log.error({ err: error }, 'backups that broke off could not be tidied up'),
   }),
   tokens: config.tokens.map(({ caller, file }) => token(caller, readFileSync(file, 'utf8'))),
   log,

@@ -26,14 +26,16 @@ let stranger: GuestSpec;
 
 /** Says of each `address/port` whether it opened. */
 const PROBE = `
-import socket,sys
-from concurrent.futures import ThreadPoolExecutor
+import socket,sys,threading
 def probe(target):
     host,port=target.rsplit('/',1)
     s=socket.socket(socket.AF_INET6 if ':' in host else socket.AF_INET); s.settimeout(3)
-    try: s.connect((host,int(port))); return target+' open'
-    except OSError: return target+' shut'
-with ThreadPoolExecutor(20) as pool: print('\\n'.join(pool.map(probe,sys.argv[1:])))
+    try: s.connect((host,int(port))); found='open'
+    except OSError: found='shut'
+    sys.stdout.write(target+' '+found+'\\n')
+all=[threading.Thread(target=probe,args=(t,)) for t in sys.argv[1:]]
+for t in all: t.start()
+for t in all: t.join()
 `;
 const LOOK = `
 import socket,sys

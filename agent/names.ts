@@ -3,7 +3,7 @@
  * before it acts, and two installations on one machine never meet.
  */
 import { createHash } from 'node:crypto';
-import { type InstanceId, isId, type ProjectId, type SnapshotId } from '#domain/ids.ts';
+import { type BackupId, type InstanceId, isId, type ProjectId, type SnapshotId } from '#domain/ids.ts';
 
 /** `ins_01j...` -> `ins-01j...`: a valid host name for the engine. */
 export function guestName(instance: InstanceId): string {
@@ -23,6 +23,15 @@ export function snapshotName(snapshot: SnapshotId): string {
 export function snapshotOfName(name: string): SnapshotId | null {
   const id = name.replace('-', '_');
   return isId('snp', id) ? id : null;
+}
+
+/** The engine's snapshot that a backup is made from. */
+export function backupSnapshotName(backup: BackupId): string {
+  return backup.replace('_', '-');
+}
+
+export function isBackupSnapshotName(name: string): boolean {
+  return isId('cpy', name.replace('-', '_'));
 }
 
 /** Derived names for one installation (six characters). */

@@ -9,6 +9,7 @@ import type {
   AgentResult,
 } from '#contract/agent-results.ts';
 import type { InstanceId } from '#domain/ids.ts';
+import { Backups } from './backups/backups.ts';
 import type { Engine, GuestProcess } from './engine.ts';
 import type { Flows } from './flows.ts';
 import type { Forwards } from './forwards.ts';
@@ -53,11 +54,15 @@ export type AgentParts = {
   metrics: MetricSampler;
   own: OwnInterface;
   stateDir: string;
+  backupsDir: string;
+  /** For what goes wrong when nobody asked for it. */
+  onError: (error: unknown) => void;
 };
 
 export function agent(parts: AgentParts): Agent {
   const { engine, state, guard } = parts;
   const guests = new Guests(engine, state, parts.locks, guard);
+  const backups = new Backups(engine, guests, parts.locks, parts.backupsDir, parts.onError);
   const screens = new Screens(engine);
   const ssh = new SshLogins(engine, parts.locks, parts.stateDir);
   const health = new Health(engine, screens);
@@ -111,6 +116,14 @@ export function agent(parts: AgentParts): Agent {
     createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
     restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),
     deleteSnapshot: ({ instance, snapshot }) => guests.deleteSnapshot(instance, snapshot),
+    backupGuest: (input, context) => backups.backup(input, context),
+    restoreBackup: (input, context) => backups.restore(input, context),
+    recoverGuest: (input, context) => backups.recover(input, context),
+    deleteBackup: (input, context) => backups.delete(input, context),
+    hasBackup: (input, context) => backups.has(input, context),
+    removeRepository: (input, context) => backups.removeRepository(input, context),
+    verifyRepository: (input, context) => backups.verify(input, context),
+    repositories: () => backups.repositories(),
     health: ({ instance }) => health.report(instance),
     innerContainers: ({ instance }) => innerContainers(engine, instance),
     logs: (query) => readLogs(engine, query),

@@ -140,6 +140,11 @@ async function namesOf(berth: Runtime, sort: string, before: readonly string[]):
       );
       return page.items.map((forward) => `${forward.protocol}/${forward.hostPort}`);
     }
+    case 'backup': {
+      const project = await berth.project();
+      const page = await client.call('backupsListProject', { params: { project: project.id }, query: { limit: 50 } });
+      return page.items.map((backup) => backup.id);
+    }
     case 'image':
       return (await client.call('imagesList', {})).items.map((image) => image.name);
     case 'host':

@@ -11,6 +11,7 @@ export type Route = OutputOf<'routesCreate'>;
 export type SecurityGroup = OutputOf<'securityGroupsCreate'>;
 export type Domain = OutputOf<'domainsCheck'>;
 export type Forward = OutputOf<'forwardsCreate'>;
+export type Backup = OutputOf<'backupsGet'>;
 export type Image = OutputOf<'imagesList'>['items'][number];
 export type Host = OutputOf<'hostsGet'>;
 export type Member = OutputOf<'membersUpdate'>;
@@ -204,6 +205,19 @@ export async function findForward(berth: Runtime, ref: string): Promise<Forward>
   const found = page.items.find((forward) => forward.id === ref || named(forward) === ref.toLowerCase());
   if (found === undefined) throw missing('port forward', ref, page.items.map(named));
   return found;
+}
+
+/** A backup by id, or the newest one of an instance by its name, in the project in force. */
+export async function findBackup(berth: Runtime, ref: string): Promise<Backup> {
+  const client = await berth.client();
+  if (isId('cpy', ref)) return client.call('backupsGet', { params: { backup: ref } });
+  const project = await berth.project();
+  const page = await collect(LIST_ROWS_MAX, (query) =>
+    client.call('backupsListProject', { params: { project: project.id }, query }),
+  );
+  const found = page.items.find((backup) => backup.instanceName === ref && backup.state === 'ready');
+  if (found !== undefined) return found;
+  throw missing('backup of', ref, [...new Set(page.items.map((backup) => backup.instanceName))]);
 }
 
 export async function findImage(berth: Runtime, ref: string): Promise<Image> {

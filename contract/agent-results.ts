@@ -153,6 +153,8 @@ export type AgentEvent = z.output<typeof agentEventSchema>;
 
 export const screenCredentialsSchema = z.object({ address: z.string(), port: z.number().int(), password: z.string() });
 
+export const repositoryUseSchema = z.object({ repository: idSchema('vlt'), storedBytes: count });
+
 /** One schema per verb; `null` where a verb answers nothing. */
 export const agentResults = {
   host: hostFactsSchema,
@@ -174,6 +176,14 @@ export const agentResults = {
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),
   deleteSnapshot: z.null(),
+  backupGuest: z.object({ dataBytes: count, files: count, storedBytes: count }),
+  restoreBackup: z.null(),
+  recoverGuest: guestObservationSchema,
+  deleteBackup: z.object({ storedBytes: count }),
+  hasBackup: z.boolean(),
+  removeRepository: z.null(),
+  verifyRepository: z.object({ problem: z.string().nullable(), storedBytes: count }),
+  repositories: z.array(repositoryUseSchema),
   health: healthReportSchema,
   innerContainers: z.array(innerContainerSchema),
   logs: z.array(logEntrySchema),

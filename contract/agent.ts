@@ -1,7 +1,7 @@
 /**
  * The agent's verbs: everything the control plane may ask of a host, as closed schemas. An unknown key is an error,
- * never ignored: what is not written here cannot reach an engine. One POST per verb at `/v1/<verb>`; `buildImage` and
- * `importImage` answer with NDJSON lines (progress, then one result or error), `GET /v1/events` streams NDJSON, and
+ * never ignored: what is not written here cannot reach an engine. One POST per verb at `/v1/<verb>`; those that take
+ * long (`streamingVerbs`) answer with NDJSON lines (progress, then one result or error), `GET /v1/events` streams NDJSON, and
  * terminals and log tails are WebSockets.
  */
 import { z } from 'zod';
@@ -88,6 +88,12 @@ const hostRules = (most: number) => z.array(networkRuleSchema).max(most * (1 + S
 const oneInstance = z.strictObject({ instance: idSchema('ins') });
 const oneSnapshot = z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp') });
 const nothing = z.strictObject({});
+const repositoryRef = {
+  repository: idSchema('vlt'),
+  place: z.discriminatedUnion('type', [z.strictObject({ type: z.literal('local') })]),
+  password: z.string().regex(/^[A-Za-z0-9_-]{43}$/, '32 bytes in base64url'),
+};
+const backupRef = { ...repositoryRef, backup: idSchema('cpy') };
 
 export const importSourceSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('file'), path: importFileSchema }),
@@ -166,6 +172,14 @@ export const agentVerbs = {
   createSnapshot: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp'), operation: idSchema('opr') }),
   restoreSnapshot: oneSnapshot,
   deleteSnapshot: oneSnapshot,
+  backupGuest: z.strictObject({ ...backupRef, instance: idSchema('ins'), bytesMax: z.number().int().min(1) }),
+  restoreBackup: z.strictObject({ ...backupRef, instance: idSchema('ins') }),
+  recoverGuest: z.strictObject({ ...backupRef, spec: guestSpecSchema }),
+  deleteBackup: z.strictObject({ ...backupRef, instance: idSchema('ins').nullable() }),
+  hasBackup: z.strictObject(backupRef),
+  removeRepository: z.strictObject(repositoryRef),
+  verifyRepository: z.strictObject(repositoryRef),
+  repositories: nothing,
   health: oneInstance,
   innerContainers: oneInstance,
   logs: z.strictObject({
@@ -197,7 +211,15 @@ export type AgentVerb = keyof typeof agentVerbs;
 export type AgentInput<V extends AgentVerb> = z.output<(typeof agentVerbs)[V]>;
 
 /** Verbs that answer with NDJSON instead of one JSON value. */
-export const streamingVerbs: readonly AgentVerb[] = ['buildImage', 'importImage'];
+export const streamingVerbs: readonly AgentVerb[] = [
+  'buildImage',
+  'importImage',
+  'backupGuest',
+  'restoreBackup',
+  'recoverGuest',
+  'deleteBackup',
+  'verifyRepository',
+];
 
 /** What the edge's token may call; everything else is refused for it. Terminals and log tails come on top. */
 export const edgeVerbs: readonly AgentVerb[] = ['screenCredentials', 'observe', 'sshLogin', 'sshSign'];

@@ -2,6 +2,7 @@
 import { accountRoutes } from './account.ts';
 import { addressSetRoutes } from './address-sets.ts';
 import { auditRoutes } from './audit.ts';
+import { backupRoutes } from './backups.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { dnsProviderRoutes } from './dns-providers.ts';
@@ -36,6 +37,7 @@ import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
 import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
+import { sshRecordingRoutes } from './ssh-recordings.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
@@ -57,11 +59,13 @@ export const api = {
   ...quotaRoutes,
   ...instanceRoutes,
   ...sshSessionRoutes,
+  ...sshRecordingRoutes,
   ...routeRoutes,
   ...fileRoutes,
   ...domainRoutes,
   ...dnsProviderRoutes,
   ...forwardRoutes,
+  ...backupRoutes,
   ...securityGroupRoutes,
   ...addressSetRoutes,
   ...egressRoutes,

@@ -10,6 +10,7 @@
 import { z } from 'zod';
 import { portPoolAbility } from '#domain/forwards.ts';
 import { type RateLimitName, rateLimitNames } from '#domain/rate-limits.ts';
+import { SSH_WORKERS_MAX } from '#domain/ssh.ts';
 
 /** Exit code for a refused configuration (EX_CONFIG); the supervisor does not hammer on such a process. */
 export const CONFIG_EXIT_CODE = 78;
@@ -62,15 +63,17 @@ export const serverConfigSchema = z.strictObject({
     /** 32 bytes, base64, one line: shared by server and edge to sign what one hands to the other through a browser. */
     edgeKeyFile: path,
   }),
-  /** The SSH gateway; absent: there is none. It tells on `socket`; `hostKeys` are the public ones people may check. */
+  /**
+   * The SSH gateway; absent: there is none. It tells on `socket`; `hostKeysFile` holds the public keys people may check,
+   * one a line, and changes while this runs.
+   */
   ssh: z
     .strictObject({
       port,
       socket: path,
-      hostKeys: z
-        .array(z.string().regex(/^[a-z0-9-]+ [A-Za-z0-9+/=]+$/))
-        .min(1)
-        .max(8),
+      hostKeysFile: path,
+      /** Folder of recordings: the gateway writes there, the server reads and deletes. */
+      recordings: path,
     })
     .optional(),
   /** Built console (index.html and hashed assets); null in development, when Vite serves it. */
@@ -130,11 +133,17 @@ export const sshGatewayConfigSchema = z.strictObject({
   /** Without `host`: all addresses of this machine. */
   listen: z.strictObject({ host: z.string().min(1).max(253).optional(), port: z.number().int().min(0).max(65535) }),
   hostKeyFiles: z.array(path).min(1).max(8),
+  /** The key that will be the first of these; it may be there or not, and come and go while this runs. */
+  nextHostKeyFile: path.nullable(),
+  /** Processes that carry connections; 1: no more than this one. */
+  workers: z.number().int().min(1).max(SSH_WORKERS_MAX),
   /** Edge decides, the server signs people in and hears what happened. */
   edgeSocket: path,
   serverSocket: path,
   reportSocket: path,
   consoleOrigin: z.url({ protocol: /^https$/ }),
+  /** Folder of recordings, in which it may make files and see none. */
+  recordings: path,
 });
 export type SshGatewayConfig = z.output<typeof sshGatewayConfigSchema>;
 
@@ -158,6 +167,8 @@ export const agentConfigSchema = z.strictObject({
   forwardPorts: portRangeSchema.optional(),
   /** The agent's own state (allow-listed fingerprints). */
   stateDir: path,
+  /** Repositories of backups. */
+  backupsDir: path,
   /** Debian mirror for image builds; null: the one this machine uses, else the agent's default. */
   mirror: z.url().nullable(),
   /** The resolver that guests are led to; absent: they ask the engine's. */

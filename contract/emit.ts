@@ -10,6 +10,7 @@ import { type ErrorCode, errorCatalogue } from '#domain/errors.ts';
 import packageJson from '../package.json' with { type: 'json' };
 import { allRoutes } from './api.ts';
 import { auditEntrySchema } from './audit.ts';
+import { backupSchema } from './backups.ts';
 import { problemSchema } from './common.ts';
 import { SESSION_COOKIE } from './edge.ts';
 import { eventSchema } from './events.ts';
@@ -52,6 +53,7 @@ const named: Record<string, z.ZodType> = {
   Quota: quotaSchema,
   Route: routeSchema,
   Forward: forwardSchema,
+  Backup: backupSchema,
   SecurityGroup: securityGroupSchema,
   Session: sessionSchema,
   Size: sizeSchema,
@@ -71,6 +73,7 @@ const tagDescriptions: Record<string, string> = {
   quotas: 'What a project may use, and what all projects of an organization may use together.',
   instances: 'Desktops and servers. Changes that take time answer 202 with an operation.',
   snapshots: 'Points in time of one instance to roll back to or to clone from.',
+  backups: 'Encrypted copies of instances outside of the engine; they outlive the instance.',
   routes: 'Host names that lead to a port of an instance.',
   'security-groups': 'Rules about what may enter and leave the instances that have them.',
   egress: 'What the instances of a project may reach.',

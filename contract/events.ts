@@ -12,6 +12,7 @@ export const eventKinds = [
   'snapshot',
   'route',
   'forward',
+  'backup',
   'security-group',
   'egress',
   'image',

@@ -16,6 +16,8 @@ export const quotaSchema = z.object({
   routes: count,
   snapshots: count,
   portForwards: count,
+  backups: count,
+  backupBytes: bytes,
 });
 
 const stateSchema = z.object({

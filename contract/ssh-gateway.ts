@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { SSH_KEY_LENGTH_MAX } from '#domain/ssh.ts';
+import { sshRecordingStates } from '#domain/ssh-recordings.ts';
 import { idSchema } from './common.ts';
 
 const text = (max: number) => z.string().min(1).max(max);
@@ -47,14 +48,18 @@ export const enteredSchema = z.object({
   hostKeys: z.array(sshHostKeySchema),
   /** The key that `sign` signs with. */
   loginKey: sshHostKeySchema,
+  /** Whether shells with a terminal have to be recorded. */
+  recording: z.enum(sshRecordingStates),
 });
 export type Entered = z.output<typeof enteredSchema>;
 
-/** A line of `enter`. Nothing follows `refused` and `cut`. */
+/** A line of `enter`. Nothing follows `refused`, `factor` and `cut`. */
 export const edgeSshLine = z.union([
   z.object({ entered: enteredSchema }),
   /** `told`: the person is known and may see why; else they learn nothing. */
   z.object({ refused: z.object({ reason: z.string(), told: z.boolean() }) }),
+  /** A key was proven and the organization of the server asks for a second factor: ask again when the server has it. */
+  z.object({ factor: z.object({ user: idSchema('usr') }) }),
   z.object({ cut: z.object({ reason: z.string() }) }),
 ]);
 
@@ -81,6 +86,24 @@ export const serverSshBodies = {
     reason: text(200),
     bytesIn: counted,
     bytesOut: counted,
+    endedAt: z.iso.datetime(),
+  }),
+  /** The second factor of somebody who has proven a key. Answers 204 when it is right. */
+  factor: z.strictObject({
+    session: idSchema('shs'),
+    user: idSchema('usr'),
+    code: text(100),
+    address: text(64),
+    client: z.string().max(200),
+  }),
+  /** A recording began: its file is there, with a header. */
+  record: z.strictObject({ recording: idSchema('srd'), session: idSchema('shs'), startedAt: z.iso.datetime() }),
+  recorded: z.strictObject({
+    recording: idSchema('srd'),
+    reason: text(200),
+    bytes: counted,
+    milliseconds: counted,
+    sha256: z.string().regex(/^[0-9a-f]{64}$/),
     endedAt: z.iso.datetime(),
   }),
   /** A server answered with another host key than the pinned one; nothing was sent to it. */

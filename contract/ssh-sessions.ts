@@ -1,6 +1,6 @@
 /** SSH of one instance: how to get in, what it proves itself with, and who is in. */
 import { z } from 'zod';
-import { API_PREFIX, idSchema, timestamp } from './common.ts';
+import { API_PREFIX, abilitySchema, idSchema, timestamp } from './common.ts';
 import { defineRoute } from './route.ts';
 
 export const sshAccessSchema = z.object({
@@ -20,6 +20,15 @@ export const sshAccessSchema = z.object({
     /** What it came with when it was something else; nobody gets in until somebody accepts it. */
     refused: z.object({ fingerprint: z.string(), at: timestamp }).nullable(),
   }),
+  /** Whether shells (with a terminal) are recorded, and by whose word. */
+  recording: z.object({
+    server: z.boolean(),
+    organization: z.boolean(),
+    days: z.number().int(),
+    /** No recorded shell is opened until recordings are deleted. */
+    full: z.boolean(),
+    can: z.object({ play: abilitySchema, update: abilitySchema }),
+  }),
 });
 
 export const sshSessionSchema = z.object({
@@ -34,6 +43,8 @@ export const sshSessionSchema = z.object({
   bytesOut: z.number(),
   endedAt: timestamp.nullable(),
   endReason: z.string().nullable(),
+  /** Something of it was, or is being, recorded. */
+  recorded: z.boolean(),
   /** The end was asked for and comes within a second. */
   ending: z.boolean(),
 });

@@ -11,6 +11,12 @@ import {
   AUDIT_RETENTION_DAYS_MAX,
   AUDIT_RETENTION_DAYS_MIN,
 } from '#domain/audit.ts';
+import {
+  BACKUP_FREE_BYTES_MIN,
+  BACKUP_SECONDS_MAX,
+  BACKUPS_AT_ONCE_MAX,
+  BACKUPS_PER_INSTANCE_MAX,
+} from '#domain/backups.ts';
 import { CONTROL_NETWORKS_MAX } from '#domain/control-access.ts';
 import { DNS_LOOK_MINUTES, DNS_PROVIDERS_MAX, DNS_ZONES_MAX } from '#domain/dns.ts';
 import {
@@ -121,6 +127,14 @@ import {
   SSH_WAITING_MAX,
   SSH_WAITING_PER_ADDRESS_MAX,
 } from '#domain/ssh.ts';
+import {
+  SSH_RECORDING_BYTES_MAX,
+  SSH_RECORDING_DAYS_DEFAULT,
+  SSH_RECORDING_DAYS_MAX,
+  SSH_RECORDING_HOURS_MAX,
+  SSH_RECORDINGS_BYTES_MAX,
+  SSH_RECORDINGS_FREE_BYTES_MIN,
+} from '#domain/ssh-recordings.ts';
 import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
@@ -218,6 +232,10 @@ ${table([
   ['Address sets of one rule', String(SETS_PER_RULE_MAX), 'SETS_PER_RULE_MAX'],
   ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
   ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
+  ['Backups of one instance', String(BACKUPS_PER_INSTANCE_MAX), 'BACKUPS_PER_INSTANCE_MAX'],
+  ['Backups that a host works on at the same time', String(BACKUPS_AT_ONCE_MAX), 'BACKUPS_AT_ONCE_MAX'],
+  ['Hours that one backup may take', String(BACKUP_SECONDS_MAX / 3600), 'BACKUP_SECONDS_MAX'],
+  ['Room that stays free where backups are kept', `${BACKUP_FREE_BYTES_MIN / 1024 ** 3} GiB`, 'BACKUP_FREE_BYTES_MIN'],
   ['Routes of one instance', String(ROUTES_PER_INSTANCE_MAX), 'ROUTES_PER_INSTANCE_MAX'],
   ['Days a deleted instance can be restored', String(ARCHIVE_DAYS), 'ARCHIVE_DAYS'],
   [
@@ -382,9 +400,21 @@ ${table([
   ['Ports of the server that one connection forwards', String(SSH_REMOTE_FORWARDS_MAX), 'SSH_REMOTE_FORWARDS_MAX'],
   ['How long connections go on while edge is away', `${SSH_ALONE_SECONDS_MAX} seconds`, 'SSH_ALONE_SECONDS_MAX'],
   ['How long ended connections are listed', `${SSH_SESSION_DAYS} days`, 'SSH_SESSION_DAYS'],
+  [
+    'One recording',
+    `${bytes(SSH_RECORDING_BYTES_MAX)}, ${SSH_RECORDING_HOURS_MAX} hours`,
+    'SSH_RECORDING_BYTES_MAX, SSH_RECORDING_HOURS_MAX',
+  ],
+  ['All recordings of an organization', bytes(SSH_RECORDINGS_BYTES_MAX), 'SSH_RECORDINGS_BYTES_MAX'],
+  ['What recordings leave free on the disk', bytes(SSH_RECORDINGS_FREE_BYTES_MIN), 'SSH_RECORDINGS_FREE_BYTES_MIN'],
+  [
+    'How long recordings are kept',
+    `${SSH_RECORDING_DAYS_DEFAULT} days, at most ${SSH_RECORDING_DAYS_MAX}`,
+    'SSH_RECORDING_DAYS_DEFAULT, SSH_RECORDING_DAYS_MAX',
+  ],
 ])}
 
-Of too many connections that nobody has signed in on, the oldest goes, from the address that has the most: nobody is kept out by another address.
+Of too many connections that nobody has signed in on, one goes from the address that has the most: nobody is kept out by another address. It is one that has said nothing where there is one, else one that has not agreed on keys, and of those the oldest: nobody's log-in is pushed out by silent ones, not even from the own address.
 
 ## Screens and terminals
 

@@ -58,7 +58,14 @@ export const actions = [
   'instance.logs',
   'ssh-session.read',
   'ssh-session.end',
+  'ssh-recording.play',
+  'ssh-recording.update',
+  'ssh-recording.delete',
   'snapshot.read',
+  'backup.read',
+  'backup.create',
+  'backup.restore',
+  'backup.delete',
   'route.read',
   'route.create',
   'route.update',
@@ -134,6 +141,7 @@ const read: readonly Action[] = [
   'instance.read',
   'instance.inspect',
   'snapshot.read',
+  'backup.read',
   'route.read',
   'domain.read',
   'forward.read',
@@ -148,6 +156,8 @@ const member: readonly Action[] = [
   'instance.power',
   'instance.snapshot',
   'instance.rollback',
+  'backup.create',
+  'backup.restore',
   'instance.archive',
   'instance.open',
   'instance.terminal',
@@ -171,6 +181,8 @@ const member: readonly Action[] = [
 ];
 const operator: readonly Action[] = [
   ...member,
+  // What is left when somebody deletes everything else, by mistake or not: fewer may delete it.
+  'backup.delete',
   'operation.cancel',
   'audit.read',
   // Of others; everybody sees and ends their own.
@@ -204,6 +216,9 @@ const admin: readonly Action[] = [
   'project.share',
   'quota.update',
   'egress.update',
+  // Whose sessions are recorded, and watching what others did: it may hold what only they were to see.
+  'ssh-recording.play',
+  'ssh-recording.update',
   'instance.purge',
   // Giving an instance to another organization. Within one, archiving here and creating there is enough.
   'instance.transfer',
@@ -215,7 +230,8 @@ export const permissionTable: Record<Role, readonly Action[]> = {
   member,
   operator,
   admin,
-  owner: [...admin, 'organization.delete', 'audit.update'],
+  // Recordings are evidence, also of what admins did.
+  owner: [...admin, 'organization.delete', 'audit.update', 'ssh-recording.delete'],
 };
 
 /** Every signed-in person may look at images and hosts' names (to create things); the rest needs platform administration. */

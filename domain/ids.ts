@@ -40,6 +40,9 @@ export type DnsProviderId = Id<'dnp'>;
 export type DnsRecordId = Id<'dnr'>;
 export type SshKeyId = Id<'sky'>;
 export type SshSessionId = Id<'shs'>;
+export type BackupId = Id<'cpy'>;
+export type BackupRepositoryId = Id<'vlt'>;
+export type SshRecordingId = Id<'srd'>;
 
 export const idPrefixes = [
   'org',
@@ -77,6 +80,9 @@ export const idPrefixes = [
   'dnr',
   'sky',
   'shs',
+  'cpy',
+  'vlt',
+  'srd',
 ] as const;
 export type IdPrefix = (typeof idPrefixes)[number];
 

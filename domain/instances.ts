@@ -91,6 +91,8 @@ export const instanceVerbs = [
   'resize',
   'snapshot',
   'rollback',
+  'backup',
+  'overwrite',
   'clone',
   'transfer',
   'archive',
@@ -159,6 +161,8 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
     case 'rollback':
     case 'resize':
     case 'snapshot':
+    case 'backup':
+    case 'overwrite':
     case 'clone':
       return true;
     default:

@@ -16,6 +16,8 @@ export const quotaResources = [
   'routes',
   'snapshots',
   'portForwards',
+  'backups',
+  'backupBytes',
 ] as const;
 export type QuotaResource = (typeof quotaResources)[number];
 export type Quota = Record<QuotaResource, number>;
@@ -31,10 +33,12 @@ export const quotaTitles: Record<QuotaResource, string> = {
   routes: 'Routes',
   snapshots: 'Snapshots',
   portForwards: 'Port forwards',
+  backups: 'Backups',
+  backupBytes: 'Backup storage',
 };
 
 /** Whether figures of it are bytes; all others are counts. */
-export const countsBytes = (resource: QuotaResource) => resource === 'memoryBytes' || resource === 'diskBytes';
+export const countsBytes = (resource: QuotaResource) => resource.endsWith('Bytes');
 
 /** What a new project may use, unless its organization may use less. */
 export const defaultQuota: Quota = {
@@ -47,6 +51,8 @@ export const defaultQuota: Quota = {
   routes: 100,
   snapshots: 100,
   portForwards: 20,
+  backups: 100,
+  backupBytes: 200 * GIB,
 };
 
 const PROJECTS_WORTH = 50;

@@ -38,7 +38,18 @@ export const SSH_ALONE_SECONDS_MAX = 30;
 export const SSH_SESSION_SILENT_SECONDS = 60;
 /** Ended sessions are listed for so long; the audit log keeps them longer. */
 export const SSH_SESSION_DAYS = 30;
+/** A second factor given after a key is remembered for its connection at least so long, and while it lives. */
+export const SSH_FACTOR_HOURS = 24;
 export const SSH_PORT_DEFAULT = 2222;
+/** Processes of the gateway that carry connections. */
+export const SSH_WORKERS_MAX = 16;
+const CORES_PER_WORKER = 4;
+const WORKERS_BY_CORES_MAX = 4;
+
+/** How many there are when nobody says: one process does all on small machines, where memory counts more. */
+export function sshWorkers(cores: number): number {
+  return Math.max(1, Math.min(WORKERS_BY_CORES_MAX, Math.floor(cores / CORES_PER_WORKER)));
+}
 
 /** The account inside a server that the gateway signs in to. */
 export const SSH_GUEST_USER = 'berth';

@@ -11,7 +11,15 @@ import type { Readable } from 'node:stream';
 import type { FileEntry, FileType } from '#domain/files.ts';
 import type { Flow } from '#domain/flows.ts';
 import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
-import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
+import type {
+  BackupId,
+  BackupRepositoryId,
+  InstanceId,
+  OperationId,
+  ProjectId,
+  SecurityGroupId,
+  SnapshotId,
+} from '#domain/ids.ts';
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
 import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
@@ -168,6 +176,20 @@ export type PolicySpec = {
   instances: { instance: InstanceId; groups: SecurityGroupId[] }[];
 };
 
+/** Where backups are kept. Other places (S3, SFTP) become further types here and in the agent; nobody else looks into it. */
+export type BackupPlace = { type: 'local' };
+/** A repository of backups and what opens it. The password goes to the program that needs it and is kept nowhere. */
+export type RepositoryRef = { repository: BackupRepositoryId; place: BackupPlace; password: string };
+export type BackupRef = RepositoryRef & { backup: BackupId };
+export type BackupMade = {
+  dataBytes: number;
+  files: number;
+  /** What the repository takes now. */
+  storedBytes: number;
+};
+/** Progress of work on backups; null percent: it is not known. */
+export type BackupProgress = { percent: number | null; line: string };
+
 export type DriverCapabilities = {
   kinds: readonly InstanceKind[];
   pause: boolean;
@@ -228,6 +250,42 @@ export type InstanceDriver = {
   /** Rolls the guest back; it ends in the power state it had. */
   restoreSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
   deleteSnapshot(instance: InstanceId, snapshot: SnapshotId): Promise<void>;
+
+  /**
+   * Backs a guest up as it is at one moment, in whatever power state; answers the one that is there when it was made
+   * before. It adds at most `bytesMax`. Errors: quota_exceeded (it would add more), conflict (the repository is damaged),
+   * unavailable (no room).
+   */
+  backupGuest(
+    instance: InstanceId,
+    ref: BackupRef,
+    bytesMax: number,
+    onProgress: (progress: BackupProgress) => void,
+  ): Promise<BackupMade>;
+  /** Puts a backup in place of everything on the disk of a stopped guest. Broken off, the disk is incomplete. */
+  restoreBackup(instance: InstanceId, ref: BackupRef, onProgress: (progress: BackupProgress) => void): Promise<void>;
+  /** Makes a stopped guest out of a backup, with fresh identity and secrets; one that is there is answered. */
+  recoverGuest(
+    spec: GuestSpec,
+    ref: BackupRef,
+    onProgress: (progress: BackupProgress) => void,
+  ): Promise<GuestObservation>;
+  /**
+   * Removes a backup and what only it needs, whatever of it there is (also what making it left at `instance`). Answers
+   * what the repository takes then. Errors: conflict (it is damaged).
+   */
+  deleteBackup(ref: BackupRef, instance: InstanceId | null): Promise<number>;
+  /** Whether the repository has this backup. Errors: conflict (it is damaged). */
+  hasBackup(ref: BackupRef): Promise<boolean>;
+  /** Removes a repository with all that is in it, damaged or not; fine when it is gone. */
+  removeRepository(ref: RepositoryRef): Promise<void>;
+  /** Reads all of a repository; answers what is wrong with it, null when nothing is. */
+  verifyRepository(
+    ref: RepositoryRef,
+    onProgress: (progress: BackupProgress) => void,
+  ): Promise<{ problem: string | null; storedBytes: number }>;
+  /** Every repository on the host and what it takes. */
+  repositories(): Promise<{ repository: BackupRepositoryId; storedBytes: number }[]>;
 
   health(instance: InstanceId): Promise<HealthReport>;
   /** Containers of the Docker Engine inside a server; empty when none runs. */

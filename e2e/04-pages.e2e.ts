@@ -50,7 +50,17 @@ afterAll(async () => {
   await client?.close();
 });
 
-const inProject = ['', '/instances', '/instances/new', '/routes', '/domains', '/firewall', '/operations', '/people'];
+const inProject = [
+  '',
+  '/instances',
+  '/instances/new',
+  '/routes',
+  '/backups',
+  '/domains',
+  '/firewall',
+  '/operations',
+  '/people',
+];
 const ofInstance = [
   ...[
     '',
@@ -61,6 +71,7 @@ const ofInstance = [
     '/logs',
     '/files',
     '/snapshots',
+    '/backups',
     '/routes',
     '/activity',
     '/settings',

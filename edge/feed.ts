@@ -32,7 +32,7 @@ export type FeedLog = {
 
 /** What one look-up asks for: a key that a request brought and memory does not have (or has in a doubtful state). */
 export type Lookup = {
-  by: 'hostname' | 'sessionHash' | 'sessionId' | 'tokenHash' | 'accessToken' | 'instance';
+  by: 'hostname' | 'sessionHash' | 'sessionId' | 'tokenHash' | 'accessToken' | 'instance' | 'sshFactor';
   key: string;
 };
 
@@ -50,7 +50,23 @@ export type Plan = {
 };
 
 /** Prefixes of ids whose rows edge does not keep. */
-const irrelevant = new Set(['opr', 'snp', 'img', 'hst', 'aud', 'inv', 'eml', 'rgc', 'fwd', 'dom', 'dnp', 'sgr']);
+const irrelevant = new Set([
+  'opr',
+  'snp',
+  'img',
+  'hst',
+  'aud',
+  'inv',
+  'eml',
+  'rgc',
+  'fwd',
+  'dom',
+  'dnp',
+  'sgr',
+  'srd',
+  'cpy',
+  'vlt',
+]);
 
 /** Sorts hints by what their ids are; an id of an unknown sort means "read all again". Pure. */
 export function planHints(hints: Iterable<Pick<Hint, 'ref' | 'organization_id' | 'kind'>>): Plan {

@@ -98,6 +98,9 @@ const tablesSchema = z.object({
   hostKeys: z.array(z.object({ instanceId: z.string(), publicKeys: z.array(z.string()) })),
   places: z.array(z.object({ projectId: z.string(), project: z.string(), organization: z.string() })),
   sshEnds: z.array(z.string()),
+  sshRecorded: z.array(z.object({ subject: z.string(), isFull: z.boolean() })),
+  sshFactors: z.array(z.object({ session: z.string(), userId: z.string() })),
+  factorOrganizations: z.array(z.string()),
   users: z.array(z.object({ id: z.string(), email: z.string(), name: z.string() })),
 }) satisfies z.ZodType<EdgeTables>;
 const fileSchema = z.object({ format: z.literal(FORMAT), confirmedAt: time, tables: tablesSchema });

@@ -72,7 +72,7 @@ export class SshDoors {
   async enter(
     body: EnterBody,
     cut: (reason: string) => void,
-  ): Promise<{ entered: Entered; leave(): void } | { refused: SshRefusal }> {
+  ): Promise<{ entered: Entered; leave(): void } | { refused: SshRefusal } | { factor: { user: string } }> {
     const { state, lookup } = this.#o.knowledge;
     let proven = this.#prove(body.proof);
     if (proven === null && body.proof.by === 'password') {
@@ -84,6 +84,13 @@ export class SshDoors {
     const found = this.#find(body.user, person);
     if ('reason' in found) return { refused: found };
     const { instance } = found;
+    if (person.key !== null && state.ssh.asksForFactor(instance.organizationId)) {
+      // Asked anew every time: it is given between one question and the next.
+      if (!state.ssh.hasGivenFactor(body.session, person.userId)) {
+        await lookup({ by: 'sshFactor', key: body.session }, 0);
+      }
+      if (!state.ssh.hasGivenFactor(body.session, person.userId)) return { factor: { user: person.userId } };
+    }
     const user = state.user(person.userId);
     if (user === undefined) return { refused: unknown };
     if (!this.#o.mayDial(instance.address4)) return { refused: tell('The server has no usable address.') };
@@ -110,6 +117,7 @@ export class SshDoors {
       over = true;
       this.#watch.leave(lease);
       this.#leases.delete(lease.id);
+      state.ssh.forgetFactor(body.session);
     };
     if (!this.#watch.enter(lease)) return { refused: tell('Too many SSH connections are open. Close some.') };
     this.#leases.set(lease.id, lease);
@@ -123,6 +131,7 @@ export class SshDoors {
         address: instance.address4,
         hostKeys,
         loginKey: publicKey,
+        recording: state.ssh.recording(instance),
       });
       if (over) return { refused: tell('It has just ended.') };
       return { entered, leave };

@@ -58,7 +58,7 @@ async function enter(response: ServerResponse, doors: SshDoors, body: Parameters
     line({ cut: { reason } });
     response.end();
   });
-  if ('refused' in result) {
+  if ('refused' in result || 'factor' in result) {
     line(result);
     response.end();
     return;

@@ -156,6 +156,7 @@ describe('planHints', () => {
       ssh: 'shs_1',
       domain: 'dom_1',
       dns: 'dnp_1',
+      backup: 'cpy_1',
       setting: 'control.access',
     };
     // Keys and settings change a few times a year: all is read again.

@@ -97,6 +97,9 @@ export const emptyTables = (): EdgeTables => ({
   hostKeys: [],
   places: [],
   sshEnds: [],
+  sshRecorded: [],
+  sshFactors: [],
+  factorOrganizations: [],
 });
 
 const NO_ROUTES: readonly EdgeRoute[] = [];

@@ -3,7 +3,7 @@ import type pg from 'pg';
 import { parseControlAccess } from '#domain/control-access.ts';
 import type { EdgeAccess, EdgeGroupMember } from './access.ts';
 import type { Lookup, Plan } from './feed.ts';
-import type { EdgeHostKey, EdgePlace, EdgeSshKey } from './ssh-table.ts';
+import type { EdgeHostKey, EdgePlace, EdgeSshFactor, EdgeSshKey, EdgeSshRecorded } from './ssh-table.ts';
 import type {
   EdgeInstance,
   EdgeRoute,
@@ -32,6 +32,9 @@ const SSH_KEY = `select id, user_id as "userId", fingerprint, label from edge_ss
 const HOST_KEY = `select instance_id as "instanceId", public_keys as "publicKeys" from edge_host_key`;
 const PLACE = `select project_id as "projectId", project, organization from edge_place`;
 const SSH_END = `select id from edge_ssh_end`;
+const SSH_RECORDED = `select subject, is_full as "isFull" from edge_ssh_recorded`;
+const SSH_FACTOR = `select session_id as session, user_id as "userId" from edge_ssh_factor`;
+const FACTOR_ORGANIZATION = `select id from edge_factor_organization`;
 
 const SIGNING_KEY = `select id, public_jwk as jwk, (extract(epoch from expires_at) * 1000)::float8 as "expiresAt" from edge_signing_key`;
 
@@ -88,6 +91,9 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
   const hostKeys = await all<EdgeHostKey>(client, HOST_KEY);
   const places = await all<EdgePlace>(client, PLACE);
   const sshEnds = await all<{ id: string }>(client, SSH_END);
+  const sshRecorded = await all<EdgeSshRecorded>(client, SSH_RECORDED);
+  const sshFactors = await all<EdgeSshFactor>(client, SSH_FACTOR);
+  const factorOrganizations = await all<{ id: string }>(client, FACTOR_ORGANIZATION);
   return {
     routes,
     instances,
@@ -103,6 +109,9 @@ export async function readAll(client: pg.Client): Promise<EdgeTables> {
     hostKeys,
     places,
     sshEnds: sshEnds.map(({ id }) => id),
+    sshRecorded,
+    sshFactors,
+    factorOrganizations: factorOrganizations.map(({ id }) => id),
   };
 }
 
@@ -125,6 +134,7 @@ export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState):
     for (const id of instanceIds) state.removeInstance(id);
     for (const instance of instances) state.putInstance(instance);
     await readHostKeys(client, [...instanceIds, ...strangers], state);
+    await readRecorded(client, [...instanceIds, ...strangers], state);
     for (const id of [...routeIds, ...state.routesOf(plan.instances)]) state.removeRoute(id);
     for (const route of routes) state.putRoute(route);
   }
@@ -143,6 +153,12 @@ export async function readPlan(client: pg.Client, plan: Plan, state: EdgeState):
     const groupMembers = await all<EdgeGroupMember>(client, `${GROUP_MEMBER} where organization_id = any($1)`, list);
     const strangers = access.map((row) => row.subject).filter((id) => state.user(id) === undefined);
     const users = strangers.length === 0 ? [] : await all<EdgeUser>(client, `${USER} where id = any($1)`, [strangers]);
+    await readRecorded(client, list[0] ?? [], state);
+    const asking = await all<{ id: string }>(client, `${FACTOR_ORGANIZATION} where id = any($1)`, list);
+    state.ssh.putFactorOrganizations(
+      plan.organizations,
+      asking.map(({ id }) => id),
+    );
     state.access.removeOrganizations(plan.organizations);
     for (const user of users) state.putUser(user);
     for (const row of access) state.access.put(wholeMs(row));
@@ -163,6 +179,13 @@ async function readHostKeys(client: pg.Client, instances: string[], state: EdgeS
   const rows = await all<EdgeHostKey>(client, `${HOST_KEY} where instance_id = any($1)`, [instances]);
   for (const id of instances) state.ssh.removeHostKey(id);
   for (const row of rows) state.ssh.putHostKey(row);
+}
+
+async function readRecorded(client: pg.Client, subjects: string[], state: EdgeState): Promise<void> {
+  state.ssh.putRecorded(
+    subjects,
+    await all<EdgeSshRecorded>(client, `${SSH_RECORDED} where subject = any($1)`, [subjects]),
+  );
 }
 
 /** One person with everything that proves who they are and where they belong. */
@@ -206,8 +229,14 @@ export async function readOne(client: pg.Client, what: Lookup, state: EdgeState)
       if (instance !== undefined) {
         state.putInstance(instance);
         await readHostKeys(client, [instance.id], state);
+        await readRecorded(client, [instance.id, instance.organizationId], state);
       }
       return instance !== undefined;
+    }
+    case 'sshFactor': {
+      const [factor] = await all<EdgeSshFactor>(client, `${SSH_FACTOR} where session_id = $1`, [what.key]);
+      if (factor !== undefined) state.ssh.putFactor(factor);
+      return factor !== undefined;
     }
     case 'accessToken':
       // The database knows no access tokens: access-tokens.ts answers these.

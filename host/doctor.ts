@@ -70,6 +70,7 @@ export async function examine(input: DoctorInput): Promise<Finding[]> {
     () => kvm(),
     () => memory(),
     () => disk(input.dataDir),
+    () => backups(),
     () => caddy(join(input.dataDir, 'bin')),
     () => ports(input),
     () => names(input.domain),
@@ -85,6 +86,13 @@ export async function examine(input: DoctorInput): Promise<Finding[]> {
     }),
   );
   return findings.flat();
+}
+
+async function backups(): Promise<Finding> {
+  if (findProgram('restic') === null)
+    return warn('backups', 'restic is not installed: nothing can be backed up or restored', './berth up installs it');
+  const { stdout } = await run(['restic', 'version'], { timeoutMs: 10_000 });
+  return ok('backups', stdout.trim().split(' compiled')[0] ?? 'restic');
 }
 
 function system(): Finding[] {

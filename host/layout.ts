@@ -5,7 +5,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { installationSchema, portRangeSchema } from '#contract/config.ts';
-import { SSH_PORT_DEFAULT } from '#domain/ssh.ts';
+import { SSH_PORT_DEFAULT, SSH_WORKERS_MAX } from '#domain/ssh.ts';
 import { writeFileAtomic } from './files.ts';
 
 export const DEFAULT_DATA_DIR = '/var/lib/berth';
@@ -27,6 +27,8 @@ export const hostConfigSchema = z.strictObject({
   ports: z.strictObject({ control: port, https: port, http: port, ssh: port.default(SSH_PORT_DEFAULT) }),
   network: z.strictObject({ pool4: z.string(), prefix6: z.string() }),
   pool: z.strictObject({ name: z.string(), device: z.string().nullable(), sizeBytes: z.number().nullable() }),
+  /** Processes of the SSH gateway that carry connections; absent: by cores. */
+  sshWorkers: z.number().int().min(1).max(SSH_WORKERS_MAX).optional(),
   /** Ports that may lead to instances; absent: domain/forwards.ts. */
   forwardPorts: portRangeSchema.optional(),
   /** Where certificates come from; absent: an authority of this installation's own. */
@@ -63,10 +65,14 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     images: join(data, 'images'),
     imports: join(data, 'import'),
     agentState: join(data, 'agent'),
+    backups: join(data, 'backups'),
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
     countries: join(data, 'countries'),
     sshGateway: join(data, 'ssh-gateway'),
+    sshRecordings: join(data, 'ssh-recordings'),
+    /** Public halves of the gateway's host keys: everybody may read them. */
+    sshHostKeys: join(data, 'ssh-host-keys.pub'),
     resolver: join(data, 'resolver'),
     app: join(data, 'app'),
     pids: join(runDir, 'pids'),

@@ -17,6 +17,7 @@ This machine:
       --domain NAME       name of the console (berth.localhost); instances live below it
       --control-port N    console and API (9443)
       --ssh-port N        SSH gateway (2222)
+      --ssh-workers N     processes of it that carry connections ('auto': by cores)
       --https-port N      instances (443)       --http-port N   redirects to it (80)
       --forward-ports A-B host ports that may lead to instances (20000-21999)
       --acme-directory URL  certificates from this ACME authority instead of one of Berth's own ('internal': back)
@@ -31,6 +32,7 @@ This machine:
   berth uninstall remove this installation with every instance and its data   [--yes]
   berth status    what runs                                  [--json]
   berth logs      [process] [-f] [-n LINES] [--json]
+  berth ssh-host-key [next|switch|drop]   the SSH gateway's host key, and changing it
   berth doctor    what this machine can do and what is wrong [--json]
   berth version
 
@@ -56,6 +58,8 @@ async function main(argv: readonly string[]): Promise<number> {
       return (await import('./commands/logs.ts')).logsCommand(args);
     case 'doctor':
       return (await import('./commands/doctor.ts')).doctorCommand(args);
+    case 'ssh-host-key':
+      return (await import('./commands/ssh-host-key.ts')).sshHostKeyCommand(args);
     case 'test':
       return (await import('./commands/test.ts')).testCommand(args);
     case 'dev':

@@ -39,9 +39,9 @@ function systemdManager(config: HostConfig, layout: Layout): Manager {
   const writable = (name: string): string[] => {
     const folders: Record<string, string[]> = {
       postgres: [layout.postgres, layout.sockets.postgres],
-      server: [dirname(layout.sockets.server), dirname(layout.sockets.serverSsh)],
+      server: [dirname(layout.sockets.server), dirname(layout.sockets.serverSsh), layout.sshRecordings],
       edge: [dirname(layout.sockets.edge), dirname(layout.sockets.edgeSsh), layout.edge],
-      'ssh-gateway': [dirname(layout.sockets.sshGateway)],
+      'ssh-gateway': [dirname(layout.sockets.sshGateway), layout.sshRecordings],
       resolver: [dirname(layout.sockets.resolver), layout.resolver],
       caddy: [dirname(layout.sockets.caddyAdmin), layout.caddy],
     };

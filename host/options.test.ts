@@ -7,7 +7,7 @@ const GIB = 1024 ** 3;
 
 it('reads every option of up', () => {
   const argv =
-    '--yes --detach --json --demo --data-dir /data/ --domain Cloud.Example.org. --control-port 9000 --https-port 9001 --http-port 9002 --ssh-port 9003 --forward-ports 21000-21999 --acme-directory https://acme.example/dir --acme-email ops@example.org --dns-resolver 192.0.2.53 --dns-resolver [2001:db8::53]:5353 --pool-device /dev/sdb --pool-size 40GiB';
+    '--yes --detach --json --demo --data-dir /data/ --domain Cloud.Example.org. --control-port 9000 --https-port 9001 --http-port 9002 --ssh-port 9003 --ssh-workers 3 --forward-ports 21000-21999 --acme-directory https://acme.example/dir --acme-email ops@example.org --dns-resolver 192.0.2.53 --dns-resolver [2001:db8::53]:5353 --pool-device /dev/sdb --pool-size 40GiB';
   expect(parseUp(argv.split(' '))).toMatchObject({
     yes: true,
     detach: true,
@@ -19,6 +19,7 @@ it('reads every option of up', () => {
     httpsPort: 9001,
     httpPort: 9002,
     sshPort: 9003,
+    sshWorkers: 3,
     forwardPorts: { first: 21_000, last: 21_999 },
     acme: { directory: 'https://acme.example/dir', email: 'ops@example.org', caFile: null },
     resolvers: ['192.0.2.53', '[2001:db8::53]:5353'],
@@ -34,6 +35,8 @@ it.each([
   ['--https-port', '44e1'],
   ['--http-port', '-1'],
   ['--ssh-port', 'ssh'],
+  ['--ssh-workers', '0'],
+  ['--ssh-workers', '17'],
   ['--forward-ports', '21000'],
   ['--forward-ports', '80-90'],
   ['--forward-ports', '21000-20000'],

@@ -2,6 +2,7 @@
 import { isIP } from 'node:net';
 import { parseArgs } from 'node:util';
 import { type PortRange, portPoolAbility } from '#domain/forwards.ts';
+import { SSH_WORKERS_MAX } from '#domain/ssh.ts';
 import { DEFAULT_DATA_DIR } from './layout.ts';
 
 export class UsageError extends Error {}
@@ -21,6 +22,8 @@ export type UpOptions = {
   httpsPort: number | null;
   httpPort: number | null;
   sshPort: number | null;
+  /** Processes of the SSH gateway; `auto`: by cores again; null: as it is. */
+  sshWorkers: number | 'auto' | null;
   forwardPorts: PortRange | null;
   /** `internal`: back to an authority of Berth's own; null: as it is. */
   acme: AcmeOptions | 'internal' | null;
@@ -45,6 +48,14 @@ function parsePort(name: string, text: string | undefined): number | null {
   const value = Number(text);
   if (!/^\d+$/.test(text) || value < 1 || value > 65535)
     throw new UsageError(`--${name} wants a port number, not ${text}`);
+  return value;
+}
+
+function parseWorkers(text: string | undefined): UpOptions['sshWorkers'] {
+  if (text === undefined || text === 'auto') return text ?? null;
+  const value = Number(text);
+  if (!/^\d+$/.test(text) || value < 1 || value > SSH_WORKERS_MAX)
+    throw new UsageError(`--ssh-workers wants a number from 1 to ${SSH_WORKERS_MAX} or 'auto', not ${text}`);
   return value;
 }
 
@@ -104,6 +115,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     'https-port': { type: 'string' },
     'http-port': { type: 'string' },
     'ssh-port': { type: 'string' },
+    'ssh-workers': { type: 'string' },
     'forward-ports': { type: 'string' },
     'acme-directory': { type: 'string' },
     'acme-email': { type: 'string' },
@@ -135,6 +147,7 @@ export function parseUp(args: readonly string[]): UpOptions {
     acme: parseAcme(text('acme-directory'), text('acme-email'), text('acme-ca-file')),
     resolvers: parseResolvers(values['dns-resolver'] as string[] | undefined),
     sshPort: parsePort('ssh-port', text('ssh-port')),
+    sshWorkers: parseWorkers(text('ssh-workers')),
     forwardPorts: parseRange('forward-ports', text('forward-ports')),
     poolDevice: device,
     poolSizeBytes: size === undefined ? null : parseSize(size),

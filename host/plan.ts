@@ -19,6 +19,7 @@ export const HOST_PACKAGES = [
   'mount',
   'ca-certificates',
   'openssh-client',
+  'restic',
   'knot-resolver',
 ] as const;
 /** Ubuntu does not trust Debian's archive; images are Debian. */

@@ -1,9 +1,11 @@
 /** The processes of one installation: command lines, users, configuration files, and what makes each need a restart. */
 import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#contract/config.ts';
 import { certificatePassword } from '#contract/wildcards.ts';
 import { resolverAddresses } from '#domain/resolver.ts';
+import { sshWorkers } from '#domain/ssh.ts';
 import { caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
@@ -17,7 +19,8 @@ import { common, hashOf, healthOf, STOP_MS, writeIfChanged } from './process-par
 import type { HealthProbe, ProcessSpec } from './process-spec.ts';
 import { resolver, resolverNames } from './resolver.ts';
 import { copySecretFor, readSecret, setupCodeHash } from './secrets.ts';
-import { copyHostKeyFor, sshHostKey } from './ssh-host-key.ts';
+import { copyHostKeysFor } from './ssh-host-key.ts';
+import { recordingFolder } from './ssh-recordings.ts';
 
 type NodeProcess = 'agent' | 'server' | 'edge' | 'ssh-gateway';
 
@@ -193,7 +196,7 @@ function agent(input: ProcessInput): ProcessSpec {
   const { layout, config } = input;
   const folder = dirname(layout.sockets.agent);
   ownedFolder(folder, 0o2750, { uid: 0, gid: groupId('berth-agent') ?? 0 });
-  for (const path of [layout.images, layout.agentState]) ownedFolder(path, 0o700);
+  for (const path of [layout.images, layout.agentState, layout.backups]) ownedFolder(path, 0o700);
   ownedFolder(layout.imports, 0o755);
   const configuration: AgentConfig = {
     installation: config.installation,
@@ -210,6 +213,7 @@ function agent(input: ProcessInput): ProcessSpec {
     imagesDir: layout.images,
     importDir: layout.imports,
     stateDir: layout.agentState,
+    backupsDir: layout.backups,
     mirror: null,
     resolver: {
       ...resolverAddresses(config.installation, config.network.prefix6),
@@ -251,7 +255,12 @@ function server(input: ProcessInput): ProcessSpec {
       masterKeyFile: copySecretFor(layout, 'server', 'master.key', user),
       edgeKeyFile: copySecretFor(layout, 'server', 'edge.key', user),
     },
-    ssh: { port: input.config.ports.ssh, socket: layout.sockets.serverSsh, hostKeys: [sshHostKey(layout)] },
+    ssh: {
+      port: input.config.ports.ssh,
+      socket: layout.sockets.serverSsh,
+      hostKeysFile: layout.sshHostKeys,
+      recordings: recordingFolder(layout),
+    },
     ...(input.config.acme === undefined
       ? {}
       : { acme: { ...input.config.acme, caFile: acmeCa(layout, input.config.acme.caFile, user.gid) } }),
@@ -306,11 +315,13 @@ function sshGateway(input: ProcessInput): ProcessSpec {
     logLevel: input.logLevel,
     socket: layout.sockets.sshGateway,
     listen: { port: config.ports.ssh },
-    hostKeyFiles: [copyHostKeyFor(layout, user)],
+    ...copyHostKeysFor(layout, user),
+    workers: config.sshWorkers ?? sshWorkers(availableParallelism()),
     edgeSocket: layout.sockets.edgeSsh,
     serverSocket: layout.sockets.server,
     reportSocket: layout.sockets.serverSsh,
     consoleOrigin: originOf(config.domain, config.ports.control),
+    recordings: recordingFolder(layout),
   };
   const spec = nodeProcess(input, 'ssh-gateway', configuration, account);
   return config.ports.ssh < 1024 ? { ...spec, capabilities: ['net_bind_service'] } : spec;

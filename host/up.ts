@@ -270,6 +270,7 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
       http: options.httpPort ?? config.ports.http,
       ssh: options.sshPort ?? config.ports.ssh,
     },
+    ...(options.sshWorkers === null || options.sshWorkers === 'auto' ? {} : { sshWorkers: options.sshWorkers }),
     ...(options.forwardPorts === null ? {} : { forwardPorts: options.forwardPorts }),
     ...(options.resolvers === null ? {} : { resolvers: options.resolvers }),
     ...(options.acme === null || options.acme === 'internal' ? {} : { acme: options.acme }),
@@ -280,6 +281,7 @@ function settle(config: HostConfig, options: UpOptions): HostConfig {
     },
   };
   if (options.acme === 'internal') delete changed.acme;
+  if (options.sshWorkers === 'auto') delete changed.sshWorkers;
   if (changed.acme !== undefined && /(?:^|\.)localhost$/.test(changed.domain))
     throw new UsageError(`no ACME authority gives certificates for ${changed.domain}: choose a --domain of your own`);
   if (changed.acme?.caFile != null && !existsSync(changed.acme.caFile))

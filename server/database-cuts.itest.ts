@@ -37,6 +37,7 @@ beforeAll(async () => {
     call,
     settled: (operation) => settled(people.owner, operation, 60_000),
     guests: () => driver.behind.guests(),
+    repositories: () => driver.behind.repositories(),
   };
 });
 afterAll(() => server?.stop());

@@ -8,6 +8,7 @@ import type { IdentityClients } from '#integrations/identity/interface.ts';
 import { smtpTransport } from '#integrations/smtp/smtp.ts';
 import { archivePurger } from './reconcilers/archive-purger.ts';
 import { auditKeeper } from './reconcilers/audit-keeper.ts';
+import { backupKeeper } from './reconcilers/backup-keeper.ts';
 import { certificateWatcher } from './reconcilers/certificate-watcher.ts';
 import { dnsKeeper } from './reconcilers/dns-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
@@ -29,6 +30,8 @@ import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
+import { sshHostKeyWatcher } from './reconcilers/ssh-host-key-watcher.ts';
+import { sshRecordingKeeper } from './reconcilers/ssh-recording-keeper.ts';
 import { sshSessionKeeper } from './reconcilers/ssh-session-keeper.ts';
 import { wildcardKeeper } from './reconcilers/wildcard-keeper.ts';
 import type { Clock, Ids } from './runtime/clock.ts';
@@ -72,7 +75,7 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'acme'>;
+  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'acme' | 'ssh'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
@@ -168,6 +171,9 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         archivePurger(services),
         hostKeyKeeper(services),
         sshSessionKeeper(services),
+        backupKeeper(services),
+        sshHostKeyWatcher(services, options.config.ssh?.hostKeysFile ?? null),
+        sshRecordingKeeper(services, options.config.ssh?.recordings ?? null),
         forwardKeeper(services),
         policyKeeper(services),
         flowCollector(services),

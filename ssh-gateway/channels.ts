@@ -2,7 +2,9 @@
  * What a signed-in client may open: shells, commands, subsystems (sftp), forwarded connections. Each is the same thing at
  * the server and is opened by its sshd, in its network; nothing ever runs or connects on the gateway's own machine.
  */
+
 import type { Channel, Client, Connection, PseudoTtyInfo, ServerChannel, Session, WindowChangeInfo } from 'ssh2';
+import type { SshSessionId } from '#domain/ids.ts';
 import {
   passesEnvironment,
   SSH_CHANNELS_MAX,
@@ -10,11 +12,20 @@ import {
   SSH_ENVIRONMENT_MAX,
   SSH_REMOTE_FORWARDS_MAX,
 } from '#domain/ssh.ts';
+import { SSH_RECORDED_WORDS, type SshRecordingState } from '#domain/ssh-recordings.ts';
+import { NotRecorded, type Recorder, Recording } from './recording.ts';
 import { relayForward, relaySession } from './relay.ts';
 
 /** What ssh says when it could not do what was asked. */
 const EXIT_FAILED = 255;
 const NAME_LENGTH_MAX = 32_768;
+
+/** Sessions that open a terminal are recorded, or there are none. */
+export type ToRecord = Recorder & { state: SshRecordingState; session: SshSessionId; title: string };
+
+const FULL =
+  'Sessions at this server have to be recorded, and its organization has no room left for recordings. ' +
+  'Somebody who manages it has to delete some. Commands without a terminal still work.';
 
 /** The server's end, or words why there is none. */
 export type Upstream = Promise<Client | { refused: string }>;
@@ -24,11 +35,13 @@ export class Channels {
   readonly #upstream: Upstream;
   /** Names under which the server itself is meant: `ssh -J gateway web` forwards to "web". */
   readonly #ownNames: ReadonlySet<string>;
+  readonly #record: ToRecord | null;
   readonly #open = new Set<ServerChannel>();
   #count = 0;
   #remote = 0;
 
-  constructor(down: Connection, upstream: Upstream, ownNames: readonly string[]) {
+  constructor(down: Connection, upstream: Upstream, ownNames: readonly string[], record: ToRecord | null = null) {
+    this.#record = record;
     this.#down = down;
     this.#upstream = upstream;
     this.#ownNames = new Set(ownNames.map((name) => name.toLowerCase()));
@@ -71,10 +84,12 @@ export class Channels {
     let pty: (PseudoTtyInfo & { term: string }) | undefined;
     let channel: ServerChannel | null = null;
     let up: Channel | null = null;
+    let recording: Recording | null = null;
     const environment: Record<string, string> = {};
     session.on('close', () => {
       this.#count--;
       if (channel !== null) this.#open.delete(channel);
+      recording?.end('The session ended.');
     });
     session.on('env', (accept, reject, { key, val }) => {
       const fits =
@@ -92,6 +107,7 @@ export class Channels {
     session.on('window-change', (accept, _reject, size: WindowChangeInfo) => {
       if (pty !== undefined) Object.assign(pty, size);
       up?.setWindow(size.rows, size.cols, size.height, size.width);
+      if (pty !== undefined) recording?.resize(size.cols, size.rows);
       accept?.();
     });
     session.on('signal', (accept, _reject, { name }) => {
@@ -109,12 +125,20 @@ export class Channels {
       opened.pause();
       opened.on('error', () => {});
       this.#upstream.then(
-        (client) => {
+        async (client) => {
           if ('refused' in client) return fail(opened, client.refused);
+          try {
+            recording = pty === undefined ? null : await this.#begin(opened, pty);
+          } catch (error) {
+            return fail(opened, error instanceof NotRecorded ? error.message : 'It cannot be recorded.');
+          }
+          // It left meanwhile.
+          if (!this.#open.has(opened)) return recording?.end('The session ended.');
+          const tap = recording === null ? null : () => (recording as Recording).tap();
           open(client, (error, stream) => {
             if (error !== undefined) return fail(opened, 'The server refused it.');
             up = stream;
-            relaySession(opened, stream);
+            relaySession(opened, stream, tap);
             if (pty !== undefined) stream.setWindow(pty.rows, pty.cols, pty.height, pty.width);
           });
         },
@@ -138,6 +162,17 @@ export class Channels {
       if (name.length > 64) return reject();
       start(accept(), (client, done) => client.subsys(name, done));
     });
+  }
+
+  /** Begins to record what this terminal shows, and says so first. Null: it is not recorded. Errors: NotRecorded. */
+  async #begin(opened: ServerChannel, pty: PseudoTtyInfo & { term: string }): Promise<Recording | null> {
+    const record = this.#record;
+    if (record === null || record.state === 'off') return null;
+    if (record.state === 'full') throw new NotRecorded(FULL);
+    const of = { session: record.session, width: pty.cols, height: pty.rows, term: pty.term, title: record.title };
+    const recording = await Recording.begin(record, of, (words) => fail(opened, `\r\nBerth: ${words}`));
+    opened.write(`${SSH_RECORDED_WORDS}\r\n`);
+    return recording;
   }
 
   #forward(

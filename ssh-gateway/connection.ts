@@ -6,6 +6,7 @@ import { SSH_ALONE_SECONDS_MAX } from '#domain/ssh.ts';
 import { Channels, type Upstream } from './channels.ts';
 import type { Admission, EdgeClient } from './edge-client.ts';
 import { type LoggedIn, Login } from './login.ts';
+import type { Recorder } from './recording.ts';
 import type { Counted, Reports } from './reports.ts';
 import type { SignIn, Client as Whence } from './sign-in.ts';
 import { connectUpstream, UpstreamRefused } from './upstream.ts';
@@ -22,6 +23,7 @@ export type ConnectionParts = {
   reports: Reports;
   log: { info(fields: object, message: string): void };
   now(): Date;
+  recorder: Recorder;
   upstreamPort?: number | undefined;
 };
 
@@ -46,7 +48,7 @@ export class SshConnection {
     socket: Socket,
     identity: { session: SshSessionId; address: string; program: string },
     parts: ConnectionParts,
-    onSignedIn: () => void,
+    on: { handshake: () => void; signedIn: () => void },
   ) {
     this.#o = parts;
     this.#down = down;
@@ -55,7 +57,7 @@ export class SshConnection {
     const program = identity.program.replace(/[^\x20-\x7e]/g, '').slice(0, PROGRAM_LENGTH_MAX);
     this.#client = { address: identity.address, program: program === '' ? 'unknown' : program };
     const login = new Login(
-      { edge: parts.edge, signIn: parts.signIn, session: this.session, client: this.#client },
+      { edge: parts.edge, signIn: parts.signIn, reports: parts.reports, session: this.session, client: this.#client },
       (loggedIn) => {
         this.#loggedIn = loggedIn;
         if (this.#ended && 'entered' in loggedIn.admission) loggedIn.admission.leave();
@@ -63,8 +65,9 @@ export class SshConnection {
       (reason) => this.end(reason),
     );
     down.on('authentication', (context) => login.handle(context));
+    down.on('handshake', () => on.handshake());
     down.on('ready', () => {
-      onSignedIn();
+      on.signedIn();
       this.#ready();
     });
     down.on('error', () => {});
@@ -97,6 +100,10 @@ export class SshConnection {
       return;
     }
     const { admission, proof } = loggedIn;
+    if ('factor' in admission) {
+      this.end('not signed in');
+      return;
+    }
     if ('refused' in admission) {
       this.#reason = admission.refused.reason;
       this.#channels = new Channels(this.#down, Promise.resolve({ refused: admission.refused.reason }), []);
@@ -117,7 +124,12 @@ export class SshConnection {
       },
     });
     if (proof.by === 'password') this.#touching = setInterval(() => void this.#touch(proof), TOUCH_MS).unref();
-    this.#channels = new Channels(this.#down, this.#connect(admission), [loggedIn.user, entered.instance.name]);
+    this.#channels = new Channels(this.#down, this.#connect(admission), [loggedIn.user, entered.instance.name], {
+      ...this.#o.recorder,
+      state: entered.recording,
+      session: this.session,
+      title: `${entered.user.email} at ${entered.instance.name}`,
+    });
     this.#watch(admission);
   }
 
@@ -154,6 +166,7 @@ export class SshConnection {
       while (!this.#ended && this.#o.now().getTime() < until) {
         const again = await this.#askAgain();
         if (again !== null && 'refused' in again) return this.end(again.refused.reason);
+        if (again !== null && 'factor' in again) return this.end('The second factor is asked for again.');
         if (again !== null) {
           this.#admission = again;
           if (this.#ended) return again.leave();

@@ -2,6 +2,7 @@
 import { type ClientRequest, request } from 'node:http';
 import { z } from 'zod';
 import { type Entered, type edgeSshBodies, edgeSshLine } from '#contract/ssh-gateway.ts';
+import type { UserId } from '#domain/ids.ts';
 
 const ANSWER_MS_MAX = 15_000;
 const ANSWER_BYTES_MAX = 64 * 1024;
@@ -16,7 +17,9 @@ export class EdgeAway extends Error {}
 
 export type Admission =
   | { entered: Entered; leave(): void; readonly lost: Promise<string | null> }
-  | { refused: { reason: string; told: boolean } };
+  | { refused: { reason: string; told: boolean } }
+  /** The key is right; the person has to give their second factor, which the server checks. */
+  | { factor: { user: UserId } };
 
 export class EdgeClient {
   readonly #socket: string;
@@ -71,7 +74,7 @@ export class EdgeClient {
           const { reason } = said.data.cut;
           end(reason);
           if (!answered) resolve({ refused: { reason, told: true } });
-        } else if ('refused' in said.data) {
+        } else if ('refused' in said.data || 'factor' in said.data) {
           resolve(said.data);
         } else {
           resolve({ entered: said.data.entered, leave: () => call.destroy(), lost });

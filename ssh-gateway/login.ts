@@ -10,9 +10,10 @@ import ssh2, {
   type PasswordAuthContext,
   type PublicKeyAuthContext,
 } from 'ssh2';
-import type { SshSessionId } from '#domain/ids.ts';
+import type { SshSessionId, UserId } from '#domain/ids.ts';
 import { SSH_ATTEMPTS_MAX, SSH_PASSWORDS_MAX, sshKeyTypes } from '#domain/ssh.ts';
 import type { Admission, EdgeClient, EnterBody } from './edge-client.ts';
+import type { Reports } from './reports.ts';
 import type { Client, SignIn, SignInStep } from './sign-in.ts';
 
 /** `proof` is kept to ask again when edge was away. */
@@ -22,12 +23,21 @@ export type LoggedIn = {
   user: string;
   fingerprint: string | null;
 };
-export type LoginParts = { edge: EdgeClient; signIn: SignIn; session: SshSessionId; client: Client };
+export type LoginParts = {
+  edge: EdgeClient;
+  signIn: SignIn;
+  reports: Pick<Reports, 'factor'>;
+  session: SshSessionId;
+  client: Client;
+};
+/** A key was proven; the second factor is outstanding. */
+type KeyProven = { user: UserId; target: string; fingerprint: string };
 type Method = 'publickey' | 'keyboard-interactive' | 'password';
 
 const METHODS: Method[] = ['publickey', 'keyboard-interactive', 'password'];
 const EMAIL_LENGTH_MAX = 254;
 const ANSWER_LENGTH_MAX = 1_024;
+const CODE_LENGTH_MAX = 100;
 
 /** `web.shop+ada@example.com` names the account as well. */
 export function splitUser(name: string): { target: string; email: string | null } {
@@ -49,6 +59,7 @@ export class Login {
   #turn: Promise<unknown> = Promise.resolve();
   /** Password right, code outstanding. */
   #handle: string | null = null;
+  #keyProven: KeyProven | null = null;
 
   /** `give` is called once, before the client hears that it is in. */
   constructor(parts: LoginParts, give: (loggedIn: LoggedIn) => void, giveUp: (reason: string) => void) {
@@ -100,6 +111,12 @@ export class Login {
     fingerprint: string | null,
   ): Promise<boolean> {
     const admission = await this.#o.edge.enter({ session: this.#o.session, user, proof });
+    if ('factor' in admission) {
+      const isKey = fingerprint !== null;
+      this.#keyProven = isKey ? { user: admission.factor.user, target: user, fingerprint } : null;
+      context.reject(isKey ? ['keyboard-interactive'] : METHODS, isKey);
+      return false;
+    }
     if ('refused' in admission && !admission.refused.told) {
       context.reject(METHODS);
       return false;
@@ -122,6 +139,7 @@ export class Login {
 
   async #keyboard(context: KeyboardAuthContext): Promise<void> {
     const { target, email: named } = splitUser(context.username);
+    if (this.#keyProven !== null) return this.#factor(context, this.#keyProven);
     let handle = this.#handle;
     this.#handle = null;
     if (handle === null) {
@@ -153,6 +171,29 @@ export class Login {
       ]);
       const step: SignInStep = await this.#o.signIn.code(this.#o.client, handle, code);
       if (step.next === 'done') return this.#finish(context, target, step);
+      if (++this.#wrong >= SSH_PASSWORDS_MAX) return this.#refuse(context, null);
+    }
+  }
+
+  /** After a key, where the organization of the server asks for both. */
+  async #factor(context: KeyboardAuthContext, { user, target, fingerprint }: KeyProven): Promise<void> {
+    for (;;) {
+      const [code = ''] = await ask(context, [
+        { prompt: 'Code of your authenticator app (or a recovery code): ', echo: false },
+      ]);
+      const { address, program } = this.#o.client;
+      const answer =
+        code.trim() === ''
+          ? 'wrong'
+          : await this.#o.reports.factor({
+              ...{ session: this.#o.session, user, address, client: program },
+              code: code.trim().slice(0, CODE_LENGTH_MAX),
+            });
+      if (answer === 'right') {
+        await this.#enter(context, target, { by: 'key', fingerprint }, fingerprint);
+        return;
+      }
+      if (answer !== 'wrong') return this.#refuse(context, answer.words);
       if (++this.#wrong >= SSH_PASSWORDS_MAX) return this.#refuse(context, null);
     }
   }

@@ -1,5 +1,5 @@
 /** Bytes between two channels, both ways, with back-pressure; each direction ends by itself. */
-import type { Readable, Writable } from 'node:stream';
+import type { Readable, Transform, Writable } from 'node:stream';
 import type { Channel, ServerChannel } from 'ssh2';
 
 type Half = Pick<Channel, 'close'> & { eof?(): void; end(): void };
@@ -41,8 +41,31 @@ export function relayForward(down: Channel, up: Channel): void {
 
 export type Exit = { code: number } | { signal: string; core: boolean; message: string };
 
-/** A shell, command or subsystem: the exit goes to the client when all output has. */
-export function relaySession(down: ServerChannel, up: Channel): void {
+/** Resolves when nothing more comes out of it. */
+function ended(stream: Readable): Promise<void> {
+  return new Promise((resolve) => {
+    if (stream.readableEnded || stream.destroyed) return resolve();
+    stream.once('end', resolve);
+    stream.once('close', resolve);
+  });
+}
+
+/** Between the server and the client: what passes has been recorded. */
+function through(from: Readable, to: Writable, tap: Transform | null): Promise<void> {
+  if (tap === null) {
+    from.pipe(to, { end: false });
+    return Promise.resolve();
+  }
+  from.pipe(tap).pipe(to, { end: false });
+  from.once('close', () => tap.end());
+  return ended(tap);
+}
+
+/**
+ * A shell, command or subsystem: the exit goes to the client when all output has. `tap` makes what output passes through
+ * on its way, for output and errors.
+ */
+export function relaySession(down: ServerChannel, up: Channel, tap: (() => Transform) | null = null): void {
   let exit: Exit | null = null;
   up.on('exit', (code: number | null, signal?: string, core?: boolean | string, message?: string) => {
     exit =
@@ -55,15 +78,19 @@ export function relaySession(down: ServerChannel, up: Channel): void {
         : { code };
   });
   down.pipe(up);
-  up.pipe(down, { end: false });
-  up.stderr.pipe(down.stderr as unknown as Writable, { end: false });
+  const passed = Promise.all([
+    through(up, down, tap?.() ?? null),
+    through(up.stderr as unknown as Readable, down.stderr as unknown as Writable, tap?.() ?? null),
+  ]);
   for (const stream of [down, up]) stream.on('error', () => {});
   up.on('close', () => {
-    void drained(down).then(() => {
-      if (exit !== null && 'code' in exit) down.exit(exit.code);
-      else if (exit !== null) down.exit(exit.signal, exit.core, exit.message);
-      down.end();
-    });
+    void passed
+      .then(() => drained(down))
+      .then(() => {
+        if (exit !== null && 'code' in exit) down.exit(exit.code);
+        else if (exit !== null) down.exit(exit.signal, exit.core, exit.message);
+        down.end();
+      });
   });
   down.on('close', () => up.destroy());
 }

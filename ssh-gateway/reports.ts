@@ -11,6 +11,10 @@ const BEAT_MS = 5_000;
 const KEPT_MAX = 10_000;
 
 type Report = { [C in ServerSshCall]: { call: C; body: ServerSshBody<C> } }[ServerSshCall];
+export type FactorAnswer = 'right' | 'wrong' | { words: string };
+const TOO_MANY = 'Too many wrong codes. Wait a while, or sign in with a recovery code.';
+const NO_CODE =
+  'Your second factor is a passkey, which SSH cannot ask for. Set up an authenticator app in your account as well.';
 export type Counted = { session: ServerSshBody<'end'>['session']; bytesIn: number; bytesOut: number };
 type Log = { warn(fields: object, message: string): void };
 
@@ -41,6 +45,16 @@ export class Reports {
     }
     this.#kept.push(report);
     void this.#work();
+  }
+
+  /** Whether this is the second factor of who has proven a key. Errors: the server is away. */
+  async factor(body: ServerSshBody<'factor'>): Promise<FactorAnswer> {
+    const status = await this.#send({ call: 'factor', body });
+    if (status === 204) return 'right';
+    if (status === 401) return 'wrong';
+    if (status === 429) return { words: TOO_MANY };
+    if (status === 409) return { words: NO_CODE };
+    throw new Error(`answer ${status}`);
   }
 
   /** Gives what is kept one more try. */

@@ -23,6 +23,27 @@ it('V4: an address with too many loses its own oldest, nobody else loses any', (
   expect(room.size).toBe(4);
 });
 
+it('V4: silent ones go first, then who only speaks: a flood from the own address does not push out a log-in', () => {
+  const room = new WaitingRoom(limits);
+  const [agreed, speaks] = [new Peer(), new Peer()];
+  for (const peer of [agreed, speaks]) room.enter(peer, '192.0.2.1');
+  room.advance(agreed, '192.0.2.1', 'agreed');
+  room.advance(speaks, '192.0.2.1', 'speaks');
+  // Nobody goes back.
+  room.advance(agreed, '192.0.2.1', 'silent');
+  const flood = Array.from({ length: 50 }, () => new Peer());
+  for (const peer of flood) room.enter(peer, '192.0.2.1');
+  expect([agreed.isGone, speaks.isGone]).toEqual([false, false]);
+  expect(flood.filter((peer) => !peer.isGone)).toEqual([flood.at(-1)]);
+  // Among those that came equally far the oldest goes; who agreed on keys last of all.
+  const talkers = Array.from({ length: 3 }, () => new Peer());
+  for (const peer of talkers) {
+    room.enter(peer, '192.0.2.1');
+    room.advance(peer, '192.0.2.1', 'speaks');
+  }
+  expect([agreed.isGone, speaks.isGone]).toEqual([false, true]);
+});
+
 it('V4: when there are too many in all, the address with the most loses one', () => {
   fc.assert(
     fc.property(fc.array(fc.integer({ min: 0, max: 30 }), { maxLength: 120 }), (addresses) => {

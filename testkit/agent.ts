@@ -102,7 +102,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
   const tokens = { server: randomBytes(32).toString('hex'), edge: randomBytes(32).toString('hex') };
   for (const [caller, value] of Object.entries(tokens))
     writeFileSync(join(folder, `token-${caller}`), value, { mode: 0o600 });
-  for (const name of ['state', 'images', 'import']) mkdirSync(join(folder, name));
+  for (const name of ['state', 'images', 'import', 'backups']) mkdirSync(join(folder, name));
   const socket = join(folder, 'agent.sock');
   // A /16 of the installation's own out of the 10.128.0.0/9 half that nothing on this machine uses.
   const taken = Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []);
@@ -130,6 +130,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     imagesDir: join(folder, 'images'),
     importDir: join(folder, 'import'),
     stateDir: join(folder, 'state'),
+    backupsDir: join(folder, 'backups'),
     mirror: null,
     forwardPorts: { first: forwardFirst, last: forwardFirst + 19 },
   };

@@ -1,6 +1,7 @@
 /** Rows made directly, for tests about what surrounds them (rights, input, events), not about how they come to be. */
 import { randomBytes } from 'node:crypto';
 import {
+  type BackupId,
   type DomainId,
   type ForwardId,
   type HostId,
@@ -144,6 +145,42 @@ export async function makeSnapshot(db: Db, place: Place, instance: InstanceId): 
       name: newName('snapshot'),
       state: 'ready',
       created_by: place.person,
+    })
+    .execute();
+  return id;
+}
+
+/** In a repository of its own, which is not on any host. */
+export async function makeBackup(db: Db, place: Place, instance: InstanceId): Promise<BackupId> {
+  const repository = newId('vlt');
+  await db
+    .insertInto('backup_repository')
+    .values({
+      id: repository,
+      organization_id: place.organization,
+      project_id: place.project,
+      instance_id: instance,
+      instance_name: 'gone',
+      kind: 'server',
+      password_sealed: 'v1.none.none.none',
+    })
+    .execute();
+  const id = newId('cpy');
+  const made = await db
+    .selectFrom('instance')
+    .select(['image_id', 'cpus', 'memory_bytes', 'disk_bytes'])
+    .where('id', '=', instance)
+    .executeTakeFirstOrThrow();
+  await db
+    .insertInto('backup')
+    .values({
+      ...made,
+      id,
+      repository_id: repository,
+      state: 'ready',
+      image_fingerprint: 'f'.repeat(64),
+      created_by: place.person,
+      finished_at: new Date(),
     })
     .execute();
   return id;

@@ -15,6 +15,7 @@ import type { ServerConfig } from '#contract/config.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
 import type { OperationId, OrganizationId, ProjectId } from '#domain/ids.ts';
+import type { SimulatedRepository } from '#drivers/simulated/backups.ts';
 import type { SimulatedGuest, SimulatedState } from '#drivers/simulated/state.ts';
 import type { StopAt } from '#server/workflows/stop-point.ts';
 import { PASSWORD, SETUP_CODE, testConfig } from './server.ts';
@@ -88,6 +89,10 @@ export class KillableInstallation {
 
   guests(): SimulatedGuest[] {
     return Object.values(this.engine().guests);
+  }
+
+  repositories(): SimulatedRepository[] {
+    return Object.values(this.engine().repositories);
   }
 
   remove(): void {

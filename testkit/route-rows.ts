@@ -24,12 +24,22 @@ import {
   passkeyAnswer,
   passkeyRegistration,
 } from './factor-rows.ts';
-import { makeHost, makeImage, makeInstance, makeOperation, newId, newName, otherProject } from './factories.ts';
+import {
+  makeBackup,
+  makeHost,
+  makeImage,
+  makeInstance,
+  makeOperation,
+  newId,
+  newName,
+  otherProject,
+} from './factories.ts';
 import { makeOidcClient } from './oidc-rows.ts';
 import { makeIdentity, makeProvider } from './outside-rows.ts';
 import {
   addDeviceLogin,
   addressSet,
+  backup,
   domain,
   form,
   forward,
@@ -57,7 +67,7 @@ import {
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
-import { addSshKeyRow, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
+import { addSshKeyRow, addSshRecording, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -407,6 +417,12 @@ export const routeRows: Record<RouteName, Row> = {
     const id = await makeInstance(db, place);
     return { params: { instance: id, session: await addSshSessionRow(db, place, id, caller ?? place.person) } };
   },
+  sshRecordingSet: instance({ enabled: true }),
+  sshRecordingsList: instance(),
+  sshRecordingsRead: async (world) => addSshRecording(world),
+  sshRecordingsDelete: async (world) => addSshRecording(world),
+  sshRecordingPolicyGet: organization,
+  sshRecordingPolicySet: async (world) => ({ ...(await organization(world)), body: { enabled: true, days: 30 } }),
   routesListProject: project,
   routesList: instance(),
   routesCreate: async (world) => instance({ hostname: `${newName('site')}.berth.localhost`, port: 8080 })(world),
@@ -486,6 +502,22 @@ export const routeRows: Record<RouteName, Row> = {
   },
   forwardsUpdate: forward({ port: 9090, description: 'A game' }),
   forwardsDelete: forward(),
+  backupsListProject: project,
+  backupsList: instance(),
+  backupsCreate: instance({ note: 'before the change' }),
+  backupsGet: backup(),
+  backupsRestore: async (world) => {
+    const id = await makeInstance(world.db, world.place);
+    const { name } = await world.db
+      .selectFrom('instance')
+      .select('name')
+      .where('id', '=', id)
+      .executeTakeFirstOrThrow();
+    return { params: { backup: await makeBackup(world.db, world.place, id) }, body: { confirmName: name } };
+  },
+  backupsRecover: async (world) => ({ ...(await backup()(world)), body: { name: newName('again') } }),
+  backupsVerify: backup(),
+  backupsDelete: backup(),
   operationsList: project,
   operationsGet: async ({ db, place }) => ({
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },

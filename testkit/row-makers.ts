@@ -7,6 +7,7 @@ import { simulatedFingerprint } from '#drivers/simulated/images.ts';
 import { digest } from '#server/app/tokens.ts';
 import { type Db, json } from '#server/store/database.ts';
 import {
+  makeBackup,
   makeDomain,
   makeForward,
   makeImage,
@@ -105,6 +106,13 @@ export const forward =
   (body?: unknown): Row =>
   async ({ db, place }) => ({
     params: { forward: await makeForward(db, place, await makeInstance(db, place)) },
+    ...(body === undefined ? {} : { body }),
+  });
+
+export const backup =
+  (body?: unknown): Row =>
+  async ({ db, place }) => ({
+    params: { backup: await makeBackup(db, place, await makeInstance(db, place)) },
     ...(body === undefined ? {} : { body }),
   });
 

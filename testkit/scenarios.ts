@@ -6,9 +6,10 @@ import { isDeepStrictEqual } from 'node:util';
 import { api } from '#contract/api.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.ts';
-import type { InstanceId, OperationId, OrganizationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { BackupId, InstanceId, OperationId, OrganizationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceAction } from '#domain/instances.ts';
 import type { OperationKind } from '#domain/operations.ts';
+import type { SimulatedRepository } from '#drivers/simulated/backups.ts';
 import type { SimulatedGuest } from '#drivers/simulated/state.ts';
 import { PASSWORD } from './server.ts';
 
@@ -25,6 +26,8 @@ export type World = {
   ): Promise<ResponseOf<R>>;
   settled(operation: OperationId): Promise<Operation>;
   guests(): readonly SimulatedGuest[];
+  /** Repositories of backups on the host, with what is in them. */
+  repositories(): readonly SimulatedRepository[];
 };
 
 export type InstanceKindOfWork = Exclude<OperationKind, `image.${string}`>;
@@ -68,6 +71,15 @@ async function withSnapshot(world: World, name: string): Promise<Snap> {
   const [snapshot] = (await world.call(api.snapshotsList, { instance })).items;
   if (snapshot === undefined) throw new Error('no snapshot');
   return { instance, snapshot: snapshot.id };
+}
+
+type Backed = { instance: InstanceId; backup: BackupId; name: string };
+async function backedUp(world: World, name: string): Promise<Backed> {
+  const instance = await makeInstance(world, name);
+  await finished(world, world.call(api.backupsCreate, { instance }, {}));
+  const [backup] = (await world.call(api.backupsList, { instance })).items;
+  if (backup === undefined) throw new Error('no backup');
+  return { instance, backup: backup.id, name };
 }
 
 type Named = { instance: InstanceId; name: string };
@@ -130,6 +142,26 @@ export const scenarios: Record<InstanceKindOfWork, Scenario> = {
     prepare: withSnapshot,
     act: (world, { instance, snapshot }: Snap) => world.call(api.snapshotsDelete, { instance, snapshot }),
   },
+  'backup.create': {
+    prepare: makeInstance,
+    act: (world, instance: InstanceId) => world.call(api.backupsCreate, { instance }, {}),
+  },
+  'backup.restore': {
+    prepare: backedUp,
+    act: (world, { backup, name }: Backed) => world.call(api.backupsRestore, { backup }, { confirmName: name }),
+  },
+  'backup.recover': {
+    prepare: backedUp,
+    act: (world, { backup, name }: Backed) => world.call(api.backupsRecover, { backup }, { name: `new-${name}` }),
+  },
+  'backup.delete': {
+    prepare: backedUp,
+    act: (world, { backup }: Backed) => world.call(api.backupsDelete, { backup }),
+  },
+  'backup.verify': {
+    prepare: backedUp,
+    act: (world, { backup }: Backed) => world.call(api.backupsVerify, { backup }),
+  },
 };
 
 async function allInstances(world: World) {
@@ -176,6 +208,20 @@ export async function disagreements(world: World): Promise<string[]> {
     expectEqual(`${row.name}: host name`, guest?.hostname, row.name);
     expectEqual(`${row.name}: url`, row.url, `https://${row.name}.berth.localhost`);
   }
+  const backups = await allBackups(world);
+  expectEqual(
+    'backups on the host',
+    world
+      .repositories()
+      .flatMap((each) => Object.keys(each.backups))
+      .sort(),
+    backups.map((each) => each.id).sort(),
+  );
+  expectEqual(
+    'backups: states',
+    backups.filter((each) => each.state !== 'ready' || each.busyWith !== null),
+    [],
+  );
   for (const project of [world.project, world.other]) {
     const { used } = await world.call(api.quotaGet, { project });
     const living = rows.filter((row) => row.phase === 'ready' && row.project === project);
@@ -194,9 +240,26 @@ export async function disagreements(world: World): Promise<string[]> {
       routes: 0,
       snapshots: snapshots.get(project) ?? 0,
       portForwards: 0,
+      backups: backups.filter((each) => each.project === project).length,
+      backupBytes: [
+        ...new Map(
+          backups
+            .filter((each) => each.project === project)
+            .map(({ repository }) => [repository.id, repository.storedBytes]),
+        ).values(),
+      ].reduce((sum, bytes) => sum + bytes, 0),
     });
   }
   return found;
+}
+
+async function allBackups(world: World) {
+  const pages = await Promise.all(
+    [world.project, world.other].map((project) =>
+      world.call(api.backupsListProject, { project }, undefined, { limit: '100' }),
+    ),
+  );
+  return pages.flatMap((page) => page.items);
 }
 
 /** Everything goes. Errors: Error when something of it fails. */
@@ -211,6 +274,10 @@ export async function clearAll(world: World): Promise<void> {
   for (const row of left) {
     await finished(world, world.call(api.instancesPurge, { instance: row.id }, { confirmName: row.name }));
   }
+  for (const backup of await allBackups(world)) {
+    await finished(world, world.call(api.backupsDelete, { backup: backup.id }));
+  }
+  if (world.repositories().length > 0) throw new Error(`left on the host: ${JSON.stringify(world.repositories())}`);
   if (world.guests().length > 0) throw new Error(`left in the engine: ${JSON.stringify(world.guests())}`);
 }
 

@@ -1,8 +1,8 @@
 /** SSH keys made for tests: real ones, and their rows. */
 import { createHash, generateKeyPairSync } from 'node:crypto';
-import type { InstanceId, SshKeyId, SshSessionId, UserId } from '#domain/ids.ts';
+import type { InstanceId, SshKeyId, SshRecordingId, SshSessionId, UserId } from '#domain/ids.ts';
 import type { Db } from '#server/store/database.ts';
-import { newId, type Place } from './factories.ts';
+import { makeInstance, newId, type Place } from './factories.ts';
 
 /** The line of a `.pub` file, of an ed25519 key that nobody has. */
 export function makePublicKey(comment = 'a test'): string {
@@ -65,4 +65,36 @@ export async function addSshSessionRow(
     })
     .execute();
   return id;
+}
+
+/** A recording that is over, of an instance of its own; as a row of route-rows.ts. */
+export async function addSshRecording({
+  db,
+  place,
+}: {
+  db: Db;
+  place: Place;
+}): Promise<{ params: { instance: InstanceId; recording: SshRecordingId } }> {
+  const instance = await makeInstance(db, place);
+  const session = await addSshSessionRow(db, place, instance, place.person);
+  const recording = newId('srd');
+  const startedAt = new Date();
+  await db
+    .insertInto('ssh_recording')
+    .values({
+      id: recording,
+      organization_id: place.organization,
+      project_id: place.project,
+      instance_id: instance,
+      user_id: place.person,
+      session_id: session,
+      address: '192.0.2.7',
+      started_at: startedAt,
+      milliseconds: 100,
+      bytes: 1_000,
+      ended_at: startedAt,
+      end_reason: 'The session ended.',
+    })
+    .execute();
+  return { params: { instance, recording } };
 }

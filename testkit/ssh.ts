@@ -4,7 +4,7 @@
  */
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import type { Server } from 'node:http';
 import { createConnection } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -25,6 +25,7 @@ import { type SetUp, startTestServer, type TestServer } from './server.ts';
 const run = promisify(execFile);
 const program = (path: string) => fileURLToPath(new URL(`../${path}`, import.meta.url));
 const OUTPUT_BYTES_MAX = 64 * 1024 * 1024;
+const START_MS_MAX = 60_000;
 
 export type Ran = { code: number; stdout: string; stderr: string };
 type Child = { process: ChildProcess; log: { text: string } };
@@ -38,6 +39,18 @@ function start(main: string, config: string): Child {
     });
   }
   return { process: child, log };
+}
+
+/** Options of a client that has a key and may be asked as well. */
+function withKey(options: string[], key: string | null): string[] {
+  if (key === null) return options;
+  return [
+    ...options.filter(
+      (option, at) => option !== 'PubkeyAuthentication=no' && options[at + 1] !== 'PubkeyAuthentication=no',
+    ),
+    '-i',
+    key,
+  ];
 }
 
 async function kill(child: Child | null, signal: NodeJS.Signals): Promise<void> {
@@ -82,11 +95,19 @@ export class SshStack {
       const database = await withDatabase();
       const port = await freePort();
       await run('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', join(dir, 'host_key')]);
-      const hostKey = readFileSync(join(dir, 'host_key.pub'), 'utf8').trim();
+      writeFileSync(join(dir, 'host_keys.pub'), readFileSync(join(dir, 'host_key.pub')));
+      mkdirSync(join(dir, 'recordings'));
       const server = await startTestServer({
         database,
         driver: agent.driver,
-        config: { ssh: { port, socket: join(dir, 'reports.sock'), hostKeys: [hostKey] } },
+        config: {
+          ssh: {
+            port,
+            socket: join(dir, 'reports.sock'),
+            hostKeysFile: join(dir, 'host_keys.pub'),
+            recordings: join(dir, 'recordings'),
+          },
+        },
         work: { withoutReconcilers: true },
       });
       const home = await server.setUp();
@@ -154,35 +175,47 @@ export class SshStack {
     writeFileSync(file, JSON.stringify(config));
     const child = start('edge/main.ts', file);
     this.#edge = child;
-    await until('edge is ready', () => {
-      if (child.process.exitCode !== null) throw new Error(`edge ended: ${child.log.text}`);
-      return child.log.text.includes('"ready"');
-    });
+    await until(
+      'edge is ready',
+      () => {
+        if (child.process.exitCode !== null) throw new Error(`edge ended: ${child.log.text}`);
+        return child.log.text.includes('"ready"');
+      },
+      START_MS_MAX,
+    );
   }
 
   killEdge(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
     return kill(this.#edge, signal);
   }
 
-  async startGateway(): Promise<void> {
+  /** `workers`: how many processes carry connections. */
+  async startGateway(workers = 1): Promise<void> {
     const config: SshGatewayConfig = {
       logLevel: 'info',
       socket: this.#socket('gateway'),
       listen: { host: '0.0.0.0', port: this.port },
       hostKeyFiles: [join(this.dir, 'host_key')],
+      nextHostKeyFile: join(this.dir, 'host_key.next'),
+      workers,
       edgeSocket: this.#socket('edge-ssh'),
       serverSocket: this.#socket('server'),
       reportSocket: this.#socket('reports'),
       consoleOrigin: this.server.app.config.consoleOrigin,
+      recordings: join(this.dir, 'recordings'),
     };
     const file = join(this.dir, 'gateway.json');
     writeFileSync(file, JSON.stringify(config));
     const child = start('ssh-gateway/main.ts', file);
     this.#gateway = child;
-    await until('the gateway listens', () => {
-      if (child.process.exitCode !== null) throw new Error(`the gateway ended: ${child.log.text}`);
-      return child.log.text.includes('"listening"');
-    });
+    await until(
+      'the gateway listens',
+      () => {
+        if (child.process.exitCode !== null) throw new Error(`the gateway ended: ${child.log.text}`);
+        return child.log.text.includes('"listening"');
+      },
+      START_MS_MAX,
+    );
   }
 
   killGateway(signal: NodeJS.Signals = 'SIGKILL'): Promise<void> {
@@ -290,8 +323,8 @@ export class SshStack {
     );
   }
 
-  /** ssh that asks for passwords: they are answered in this order. */
-  sshAsking(user: string, answers: string[], command: string[], more: string[] = []): Promise<Ran> {
+  /** A program that answers ssh's questions, in this order. */
+  #askpass(answers: string[]): Record<string, string> {
     const box = mkdtempSync(join(this.dir, 'ask-'));
     answers.forEach((answer, index) => {
       writeFileSync(join(box, String(index)), answer);
@@ -303,27 +336,34 @@ export class SshStack {
       `#!/bin/sh\nn=$(cat ${box}/next 2>/dev/null || echo 0)\necho $((n+1)) > ${box}/next\nprintf '%s\\n' "$1" >> ${box}/asked\ncat ${box}/$n\n`,
     );
     chmodSync(script, 0o700);
-    return this.run(
-      ['ssh', ...this.options(null, '-p', String(this.port), ...more), `${user}@127.0.0.1`, ...command],
-      '',
-      { SSH_ASKPASS: script, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: 'none' },
-    );
+    return { SSH_ASKPASS: script, SSH_ASKPASS_REQUIRE: 'force', DISPLAY: 'none' };
   }
 
-  /** A long-running client. */
+  /** ssh that asks for passwords: they are answered in this order. `key`: tried first. */
+  sshAsking(
+    user: string,
+    answers: string[],
+    command: string[],
+    more: string[] = [],
+    key: string | null = null,
+  ): Promise<Ran> {
+    const options = [...this.options(null, '-p', String(this.port), ...more)];
+    return this.run(['ssh', ...withKey(options, key), `${user}@127.0.0.1`, ...command], '', this.#askpass(answers));
+  }
+
+  /** A long-running client; with `answers` it may be asked questions after its key. */
   open(
     user: string,
     key: string,
     command: string[],
     more: string[] = [],
+    answers: string[] | null = null,
   ): { child: ChildProcess; log: { text: string }; ended: Promise<number> } {
-    const child = spawn(
-      'ssh',
-      [...this.options(key, '-p', String(this.port), ...more), `${user}@127.0.0.1`, ...command],
-      {
-        stdio: ['pipe', 'pipe', 'pipe'],
-      },
-    );
+    const options = [...this.options(answers === null ? key : null, '-p', String(this.port), ...more)];
+    const child = spawn('ssh', [...withKey(options, answers === null ? null : key), `${user}@127.0.0.1`, ...command], {
+      stdio: ['pipe', 'pipe', 'pipe'],
+      env: { ...process.env, ...(answers === null ? {} : this.#askpass(answers)) },
+    });
     const log = { text: '' };
     for (const stream of [child.stdout, child.stderr])
       stream.on('data', (chunk: Buffer) => {

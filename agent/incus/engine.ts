@@ -4,6 +4,7 @@ import type { InstanceId, ProjectId } from '#domain/ids.ts';
 import type { Engine, Opening } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { IncusClient, segment } from './client.ts';
+import { IncusDisks } from './disks.ts';
 import { watchEvents } from './events.ts';
 import { execCollect, execSession } from './exec.ts';
 import { probeNicFilters } from './filters.ts';
@@ -41,6 +42,7 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
   };
   const guests = new IncusGuests(client, options.names, options.pool, filters);
   const snapshots = new IncusSnapshots(client, guests);
+  const disks = new IncusDisks(client, guests, options.pool);
   const networks = new IncusNetworks(client, options.names, options.hostAddresses, options.openings);
   const images = new IncusImages(client, options.names);
 
@@ -111,6 +113,12 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
     createSnapshot: (instance, snapshot) => snapshots.create(instance, snapshot),
     restoreSnapshot: (instance, snapshot) => snapshots.restore(instance, snapshot),
     deleteSnapshot: (instance, snapshot) => snapshots.remove(instance, snapshot),
+
+    freezeDisk: (instance, backup) => disks.freeze(instance, backup),
+    thawDisk: (instance, backup) => disks.thaw(instance, backup),
+    thawAll: () => disks.thawAll(options.names.installation),
+    openDisk: (instance) => disks.open(instance),
+    createHollow: (spec) => guests.createHollow(spec),
 
     exec: async (instance, argv, how) => execCollect(client, await running(instance), argv, how),
     terminal: async (instance, argv, how) => execSession(client, await running(instance), argv, how, how),

@@ -132,6 +132,13 @@ export class IncusGuests {
     );
   }
 
+  /** A guest without anything on its disk, unfinished until `settle`; `whole`: it is there, and finished. */
+  async createHollow(spec: GuestSpec): Promise<{ guest: Guest; whole: boolean }> {
+    const present = await this.#present(spec);
+    const guest = present ?? (await this.#make(spec, { type: 'none' }, false));
+    return { guest, whole: present !== null && this.isReady(await this.locate(spec.instance)) };
+  }
+
   /** The guest if it is there already, looked for where it has to be (one cheap call, on the way of every create). */
   async #present(spec: GuestSpec): Promise<Guest | null> {
     const project = this.#names.project(spec.project);

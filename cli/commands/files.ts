@@ -167,7 +167,7 @@ export function addFileCommands(program: Command, io: Io): void {
 }
 
 /** Under another name first: what broke off is not taken for the file. Errors: usage. */
-async function download(pieces: AsyncIterable<Buffer>, local: string, force: boolean): Promise<number> {
+export async function download(pieces: AsyncIterable<Buffer>, local: string, force: boolean): Promise<number> {
   if (!force && (await stat(local).catch(() => null)) !== null) {
     throw usageError(`${plain(local)} is there already.`, 'Add --force to write over it.');
   }

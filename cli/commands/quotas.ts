@@ -51,7 +51,17 @@ const scope = () => new Argument('[scope]', 'whose quota').choices(['project', '
 
 type Options = Partial<
   Record<
-    'instances' | 'desktops' | 'servers' | 'cpus' | 'memory' | 'disk' | 'routes' | 'snapshots' | 'portForwards',
+    | 'instances'
+    | 'desktops'
+    | 'servers'
+    | 'cpus'
+    | 'memory'
+    | 'disk'
+    | 'routes'
+    | 'snapshots'
+    | 'portForwards'
+    | 'backups'
+    | 'backupStorage',
     string
   >
 >;
@@ -63,16 +73,19 @@ function count(text: string): number {
 }
 
 function changesOf(options: Options): InputOf<'quotaUpdate'>['body'] {
-  const { memory, disk, ...counts } = options;
+  const { memory, disk, backupStorage, ...counts } = options;
   const body = {
     ...Object.fromEntries(
-      (['instances', 'desktops', 'servers', 'cpus', 'routes', 'snapshots', 'portForwards'] as const).flatMap((name) => {
-        const text = counts[name];
-        return text === undefined ? [] : [[name, count(text)]];
-      }),
+      (['instances', 'desktops', 'servers', 'cpus', 'routes', 'snapshots', 'portForwards', 'backups'] as const).flatMap(
+        (name) => {
+          const text = counts[name];
+          return text === undefined ? [] : [[name, count(text)]];
+        },
+      ),
     ),
     ...(memory === undefined ? {} : { memoryBytes: parseBytes(memory) }),
     ...(disk === undefined ? {} : { diskBytes: parseBytes(disk) }),
+    ...(backupStorage === undefined ? {} : { backupBytes: parseBytes(backupStorage) }),
   };
   if (Object.keys(body).length === 0) {
     throw usageError('Change what?', 'Add one or more of the options of: berth quotas set --help');
@@ -116,6 +129,8 @@ export function addQuotaCommands(program: Command, io: Io): void {
     .option('--routes <n>', 'routes')
     .option('--snapshots <n>', 'snapshots')
     .option('--port-forwards <n>', 'port forwards')
+    .option('--backups <n>', 'backups')
+    .option('--backup-storage <size>', 'what backups take on the host')
     .addHelpText(
       'after',
       `\nLowering a limit below the use blocks new things and harms nothing that runs.\n${examples([

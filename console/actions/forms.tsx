@@ -19,6 +19,7 @@ import { choiceOf, chosenSize, SizePicker, sizeProblem } from '../components/siz
 import { useApiForm } from '../lib/use-form.ts';
 import { Field, Input } from '../ui/input.tsx';
 import { Notice } from '../ui/notice.tsx';
+import { BackupForm } from './backup-forms.tsx';
 import { absorbAccepted } from './host.tsx';
 import type { InstanceActionId, PlannedCall } from './instances.ts';
 import { ShareDialog } from './share.tsx';
@@ -39,6 +40,7 @@ function usePattern(): string {
 
 export function ActionForm({ action, instance, onClose }: Props & { action: InstanceActionId }) {
   if (action === 'snapshot') return <SnapshotForm instance={instance} onClose={onClose} />;
+  if (action === 'backup') return <BackupForm instance={instance} onClose={onClose} />;
   if (action === 'clone') return <CloneForm instance={instance} onClose={onClose} />;
   if (action === 'rename') return <RenameForm instance={instance} onClose={onClose} />;
   if (action === 'transfer') return <TransferForm instance={instance} onClose={onClose} />;

@@ -26,6 +26,8 @@ it('offers what makes sense in each state', () => {
     'stop',
     'snapshot',
     'rollback',
+    'backup',
+    'overwrite',
     'clone',
     'rename',
     'resize',

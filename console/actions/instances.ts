@@ -10,9 +10,11 @@ import {
   CirclePause,
   CirclePlay,
   CopyPlus,
+  DatabaseBackup,
   ExternalLink,
   FolderOpen,
   FolderOutput,
+  History,
   Monitor,
   Pencil,
   Play,
@@ -43,6 +45,8 @@ export type InstanceActionId =
   | 'resume'
   | 'snapshot'
   | 'rollback'
+  | 'backup'
+  | 'overwrite'
   | 'clone'
   | 'rename'
   | 'resize'
@@ -70,7 +74,7 @@ export type InstanceAction = {
   /** Whether to list it at all for this instance (a stopped one has no use for "Stop" beside "Start"). */
   applies: (instance: Instance) => boolean;
 } & (
-  | { kind: 'tab'; tab: 'screen' | 'terminal' | 'ssh' | 'files' | 'logs' | 'snapshots' }
+  | { kind: 'tab'; tab: 'screen' | 'terminal' | 'ssh' | 'files' | 'logs' | 'snapshots' | 'backups' }
   | { kind: 'link'; href: (instance: Instance) => string | null }
   | {
       kind: 'call';
@@ -258,6 +262,25 @@ export const instanceActionList: readonly InstanceAction[] = [
     applies: (it) => it.phase === 'ready',
   },
   {
+    id: 'backup',
+    label: 'Back up',
+    icon: DatabaseBackup,
+    group: 'change',
+    verb: 'backup',
+    kind: 'form',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
+    id: 'overwrite',
+    label: 'Restore a backup',
+    icon: History,
+    group: 'change',
+    verb: 'overwrite',
+    kind: 'tab',
+    tab: 'backups',
+    applies: (it) => it.phase === 'ready',
+  },
+  {
     id: 'clone',
     label: 'Clone',
     icon: CopyPlus,
@@ -349,7 +372,7 @@ export const instanceActionList: readonly InstanceAction[] = [
     applies: (it) => it.phase === 'archived' || it.phase === 'failed',
     confirm: ([it]) => ({
       title: `Remove ${it?.name ?? 'it'} for good?`,
-      body: 'Its disk and all its snapshots are erased. Nobody can bring them back.',
+      body: 'Its disk and all its snapshots are erased. Nobody can bring them back. Its backups stay until somebody deletes them.',
       confirmLabel: 'Remove for good',
       danger: true,
       typeName: it?.name ?? '',

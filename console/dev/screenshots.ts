@@ -263,6 +263,14 @@ const shots: Shot[] = [
       await page.getByText('Files, forwarded ports').click();
     },
   },
+  {
+    name: 'ssh-recording',
+    path: `${p}/instances/beacon/ssh`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Replay' }).first().click();
+      await page.getByText('deploy finished').first().waitFor();
+    },
+  },
   { name: 'ssh-changed', path: `${p}/instances/gannet/ssh` },
   { name: 'snapshots', path: `${p}/instances/atlas/snapshots` },
   { name: 'snapshots-empty', path: `${p}/instances/beacon/snapshots` },
@@ -271,6 +279,27 @@ const shots: Shot[] = [
     path: `${p}/instances/atlas/snapshots`,
     before: async (page) => {
       await page.getByRole('button', { name: 'Roll back', exact: true }).first().click();
+    },
+  },
+  { name: 'backups', path: `${p}/instances/atlas/backups` },
+  { name: 'backups-empty', path: `${p}/instances/beacon/backups` },
+  { name: 'project-backups', path: `${p}/backups` },
+  {
+    name: 'backup-form',
+    path: `${p}/instances/beacon/backups`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Back up' }).first().click();
+    },
+  },
+  {
+    name: 'restore-in-place',
+    path: `${p}/instances/atlas/backups`,
+    before: async (page) => {
+      await page
+        .getByRole('button', { name: /^Actions of the backup/ })
+        .first()
+        .click();
+      await page.getByText('Restore in place…').click();
     },
   },
   { name: 'instance-routes', path: `${p}/instances/beacon/routes` },

@@ -36,6 +36,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   'security-group': [{ routes: ['securityGroupsList', 'addressSetsList'], params: (hint) => ({ project: hint.project }) }],
   egress: [{ routes: ['egressGet'], params: (hint) => ({ project: hint.project }) }],
+  backup: [
+    { routes: ['backupsList'], params: (hint) => ({ instance: hint.instance }) },
+    { routes: ['backupsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
+  ],
   forward: [
     { routes: ['forwardsList'], params: (hint) => ({ instance: hint.instance }) },
     { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
@@ -66,7 +70,15 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   ],
   project: [
     {
-      routes: ['organizationsGet', 'organizationsList', 'projectsList', 'projectsGet', 'whoami'],
+      routes: [
+        'organizationsGet',
+        'organizationsList',
+        'projectsList',
+        'projectsGet',
+        'whoami',
+        'sshRecordingPolicyGet',
+        'sshAccess',
+      ],
       params: () => ({}),
     },
   ],
@@ -84,7 +96,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     },
   ],
   user: [{ routes: ['usersList', 'registrationCodesList', 'registrationSettingsGet'], params: () => ({}) }],
-  ssh: [{ routes: ['sshSessionsList'], params: (hint) => ({ instance: hint.instance }) }],
+  ssh: [{ routes: ['sshSessionsList', 'sshRecordingsList'], params: (hint) => ({ instance: hint.instance }) }],
   mail: [{ routes: ['mailSettingsGet', 'mailMessagesList'], params: () => ({}) }],
 };
 

@@ -130,6 +130,7 @@ export const auditHandlers: Pick<Handlers, Extract<RouteName, Mine>> = {
         (each) =>
           each.targetKind === 'instance' ||
           each.targetKind === 'snapshot' ||
+          each.targetKind === 'backup' ||
           each.targetKind === 'route' ||
           each.targetKind === 'forward',
       )

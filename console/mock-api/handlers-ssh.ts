@@ -3,6 +3,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { readPublicKey } from '#domain/ssh.ts';
 import type { OutputOf } from '../api/client.ts';
 import type { Handlers } from './handlers.ts';
+import { recordingRule } from './handlers-ssh-recordings.ts';
 import { DOMAIN, hint, iso, type MockState, newId, record, type SshSession } from './state.ts';
 
 type SshName =
@@ -17,7 +18,7 @@ const GATEWAY_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIB8Ht8Z3j6yDWPBHQtOp/R9
 /** Its keys changed: nobody gets in. */
 const CHANGED = 'gannet';
 
-function access(state: MockState, id: string): OutputOf<'sshAccess'> {
+export function sshAccess(state: MockState, id: string): OutputOf<'sshAccess'> {
   const instance = state.instances.find((each) => each.id === id);
   if (instance === undefined) throw notFound('instance');
   const project = state.projects.find((each) => each.id === instance.project);
@@ -36,6 +37,7 @@ function access(state: MockState, id: string): OutputOf<'sshAccess'> {
         ? { fingerprint: 'SHA256:Zr0sGh2M7eVzYxq3Jm1uY0tB5u4oQ8nKc9wX2aLd6pE', at: iso(Date.now() - 600_000) }
         : null,
     },
+    recording: recordingRule(state, id),
   };
 }
 
@@ -55,6 +57,7 @@ export function someSshSessions(state: MockState, now: number): MockState['sshSe
     bytesOut: 2_411_008,
     endedAt: null,
     endReason: null,
+    recorded: false,
     ending: false,
     ...more,
   });
@@ -70,7 +73,12 @@ export function someSshSessions(state: MockState, now: number): MockState['sshSe
           address: '2001:db8::5',
           startedAt: iso(now - 90_000),
         }),
-        of(first, { startedAt: iso(now - DAY), endedAt: iso(now - DAY + 900_000), endReason: 'The client left.' }),
+        of(first, {
+          recorded: true,
+          startedAt: iso(now - DAY),
+          endedAt: iso(now - DAY + 900_000),
+          endReason: 'The client left.',
+        }),
       ],
     }));
 }
@@ -127,10 +135,10 @@ export const sshHandlers: Pick<Handlers, SshName> = {
     record(state, 'account.ssh-keys.add', 'ssh-key', added.id, added.label);
     return added;
   },
-  sshAccess: (state, { params }) => access(state, params.instance),
+  sshAccess: (state, { params }) => sshAccess(state, params.instance),
   sshHostKeysAccept: (state, { params }) => {
     state.sshAccepted.push(params.instance);
-    return access(state, params.instance);
+    return sshAccess(state, params.instance);
   },
   sshSessionsList: (state, { params }) => ({
     items: state.sshSessions.find((each) => each.instance === params.instance)?.items ?? [],

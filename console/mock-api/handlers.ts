@@ -8,6 +8,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { SIGN_IN_MINUTES } from '#domain/factors.ts';
 import { accountHandlers } from './handlers-account.ts';
 import { auditHandlers } from './handlers-audit.ts';
+import { backupHandlers } from './handlers-backups.ts';
 import { dataHandlers } from './handlers-data.ts';
 import { dnsHandlers } from './handlers-dns.ts';
 import { domainHandlers } from './handlers-domains.ts';
@@ -30,6 +31,7 @@ import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
 import { snapshotHandlers } from './handlers-snapshots.ts';
 import { sshHandlers } from './handlers-ssh.ts';
+import { sshRecordingHandlers } from './handlers-ssh-recordings.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { userHandlers } from './handlers-users.ts';
 import { makeOperation } from './make.ts';
@@ -162,6 +164,7 @@ export const handlers: Handlers = {
   ...dnsHandlers,
   ...fileHandlers,
   ...forwardHandlers,
+  ...backupHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers,
@@ -282,6 +285,7 @@ export const handlers: Handlers = {
   ...tenancyHandlers,
   ...serviceAccountHandlers,
   ...sshHandlers,
+  ...sshRecordingHandlers,
   ...quotaHandlers,
   ...platformHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),

@@ -17,6 +17,8 @@ const words: Record<keyof Quota, string> = {
   routes: 'routes',
   snapshots: 'snapshots',
   portForwards: 'port forwards',
+  backups: 'backups',
+  backupBytes: 'backup storage',
 };
 
 export function find(state: MockState, id: string): InstanceRow {

@@ -1,6 +1,7 @@
 /** Who is there, what they signed in with and what they did: people, tokens, sessions, the audit log, other organizations. */
 import { GIB } from '#domain/sizes.ts';
 import { someSshKeys, someSshSessions } from './handlers-ssh.ts';
+import { someSshRecordings } from './handlers-ssh-recordings.ts';
 import { DAY, HOUR, MINUTE } from './make.ts';
 import type { MockState } from './state.ts';
 import { DOMAIN, iso, newId } from './state.ts';
@@ -25,6 +26,7 @@ export function seedIdentity(state: MockState, now: number): void {
   });
   state.sshKeys.push(...someSshKeys(now));
   state.sshSessions.push(...someSshSessions(state, now));
+  state.sshRecording = someSshRecordings(state, now);
   state.tokens.push(
     {
       id: newId('tok'),

@@ -1,6 +1,7 @@
 /** A believable installation to look at: every state appears once. `?scenario` names are chosen in plugin.ts. */
 import { GIB } from '#domain/sizes.ts';
 import { createSteps, DAY, finished, HOUR, MINUTE, makeInstance, makeOperation } from './make.ts';
+import { seedBackups } from './seed-backups.ts';
 import { seedIdentity } from './seed-identity.ts';
 import { seedNetwork } from './seed-network.ts';
 import type { MockState } from './state.ts';
@@ -174,6 +175,7 @@ export function seed(): MockState {
   });
   state.routes = state.routes.filter((each) => each.instance !== islet.id);
 
+  seedBackups(state, atlas);
   state.snapshots.push(
     {
       id: newId('snp'),

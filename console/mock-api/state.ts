@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import type { AddressSet } from '#contract/address-sets.ts';
 import type { AuditEntry } from '#contract/audit.ts';
+import type { Backup } from '#contract/backups.ts';
 import type { DnsProvider } from '#contract/dns-providers.ts';
 import type { Domain } from '#contract/domains.ts';
 import type { EgressPolicy } from '#contract/egress.ts';
@@ -25,6 +26,7 @@ import type { OutputOf } from '../api/client.ts';
 import { type MockFactors, noFactors } from './handlers-factors.ts';
 import { type MockClient, someClients } from './handlers-oidc-clients.ts';
 import { type MockOutside, someProviders } from './handlers-outside.ts';
+import { emptyRecording, type MockRecording } from './handlers-ssh-recordings.ts';
 import { type MockAccounts, someAccounts } from './seed-accounts.ts';
 
 export const DOMAIN = 'berth.localhost';
@@ -79,6 +81,7 @@ export type MockState = {
   domains: DomainRow[];
   dnsProviders: DnsProvider[];
   forwards: Forward[];
+  backups: Backup[];
   securityGroups: SecurityGroup[];
   egress: EgressPolicy;
   addressSets: (AddressSet & { project: ProjectId })[];
@@ -92,6 +95,7 @@ export type MockState = {
   sshSessions: { instance: string; items: SshSession[] }[];
   /** Instances whose changed host keys were accepted. */
   sshAccepted: string[];
+  sshRecording: MockRecording;
   serviceAccounts: ServiceAccount[];
   sessions: SessionRow[];
   factors: MockFactors;
@@ -174,6 +178,8 @@ export function present(state: MockState, row: InstanceRow): Instance {
     resize: 'instance.update',
     snapshot: 'instance.snapshot',
     rollback: 'instance.rollback',
+    backup: 'backup.create',
+    overwrite: 'backup.restore',
     clone: 'instance.create',
     transfer: 'instance.archive',
     archive: 'instance.archive',
@@ -202,6 +208,9 @@ export function usedQuota(state: MockState, project: ProjectId): Quota {
   const used = mapQuota((resource) => uses.reduce((sum, use) => sum + use[resource], 0));
   used.routes = state.routes.filter((each) => each.project === project).length;
   used.portForwards = state.forwards.filter((each) => each.project === project).length;
+  const backups = state.backups.filter((each) => each.project === project);
+  used.backups = backups.length;
+  used.backupBytes = backups.reduce((sum, each) => sum + (each.addedBytes ?? 0), 0);
   used.snapshots = state.snapshots.filter((each) => mine.some((one) => one.id === each.instance)).length;
   return used;
 }
@@ -249,6 +258,7 @@ export function emptyState(): MockState {
     domains: [],
     dnsProviders: [],
     forwards: [],
+    backups: [],
     securityGroups: [],
     addressSets: [],
     egress: {
@@ -270,6 +280,7 @@ export function emptyState(): MockState {
     sshKeys: [],
     sshSessions: [],
     sshAccepted: [],
+    sshRecording: emptyRecording(),
     serviceAccounts: [],
     sessions: [],
     factors: noFactors(),

@@ -174,6 +174,14 @@ const instanceSnapshots = createRoute({
     queryClient.prefetchQuery(apiQuery('snapshotsList', { params: { instance: context.instanceId } })),
   component: lazyRouteComponent(() => import('../pages/instance/snapshots.tsx'), 'SnapshotsTab'),
 });
+const instanceBackups = createRoute({
+  getParentRoute: () => instance,
+  path: '/backups',
+  staticData: { crumb: 'Backups' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(apiQuery('backupsList', { params: { instance: context.instanceId } })),
+  component: lazyRouteComponent(() => import('../pages/instance/backups.tsx'), 'BackupsTab'),
+});
 const instanceRoutes = createRoute({
   getParentRoute: () => instance,
   path: '/routes',
@@ -208,6 +216,16 @@ const instanceSettings = createRoute({
   path: '/settings',
   staticData: { crumb: 'Settings' },
   component: lazyRouteComponent(() => import('../pages/instance/settings.tsx'), 'SettingsTab'),
+});
+const projectBackups = createRoute({
+  getParentRoute: () => project,
+  path: '/backups',
+  staticData: { crumb: 'Backups' },
+  loader: ({ context }) =>
+    queryClient.prefetchQuery(
+      apiQuery('backupsListProject', { params: { project: context.project.id }, query: { limit: 200 } }),
+    ),
+  component: lazyRouteComponent(() => import('../pages/backups/list.tsx'), 'ProjectBackupsPage'),
 });
 const projectRoutes = createRoute({
   getParentRoute: () => project,
@@ -295,6 +313,7 @@ export const projectPages = [
         instanceLogs,
         instanceFiles,
         instanceSnapshots,
+        instanceBackups,
         instanceRoutes,
         instanceSsh,
         instanceFlows,
@@ -303,6 +322,7 @@ export const projectPages = [
       ]),
     ]),
     projectRoutes,
+    projectBackups,
     firewall,
     projectDomains,
     operations,

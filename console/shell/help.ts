@@ -8,6 +8,7 @@ const pages: readonly Help[] = [
   [/^\/p\/[^/]+\/instances\/[^/]+\/metrics$/, 'how-to/watch-metrics'],
   [/^\/p\/[^/]+\/instances\/[^/]+\/routes$/, 'tutorial/server-in-five-minutes'],
   [/^\/p\/[^/]+\/instances\/[^/]+\/settings$/, 'how-to/move-an-instance-to-another-project'],
+  [/^\/p\/[^/]+\/(instances\/[^/]+\/)?backups$/, 'how-to/back-up-and-restore'],
   [/^\/p\/[^/]+\/instances/, 'tutorial/server-in-five-minutes'],
   [/^\/p\/[^/]+\/domains/, 'how-to/use-a-domain-of-your-own'],
   [/^\/(o\/[^/]+|platform)\/dns/, 'how-to/connect-a-dns-provider'],

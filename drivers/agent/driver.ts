@@ -1,6 +1,6 @@
 /** Instances on hosts that run a Berth agent. */
 import { agentEventSchema } from '#contract/agent-results.ts';
-import type { InstanceDriver } from '../interface.ts';
+import type { BackupProgress, ImageBuildProgress, InstanceDriver, RepositoryRef } from '../interface.ts';
 import { AgentClient, type AgentClientOptions } from './client.ts';
 
 const BACK_OFF_MS = { first: 100, max: 5_000 };
@@ -43,6 +43,18 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
       done(client.call('createSnapshot', { instance, snapshot, operation })),
     restoreSnapshot: (instance, snapshot) => done(client.call('restoreSnapshot', { instance, snapshot })),
     deleteSnapshot: (instance, snapshot) => done(client.call('deleteSnapshot', { instance, snapshot })),
+    backupGuest: (instance, ref, bytesMax, onProgress) =>
+      client.call('backupGuest', { ...ref, instance, bytesMax }, { onProgress: shown(onProgress) }),
+    restoreBackup: (instance, ref, onProgress) =>
+      done(client.call('restoreBackup', { ...ref, instance }, { onProgress: shown(onProgress) })),
+    recoverGuest: (spec, ref, onProgress) =>
+      client.call('recoverGuest', { ...ref, spec }, { onProgress: shown(onProgress) }),
+    deleteBackup: async (ref, instance) => (await client.call('deleteBackup', { ...ref, instance })).storedBytes,
+    hasBackup: (ref) => client.call('hasBackup', ref),
+    removeRepository: (ref) => done(client.call('removeRepository', repositoryOf(ref))),
+    verifyRepository: (ref, onProgress) =>
+      client.call('verifyRepository', repositoryOf(ref), { onProgress: shown(onProgress) }),
+    repositories: () => client.call('repositories', {}),
     health: (instance) => client.call('health', { instance }),
     innerContainers: (instance) => client.call('innerContainers', { instance }),
     sshHostKeys: async (instance) => (await client.call('sshHostKeys', { instance })).publicKeys,
@@ -77,6 +89,16 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
       }
     },
   };
+}
+
+/** The agent refuses what it does not know: callers may hold more than it needs. */
+function repositoryOf({ repository, place, password }: RepositoryRef): RepositoryRef {
+  return { repository, place, password };
+}
+
+/** The agent says 0 where it does not know how far it is. */
+function shown(onProgress: (progress: BackupProgress) => void) {
+  return ({ percent, line }: ImageBuildProgress) => onProgress({ percent: percent > 0 ? percent : null, line });
 }
 
 function pause(milliseconds: number, signal: AbortSignal): Promise<void> {

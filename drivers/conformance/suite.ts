@@ -4,7 +4,15 @@
  */
 import { buffer } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
+import type {
+  BackupId,
+  BackupRepositoryId,
+  InstanceId,
+  OperationId,
+  ProjectId,
+  SecurityGroupId,
+  SnapshotId,
+} from '#domain/ids.ts';
 import { GIB, MIB } from '#domain/sizes.ts';
 import type { DriverEvent, GuestSpec, InstanceDriver, NetworkSpec } from '../interface.ts';
 
@@ -14,7 +22,7 @@ export type ConformanceHarness = {
   image: string;
   /** A network specification that is free. */
   network(): NetworkSpec;
-  id(prefix: 'ins' | 'opr' | 'snp' | 'prj' | 'sgr'): string;
+  id(prefix: 'ins' | 'opr' | 'snp' | 'prj' | 'sgr' | 'cpy' | 'vlt'): string;
   /** Writes a mark on the guest's disk, reads it back. */
   write(instance: InstanceId, mark: number): Promise<void>;
   read(instance: InstanceId): Promise<number>;
@@ -257,6 +265,43 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       });
       await driver.destroyGuest(source.instance);
       await driver.destroyGuest(fromSnapshot.instance);
+    });
+
+    it('backs a guest up once, puts it back in place and makes another of it, which outlives it; deleting is fine twice', async () => {
+      const spec = guest();
+      await driver.createGuest(spec);
+      await harness.write(spec.instance, 21);
+      const ref = {
+        repository: harness.id('vlt') as BackupRepositoryId,
+        place: { type: 'local' },
+        password: 'k'.repeat(43),
+        backup: harness.id('cpy') as BackupId,
+      } as const;
+      const quiet = (): void => undefined;
+      const made = await driver.backupGuest(spec.instance, ref, 4 * GIB, quiet);
+      expect(made.dataBytes).toBeGreaterThan(0);
+      const again = await driver.backupGuest(spec.instance, ref, 4 * GIB, quiet);
+      expect(again.storedBytes).toBe(made.storedBytes);
+      expect((await driver.observe(spec.instance))?.snapshots).toEqual([]);
+      const { repository } = ref;
+      expect(await driver.repositories()).toContainEqual({ repository, storedBytes: made.storedBytes });
+      await harness.write(spec.instance, 22);
+      await driver.restoreBackup(spec.instance, ref, quiet);
+      expect(await harness.read(spec.instance)).toBe(21);
+      expect(await driver.verifyRepository(ref, quiet)).toMatchObject({ problem: null });
+      await driver.destroyGuest(spec.instance);
+      const copy = guest();
+      const seen = await driver.recoverGuest(copy, ref, quiet);
+      expect(seen).toMatchObject({ instance: copy.instance, state: 'stopped', hostname: copy.hostname, snapshots: [] });
+      expect((await driver.recoverGuest(copy, ref, quiet)).createdAt).toBe(seen.createdAt);
+      expect(await harness.read(copy.instance)).toBe(21);
+      expect(await driver.hasBackup(ref)).toBe(true);
+      for (let time = 0; time < 2; time++) await driver.deleteBackup(ref, spec.instance);
+      expect(await driver.hasBackup(ref)).toBe(false);
+      await expect(driver.restoreBackup(copy.instance, ref, quiet)).rejects.toMatchObject({ code: 'not_found' });
+      for (let time = 0; time < 2; time++) await driver.removeRepository(ref);
+      expect((await driver.repositories()).map((each) => each.repository)).not.toContain(repository);
+      await driver.destroyGuest(copy.instance);
     });
 
     it('moves a stopped guest to another project, with disk and snapshots; twice is once, and back', async () => {

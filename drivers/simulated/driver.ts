@@ -5,11 +5,14 @@
  */
 import { BerthError, notFound } from '#domain/errors.ts';
 import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
-import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { BackupRepositoryId, InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
 import { SAMPLE_SECONDS } from '#domain/metrics.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
 import type {
+  BackupMade,
+  BackupProgress,
+  BackupRef,
   DriverCapabilities,
   DriverEvent,
   DriverImage,
@@ -31,7 +34,9 @@ import type {
   NetworkSpec,
   PolicySpec,
   PowerAction,
+  RepositoryRef,
 } from '../interface.ts';
+import * as backups from './backups.ts';
 import { FaultInjector, type SimulatedVerb } from './faults.ts';
 import { newDisk, type SimulatedDisk, simulatedFiles } from './files.ts';
 import { healthOf, hostKeyOf, logsOf, observationOf, powerTarget, simulatedReading, UIDS_PER_GUEST } from './guests.ts';
@@ -277,6 +282,62 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
+  async backupGuest(
+    instance: InstanceId,
+    ref: BackupRef,
+    bytesMax: number,
+    onProgress: (progress: BackupProgress) => void,
+  ): Promise<BackupMade> {
+    return this.#run('backupGuest', () => {
+      onProgress({ percent: 50, line: 'Simulated.' });
+      const made = backups.keep(this.#state.repositories, ref, this.#guest(instance).content, bytesMax);
+      this.#save();
+      return made;
+    });
+  }
+
+  async restoreBackup(instance: InstanceId, ref: BackupRef): Promise<void> {
+    await this.#run('restoreBackup', () => {
+      const guest = this.#guest(instance);
+      if (guest.state !== 'stopped') throw new BerthError('state_conflict', 'Stop it first.');
+      guest.content = backups.keptContent(this.#state.repositories, ref);
+      this.#changed(instance, 'restored');
+    });
+  }
+
+  async recoverGuest(spec: GuestSpec, ref: BackupRef): Promise<GuestObservation> {
+    return this.#run('recoverGuest', () =>
+      observationOf(this.#create(spec, backups.keptContent(this.#state.repositories, ref), true)),
+    );
+  }
+
+  async deleteBackup(ref: BackupRef): Promise<number> {
+    return this.#run('deleteBackup', () => {
+      const left = backups.forget(this.#state.repositories, ref);
+      this.#save();
+      return left;
+    });
+  }
+
+  async hasBackup(ref: BackupRef): Promise<boolean> {
+    return this.#run('hasBackup', () => this.#state.repositories[ref.repository]?.backups[ref.backup] !== undefined);
+  }
+
+  async removeRepository(ref: RepositoryRef): Promise<void> {
+    await this.#run('removeRepository', () => {
+      delete this.#state.repositories[ref.repository];
+      this.#save();
+    });
+  }
+
+  async verifyRepository(ref: RepositoryRef): Promise<{ problem: string | null; storedBytes: number }> {
+    return this.#run('verifyRepository', () => backups.check(this.#state.repositories, ref));
+  }
+
+  async repositories(): Promise<{ repository: BackupRepositoryId; storedBytes: number }[]> {
+    return this.#run('repositories', () => backups.uses(this.#state.repositories));
+  }
+
   async health(instance: InstanceId): Promise<HealthReport> {
     return this.#run('health', () => healthOf(this.#guest(instance), this.#iso()));
   }
@@ -380,6 +441,19 @@ export class SimulatedDriver implements InstanceDriver {
 
   /** Changes made behind Berth's back. */
   readonly behind = {
+    /** From now on a check finds this in the repository, and nothing can be taken out of it. */
+    damage: (repository: BackupRepositoryId, what: string): void => {
+      const found = this.#state.repositories[repository];
+      if (found === undefined) throw notFound('repository');
+      found.damage = what;
+      this.#save();
+    },
+    repositories: () => Object.values(this.#state.repositories),
+    /** Somebody removed its folder. */
+    loseRepository: (repository: BackupRepositoryId): void => {
+      delete this.#state.repositories[repository];
+      this.#save();
+    },
     /** The guest dies (or changes state) without anybody having asked. */
     setState: (instance: InstanceId, state: ObservedState): void => {
       this.#setState(this.#guest(instance), state, state);
@@ -425,13 +499,14 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
-  #create(spec: GuestSpec, content: number): SimulatedGuest {
+  /** `recovered`: what is on its disk comes from a backup, and its image may be gone. */
+  #create(spec: GuestSpec, content: number, recovered = false): SimulatedGuest {
     const present = this.#state.guests[spec.instance];
     if (present !== undefined) {
       if (present.project !== spec.project) throw new BerthError('conflict', 'This id is used in another project.');
       return present;
     }
-    if (!this.#state.allowed.includes(spec.imageFingerprint))
+    if (!recovered && !this.#state.allowed.includes(spec.imageFingerprint))
       throw new BerthError('invalid_input', 'This image is not allowed.');
     this.#checkPlace(spec, spec.instance);
     const guest: SimulatedGuest = {

@@ -4,6 +4,7 @@ import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Size } from '#domain/sizes.ts';
 import type { DriverImage, FlowBatch, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
+import type { SimulatedRepositories } from './backups.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -31,6 +32,7 @@ export type SimulatedState = {
   guests: Record<string, SimulatedGuest>;
   forwards: ForwardSpec[];
   policies: PolicySpec;
+  repositories: SimulatedRepositories;
   /** What is told as having left guests, in this order. */
   flows: FlowBatch[];
   /** Ports on which some program of the host listens. */
@@ -45,6 +47,7 @@ export const emptyState = (): SimulatedState => ({
   guests: {},
   forwards: [],
   policies: { projects: [], groups: [], instances: [] },
+  repositories: {},
   flows: [],
   busyPorts: [],
   images: [],

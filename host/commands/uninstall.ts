@@ -26,8 +26,8 @@ export async function uninstallCommand(args: readonly string[]): Promise<number>
   const { config, layout, manager } = installed(dataDir);
   const guests = (await engineInfo()) === null ? null : await guestsOf(config.installation);
   if (values.yes !== true) {
-    if (!canAsk()) throw new Refusal('This removes every instance and its data. Say so with --yes.');
-    const what = guests === null ? 'what it made' : `${guests.length} instances with their data`;
+    if (!canAsk()) throw new Refusal('This removes every instance with its data and backups. Say so with --yes.');
+    const what = guests === null ? 'what it made' : `${guests.length} instances with their data and backups`;
     if (!(await confirm(`Remove Berth ${config.installation} in ${layout.data} and ${what}, for good?`))) return 1;
   }
   if (guests === null)

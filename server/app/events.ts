@@ -43,6 +43,7 @@ const actionOf: Record<
   snapshot: 'snapshot.read',
   route: 'route.read',
   forward: 'forward.read',
+  backup: 'backup.read',
   'security-group': 'security-group.read',
   egress: 'egress.read',
   member: 'member.read',

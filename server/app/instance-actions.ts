@@ -59,7 +59,7 @@ export async function act(
   return answer(app, request.caller, accepted.operation);
 }
 
-async function requireFree(tx: Trx, instance: store.InstanceRecord): Promise<void> {
+export async function requireFree(tx: Trx, instance: store.InstanceRecord): Promise<void> {
   // `hold` refuses with the name of what runs; a free instance is held by `begin` once its operation row exists.
   if (instance.operation !== null) await hold(tx, instance, instance.operation);
 }

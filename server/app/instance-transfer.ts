@@ -1,6 +1,7 @@
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
 import { record } from '#server/store/audit.ts';
+import { requireNoBackupWork } from '#server/store/backup-repositories.ts';
 import * as store from '#server/store/instances.ts';
 import { find } from '#server/store/operations.ts';
 import { reserveQuota } from '#server/store/quotas.ts';
@@ -48,6 +49,7 @@ export async function transferInstance(
         throw new BerthError('state_conflict', 'It is protected. Switch protection off in the settings first.');
       }
     }
+    await requireNoBackupWork(tx, instance.id);
     const target = await lockTarget(tx, there.id);
     if (target === null) throw notFound('project');
     const from = placeOf(instance);

@@ -6,6 +6,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import type { OrganizationId, ProjectId } from '#domain/ids.ts';
 import type { Ability } from '#domain/instances.ts';
 import { record } from '#server/store/audit.ts';
+import { countProjectBackups } from '#server/store/backups.ts';
 import { isUniqueViolation, type Trx, transact } from '#server/store/database.ts';
 import { insertMembership } from '#server/store/members.ts';
 import {
@@ -223,6 +224,11 @@ export async function deleteProject(app: AppContext, caller: PersonCaller, id: P
     if (instances > 0) {
       const many = `${instances} ${instances === 1 ? 'instance' : 'instances'}`;
       throw new BerthError('conflict', `It has ${many}. Archived ones count: remove them for good first.`);
+    }
+    const backups = await countProjectBackups(trx, id);
+    if (backups > 0) {
+      const many = `${backups} ${backups === 1 ? 'backup' : 'backups'}`;
+      throw new BerthError('conflict', `It has ${many} of instances that are gone. Delete them first.`);
     }
     await app.services.driver.removeNetwork(id);
     await removeProject(trx, proof);

@@ -24,6 +24,8 @@ export const verbAction: Record<InstanceVerb, Action> = {
   resize: 'instance.update',
   snapshot: 'instance.snapshot',
   rollback: 'instance.rollback',
+  backup: 'backup.create',
+  overwrite: 'backup.restore',
   clone: 'instance.create',
   transfer: 'instance.archive',
   archive: 'instance.archive',

@@ -1,17 +1,21 @@
 /** SSH of an instance: how to get in, its host keys, who is in; and what the gateway tells of its connections. */
+import { readFileSync } from 'node:fs';
 import type { ServerSshBody } from '#contract/ssh-gateway.ts';
-import { roleMay } from '#domain/authz.ts';
+import { type Action, roleMay } from '#domain/authz.ts';
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { notFound } from '#domain/errors.ts';
 import type { Id, InstanceId, SessionId, SshSessionId, UserId } from '#domain/ids.ts';
+import type { Ability } from '#domain/instances.ts';
 import { record } from '#server/store/audit.ts';
-import { asSystem, authorizeRef } from '#server/store/authorized.ts';
+import { type Authorized, asSystem, authorizeRef } from '#server/store/authorized.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import { pinHostKeys, readHostKeys, refuseHostKey } from '#server/store/host-keys.ts';
 import { findInstance } from '#server/store/instances.ts';
 import { findSignInUser } from '#server/store/sign-ins.ts';
+import { isRecorded, readRecordingPolicy } from '#server/store/ssh-recordings.ts';
 import * as store from '#server/store/ssh-sessions.ts';
 import { recordSshEnd } from '#server/workflows/ssh-audit.ts';
+import { roleAbility } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 import { fingerprintOf } from './ssh-keys.ts';
@@ -24,23 +28,44 @@ type Access = {
     pinnedAt: Date | null;
     refused: { fingerprint: string; at: Date } | null;
   };
+  recording: {
+    server: boolean;
+    organization: boolean;
+    days: number;
+    full: boolean;
+    can: { play: Ability; update: Ability };
+  };
 };
 
 const blobOf = (line: string): Buffer => Buffer.from(line.split(' ')[1] ?? '', 'base64');
 const fingerprint = (line: string): string => fingerprintOf(blobOf(line));
+
+/** The gateway's own host keys, as they are now: the one it proves itself with, then the next one. */
+function gatewayKeys(file: string): string[] {
+  const lines = readFileSync(file, 'utf8').split('\n');
+  return lines.flatMap((line) => {
+    const [type = '', key = ''] = line.trim().split(' ');
+    return /^[a-z0-9-]+$/.test(type) && /^[A-Za-z0-9+/=]+$/.test(key) ? [`${type} ${key}`] : [];
+  });
+}
 
 /** Where the gateway is; null when this installation has none. */
 export function sshGateway(app: AppContext): Access['gateway'] {
   const { ssh, domain } = app.config;
   if (ssh === undefined) return null;
   const name = ssh.port === 22 ? domain : `[${domain}]:${ssh.port}`;
-  return { host: domain, port: ssh.port, knownHosts: ssh.hostKeys.map((key) => `${name} ${key}`) };
+  return { host: domain, port: ssh.port, knownHosts: gatewayKeys(ssh.hostKeysFile).map((key) => `${name} ${key}`) };
 }
 
-type Proof = Parameters<typeof readHostKeys>[1];
+type Proof = Authorized<'instance', 'instance.ssh' | 'instance.update' | 'ssh-recording.update'>;
 
-async function accessOf(app: AppContext, proof: Proof): Promise<Access> {
-  const [names, keys] = await Promise.all([store.sshNames(app.db, proof), readHostKeys(app.db, proof)]);
+export async function accessOf(app: AppContext, proof: Proof): Promise<Access> {
+  const [names, keys, server, policy] = await Promise.all([
+    store.sshNames(app.db, proof),
+    readHostKeys(app.db, proof),
+    isRecorded(app.db, proof.id),
+    readRecordingPolicy(app.db, proof.organization),
+  ]);
   if (names === null) throw notFound('instance');
   return {
     gateway: sshGateway(app),
@@ -52,6 +77,15 @@ async function accessOf(app: AppContext, proof: Proof): Promise<Access> {
         keys === null || keys.refusedKey === null || keys.refusedAt === null
           ? null
           : { fingerprint: fingerprint(keys.refusedKey), at: keys.refusedAt },
+    },
+    recording: {
+      server,
+      organization: policy.enabled,
+      ...{ days: policy.days, full: policy.full },
+      can: {
+        play: roleAbility(proof.role, 'ssh-recording.play'),
+        update: roleAbility(proof.role, 'ssh-recording.update'),
+      },
     },
   };
 }
@@ -99,10 +133,11 @@ export async function endSshSession(
   });
 }
 
-async function tell(
+/** An entry of the audit log about an instance. */
+export async function tell(
   trx: Trx,
   caller: Parameters<typeof record>[1],
-  proof: Proof,
+  proof: Authorized<'instance', Action>,
   action: string,
   detail: { before?: unknown; after?: unknown },
 ): Promise<void> {
@@ -118,7 +153,7 @@ async function tell(
 }
 
 /** The person of a connection, for the audit log. What they may do was edge's decision, minutes or hours ago. */
-async function personOf(
+export async function personOf(
   app: AppContext,
   user: UserId,
   from: { session: SshSessionId; address: string; client: string },

@@ -6,6 +6,8 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { SSH_BODY_BYTES_MAX, serverSshBodies } from '#contract/ssh-gateway.ts';
 import { BerthError, toBerthError } from '#domain/errors.ts';
 import type { AppContext } from '#server/app/context.ts';
+import { proveSshFactor } from '#server/app/ssh-factor.ts';
+import { beginSshRecording, finishSshRecording } from '#server/app/ssh-recordings.ts';
 import { beatSshSessions, beginSshSession, finishSshSession, reportHostKey } from '#server/app/ssh-sessions.ts';
 
 const HEADER_BYTES_MAX = 8 * 1024;
@@ -37,6 +39,12 @@ async function take(app: AppContext, request: IncomingMessage): Promise<void> {
       return beatSshSessions(app, parse(serverSshBodies.beat, text));
     case '/v1/end':
       return finishSshSession(app, parse(serverSshBodies.end, text));
+    case '/v1/factor':
+      return proveSshFactor(app, parse(serverSshBodies.factor, text));
+    case '/v1/record':
+      return beginSshRecording(app, parse(serverSshBodies.record, text));
+    case '/v1/recorded':
+      return finishSshRecording(app, parse(serverSshBodies.recorded, text));
     case '/v1/hostKey':
       return reportHostKey(app, parse(serverSshBodies.hostKey, text));
     default:

@@ -5,7 +5,7 @@ import { acceptHostKeys, endSshSession, listSshSessions, readSshAccess } from '#
 import { iso, isoOrNull } from './present.ts';
 import type { Http } from './server.ts';
 
-function presentAccess({ hostKeys, ...access }: Awaited<ReturnType<typeof readSshAccess>>) {
+export function presentAccess({ hostKeys, ...access }: Awaited<ReturnType<typeof readSshAccess>>) {
   const { refused } = hostKeys;
   return {
     ...access,
@@ -18,9 +18,9 @@ function presentAccess({ hostKeys, ...access }: Awaited<ReturnType<typeof readSs
 }
 
 function present(session: Awaited<ReturnType<typeof listSshSessions>>[number]) {
-  const { id, user, method, keyLabel, address, client, bytesIn, bytesOut, endReason } = session;
+  const { id, user, method, keyLabel, address, client, bytesIn, bytesOut, endReason, recorded } = session;
   return {
-    ...{ id, user, method, keyLabel, address, client, bytesIn, bytesOut, endReason },
+    ...{ id, user, method, keyLabel, address, client, bytesIn, bytesOut, endReason, recorded },
     startedAt: iso(session.startedAt),
     endedAt: isoOrNull(session.endedAt),
     ending: session.endRequestedAt !== null && session.endedAt === null,

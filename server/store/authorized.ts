@@ -18,6 +18,7 @@ import {
 import type { Caller, PersonCaller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type {
+  BackupId,
   DomainId,
   EntryId,
   ForwardId,
@@ -53,6 +54,7 @@ export type Ref =
   | { kind: 'route'; id: RouteId }
   | { kind: 'domain'; id: DomainId }
   | { kind: 'forward'; id: ForwardId }
+  | { kind: 'backup'; id: BackupId }
   | { kind: 'security-group'; id: SecurityGroupId }
   | { kind: 'operation'; id: OperationId }
   | { kind: 'image'; id: ImageId }
@@ -182,6 +184,7 @@ const nouns: Record<ResourceKind, string> = {
   route: 'route',
   domain: 'domain',
   forward: 'port forward',
+  backup: 'backup',
   'security-group': 'security group',
   operation: 'operation',
   image: 'image',
@@ -319,6 +322,9 @@ function place(ref: Exclude<Ref, { kind: 'platform' }>) {
       return sql`select organization_id, project_id, null::text as instance_id from domain where id = ${ref.id}`;
     case 'forward':
       return sql`select organization_id, project_id, instance_id from port_forward where id = ${ref.id}`;
+    case 'backup':
+      return sql`select organization_id, project_id, instance_id
+        from backup join backup_repository r on r.id = repository_id where backup.id = ${ref.id}`;
     case 'operation':
       return sql`select organization_id, project_id, instance_id from operation where id = ${ref.id}`;
     case 'image':

@@ -5,7 +5,7 @@ import type { Authorized } from './authorized.ts';
 import type { Db, Trx } from './database.ts';
 import { emit } from './outbox.ts';
 
-type Proof = Authorized<'instance', 'instance.ssh'> | Authorized<'instance', 'instance.update'>;
+type Proof = Authorized<'instance', 'instance.ssh' | 'instance.update' | 'ssh-recording.update'>;
 export type HostKeys = { publicKeys: string[]; pinnedAt: Date; refusedKey: string | null; refusedAt: Date | null };
 
 /** Null while none are known. */

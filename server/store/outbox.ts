@@ -13,6 +13,7 @@ export const hintKinds = [
   'snapshot',
   'route',
   'forward',
+  'backup',
   'security-group',
   'egress',
   'image',

@@ -23,6 +23,8 @@ const columns: Record<QuotaResource, string> = {
   routes: 'routes',
   snapshots: 'snapshots',
   portForwards: 'port_forwards',
+  backups: 'backups',
+  backupBytes: 'backup_bytes',
 };
 
 const words: Record<QuotaResource, string> = {
@@ -35,6 +37,8 @@ const words: Record<QuotaResource, string> = {
   routes: 'routes',
   snapshots: 'snapshots',
   portForwards: 'port forwards',
+  backups: 'backups',
+  backupBytes: 'backup storage',
 };
 
 export type QuotaState = { limit: Quota; used: Quota };
@@ -308,13 +312,21 @@ async function countUse(tx: Trx, arriving: RawBuilder<unknown>): Promise<Map<str
       select id as instance_id, project_id from instance
       union all
       select t.instance_id, t.project_id from instance_transfer t join instance i on i.id = t.instance_id
+       where ${arriving}),
+    kept as (
+      select id as repository_id, project_id, stored_bytes + reserved_bytes as bytes from backup_repository
+      union all
+      select b.id, t.project_id, b.stored_bytes + b.reserved_bytes
+        from instance_transfer t join instance i on i.id = t.instance_id
+        join backup_repository b on b.instance_id = t.instance_id
        where ${arriving})
     select q.project_id,
            coalesce(i.instances, 0) as instances, coalesce(i.desktops, 0) as desktops,
            coalesce(i.servers, 0) as servers, coalesce(i.cpus, 0) as cpus,
            coalesce(i.memory_bytes, 0) as memory_bytes, coalesce(i.disk_bytes, 0) as disk_bytes,
            coalesce(r.routes, 0) as routes, coalesce(s.snapshots, 0) as snapshots,
-           coalesce(f.port_forwards, 0) as port_forwards
+           coalesce(f.port_forwards, 0) as port_forwards, coalesce(b.backups, 0) as backups,
+           coalesce(k.backup_bytes, 0) as backup_bytes
       from quota q
       left join (
         select place.project_id,
@@ -333,7 +345,11 @@ async function countUse(tx: Trx, arriving: RawBuilder<unknown>): Promise<Map<str
       left join (select place.project_id, count(*) as snapshots from place join snapshot using (instance_id)
         group by place.project_id) s on s.project_id = q.project_id
       left join (select place.project_id, count(*) as port_forwards from place join port_forward using (instance_id)
-        group by place.project_id) f on f.project_id = q.project_id`.execute(tx);
+        group by place.project_id) f on f.project_id = q.project_id
+      left join (select kept.project_id, count(*) as backups from kept join backup using (repository_id)
+        group by kept.project_id) b on b.project_id = q.project_id
+      left join (select project_id, sum(bytes) as backup_bytes from kept group by project_id) k
+        on k.project_id = q.project_id`.execute(tx);
   return new Map(rows.map((row) => [String(row['project_id']), row]));
 }
 

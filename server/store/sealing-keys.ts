@@ -31,6 +31,7 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'dns_provider', column: 'secret_sealed', key: 'id' },
   { table: 'outside_sign_in', column: 'secrets_sealed', key: 'id' },
   { table: 'outside_session', column: 'token_sealed', key: 'id' },
+  { table: 'backup_repository', column: 'password_sealed', key: 'id' },
   { table: 'oidc_record', column: 'payload_sealed', key: 'id' },
 ];
 

@@ -11,7 +11,7 @@ export async function readSetting(db: Db, key: SettingKey): Promise<unknown> {
   return row?.value ?? null;
 }
 
-export type SettingKey = 'outbound.allowed' | 'rate.limits' | 'registration' | 'control.access';
+export type SettingKey = 'outbound.allowed' | 'rate.limits' | 'registration' | 'control.access' | 'ssh.host-keys';
 
 export async function writeSetting(
   trx: Trx,

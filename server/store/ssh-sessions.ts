@@ -23,6 +23,8 @@ export type SshSession = {
   endRequestedAt: Date | null;
   endedAt: Date | null;
   endReason: string | null;
+  /** Something of it was recorded. */
+  recorded: boolean;
 };
 
 /** Connections that one list shows. */
@@ -50,7 +52,12 @@ const selected = (db: Db) =>
       'ssh_session.end_requested_at',
       'ssh_session.ended_at',
       'ssh_session.end_reason',
-    ]);
+    ])
+    .select(
+      sql<boolean>`exists (select from ssh_recording r where r.session_id = ssh_session.id and r.removed_at is null)`.as(
+        'recorded',
+      ),
+    );
 type Row = Awaited<ReturnType<ReturnType<typeof selected>['execute']>>[number];
 
 function rowToSession(row: Row): SshSession {
@@ -70,6 +77,7 @@ function rowToSession(row: Row): SshSession {
     endRequestedAt: row.end_requested_at,
     endedAt: row.ended_at,
     endReason: row.end_reason,
+    recorded: row.recorded,
   };
 }
 

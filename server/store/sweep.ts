@@ -1,7 +1,7 @@
 /** Forgets what only had a short purpose: hints, rate windows, sessions long over, idempotency keys. */
 
 import { rateLimitNames, rateLimits } from '#domain/rate-limits.ts';
-import { SSH_SESSION_DAYS } from '#domain/ssh.ts';
+import { SSH_FACTOR_HOURS, SSH_SESSION_DAYS } from '#domain/ssh.ts';
 import { sweepAccountLinks } from './account.ts';
 import type { Db } from './database.ts';
 import { sweepDeviceLogins } from './device-logins.ts';
@@ -15,6 +15,7 @@ import { sweepRateWindows } from './rate-windows.ts';
 import { sweepRegistrations } from './registration.ts';
 import { sweepRefreshTokens } from './sessions.ts';
 import { sweepSignIns } from './sign-ins.ts';
+import { sweepSshFactors } from './ssh-factors.ts';
 import { sweepSshSessions } from './ssh-sessions.ts';
 
 const HOUR_MS = 3600 * 1000;
@@ -45,6 +46,7 @@ export async function sweep(db: Db, now: Date): Promise<void> {
   await sweepMails(db, ago(MAIL_DAYS * 24 * HOUR_MS));
   await sweepOutsideSignIns(db, ago(HOUR_MS));
   await sweepOidcRecords(db, now);
+  await sweepSshFactors(db, ago(SSH_FACTOR_HOURS * HOUR_MS));
   await sweepSshSessions(db, ago(SSH_SESSION_DAYS * 24 * HOUR_MS));
   await sweepSessions(db, ago(SESSION_DAYS * 24 * HOUR_MS));
   await db

@@ -5,6 +5,7 @@
 import type { ColumnType, Generated } from 'kysely';
 import type { AuditSuccession, AuditTombstone } from '#domain/audit.ts';
 import type { GrantPermission, Role, WorkingRole } from '#domain/authz.ts';
+import type { BackupState, RepositoryState } from '#domain/backups.ts';
 import type { DnsProviderKind, DnsProviderSettings, DnsRecordState, DnsType } from '#domain/dns.ts';
 import type { DomainProof, DomainState } from '#domain/domains.ts';
 import type { FlowProtocol, FlowVerdict } from '#domain/flows.ts';
@@ -12,6 +13,8 @@ import type { ForwardProtocol, ForwardState } from '#domain/forwards.ts';
 import type { OidcAuthMethod, ProviderKind, Provisioning, RoleMapping } from '#domain/identity-providers.ts';
 import type {
   AuditId,
+  BackupId,
+  BackupRepositoryId,
   DeviceLoginId,
   DnsProviderId,
   DnsRecordId,
@@ -43,6 +46,7 @@ import type {
   SigningKeyId,
   SnapshotId,
   SshKeyId,
+  SshRecordingId,
   SshSessionId,
   TokenId,
   UserId,
@@ -265,6 +269,36 @@ export type Tables = {
     ended_at: Nullable<Date>;
     end_reason: Nullable<string>;
   };
+  ssh_factor: {
+    session_id: SshSessionId;
+    user_id: UserId;
+    passed_at: Date;
+  };
+  ssh_recording_policy: {
+    organization_id: OrganizationId;
+    enabled: Generated<boolean>;
+    days: number;
+    is_full: Generated<boolean>;
+  };
+  ssh_recorded_instance: {
+    instance_id: InstanceId;
+  };
+  ssh_recording: {
+    id: SshRecordingId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: InstanceId;
+    user_id: UserId;
+    session_id: SshSessionId;
+    address: string;
+    started_at: Date;
+    milliseconds: Generated<number>;
+    bytes: Generated<number>;
+    sha256: Nullable<string>;
+    ended_at: Nullable<Date>;
+    end_reason: Nullable<string>;
+    removed_at: Nullable<Date>;
+  };
   refresh_token: {
     token_hash: Buffer;
     session_id: SessionId;
@@ -453,6 +487,8 @@ export type Tables = {
     limit_routes: number;
     limit_snapshots: number;
     limit_port_forwards: number;
+    limit_backups: number;
+    limit_backup_bytes: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -462,6 +498,8 @@ export type Tables = {
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
     used_port_forwards: Generated<number>;
+    used_backups: Generated<number>;
+    used_backup_bytes: Generated<number>;
   };
   organization_quota: {
     organization_id: OrganizationId;
@@ -474,6 +512,8 @@ export type Tables = {
     limit_routes: number;
     limit_snapshots: number;
     limit_port_forwards: number;
+    limit_backups: number;
+    limit_backup_bytes: number;
     used_instances: Generated<number>;
     used_desktops: Generated<number>;
     used_servers: Generated<number>;
@@ -483,6 +523,8 @@ export type Tables = {
     used_routes: Generated<number>;
     used_snapshots: Generated<number>;
     used_port_forwards: Generated<number>;
+    used_backups: Generated<number>;
+    used_backup_bytes: Generated<number>;
   };
   host: {
     id: HostId;
@@ -593,6 +635,40 @@ export type Tables = {
     state: 'creating' | 'ready' | 'deleting' | 'failed';
     created_by: UserId;
     created_at: Stamp;
+  };
+  backup_repository: {
+    id: BackupRepositoryId;
+    organization_id: OrganizationId;
+    project_id: ProjectId;
+    instance_id: Nullable<InstanceId>;
+    instance_name: string;
+    kind: InstanceKind;
+    password_sealed: string;
+    stored_bytes: Generated<number>;
+    reserved_bytes: Generated<number>;
+    closed: Generated<boolean>;
+    state: Generated<RepositoryState>;
+    problem: Nullable<string>;
+    checked_at: Nullable<Date>;
+    operation_id: Nullable<OperationId>;
+    created_at: Stamp;
+  };
+  backup: {
+    id: BackupId;
+    repository_id: BackupRepositoryId;
+    note: Generated<string>;
+    state: Generated<BackupState>;
+    cpus: number;
+    memory_bytes: number;
+    disk_bytes: number;
+    image_id: ImageId;
+    image_fingerprint: string;
+    data_bytes: Nullable<number>;
+    added_bytes: Nullable<number>;
+    files: Nullable<number>;
+    created_by: UserId;
+    created_at: Stamp;
+    finished_at: Nullable<Date>;
   };
   instance_transfer: {
     instance_id: InstanceId;

@@ -13,6 +13,7 @@ import type {
   UserId,
 } from '#domain/ids.ts';
 import { instanceUse, type Quota } from '#domain/quotas.ts';
+import { backupUse, moveBackups } from './backup-repositories.ts';
 import { type Db, isUniqueViolation, type Trx } from './database.ts';
 import { countForwards, moveForwards } from './forwards.ts';
 import { tellSubjects } from './grants.ts';
@@ -105,7 +106,7 @@ export async function isMoving(db: Db, instance: InstanceId): Promise<boolean> {
   return row !== undefined;
 }
 
-/** Everything of an instance that counts: itself, its added routes, its port forwards, its snapshots. */
+/** Everything of an instance that counts: itself, its added routes, its port forwards, its snapshots, its backups. */
 export async function wholeUse(db: Db, instance: InstanceRecord): Promise<Quota> {
   const { routes } = await db
     .selectFrom('route')
@@ -118,7 +119,13 @@ export async function wholeUse(db: Db, instance: InstanceRecord): Promise<Quota>
     .select((eb) => eb.fn.countAll<number>().as('snapshots'))
     .where('instance_id', '=', instance.id)
     .executeTakeFirstOrThrow();
-  return { ...instanceUse(instance), routes, snapshots, portForwards: await countForwards(db, instance.id) };
+  return {
+    ...instanceUse(instance),
+    routes,
+    snapshots,
+    portForwards: await countForwards(db, instance.id),
+    ...(await backupUse(db, instance.id)),
+  };
 }
 
 /** How many people and groups have this one app granted. */
@@ -132,7 +139,7 @@ export async function countGrants(db: Db, instance: InstanceId): Promise<number>
 }
 
 /**
- * The instance is at `to` from this moment: its row, routes, port forwards and snapshots. Consoles of both projects and edge hear of it.
+ * The instance is at `to` from this moment: its row, routes, port forwards, snapshots and backups. Consoles of both projects and edge hear of it.
  * Leaving the organization ends every grant on it; `owner` then counts as the one who made it and its snapshots.
  */
 export async function settleTransfer(tx: Trx, instance: InstanceRecord, to: Place, owner: UserId): Promise<void> {
@@ -163,6 +170,7 @@ export async function settleTransfer(tx: Trx, instance: InstanceRecord, to: Plac
     .execute();
   await leaveSecurityGroups(tx, instance.id);
   await moveForwards(tx, instance.id, instance, to);
+  await moveBackups(tx, instance, to, leaves ? owner : null);
   const snapshots = await tx
     .updateTable('snapshot')
     .set({ ...scope, ...made })

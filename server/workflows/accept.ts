@@ -4,7 +4,7 @@
  * between the two, operation-starter does it.
  */
 import { BerthError } from '#domain/errors.ts';
-import { type ImageId, makeId, type OperationId } from '#domain/ids.ts';
+import { type ImageId, type InstanceId, makeId, type OperationId } from '#domain/ids.ts';
 import type { OperationKind } from '#domain/operations.ts';
 import { describeActor, record } from '../store/audit.ts';
 import type { Actor } from '../store/authorized.ts';
@@ -20,7 +20,10 @@ export type AcceptInput = {
   title: string;
   workflow: Pick<AnyWorkflow, 'steps'>;
   actor: Actor;
-  instance: Pick<InstanceRecord, 'id' | 'organization' | 'project' | 'name'> | null;
+  /** What it is about; its `id` is null for what is left of an instance that is gone. */
+  instance: (Pick<InstanceRecord, 'organization' | 'project' | 'name'> & { id: InstanceId | null }) | null;
+  /** What the audit log names where that is more exact than the instance. */
+  about?: { kind: string; id: string };
   image?: { id: ImageId; name: string };
   input: unknown;
   /** What the audit log shows of before and after. */
@@ -62,8 +65,8 @@ export async function acceptOperation(services: Services, tx: Trx, accept: Accep
   );
   await record(tx, accept.actor, {
     action: accept.kind,
-    targetKind: instance === null ? 'image' : 'instance',
-    targetId: instance?.id ?? image?.id ?? null,
+    targetKind: accept.about?.kind ?? (instance === null ? 'image' : 'instance'),
+    targetId: accept.about?.id ?? instance?.id ?? image?.id ?? null,
     target,
     organizationId: instance?.organization ?? null,
     projectId: instance?.project ?? null,

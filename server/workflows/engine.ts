@@ -16,6 +16,7 @@ import { isDatabaseAway } from '../runtime/database-away.ts';
 import type { Run } from '../runtime/workflows.ts';
 import { record } from '../store/audit.ts';
 import { asSystem } from '../store/authorized.ts';
+import { releaseRepositories } from '../store/backup-repositories.ts';
 import { type Trx, transact } from '../store/database.ts';
 import type { OperationRecord } from '../store/operations.ts';
 import * as operations from '../store/operations.ts';
@@ -231,6 +232,7 @@ async function finish(
         await auditFailure(tx, operation, error);
       }
       await operations.releaseInstances(tx, operation.id);
+      await releaseRepositories(tx, operation.id);
     }),
   );
   await services.stopPoint(operation.kind, 'finish', 'effect');
@@ -241,7 +243,7 @@ async function finish(
 export async function auditFailure(tx: Trx, operation: OperationRecord, error: StepError): Promise<void> {
   await record(tx, asSystem(operation.title, 'workflow'), {
     action: operation.kind,
-    targetKind: operation.instance === null ? 'image' : 'instance',
+    targetKind: operation.instance !== null ? 'instance' : operation.image !== null ? 'image' : 'backup',
     targetId: operation.instance ?? operation.image,
     target: operation.target,
     result: 'failed',

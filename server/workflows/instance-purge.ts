@@ -7,6 +7,7 @@ import type { OperationId } from '#domain/ids.ts';
 import { type InstancePhase, instanceAbility } from '#domain/instances.ts';
 import { noUse } from '#domain/quotas.ts';
 import type { Actor } from '../store/authorized.ts';
+import { leaveBackups, requireNoBackupWork } from '../store/backup-repositories.ts';
 import { type Trx, transact } from '../store/database.ts';
 import { deleteForward, forwardsOfInstance } from '../store/forwards.ts';
 import { changeInstance, deleteInstanceRow, type InstanceRecord, lockInstance } from '../store/instances.ts';
@@ -40,6 +41,7 @@ export async function acceptPurge(
     });
     if (able !== true) throw new BerthError('state_conflict', able);
   }
+  await requireNoBackupWork(tx, instance.id);
   const id = newOperationId(services);
   await acceptOperation(services, tx, {
     id,
@@ -99,6 +101,8 @@ const releaseStep: Step<PurgeInput> = {
       // A failed creation holds nothing any more; an archived one its disk.
       const diskBytes = instance.archivedAt === null ? 0 : instance.size.diskBytes;
       await releaseQuota(tx, instance.project, { ...noUse, diskBytes, snapshots });
+      // Backups stay, and count on in its project, until somebody deletes them.
+      await leaveBackups(tx, instance);
       await deleteInstanceRow(tx, instance);
     });
   },

@@ -36,6 +36,7 @@ beforeAll(async () => {
     call,
     settled: (operation) => server.settled(operation),
     guests: () => installation.guests(),
+    repositories: () => installation.repositories(),
   };
 });
 afterAll(async () => {

@@ -74,6 +74,7 @@ beforeAll(async () => {
     call,
     settled: (operation) => settled(people.owner, operation),
     guests: () => driver.behind.guests(),
+    repositories: () => driver.behind.repositories(),
   };
 });
 afterAll(() => server?.stop());

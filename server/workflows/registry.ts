@@ -3,6 +3,11 @@ import type { OperationId } from '#domain/ids.ts';
 import type { OperationKind } from '#domain/operations.ts';
 import type { Run, RunBody } from '../runtime/workflows.ts';
 import { find } from '../store/operations.ts';
+import { backupCreate } from './backup-create.ts';
+import { backupDelete } from './backup-delete.ts';
+import { backupRecover } from './backup-recover.ts';
+import { backupRestore } from './backup-restore.ts';
+import { backupVerify } from './backup-verify.ts';
 import { type AnyWorkflow, patiently, runOperation } from './engine.ts';
 import { imageBuild } from './image-build.ts';
 import { imageDelete } from './image-delete.ts';
@@ -38,6 +43,11 @@ export const workflows: Record<OperationKind, AnyWorkflow> = {
   'snapshot.create': snapshotCreate,
   'snapshot.restore': snapshotRestore,
   'snapshot.delete': snapshotDelete,
+  'backup.create': backupCreate,
+  'backup.restore': backupRestore,
+  'backup.recover': backupRecover,
+  'backup.delete': backupDelete,
+  'backup.verify': backupVerify,
   'image.build': imageBuild,
   'image.import': imageImport,
   'image.delete': imageDelete,

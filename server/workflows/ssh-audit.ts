@@ -3,6 +3,7 @@
 import { record } from '../store/audit.ts';
 import type { Actor } from '../store/authorized.ts';
 import type { Trx } from '../store/database.ts';
+import type { SshRecording } from '../store/ssh-recordings.ts';
 import type { SshSession } from '../store/ssh-sessions.ts';
 
 export async function recordSshEnd(trx: Trx, actor: Actor, session: SshSession, target: string): Promise<void> {
@@ -22,5 +23,24 @@ export async function recordSshEnd(trx: Trx, actor: Actor, session: SshSession, 
       bytesIn,
       bytesOut,
     },
+  });
+}
+
+/** The audit entry of the end of a recording. Its digest proves later what was in the file. */
+export async function recordRecordingEnd(
+  trx: Trx,
+  actor: Actor,
+  recording: SshRecording,
+  target: string,
+): Promise<void> {
+  const { id, session, user, endReason, milliseconds, bytes, sha256 } = recording;
+  await record(trx, actor, {
+    action: 'instance.ssh.recorded',
+    targetKind: 'instance',
+    targetId: recording.instance,
+    target,
+    organizationId: recording.organization,
+    projectId: recording.project,
+    after: { recording: id, session, user: user.email, reason: endReason, milliseconds, bytes, sha256 },
   });
 }

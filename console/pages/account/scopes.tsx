@@ -20,6 +20,7 @@ const titles: Record<string, string> = {
   quota: 'Quotas',
   instance: 'Instances',
   snapshot: 'Snapshots',
+  backup: 'Backups',
   route: 'Routes',
   operation: 'Operations',
   'platform.image': 'Images',
@@ -31,7 +32,17 @@ const titles: Record<string, string> = {
   'platform.client': 'Sign-in to apps',
   'platform.key': 'Keys',
 };
-const inProject = ['instance', 'snapshot', 'route', 'forward', 'security-group', 'egress', 'flow', 'operation'];
+const inProject = [
+  'instance',
+  'snapshot',
+  'backup',
+  'route',
+  'forward',
+  'security-group',
+  'egress',
+  'flow',
+  'operation',
+];
 
 function titleOf(resource: string): string {
   return titles[resource] ?? humanize(resource.replace(/^platform\./, ''));

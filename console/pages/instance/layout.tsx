@@ -35,6 +35,7 @@ const tabs = [
   ['files', 'Files'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
+  ['backups', 'Backups'],
   ['routes', 'Routes'],
   ['activity', 'Activity'],
   ['settings', 'Settings'],

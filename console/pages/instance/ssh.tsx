@@ -19,6 +19,7 @@ import { EmptyState } from '../../ui/empty-state.tsx';
 import { Notice } from '../../ui/notice.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 import { useInstance } from './context.ts';
+import { Recordings } from './recordings/recordings.tsx';
 
 type Access = OutputOf<'sshAccess'>;
 type SshSession = OutputOf<'sshSessionsList'>['items'][number];
@@ -40,6 +41,7 @@ export function SshTab() {
         )}
       </QueryView>
       <Sessions />
+      {access.data === undefined ? null : <Recordings rule={access.data.recording} />}
     </div>
   );
 }
@@ -169,6 +171,7 @@ function Sessions() {
                     <p className="font-medium">{row.user.name}</p>
                     <p className="text-faint text-xs">
                       {row.method === 'key' ? `key ${row.keyLabel ?? ''}` : 'password'}
+                      {row.recorded ? ', recorded' : ''}
                     </p>
                   </div>
                 ),

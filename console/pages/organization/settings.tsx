@@ -18,6 +18,7 @@ import { ConfirmDialog } from '../../ui/dialog.tsx';
 import { Field, Input } from '../../ui/input.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { ProjectsCard } from './projects.tsx';
+import { SshRecordingCard } from './ssh-recording.tsx';
 
 const route = getRouteApi('/shell/o/$organization');
 type Organization = OutputOf<'organizationsGet'>;
@@ -40,6 +41,7 @@ export function OrganizationSettingsPage() {
                 {({ items }) => (
                   <>
                     <ProjectsCard organization={data} projects={items} />
+                    <SshRecordingCard organization={data.id} />
                     <DeletionCard organization={data} projects={items.length} />
                   </>
                 )}

@@ -1,15 +1,15 @@
 /** One terminal: xterm.js on a WebSocket to edge, with reconnects that keep session and scrollback. */
 import { FitAddon } from '@xterm/addon-fit';
 import { SearchAddon } from '@xterm/addon-search';
-import type { ITheme } from '@xterm/xterm';
 import { Terminal } from '@xterm/xterm';
 import type { RefObject } from 'react';
 import { useCallback, useEffect, useRef, useState } from 'react';
 import { copyText, readClipboard } from '../../../lib/clipboard.ts';
 import { randomToken } from '../../../lib/random.ts';
-import { resolvedTheme, token } from '../../../lib/theme.ts';
+import { resolvedTheme } from '../../../lib/theme.ts';
 import type { LinkState } from '../../../live/socket.ts';
 import { edgeSocket, endOf, retryDelay } from '../../../live/socket.ts';
+import { colours } from './colours.ts';
 
 export type TerminalUser = 'berth' | 'root';
 type ServerMessage =
@@ -21,33 +21,6 @@ const SCROLLBACK_LINES = 10_000;
 const FONT = '13px "JetBrains Mono Variable"';
 const COLS = { min: 20, max: 500 };
 const ROWS = { min: 5, max: 200 };
-
-function colours(): ITheme {
-  const dark = resolvedTheme.get() === 'dark';
-  return {
-    background: token('surface'),
-    foreground: token('text'),
-    cursor: token('accent'),
-    cursorAccent: token('surface'),
-    selectionBackground: dark ? '#1f5966' : '#bfe3ea',
-    black: dark ? '#22303a' : '#13212b',
-    brightBlack: dark ? '#74858f' : '#5d6d79',
-    red: token('bad'),
-    brightRed: token('bad'),
-    green: token('ok'),
-    brightGreen: token('ok'),
-    yellow: token('warn'),
-    brightYellow: token('warn'),
-    blue: token('busy'),
-    brightBlue: token('busy'),
-    magenta: dark ? '#d2a8ff' : '#7b3fb5',
-    brightMagenta: dark ? '#e2c5ff' : '#7b3fb5',
-    cyan: token('accent'),
-    brightCyan: token('accent-strong'),
-    white: dark ? '#b3c1cb' : '#43535f',
-    brightWhite: token('text'),
-  };
-}
 
 /** The session's id survives a reload of the page (same tab), so that the scrollback comes back. */
 function sessionId(instance: string, user: TerminalUser, fresh: boolean): string {
