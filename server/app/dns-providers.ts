@@ -129,8 +129,12 @@ export async function updateDnsProvider(
   const next = { ...before, title: change.title ?? before.title, shared: change.shared ?? before.shared, zones };
   // Taking zones away has to work while nobody answers.
   const isTried = change.secret !== undefined || zones.some((zone) => !before.zones.includes(zone));
-  const access = openDnsProvider({ providers: app.dnsProviders, secrets: app.secrets }, { ...before, secretSealed });
-  const found = isTried ? await access.inspect(zones).catch(toldBy) : null;
+  const parts = { providers: app.dnsProviders, secrets: app.secrets };
+  const found = isTried
+    ? await openDnsProvider(parts, { ...before, secretSealed })
+        .inspect(zones)
+        .catch(toldBy)
+    : null;
   const changed = await transact(app.db, async (trx) => {
     const locked = await store.lockDnsProvider(trx, proof, ref.id);
     if (locked === null) throw notFound('DNS provider');
