@@ -293,6 +293,8 @@ const titles: Record<StackVerb, (stack: string, on: string) => string> = {
 export async function runStack(app: AppContext, request: Request, input: StackRunInput): Promise<Accepted> {
   const { stack, verb } = input;
   const volumes = verb === 'down' && input.volumes;
+  // A repeated request is answered as before, whatever became of the stack; the workflow looks again.
+  if (request.idempotencyKey === null) await requireStack(app, request, stack);
   return acceptDocker(
     app,
     request,
@@ -306,4 +308,14 @@ export async function runStack(app: AppContext, request: Request, input: StackRu
       after: verb === 'down' ? { stack, volumes } : { stack },
     }),
   );
+}
+
+/** Said at once where it can be told. Errors: not_found, state_conflict, unsupported. */
+async function requireStack(app: AppContext, { caller, instance }: Request, name: string): Promise<void> {
+  const { proof } = await openDocker(app, caller, 'stack.write', instance);
+  const { docker, stacks } = await app.services.driver.stacks(proof.id);
+  if (docker === 'missing') throw new BerthError('unsupported', 'There is no Docker inside this server.');
+  if (docker === 'stopped') throw new BerthError('state_conflict', 'Docker is switched off inside: start it first.');
+  // One that sleeps does not tell of its containers.
+  if (docker === 'running' && !stacks.some((stack) => stack.name === name)) throw notFound('stack');
 }
