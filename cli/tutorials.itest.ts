@@ -78,7 +78,12 @@ beforeAll(async () => {
       consoleOrigin: `http://127.0.0.1:${port}`,
       resolvers: [named.server],
       buildImages: ['server'],
-      ssh: { port: 2222, socket: join(home, 'reports.sock'), hostKeysFile: join(home, 'host-keys.pub'), recordings: home },
+      ssh: {
+        port: 2222,
+        socket: join(home, 'reports.sock'),
+        hostKeysFile: join(home, 'host-keys.pub'),
+        recordings: home,
+      },
     },
   });
   await server.setUp();
