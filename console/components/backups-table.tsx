@@ -22,7 +22,10 @@ function stateOf(backup: Backup): { tone: Tone; text: string; moving?: boolean }
   if (backup.state === 'creating') return { tone: 'busy', text: 'Being made', moving: true };
   if (backup.state === 'deleting') return { tone: 'busy', text: 'Being deleted', moving: true };
   if (backup.repository.state === 'damaged') return { tone: 'bad', text: 'Damaged' };
-  return backup.repository.state === 'sound' ? { tone: 'ok', text: 'Verified' } : { tone: 'idle', text: 'Ready' };
+  // What was made after the last look has not been looked at.
+  const { state, checkedAt } = backup.repository;
+  const seen = state === 'sound' && (checkedAt ?? '') >= (backup.finishedAt ?? backup.createdAt);
+  return seen ? { tone: 'ok', text: 'Verified' } : { tone: 'idle', text: 'Ready' };
 }
 
 const nameOf = (backup: Backup) =>
