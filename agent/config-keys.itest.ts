@@ -176,7 +176,17 @@ const oneForward = () => ({ protocol: 'tcp', hostPort: agent.ports.first, instan
 const onePolicy = () => ({
   project: guest.project,
   default: 'deny',
-  rules: [{ action: 'allow', direction: 'out', protocol: 'tcp', ports: '443', ranges: ['203.0.113.0/24'], names: [], sets: [] }],
+  rules: [
+    {
+      action: 'allow',
+      direction: 'out',
+      protocol: 'tcp',
+      ports: '443',
+      ranges: ['203.0.113.0/24'],
+      names: [],
+      sets: [],
+    },
+  ],
   connectionsMax: null,
   bytesPerSecondMax: null,
 });

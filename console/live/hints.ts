@@ -34,7 +34,9 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['routesListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
     { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
   ],
-  'security-group': [{ routes: ['securityGroupsList', 'addressSetsList'], params: (hint) => ({ project: hint.project }) }],
+  'security-group': [
+    { routes: ['securityGroupsList', 'addressSetsList'], params: (hint) => ({ project: hint.project }) },
+  ],
   egress: [{ routes: ['egressGet'], params: (hint) => ({ project: hint.project }) }],
   backup: [
     { routes: ['backupsList'], params: (hint) => ({ instance: hint.instance }) },

@@ -35,12 +35,7 @@ export function WildcardControl({ domain }: { domain: Domain }) {
         )}
         {wildcard?.problem == null ? null : <span className="block text-bad text-xs">{wildcard.problem}</span>}
       </span>
-      <Button
-        size="sm"
-        busy={busy}
-        blocked={whyNot(domain.can.wildcard)}
-        onClick={() => void want(wildcard === null)}
-      >
+      <Button size="sm" busy={busy} blocked={whyNot(domain.can.wildcard)} onClick={() => void want(wildcard === null)}>
         {wildcard === null ? `Make one for *.${domain.name}` : 'Drop it'}
       </Button>
     </span>
