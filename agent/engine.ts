@@ -52,12 +52,18 @@ export type ExecOptions = {
   timeoutMs: number;
   /** Reading stops (and the process is killed) above this. */
   bytesMax: number;
+  /**
+   * It changes nothing: when it says nothing it is asked again, a few times. A busy engine now and then loses all that a
+   * quick command said.
+   */
+  repeatable?: boolean;
 };
 export type ExecResult = { code: number; stdout: string; stderr: string };
 
 /** A running process inside a guest. `close` kills it; `exited` resolves with its code. */
 export type GuestProcess = {
-  onOutput(listener: (bytes: Buffer) => void): void;
+  /** `fd` is 2 for what a followed process says to its error output; a terminal has only one. */
+  onOutput(listener: (bytes: Buffer, fd: 1 | 2) => void): void;
   write(bytes: Buffer): void;
   resize(cols: number, rows: number): void;
   /** Stops and restarts reading from the engine: back-pressure of a slow reader. */

@@ -1,7 +1,6 @@
 import { createServer } from 'node:net';
 import { describe, expect, it } from 'vitest';
 import { failedUnits, summary } from './health.ts';
-import { parseContainers } from './inner-containers.ts';
 import { readBanner, rfbHandshake, vncResponse } from './vnc.ts';
 
 const check = (state: 'healthy' | 'unhealthy' | 'starting' | 'degraded' | 'unknown', optional = false) => ({
@@ -90,24 +89,5 @@ describe('screens', () => {
     await expect(rfbHandshake('127.0.0.1', ports[1] ?? 0, 'x', 500)).rejects.toThrow('not a screen');
     expect((await readBanner('127.0.0.1', ports[2] ?? 0, 500)).length).toBe(255);
     for (const server of [hang, liar, flood]) server.close();
-  });
-});
-
-describe('inner containers', () => {
-  it('are read line by line, bounded, without trust', () => {
-    const line = (id: string) =>
-      JSON.stringify({
-        ID: id,
-        Names: 'web',
-        Image: 'nginx',
-        State: 'running',
-        Status: 'Up 2 hours',
-        Ports: '80/tcp',
-        Mounts: '/',
-      });
-    expect(parseContainers(`${line('abc')}\nnot json\n{"Names":"x"}\n`)).toEqual([
-      { id: 'abc', name: 'web', image: 'nginx', state: 'running', status: 'Up 2 hours', ports: '80/tcp' },
-    ]);
-    expect(parseContainers(Array.from({ length: 500 }, (_, index) => line(`c${index}`)).join('\n'))).toHaveLength(200);
   });
 });

@@ -6,12 +6,13 @@
 import { createHash } from 'node:crypto';
 import { deniedRanges4, deniedRanges6 } from '#domain/addresses.ts';
 import { BerthError } from '#domain/errors.ts';
+import { PULL_MARK } from '#domain/registry.ts';
 import { nft } from './incus/filters.ts';
 import type { HostGuard } from './network-guard.ts';
 
 const TABLE = 'berth_guard';
 /** Counted up with every change of the rules: where two installations differ in age, the newer table stays. */
-const VERSION = 2;
+const VERSION = 3;
 
 /** The table as nft reads it. `mark` is a digest of the rules, kept in the table's comment to notice older versions. */
 export function hostTable(): { text: string; mark: string } {
@@ -24,6 +25,7 @@ export function hostTable(): { text: string; mark: string } {
     ct state established,related accept
     udp dport { 53, 67, 547 } accept
     tcp dport 53 accept
+    meta mark ${PULL_MARK} accept
     icmp type { destination-unreachable, time-exceeded, parameter-problem } accept
     icmpv6 type { destination-unreachable, packet-too-big, time-exceeded, parameter-problem, nd-router-solicit, nd-neighbor-solicit, nd-neighbor-advert, mld-listener-report, mld-listener-done, mld2-listener-report } accept
     reject

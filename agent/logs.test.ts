@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { escapeRegExp, LINE_BYTES_MAX, LineSplitter, logArguments, parseJournalLine } from './logs.ts';
+import { LINE_BYTES_MAX, LineSplitter } from './lines.ts';
+import { escapeRegExp, logArguments, parseJournalLine } from './logs.ts';
 
 const at = '1763692800123456';
 

@@ -1,24 +1,30 @@
-/** A guest's journal. What comes out of a guest is hostile text: parsed field by field and cut to size. */
+/**
+ * A guest's logs: its journal, and what its stacks and containers write. What comes out of a guest is hostile text: parsed field by
+ * field and cut to size.
+ */
 
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentLogEntry } from '#contract/agent-results.ts';
 import type { InstanceId } from '#domain/ids.ts';
+import { parseLogSource } from '#domain/logs.ts';
+import { followDockerLogs, readDockerLogs } from './docker-logs.ts';
 import type { Engine, GuestProcess } from './engine.ts';
+import { runIdentifier } from './guest-runs.ts';
+import { LINE_BYTES_MAX, LineSplitter, MESSAGE_LENGTH_MAX, UNIT_LENGTH_MAX } from './lines.ts';
 
 const LOGS_MS_MAX = 15_000;
 const LOGS_BYTES_MAX = 16 * 1024 * 1024;
-const MESSAGE_LENGTH_MAX = 8_192;
-const UNIT_LENGTH_MAX = 128;
-/** A line of the journal longer than this is skipped, so that one line cannot fill the memory. */
-export const LINE_BYTES_MAX = 256 * 1024;
 
 const FIELDS = '--output-fields=MESSAGE,PRIORITY,_SYSTEMD_UNIT,UNIT,SYSLOG_IDENTIFIER';
 const BASE = ['journalctl', '--no-pager', '--quiet', '--output=json', FIELDS] as const;
 
 export async function readLogs(engine: Engine, query: AgentInput<'logs'>): Promise<AgentLogEntry[]> {
+  const source = query.of === undefined ? null : parseLogSource(query.of);
+  if (source !== null && source.kind !== 'run') return readDockerLogs(engine, query, source);
   const { stdout } = await engine.exec(query.instance, logArguments(query), {
     timeoutMs: LOGS_MS_MAX,
     bytesMax: LOGS_BYTES_MAX,
+    repeatable: true,
   });
   return stdout.split('\n').flatMap((line) => parseJournalLine(line) ?? []);
 }
@@ -27,6 +33,7 @@ export async function readLogs(engine: Engine, query: AgentInput<'logs'>): Promi
 export function logArguments(query: Omit<AgentInput<'logs'>, 'instance'>): string[] {
   const argv: string[] = [...BASE, `--lines=${query.lines}`];
   if (query.unit !== undefined) argv.push(`--unit=${query.unit}`);
+  argv.push(...runArguments(query.of));
   if (query.sinceIso !== undefined) argv.push(`--since=@${Math.floor(Date.parse(query.sinceIso) / 1000)}`);
   if (query.search !== undefined && query.search !== '')
     argv.push(`--grep=${escapeRegExp(query.search)}`, '--case-sensitive=no');
@@ -41,54 +48,26 @@ export function escapeRegExp(text: string): string {
 export async function followLogs(
   engine: Engine,
   instance: InstanceId,
-  lines: number,
+  { lines, of }: { lines: number; of?: string | undefined },
   onEntry: (entry: AgentLogEntry) => void,
 ): Promise<GuestProcess> {
-  const child = await engine.follow(instance, [...BASE, '--follow', `--lines=${lines}`]);
+  const source = of === undefined ? null : parseLogSource(of);
+  if (source !== null && source.kind !== 'run') return followDockerLogs(engine, instance, source, lines, onEntry);
+  const child = await engine.follow(instance, [...BASE, '--follow', `--lines=${lines}`, ...runArguments(of)]);
   const splitter = new LineSplitter((line) => {
     const entry = parseJournalLine(line);
     if (entry !== null) onEntry(entry);
   });
-  child.onOutput((bytes) => splitter.push(bytes));
+  child.onOutput((bytes, fd) => {
+    if (fd === 1) splitter.push(bytes);
+  });
   return child;
 }
 
-/** Cuts a byte stream into lines of bounded length; longer ones are dropped whole. */
-export class LineSplitter {
-  #rest: Buffer[] = [];
-  #size = 0;
-  #skipping = false;
-  readonly #onLine: (line: string) => void;
-  constructor(onLine: (line: string) => void) {
-    this.#onLine = onLine;
-  }
-
-  push(bytes: Buffer): void {
-    let start = 0;
-    for (let end = bytes.indexOf(10); end >= 0; end = bytes.indexOf(10, start)) {
-      this.#add(bytes.subarray(start, end));
-      this.#flush();
-      start = end + 1;
-    }
-    this.#add(bytes.subarray(start));
-  }
-
-  #add(part: Buffer): void {
-    if (part.length === 0) return;
-    this.#size += part.length;
-    if (this.#size > LINE_BYTES_MAX) {
-      this.#skipping = true;
-      this.#rest = [];
-    }
-    if (!this.#skipping) this.#rest.push(part);
-  }
-
-  #flush(): void {
-    if (!this.#skipping && this.#size > 0) this.#onLine(Buffer.concat(this.#rest).toString('utf8'));
-    this.#rest = [];
-    this.#size = 0;
-    this.#skipping = false;
-  }
+/** Only what one run said. */
+function runArguments(of: string | undefined): string[] {
+  const source = of === undefined ? null : parseLogSource(of);
+  return source?.kind === 'run' ? [`--identifier=${runIdentifier(source.operation)}`] : [];
 }
 
 /** Null when the line is not a journal entry. */

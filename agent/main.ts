@@ -21,6 +21,8 @@ import { MetricSampler } from './metrics.ts';
 import { Names } from './names.ts';
 import { NetworkGuard } from './network-guard.ts';
 import { PolicyKeeper } from './policies.ts';
+import { Registry } from './registry.ts';
+import { RegistryMirrors } from './registry-mirrors.ts';
 import { Resolver } from './resolver.ts';
 import { AgentState } from './state.ts';
 import { agent } from './verbs.ts';
@@ -59,6 +61,7 @@ const engine = incusEngine({
   pool: config.pool,
   hostAddresses: () => outsideDeniedRanges(hostAddresses(own)),
   openings: (project) => forwards.openings(project),
+  cachePort: () => registry.port,
 });
 const policies = new PolicyKeeper({
   engine,
@@ -114,6 +117,15 @@ const forwards: Forwards = new Forwards({
   log,
 });
 
+const registry: Registry = new Registry({
+  config: config.registry,
+  names,
+  state,
+  guard,
+  mirrors: new RegistryMirrors({ engine, state, locks, log }),
+  log,
+});
+
 const metrics = new MetricSampler(engine, log);
 
 const arch = machineArch();
@@ -138,6 +150,7 @@ const { server, events, close } = door({
     guard,
     forwards,
     policies,
+    registry,
     resolver,
     flows,
     builder,
@@ -155,6 +168,7 @@ const { server, events, close } = door({
 // A change to a network at the engine is looked at now and not in a minute.
 let nudged = false;
 events.tap((event) => {
+  if (event.type === 'instance') lookAtMirrors();
   if (nudged || (event.type !== 'network' && event.type !== 'resync')) return;
   nudged = true;
   setTimeout(() => {
@@ -162,11 +176,22 @@ events.tap((event) => {
     void guard.checkAll().then(() => forwards.check());
   }, NUDGE_MS);
 });
+// A server that has just started is told of the image cache before its people use Docker.
+let looking = false;
+function lookAtMirrors(): void {
+  if (looking || registry.port === null) return;
+  looking = true;
+  setTimeout(() => {
+    looking = false;
+    void registry.check(true);
+  }, NUDGE_MS);
+}
 resolver?.start();
 guard.start();
 metrics.start();
 flows.start();
 forwards.start();
+registry.start();
 
 if (existsSync(config.socket)) unlinkSync(config.socket);
 server.listen(config.socket, () => {
@@ -192,7 +217,7 @@ function stop(): void {
   metrics.stop();
   flows.stop();
   forwards.stop();
-  void close()
+  void Promise.all([close(), registry.stop()])
     .then(() => engine.close())
     .then(() => process.exit(0));
 }

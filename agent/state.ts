@@ -14,6 +14,8 @@ const stateSchema = z.strictObject({
   /** Absent in files of older agents. */
   forwards: agentVerbs.setForwards.shape.forwards.default([]),
   policies: agentVerbs.setPolicies.default({ projects: [], groups: [], instances: [] }),
+  /** Whether there is an image cache. */
+  registry: z.boolean().default(false),
 });
 type State = z.output<typeof stateSchema>;
 const NO_POLICIES: State['policies'] = { projects: [], groups: [], instances: [] };
@@ -35,7 +37,7 @@ export class AgentState {
       text = readFileSync(this.#path, 'utf8');
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT')
-        return { version: 1, allowed: [], networks: [], forwards: [], policies: NO_POLICIES };
+        return { version: 1, allowed: [], networks: [], forwards: [], policies: NO_POLICIES, registry: false };
       throw error;
     }
     return stateSchema.parse(JSON.parse(text));
@@ -97,6 +99,14 @@ export class AgentState {
 
   putPolicies(policies: State['policies']): void {
     if (JSON.stringify(policies) !== JSON.stringify(this.#state.policies)) this.#save({ ...this.#state, policies });
+  }
+
+  get registry(): boolean {
+    return this.#state.registry;
+  }
+
+  putRegistry(registry: boolean): void {
+    if (registry !== this.#state.registry) this.#save({ ...this.#state, registry });
   }
 
   dropNetwork(project: ProjectId): void {

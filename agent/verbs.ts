@@ -10,22 +10,26 @@ import type {
 } from '#contract/agent-results.ts';
 import type { InstanceId } from '#domain/ids.ts';
 import { Backups } from './backups/backups.ts';
+import { containerUsage } from './container-usage.ts';
+import { actOnContainer, dockerUsage, innerContainers } from './containers.ts';
 import type { Engine, GuestProcess } from './engine.ts';
 import type { Flows } from './flows.ts';
 import type { Forwards } from './forwards.ts';
+import { endRun, lookAtRun } from './guest-runs.ts';
 import { Guests } from './guests.ts';
 import { Health } from './health.ts';
 import { hostAddresses, machineFacts, type OwnInterface, usedRanges4 } from './host-facts.ts';
 import { type ImageBuilder, Images } from './images.ts';
-import { innerContainers } from './inner-containers.ts';
 import type { KeyedLocks } from './locks.ts';
 import { followLogs, readLogs } from './logs.ts';
 import type { MetricSampler } from './metrics.ts';
 import type { NetworkGuard } from './network-guard.ts';
 import type { PolicyKeeper } from './policies.ts';
+import type { Registry } from './registry.ts';
 import type { Resolver } from './resolver.ts';
 import { Screens } from './screens.ts';
 import { SshLogins } from './ssh.ts';
+import { checkStack, stacks, startDockerRun } from './stacks.ts';
 import type { AgentState } from './state.ts';
 
 export type VerbContext = { onProgress: (progress: AgentBuildProgress) => void; signal: AbortSignal };
@@ -34,7 +38,11 @@ export type VerbTable = { [V in AgentVerb]: (input: AgentInput<V>, context: Verb
 export type Agent = {
   verbs: VerbTable;
   terminal(instance: InstanceId, user: 'root' | 'berth', cols: number, rows: number): Promise<GuestProcess>;
-  follow(instance: InstanceId, lines: number, onEntry: (entry: AgentLogEntry) => void): Promise<GuestProcess>;
+  follow(
+    instance: InstanceId,
+    query: { lines: number; of?: string | undefined },
+    onEntry: (entry: AgentLogEntry) => void,
+  ): Promise<GuestProcess>;
   files(instance: InstanceId): Promise<Duplex>;
   watch(onEvent: (event: AgentEvent) => void, signal: AbortSignal): Promise<void>;
 };
@@ -46,6 +54,7 @@ export type AgentParts = {
   guard: NetworkGuard;
   forwards: Forwards;
   policies: PolicyKeeper;
+  registry: Registry;
   /** Null: guests ask the engine's. */
   resolver: Resolver | null;
   flows: Flows;
@@ -84,6 +93,7 @@ export function agent(parts: AgentParts): Agent {
       await guests.ensureNetwork(spec);
       await parts.resolver?.check();
       await parts.policies.check();
+      if (parts.registry.port !== null) await parts.registry.check();
       await parts.flows.check();
       return null;
     },
@@ -113,6 +123,7 @@ export function agent(parts: AgentParts): Agent {
     },
     setPolicies: (policies) => parts.policies.set(policies),
     setForwards: ({ forwards }) => parts.forwards.set(forwards),
+    setRegistry: (spec) => parts.registry.set(spec),
     createSnapshot: ({ instance, snapshot, operation }) => guests.createSnapshot(instance, snapshot, operation),
     restoreSnapshot: ({ instance, snapshot }) => guests.restoreSnapshot(instance, snapshot),
     deleteSnapshot: ({ instance, snapshot }) => guests.deleteSnapshot(instance, snapshot),
@@ -126,6 +137,14 @@ export function agent(parts: AgentParts): Agent {
     repositories: () => backups.repositories(),
     health: ({ instance }) => health.report(instance),
     innerContainers: ({ instance }) => innerContainers(engine, instance),
+    containerUsage: ({ instance }) => containerUsage(engine, instance),
+    containerAct: (input) => actOnContainer(engine, input),
+    dockerUsage: ({ instance }) => dockerUsage(engine, instance),
+    stacks: ({ instance }) => stacks(engine, instance),
+    stackCheck: (input) => checkStack(engine, input),
+    dockerRun: (input) => parts.locks.run(`docker ${input.instance}`, () => startDockerRun(engine, input)),
+    dockerRunLook: ({ instance, run, part }) => lookAtRun(engine, instance, run, part),
+    dockerRunEnd: ({ instance, run, part }) => endRun(engine, instance, run, part),
     logs: (query) => readLogs(engine, query),
     images: () => images.list(),
     recipes: async () => images.recipes(),
@@ -158,7 +177,7 @@ export function agent(parts: AgentParts): Agent {
         cols,
         rows,
       }),
-    follow: (instance, lines, onEntry) => followLogs(engine, instance, lines, onEntry),
+    follow: (instance, query, onEntry) => followLogs(engine, instance, query, onEntry),
     files: (instance) => engine.files(instance),
     watch: (onEvent, signal) => engine.watch(onEvent, signal),
   };

@@ -3,8 +3,10 @@ import { z } from 'zod';
 import { FLOWS_PER_BATCH_MAX, flowProtocols, flowVerdicts } from '#domain/flows.ts';
 import { forwardProtocols, forwardStates } from '#domain/forwards.ts';
 import { healthStates, instanceKinds, observedStates } from '#domain/instances.ts';
+import { cleanParts, dockerStates, stackStates } from '#domain/stacks.ts';
 import type { AgentVerb } from './agent.ts';
 import { idSchema } from './common.ts';
+import { registryFactsSchema } from './registry-process.ts';
 
 const isoTime = z.string().max(40);
 const count = z.number().min(0);
@@ -96,8 +98,24 @@ export const innerContainerSchema = z.object({
   state: z.string(),
   status: z.string(),
   ports: z.string(),
+  stack: z.string(),
+  service: z.string(),
 });
 export type AgentInnerContainer = z.output<typeof innerContainerSchema>;
+
+export const dockerUsageSchema = z.object({
+  state: z.enum(dockerStates),
+  parts: z.array(
+    z.object({
+      part: z.enum(cleanParts),
+      count,
+      unused: count,
+      bytes: count,
+      reclaimableBytes: count,
+    }),
+  ),
+});
+export type AgentDockerUsage = z.output<typeof dockerUsageSchema>;
 
 export const logEntrySchema = z.object({
   ts: isoTime,
@@ -154,6 +172,11 @@ export type AgentEvent = z.output<typeof agentEventSchema>;
 export const screenCredentialsSchema = z.object({ address: z.string(), port: z.number().int(), password: z.string() });
 
 export const repositoryUseSchema = z.object({ repository: idSchema('vlt'), storedBytes: count });
+/** Servers that use the cache, and those whose people have arranged it otherwise. */
+const mirrorCountsSchema = z.object({ using: count, theirs: count });
+export type MirrorCounts = z.output<typeof mirrorCountsSchema>;
+export const registryAnswerSchema = registryFactsSchema.extend({ mirrors: mirrorCountsSchema });
+export type RegistryAnswer = z.output<typeof registryAnswerSchema>;
 
 /** One schema per verb; `null` where a verb answers nothing. */
 export const agentResults = {
@@ -173,6 +196,7 @@ export const agentResults = {
   destroyGuest: z.null(),
   setForwards: z.array(z.object({ protocol: z.enum(forwardProtocols), hostPort: count, state: z.enum(forwardStates) })),
   setPolicies: z.null(),
+  setRegistry: registryAnswerSchema,
   createSnapshot: z.null(),
   restoreSnapshot: z.null(),
   deleteSnapshot: z.null(),
@@ -186,6 +210,26 @@ export const agentResults = {
   repositories: z.array(repositoryUseSchema),
   health: healthReportSchema,
   innerContainers: z.array(innerContainerSchema),
+  containerUsage: z.array(
+    z.object({ id: z.string(), cpuPercent: count, memoryBytes: count, memoryLimitBytes: counted, processes: count }),
+  ),
+  containerAct: z.null(),
+  dockerUsage: dockerUsageSchema,
+  stacks: z.object({
+    docker: z.enum(dockerStates),
+    stacks: z.array(
+      z.object({ name: z.string(), state: z.enum(stackStates), file: z.string().nullable(), managed: z.boolean() }),
+    ),
+    containers: z.array(innerContainerSchema),
+  }),
+  stackCheck: z.object({ said: z.string().nullable() }),
+  dockerRun: z.null(),
+  dockerRunLook: z.object({
+    state: z.enum(['running', 'exited', 'gone']),
+    code: z.number().int().nullable(),
+    lines: z.array(z.string()),
+  }),
+  dockerRunEnd: z.null(),
   logs: z.array(logEntrySchema),
   images: z.array(agentImageSchema),
   recipes: z.array(agentRecipeSchema),

@@ -14,8 +14,10 @@ import {
   SETS_PER_RULE_MAX,
 } from '#domain/network-rules.ts';
 import { sizeBounds } from '#domain/sizes.ts';
-import { idSchema } from './common.ts';
+import { cleanParts, containerActions, STACK_TEXT_BYTES_MAX, stackVerbs } from '#domain/stacks.ts';
+import { containerIdSchema, idSchema, logSourceSchema, stackNameSchema } from './common.ts';
 import { egressPolicySchema } from './egress.ts';
+import { registrySpecSchema } from './registry-process.ts';
 import { networkRuleSchema } from './security-groups.ts';
 
 /** Largest request body the agent reads. */
@@ -94,6 +96,11 @@ const repositoryRef = {
   password: z.string().regex(/^[A-Za-z0-9_-]{43}$/, '32 bytes in base64url'),
 };
 const backupRef = { ...repositoryRef, backup: idSchema('cpy') };
+const dockerRunPart = z.strictObject({
+  instance: idSchema('ins'),
+  run: idSchema('opr'),
+  part: z.enum([...stackVerbs, ...cleanParts]),
+});
 
 export const importSourceSchema = z.discriminatedUnion('type', [
   z.strictObject({ type: z.literal('file'), path: importFileSchema }),
@@ -169,6 +176,8 @@ export const agentVerbs = {
       )
       .max(AGENT_POLICIES_MAX),
   }),
+  /** The image cache of this host, as it shall be; answers how it is. */
+  setRegistry: registrySpecSchema,
   createSnapshot: z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp'), operation: idSchema('opr') }),
   restoreSnapshot: oneSnapshot,
   deleteSnapshot: oneSnapshot,
@@ -182,6 +191,36 @@ export const agentVerbs = {
   repositories: nothing,
   health: oneInstance,
   innerContainers: oneInstance,
+  containerUsage: oneInstance,
+  containerAct: z.strictObject({
+    instance: idSchema('ins'),
+    container: containerIdSchema,
+    action: z.enum(containerActions),
+  }),
+  dockerUsage: oneInstance,
+  stacks: oneInstance,
+  stackCheck: z.strictObject({
+    instance: idSchema('ins'),
+    stack: stackNameSchema,
+    text: z.string().max(STACK_TEXT_BYTES_MAX),
+  }),
+  /** Starts a command that goes on by itself; the same run and part again finds it. */
+  dockerRun: z.strictObject({
+    instance: idSchema('ins'),
+    run: idSchema('opr'),
+    task: z.discriminatedUnion('type', [
+      z.strictObject({
+        type: z.literal('stack'),
+        stack: stackNameSchema,
+        verb: z.enum(stackVerbs),
+        /** Only for `down`: the data goes with it. */
+        volumes: z.boolean().default(false),
+      }),
+      z.strictObject({ type: z.literal('clean'), part: z.enum(cleanParts) }),
+    ]),
+  }),
+  dockerRunLook: dockerRunPart,
+  dockerRunEnd: dockerRunPart,
   logs: z.strictObject({
     instance: idSchema('ins'),
     lines: z.number().int().min(1).max(AGENT_LOG_LINES_MAX),
@@ -191,6 +230,7 @@ export const agentVerbs = {
       .regex(/^[A-Za-z0-9@:][A-Za-z0-9@:_.\\-]{0,127}$/, 'a unit name')
       .optional(),
     sinceIso: z.iso.datetime().optional(),
+    of: logSourceSchema.optional(),
   }),
   images: nothing,
   recipes: nothing,
@@ -246,6 +286,7 @@ export type TerminalExit = { type: 'exit'; code: number };
 export const followQuerySchema = z.strictObject({
   instance: idSchema('ins'),
   lines: z.coerce.number().int().min(0).max(AGENT_LOG_LINES_MAX),
+  of: logSourceSchema.optional(),
 });
 
 /** Where a desktop's screen is and the password for it: only ever answered to the edge or the server. */

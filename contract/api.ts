@@ -3,6 +3,7 @@ import { accountRoutes } from './account.ts';
 import { addressSetRoutes } from './address-sets.ts';
 import { auditRoutes } from './audit.ts';
 import { backupRoutes } from './backups.ts';
+import { containerRoutes } from './containers.ts';
 import { controlAccessRoutes } from './control-access.ts';
 import { dataRoutes } from './data.ts';
 import { dnsProviderRoutes } from './dns-providers.ts';
@@ -32,6 +33,7 @@ import { outboundRoutes } from './outbound.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
+import { registryRoutes } from './registry.ts';
 import type { RouteDefinition } from './route.ts';
 import { routeRoutes } from './routes.ts';
 import { securityGroupRoutes } from './security-groups.ts';
@@ -39,6 +41,7 @@ import { serviceAccountRoutes } from './service-accounts.ts';
 import { sshKeyRoutes } from './ssh-keys.ts';
 import { sshRecordingRoutes } from './ssh-recordings.ts';
 import { sshSessionRoutes } from './ssh-sessions.ts';
+import { stackRoutes } from './stacks.ts';
 import { systemRoutes } from './system.ts';
 import { userRoutes } from './users.ts';
 
@@ -62,6 +65,8 @@ export const api = {
   ...sshRecordingRoutes,
   ...routeRoutes,
   ...fileRoutes,
+  ...stackRoutes,
+  ...containerRoutes,
   ...domainRoutes,
   ...dnsProviderRoutes,
   ...forwardRoutes,
@@ -83,6 +88,7 @@ export const api = {
   ...systemRoutes,
   ...userRoutes,
   ...mailRoutes,
+  ...registryRoutes,
   ...dataRoutes,
 } as const;
 

@@ -2,7 +2,9 @@
 import { z } from 'zod';
 import { type ErrorCode, errorCatalogue } from '#domain/errors.ts';
 import { type Id, type IdPrefix, idPattern } from '#domain/ids.ts';
+import { CONTAINER_NAME_LENGTH_MAX, isContainerName, parseLogSource } from '#domain/logs.ts';
 import { namePattern, nameProblem, TITLE_LENGTH_MAX } from '#domain/names.ts';
+import { STACK_NAME_LENGTH_MAX, stackNameProblem } from '#domain/stacks.ts';
 
 export const API_PREFIX = '/api/v1';
 export const PAGE_SIZE_DEFAULT = 50;
@@ -58,3 +60,27 @@ export const problemSchema = z.object({
   retryAfterSeconds: z.number().optional(),
 });
 export type Problem = z.output<typeof problemSchema>;
+
+export const stackNameSchema = z
+  .string()
+  .max(STACK_NAME_LENGTH_MAX)
+  .superRefine((name, context) => {
+    const problem = stackNameProblem(name);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  })
+  .meta({ description: 'Name of a stack (Docker Compose project)', example: 'blog' });
+
+export const containerIdSchema = z
+  .string()
+  .max(CONTAINER_NAME_LENGTH_MAX)
+  .refine(isContainerName, 'an id or name of a container')
+  .meta({ description: 'Id or name of a container inside', example: 'blog-web-1' });
+
+export const logSourceSchema = z
+  .string()
+  .max(200)
+  .refine((text) => parseLogSource(text) !== null, 'stack:<name>, container:<name> or run:<operation>')
+  .meta({
+    description: 'Other lines than those of the journal: of a stack, a container, or what a stack command said',
+    example: 'stack:blog',
+  });

@@ -165,6 +165,15 @@ export const agentConfigSchema = z.strictObject({
   importDir: path,
   /** Ports of this host that may lead to instances; absent: domain/forwards.ts. */
   forwardPorts: portRangeSchema.optional(),
+  /** The image cache: docker-registry, what runs it, as whom, and its folder; absent: there is none on this host. */
+  registry: z
+    .strictObject({
+      program: path,
+      main: path,
+      user: z.strictObject({ uid: z.number().int().min(1), gid: z.number().int().min(1) }),
+      dataDir: path,
+    })
+    .optional(),
   /** The agent's own state (allow-listed fingerprints). */
   stateDir: path,
   /** Repositories of backups. */

@@ -3,6 +3,7 @@
  * WebSockets for screens, terminals and followed logs, and the thumbnail of a desktop. Frames of each are below.
  */
 import { z } from 'zod';
+import { logSourceSchema } from './common.ts';
 
 export const EDGE_PREFIX = '/edge/v1';
 
@@ -61,7 +62,10 @@ export const terminalServerMessage = z.discriminatedUnion('type', [
 ]);
 
 /** GET (WebSocket). One JSON log entry per text frame. */
-export const logsQuery = z.object({ lines: z.coerce.number().int().min(0).max(2000).default(200) });
+export const logsQuery = z.object({
+  lines: z.coerce.number().int().min(0).max(2000).default(200),
+  of: logSourceSchema.optional(),
+});
 
 /** GET. image/png, at most THUMBNAIL_WIDTH wide; 404 while there is no picture. */
 export const THUMBNAIL_WIDTH = 480;

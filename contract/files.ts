@@ -25,6 +25,8 @@ export const fileSchema = z.object({
   modifiedAt: timestamp,
   /** Where a link leads; null for everything else. */
   target: z.string().nullable(),
+  /** What a link leads to in the end; null for what is no link, and for one that leads nowhere. */
+  leadsTo: z.object({ type: z.enum(fileTypes), sizeBytes: z.number().int() }).nullable(),
   /** Changes with every change; to be sent along when the file is written again. */
   version: z.string(),
 });

@@ -46,6 +46,19 @@ export type OwnApp = z.output<typeof ownAppSchema>;
 /** People named for each role that opens an app; the rest are counted. */
 export const ACCESS_PEOPLE_SHOWN_MAX = 20;
 
+/** Candidates that one answer holds; who is not among them is searched for. */
+export const CANDIDATES_SHOWN_MAX = 20;
+
+/** Somebody an app can be shared with. */
+const candidateSchema = z.object({
+  subject: subjectSchema,
+  kind: z.enum(['person', 'group']),
+  name: z.string(),
+  email: z.string().nullable(),
+  /** Of a group. */
+  members: z.number().int().nullable(),
+});
+
 /** Who may open one app, and why. */
 export const accessSchema = z.object({
   grants: z
@@ -62,6 +75,7 @@ export const accessSchema = z.object({
         place: z.enum(['organization', 'project']),
         permissions,
         people: z.number().int(),
+        services: z.number().int().meta({ description: 'Service accounts, which are no people' }),
         shown: z
           .array(z.object({ name: z.string(), email: z.string() }))
           .max(ACCESS_PEOPLE_SHOWN_MAX)
@@ -143,6 +157,20 @@ export const grantRoutes = {
     summary: 'Who may open an app: by a grant, by a role, by an entry',
     params: appParams,
     response: accessSchema,
+  }),
+  instanceAccessCandidates: defineRoute({
+    ...shared,
+    id: 'instances.access.candidates',
+    method: 'GET',
+    path: `${API_PREFIX}/instances/:instance/access/candidates`,
+    access: 'grant.update',
+    status: 200,
+    summary: 'People and groups an app can be shared with, by name or e-mail address',
+    description:
+      'Who sees the members of the organization is shown all of them. Others see who has a role in the project, and whoever they know the whole e-mail address of.',
+    params: appParams,
+    query: z.object({ search: z.string().trim().max(100).default('') }),
+    response: z.object({ items: z.array(candidateSchema), more: z.boolean() }),
   }),
   instanceAccessSet: defineRoute({
     ...shared,

@@ -284,7 +284,7 @@ export const identityRoutes = {
     status: 200,
     summary: 'Members of an organization',
     params: organizationParams,
-    query: z.object(pageQuery),
+    query: z.object({ ...pageQuery, search: z.string().trim().min(1).max(100).optional() }),
     response: pageOf(memberSchema),
   }),
   membersUpdate: defineRoute({

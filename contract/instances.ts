@@ -17,6 +17,7 @@ import {
   abilitySchema,
   descriptionSchema,
   idSchema,
+  logSourceSchema,
   nameSchema,
   pageOf,
   pageQuery,
@@ -328,32 +329,10 @@ export const instanceRoutes = {
         .regex(/^[A-Za-z0-9@:._-]+$/)
         .optional(),
       since: timestamp.optional(),
+      of: logSourceSchema.optional(),
     }),
     response: z.object({
       items: z.array(z.object({ ts: z.string(), unit: z.string(), priority: z.number(), message: z.string() })),
-    }),
-  }),
-  instancesContainers: defineRoute({
-    id: 'instances.containers',
-    method: 'GET',
-    path: `${API_PREFIX}/instances/:instance/containers`,
-    tag,
-    access: 'instance.inspect',
-    rateClass: 'api',
-    status: 200,
-    summary: 'Containers of the Docker Engine inside a server',
-    params: instanceParams,
-    response: z.object({
-      items: z.array(
-        z.object({
-          id: z.string(),
-          name: z.string(),
-          image: z.string(),
-          state: z.string(),
-          status: z.string(),
-          ports: z.string(),
-        }),
-      ),
     }),
   }),
   snapshotsList: defineRoute({

@@ -135,6 +135,12 @@ import {
   SSH_RECORDINGS_BYTES_MAX,
   SSH_RECORDINGS_FREE_BYTES_MIN,
 } from '#domain/ssh-recordings.ts';
+import {
+  CONTAINERS_LISTED_MAX,
+  DOCKER_RUN_MINUTES_MAX,
+  STACK_TEXT_BYTES_MAX,
+  STACKS_LISTED_MAX,
+} from '#domain/stacks.ts';
 import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
@@ -200,6 +206,10 @@ ${table([
   ['Bytes of a path, of a name in it', `${FILE_PATH_BYTES_MAX}, ${FILE_NAME_BYTES_MAX}`, 'FILE_PATH_BYTES_MAX'],
   ['Files of a folder that are listed', String(FILES_LISTED_MAX), 'FILES_LISTED_MAX'],
   ['Files that one call removes', String(FILES_REMOVED_MAX), 'FILES_REMOVED_MAX'],
+  ['Stacks of a server that are listed', String(STACKS_LISTED_MAX), 'STACKS_LISTED_MAX'],
+  ['Containers of a server that are listed', String(CONTAINERS_LISTED_MAX), 'CONTAINERS_LISTED_MAX'],
+  ['A compose file', `${STACK_TEXT_BYTES_MAX / 1024} KiB`, 'STACK_TEXT_BYTES_MAX'],
+  ['A command on a stack', `${DOCKER_RUN_MINUTES_MAX} minutes`, 'DOCKER_RUN_MINUTES_MAX'],
   ['A part of an upload', `${FILE_PART_BYTES_MAX / 1024 ** 2} MiB`, 'FILE_PART_BYTES_MAX'],
   ['An uploaded file', `${FILE_BYTES_MAX / 1024 ** 3} GiB`, 'FILE_BYTES_MAX'],
   ['A file that is edited in the console', `${FILE_EDITED_BYTES_MAX / 1024 ** 2} MiB`, 'FILE_EDITED_BYTES_MAX'],

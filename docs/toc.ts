@@ -6,7 +6,13 @@ export type Section = { title: string; pages: readonly string[] };
 export const sections: readonly Section[] = [
   {
     title: 'Start',
-    pages: ['docs/README.md', 'docs/tutorial/desktop-in-two-minutes.md', 'docs/tutorial/server-in-five-minutes.md'],
+    pages: [
+      'docs/README.md',
+      'docs/tutorial/desktop-in-two-minutes.md',
+      'docs/tutorial/server-in-five-minutes.md',
+      'docs/tutorial/a-domain-of-your-own.md',
+      'docs/tutorial/ssh-from-anywhere.md',
+    ],
   },
   {
     title: 'How to',
@@ -27,9 +33,11 @@ export const sections: readonly Section[] = [
       'docs/how-to/sign-in-with-keycloak-or-google.md',
       'docs/how-to/use-berth-as-openid-provider.md',
       'docs/how-to/set-quotas-and-limits.md',
+      'docs/how-to/cache-images.md',
       'docs/how-to/watch-metrics.md',
       'docs/how-to/scrape-with-prometheus.md',
       'docs/how-to/move-files.md',
+      'docs/how-to/run-stacks.md',
       'docs/how-to/forward-ports.md',
       'docs/how-to/control-what-comes-in-and-goes-out.md',
       'docs/how-to/back-up-and-restore.md',
@@ -110,10 +118,11 @@ export const sections: readonly Section[] = [
       'docs/adr/0015-port-forwards-are-one-map.md',
       'docs/adr/0016-rules-of-people-are-one-table.md',
       'docs/adr/0017-files-are-sftp-spoken-by-the-server.md',
-      'docs/adr/0020-wildcard-certificates-are-made-by-the-server.md',
-      'docs/adr/0023-backups-are-one-restic-repository-per-instance.md',
       'docs/adr/0018-ssh-recordings-are-files-of-the-gateway.md',
+      'docs/adr/0020-wildcard-certificates-are-made-by-the-server.md',
       'docs/adr/0021-instances-ask-a-resolver-of-ours.md',
+      'docs/adr/0022-image-cache-is-docker-registry-between-two-doors.md',
+      'docs/adr/0023-backups-are-one-restic-repository-per-instance.md',
     ],
   },
 ];

@@ -30,6 +30,17 @@ export function overlaps4(a: Subnet4, b: Subnet4): boolean {
   return a.base < endB && b.base < endA;
 }
 
+/** `range` without one address of it, as ranges 'first-last'; unchanged when the address is not in it. */
+export function without4(range: string, address: string): string[] {
+  const { base, prefix } = parseCidr4(range);
+  const { base: hole } = parseCidr4(`${address}/32`);
+  const last = base + 2 ** (32 - prefix) - 1;
+  if (hole < base || hole > last) return [range];
+  const span = (from: number, to: number): string[] =>
+    from > to ? [] : [from === to ? formatIp4(from) : `${formatIp4(from)}-${formatIp4(to)}`];
+  return [...span(base, hole - 1), ...span(hole + 1, last)];
+}
+
 export const PROJECT_PREFIX4 = 24;
 
 /** The first free /24 of `pool` that overlaps none of `taken`; null when the pool is used up. */

@@ -82,6 +82,8 @@ export const actions = [
   'forward.delete',
   'file.open',
   'file.write',
+  'stack.open',
+  'stack.write',
   'security-group.read',
   'security-group.create',
   'security-group.update',
@@ -119,6 +121,8 @@ export const platformActions = [
   'platform.registration.update',
   'platform.mail.read',
   'platform.mail.update',
+  'platform.registry.read',
+  'platform.registry.update',
   'platform.provider.read',
   'platform.provider.update',
   'platform.dns.read',
@@ -175,6 +179,9 @@ const member: readonly Action[] = [
   // All files, as root: what a terminal gives as well. Not among what only reads.
   'file.open',
   'file.write',
+  // Docker inside is root inside, and compose files hold passwords: as with files.
+  'stack.open',
+  'stack.write',
   'security-group.create',
   'security-group.update',
   'security-group.delete',

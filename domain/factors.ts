@@ -49,6 +49,7 @@ export const dangerousActions = {
   'oidc.clients': 'apps that sign people in change',
   'keys.rotate': 'keys are changed',
   'mail.server': 'the mail server changes',
+  'registry.cache': 'the image cache changes',
   'mail.link': "a link that opens somebody's account is shown",
   'users.administrator': 'an administrator of the installation is made or unmade',
   'users.delete': "somebody's account is deleted",

@@ -33,6 +33,8 @@ export type FileEntry = {
   modifiedAt: string;
   /** Where a link leads, as it is written in it; null for everything else. */
   target: string | null;
+  /** What it leads to in the end; null for what is no link, and for one that leads nowhere. */
+  leadsTo: { type: FileType; sizeBytes: number } | null;
 };
 
 const bytes = (text: string) => new TextEncoder().encode(text).length;

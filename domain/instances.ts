@@ -103,6 +103,7 @@ export const instanceVerbs = [
   'ssh',
   'logs',
   'files',
+  'stacks',
   'route',
   'forward',
   'share',
@@ -135,6 +136,10 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
   }
   if (verb === 'files') {
     return facts.observed === 'running' || facts.observed === 'stopped' ? true : 'Start it first.';
+  }
+  if (verb === 'stacks') {
+    if (kind !== 'server') return 'Only servers have Docker inside.';
+    return facts.observed === 'running' ? true : 'Start it first.';
   }
   if (verb === 'rename' || verb === 'route' || verb === 'forward' || verb === 'share') return true;
   if (facts.busyWith !== null) return `Wait for: ${facts.busyWith}.`;

@@ -23,7 +23,18 @@ import type {
 import type { HealthCheck, HealthState, InstanceKind, ObservedState } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
 import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
+import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
+import type {
+  CleanPart,
+  Container,
+  ContainerAction,
+  ContainerUse,
+  DockerState,
+  DockerUse,
+  Stack,
+  StackVerb,
+} from '#domain/stacks.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
 export type NetworkSpec = {
@@ -84,10 +95,18 @@ export type MetricSample = { at: string; host: Reading; guests: (Reading & { ins
 export type HealthReport = { state: HealthState; checks: HealthCheck[]; checkedAt: string };
 
 /** A container running on the Docker Engine inside a server. */
-export type InnerContainer = { id: string; name: string; image: string; state: string; status: string; ports: string };
+export type InnerContainer = Container;
+
+/** A long command of Docker inside a server. */
+export type DockerTask =
+  | { type: 'stack'; stack: string; verb: StackVerb; volumes: boolean }
+  | { type: 'clean'; part: CleanPart };
+/** `gone`: never started here, or the server was restarted since. `lines` are its last words. */
+export type DockerRun = { state: 'running' | 'exited' | 'gone'; code: number | null; lines: string[] };
 
 export type LogEntry = { ts: string; unit: string; priority: number; message: string };
-export type LogQuery = { lines: number; search?: string; unit?: string; sinceIso?: string };
+/** `of` is a source of domain/logs.ts; absent: the journal. */
+export type LogQuery = { lines: number; search?: string; unit?: string; sinceIso?: string; of?: string };
 
 export type DriverImage = {
   fingerprint: string;
@@ -245,6 +264,8 @@ export type InstanceDriver = {
   setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]>;
   /** From now on exactly these, whatever was before; open connections go on. */
   setPolicies(policies: PolicySpec): Promise<void>;
+  /** From now on the image cache of the host is like this; answers how it is at the moment. */
+  setRegistry(spec: RegistrySpec): Promise<RegistryStatus>;
 
   createSnapshot(instance: InstanceId, snapshot: SnapshotId, operation: OperationId): Promise<void>;
   /** Rolls the guest back; it ends in the power state it had. */
@@ -290,6 +311,23 @@ export type InstanceDriver = {
   health(instance: InstanceId): Promise<HealthReport>;
   /** Containers of the Docker Engine inside a server; empty when none runs. */
   innerContainers(instance: InstanceId): Promise<InnerContainer[]>;
+  /** Of those that run. */
+  containerUsage(instance: InstanceId): Promise<ContainerUse[]>;
+  /** Errors: not_found, conflict (in Docker's words). */
+  actOnContainer(instance: InstanceId, container: string, action: ContainerAction): Promise<void>;
+  dockerUsage(instance: InstanceId): Promise<DockerUse>;
+  /** Does not wake a Docker that sleeps: then only stacks with a folder of their own are known. */
+  stacks(instance: InstanceId): Promise<{ docker: DockerState; stacks: Stack[]; containers: InnerContainer[] }>;
+  /** What Compose says about `text` as the file of this stack; null: it is right. Errors: unsupported. */
+  checkStack(instance: InstanceId, stack: string, text: string): Promise<string | null>;
+  /**
+   * Starts a command that goes on by itself inside; nothing happens when this run has started it. Errors: not_found (no
+   * such stack), conflict (its file is not known), state_conflict, unsupported.
+   */
+  startDockerRun(instance: InstanceId, run: OperationId, task: DockerTask): Promise<void>;
+  lookAtDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<DockerRun>;
+  /** Ends it if it runs, and forgets it; its lines stay in the journal. */
+  endDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<void>;
   /** What it proves itself with over SSH, as `<type> <base64>`. Errors: state_conflict (none yet, not running). */
   sshHostKeys(instance: InstanceId): Promise<string[]>;
   logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]>;

@@ -70,6 +70,7 @@ const ofInstance = [
     '/flows',
     '/logs',
     '/files',
+    '/stacks',
     '/snapshots',
     '/backups',
     '/routes',

@@ -113,7 +113,7 @@ export class AgentClient {
     return this.#open('/v1/terminal', { instance, user, cols: String(cols), rows: String(rows) });
   }
 
-  logs(instance: string, lines: number): WebSocket {
-    return this.#open('/v1/logs/follow', { instance, lines: String(lines) });
+  logs(instance: string, { lines, of }: { lines: number; of?: string | undefined }): WebSocket {
+    return this.#open('/v1/logs/follow', { instance, lines: String(lines), ...(of === undefined ? {} : { of }) });
   }
 }

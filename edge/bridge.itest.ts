@@ -10,6 +10,7 @@ import { loopbackLookup } from '#testkit/client.ts';
 import { Ingress, until } from '#testkit/ingress.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { type Guest, type Person, type SignedIn, type Tenant, Tenants } from '#testkit/tenants.ts';
+import { BRIDGED_PER_USER_MAX } from './bridge.ts';
 import { RoutePasses } from './route-pass.ts';
 
 const CUT_MS_MAX = 1_000;
@@ -488,6 +489,21 @@ describe.each(caddys)('the bridge behind Caddy $caddy.version ($label)', ({ cadd
     const line = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${ingress.edgePid}/status`, 'utf8'));
     return Number(line?.[1] ?? 0) * 1024;
   }
+
+  it('D7: a person holds 100 open at most: the next is told 429, others still get in, and one that ends makes room', async () => {
+    const mine = { cookie: cookie(await tenants.session(owner)) };
+    const held: Opened[] = [];
+    for (let at = 0; at < BRIDGED_PER_USER_MAX; at += 20) {
+      held.push(...(await Promise.all(Array.from({ length: 20 }, () => webSocket(mine)))));
+    }
+    await expect(webSocket(mine)).rejects.toThrow('status 429');
+    await expect(events(mine)).rejects.toThrow('status 429');
+    const other = { cookie: cookie(await tenants.session(await tenants.person(tenant, 'member'))) };
+    expect(await echo(await webSocket(other), 'hello')).toBe('hello');
+    held[0]?.socket.terminate();
+    await until('there is room', async () => (await bridged()) === BRIDGED_PER_USER_MAX, 3_000);
+    expect(await echo(await webSocket(mine), 'again')).toBe('again');
+  });
 
   it('D7: a public route goes straight: nothing of it is bridged, and edge may restart under it', async () => {
     await tenants.route(guest, 'open.berth.localhost', app.port, 'public');

@@ -96,7 +96,13 @@ function send(response: ServerResponse, answer: Answer): void {
   response.end(answer.body);
 }
 
-export type BridgeOptions = { knowledge: Knowledge; doors: Doors; random(): string };
+export type BridgeOptions = {
+  knowledge: Knowledge;
+  doors: Doors;
+  random(): string;
+  /** Tests do not wait an hour. */
+  idleMs?: number;
+};
 
 export class Bridge {
   readonly server: Server;
@@ -193,7 +199,7 @@ export class Bridge {
     upstream.on('socket', (socket) => {
       socket.setNoDelay(true);
       socket.setKeepAlive(true, KEEP_ALIVE_PROBE_MS);
-      socket.setTimeout(BRIDGED_IDLE_MINUTES * 60_000, () => socket.destroy());
+      socket.setTimeout(this.#o.idleMs ?? BRIDGED_IDLE_MINUTES * 60_000, () => socket.destroy());
       socket.once('connect', () => clearTimeout(late));
     });
     upstream.on('close', () => clearTimeout(late));

@@ -63,9 +63,9 @@ const irrelevant = new Set([
   'dom',
   'dnp',
   'sgr',
-  'srd',
   'cpy',
   'vlt',
+  'srd',
 ]);
 
 /** Sorts hints by what their ids are; an id of an unknown sort means "read all again". Pure. */

@@ -12,9 +12,9 @@ export function followLogs(
   agent: Pick<AgentClient, 'logs'>,
   reader: WebSocket,
   instanceId: string,
-  lines: number,
+  query: { lines: number; of?: string | undefined },
 ): void {
-  const source = agent.logs(instanceId, lines);
+  const source = agent.logs(instanceId, query);
   source.on('message', (data, isBinary) => {
     if (isBinary || reader.readyState !== reader.OPEN) return;
     reader.send((data as Buffer).toString('utf8'), () => {

@@ -122,7 +122,7 @@ export class Sockets {
       this.#terminals.attach(peer, { session, userId: caller.userId, instanceId, as: user, cols, rows });
       peer.resume();
     } else {
-      followLogs(this.#o.agent, peer, instanceId, asked.query.lines);
+      followLogs(this.#o.agent, peer, instanceId, asked.query);
       peer.resume();
     }
   }

@@ -155,8 +155,8 @@ describe('planHints', () => {
       key: 'key_1',
       ssh: 'shs_1',
       domain: 'dom_1',
-      dns: 'dnp_1',
       backup: 'cpy_1',
+      dns: 'dnp_1',
       setting: 'control.access',
     };
     // Keys and settings change a few times a year: all is read again.

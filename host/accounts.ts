@@ -5,7 +5,15 @@ import type { ProcessUser } from './process-spec.ts';
 import { must } from './run.ts';
 
 /** One user per process that needs no root. */
-export const systemUsers = ['berth-db', 'berth-server', 'berth-edge', 'berth-caddy', 'berth-ssh', 'berth-dns'] as const;
+export const systemUsers = [
+  'berth-db',
+  'berth-server',
+  'berth-edge',
+  'berth-caddy',
+  'berth-ssh',
+  'berth-registry',
+  'berth-dns',
+] as const;
 export type SystemUser = (typeof systemUsers)[number];
 /** Who may open which socket: berth-sql the database's, berth-agent the agent's, berth-web the server's and edge's. */
 export const systemGroups = ['berth-sql', 'berth-agent', 'berth-web'] as const;

@@ -66,6 +66,7 @@ export function layoutOf(dataDir: string, runDir: string = join(dataDir, 'run'))
     imports: join(data, 'import'),
     agentState: join(data, 'agent'),
     backups: join(data, 'backups'),
+    registry: join(data, 'registry'),
     compiled: join(data, 'compiled'),
     edge: join(data, 'edge'),
     countries: join(data, 'countries'),

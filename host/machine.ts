@@ -19,6 +19,8 @@ export type MachineFacts = {
   aptSources: AptSource[];
   /** Highest Caddy found: on PATH or fetched before; null when there is none. */
   caddy: { path: string; version: string } | null;
+  /** docker-registry, fetched before or the machine's own. */
+  registry: string | null;
 };
 
 /** First program of this name on PATH (with the folders of root appended, which a plain user may lack); null when none. */
@@ -130,7 +132,11 @@ export async function installedPackages(packages: readonly string[]): Promise<Se
   return new Set(lines.map((line) => line.split(' ')[0] ?? ''));
 }
 
-export async function gatherFacts(packages: readonly string[], caddyPaths: readonly string[]): Promise<MachineFacts> {
+export async function gatherFacts(
+  packages: readonly string[],
+  caddyPaths: readonly string[],
+  registryPaths: readonly string[] = [],
+): Promise<MachineFacts> {
   const apt = findProgram('apt-get') !== null && findProgram('dpkg-query') !== null;
   const installed = apt && packages.length > 0 ? await installedPackages(packages) : new Set<string>();
   return {
@@ -144,6 +150,7 @@ export async function gatherFacts(packages: readonly string[], caddyPaths: reado
     incusCandidate: apt && packages.includes('incus') && !installed.has('incus') ? await aptCandidate('incus') : null,
     aptSources: apt ? readAptSources() : [],
     caddy: await findCaddy(caddyPaths),
+    registry: registryPaths.find((path) => existsSync(path)) ?? findProgram('docker-registry'),
   };
 }
 

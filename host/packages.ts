@@ -95,6 +95,36 @@ export async function fetchCaddy(plan: NonNullable<Plan['caddy']>, binDir: strin
   }
 }
 
+/** Where Berth's own docker-registry is. */
+export const registryProgram = (binDir: string): string => join(binDir, 'docker-registry');
+
+/**
+ * The distribution's docker-registry in `binDir`, with apt's signature checks. Unpacked, not installed: the package would
+ * start a registry of its own, open to everybody. Null when apt has none: then there is no image cache.
+ */
+export async function fetchRegistry(binDir: string, say: Say): Promise<string | null> {
+  const work = join(binDir, 'fetch-registry');
+  const target = registryProgram(binDir);
+  rmSync(work, { recursive: true, force: true });
+  for (const part of ['out', 'root']) mkdirSync(join(work, part), { recursive: true });
+  try {
+    const own = { env: APT_ENV, cwd: join(work, 'out'), timeoutMs: APT_TIMEOUT_MS, onLine: say };
+    const options = [...APT_OPTIONS, ...set('APT::Sandbox::User', 'root')];
+    if ((await run(['apt-get', ...options, 'download', 'docker-registry'], own)).code !== 0) return null;
+    const file = readdirSync(join(work, 'out')).find((name) => name.endsWith('.deb'));
+    if (file === undefined) return null;
+    await must(['dpkg-deb', '-x', join(work, 'out', file), join(work, 'root')]);
+    copyFileSync(join(work, 'root/usr/bin/docker-registry'), `${target}.new`);
+    chmodSync(`${target}.new`, 0o755);
+    if ((await run([`${target}.new`, '--version'], { timeoutMs: 10_000 })).code !== 0) return null;
+    renameSync(`${target}.new`, target);
+    return target;
+  } finally {
+    rmSync(work, { recursive: true, force: true });
+    rmSync(`${target}.new`, { force: true });
+  }
+}
+
 function set(name: string, value: string): string[] {
   return ['-o', `${name}=${value}`];
 }

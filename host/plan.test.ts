@@ -28,6 +28,7 @@ function machine(more: Partial<MachineFacts> = {}): MachineFacts {
     incusCandidate: null,
     aptSources: parseDeb822(bookwormSources),
     caddy: null,
+    registry: null,
     ...more,
   };
 }

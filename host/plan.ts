@@ -35,6 +35,7 @@ export const TEST_PACKAGES = [
   'ssh-audit',
   'bind9',
   'pebble',
+  'docker-registry',
 ] as const;
 
 /** Older ones let a client forge headers that forward-auth copies, or crash on what the configuration uses. */
@@ -55,6 +56,8 @@ export type Plan = {
   packages: string[];
   /** `source` null: no Debian archive is known here, so the distribution's own has to do. */
   caddy: { source: AptSource | null; wanted: string } | null;
+  /** docker-registry is fetched, for the image cache; nothing on the machine changes by it. */
+  registry: boolean;
 };
 
 /** Names a Debian archive (http://mirror.example/debian) on machines whose own apt uses none, such as Ubuntu. */
@@ -83,7 +86,15 @@ export function planMachine(facts: MachineFacts, extra: readonly string[] = []):
   const missing = wanted.filter((name) => !facts.installed.has(name));
   const caddyFits = facts.caddy !== null && compareVersions(facts.caddy.version, CADDY_WANTED) >= 0;
   const archive = debianArchive(facts);
-  const plan: Plan = { refusals: [], backports: null, engineRelease: null, packages: missing, caddy: null };
+  const plan: Plan = {
+    refusals: [],
+    backports: null,
+    engineRelease: null,
+    packages: missing,
+    caddy: null,
+    registry: false,
+  };
+  plan.registry = facts.registry === null && facts.apt && facts.root;
   if (!caddyFits) {
     const source = archive === null ? null : { ...archive, suites: [CADDY_SUITE], components: ['main'] };
     plan.caddy = { source, wanted: CADDY_WANTED };
@@ -138,6 +149,8 @@ export function describePlan(plan: Plan, more: readonly string[] = []): string[]
         : `fetch caddy >= ${wanted} from ${source.uri} (${source.suites[0]}) for itself alone`,
     );
   }
+  if (plan.registry)
+    lines.push("fetch the distribution's docker-registry for itself alone (image cache, off at first)");
   return [...lines, ...more];
 }
 

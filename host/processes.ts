@@ -30,6 +30,8 @@ export type ProcessInput = {
   /** Checkout or staged copy that the unprivileged users can read. */
   app: string;
   caddy: { path: string; version: string };
+  /** docker-registry; null: there can be no image cache. */
+  registryProgram: string | null;
   postgres: PostgresCommand | null;
   /** A PostgreSQL of the operator's own. */
   databaseUrl: string | null;
@@ -125,7 +127,7 @@ export function postgres(input: Pick<ProcessInput, 'layout'>, command: PostgresC
 
 /** Rooms whose code a process runs: a change in one of them restarts it. */
 const rooms = {
-  agent: ['contract', 'domain', 'agent', 'images'],
+  agent: ['contract', 'domain', 'agent', 'images', 'registry'],
   server: ['contract', 'domain', 'server', 'drivers', 'db', 'integrations'],
   edge: ['contract', 'domain', 'edge'],
   'ssh-gateway': ['contract', 'domain', 'ssh-gateway'],
@@ -215,6 +217,7 @@ function agent(input: ProcessInput): ProcessSpec {
     stateDir: layout.agentState,
     backupsDir: layout.backups,
     mirror: null,
+    ...imageCache(input),
     resolver: {
       ...resolverAddresses(config.installation, config.network.prefix6),
       feed: layout.sockets.resolverFeed,
@@ -223,6 +226,21 @@ function agent(input: ProcessInput): ProcessSpec {
     ...(config.forwardPorts === undefined ? {} : { forwardPorts: config.forwardPorts }),
   };
   return nodeProcess(input, 'agent', configuration, null);
+}
+
+/** The agent runs it when an administrator switches it on, as a user of its own. */
+function imageCache({ layout, app, registryProgram }: ProcessInput): Pick<AgentConfig, 'registry'> {
+  if (registryProgram === null) return {};
+  const { uid, gid } = processUser('berth-registry');
+  ownedFolder(layout.registry, 0o700, { uid, gid });
+  return {
+    registry: {
+      program: registryProgram,
+      main: join(app, 'registry/main.ts'),
+      user: { uid, gid },
+      dataDir: layout.registry,
+    },
+  };
 }
 
 function shared(input: ProcessInput) {

@@ -31,6 +31,7 @@ const ROOMS = [
   'edge',
   'images',
   'integrations',
+  'registry',
   'server',
   'ssh-gateway',
 ];

@@ -28,7 +28,7 @@ import { tail } from './logs.ts';
 import { gatherFacts, type MachineFacts, readOs } from './machine.ts';
 import { ensureSupervisor, type Manager, managerFor, writeSupervisorFile } from './manager.ts';
 import { type UpOptions, UsageError } from './options.ts';
-import { caddyCandidates, fetchCaddy, installPackages } from './packages.ts';
+import { caddyCandidates, fetchCaddy, fetchRegistry, installPackages, registryProgram } from './packages.ts';
 import { describePlan, isEmpty, type Plan, planMachine, wantedPackages } from './plan.ts';
 import { describeCulprit, portCulprits } from './ports.ts';
 import { ensureRoles, type PostgresCommand, preparePostgres, waitForPostgres } from './postgres.ts';
@@ -78,7 +78,7 @@ export async function up(
 ): Promise<{ result: UpResult; layout: Layout; config: HostConfig; manager: Manager }> {
   const before = loadHostConfigIfAllowed(options.dataDir);
   const binDir = layoutOf(options.dataDir).bin;
-  const facts = await gatherFacts(wantedPackages(readOs()), caddyCandidates(binDir));
+  const facts = await gatherFacts(wantedPackages(readOs()), caddyCandidates(binDir), [registryProgram(binDir)]);
   const plan = planMachine(facts);
   await agree(options, plan, facts, before === null, list);
   const config = settle(before ?? newHostConfig(options.dataDir), options);
@@ -91,14 +91,16 @@ export async function up(
     saveHostConfig(options.dataDir, config);
     list.line(`Berth ${config.installation} in ${layout.data}`);
 
-    const caddy = await list.step('packages', async (step) => {
+    const { caddy, registry } = await list.step('packages', async (step) => {
       if (ensureSubids()) step.detail('id ranges for root added');
       await installPackages(plan, step.detail);
       const found = plan.caddy === null ? facts.caddy : await fetchCaddy(plan.caddy, layout.bin, step.detail);
       if (found === null) throw new Error('there is no Caddy');
       if ('warning' in found && typeof found.warning === 'string') step.warn(found.warning);
+      const registry = plan.registry ? await fetchRegistry(layout.bin, step.detail) : facts.registry;
+      if (registry === null) step.warn('docker-registry could not be fetched: there is no image cache');
       step.note(isEmpty(plan) ? 'nothing to do' : `${plan.packages.length} installed, Caddy ${found.version}`);
-      return { path: found.path, version: found.version };
+      return { caddy: { path: found.path, version: found.version }, registry };
     });
 
     await list.step('users, folders, secrets', async () => {
@@ -170,6 +172,7 @@ export async function up(
       config,
       app,
       caddy,
+      registryProgram: registry,
       postgres,
       databaseUrl,
       edgeDatabaseUrl: process.env.BERTH_EDGE_DATABASE_URL ?? null,

@@ -25,6 +25,7 @@ import { registerAccount } from './http/account.ts';
 import { registerAddressSets } from './http/address-sets.ts';
 import { registerAudit } from './http/audit.ts';
 import { registerBackups } from './http/backups.ts';
+import { registerContainers } from './http/containers.ts';
 import { registerData } from './http/data.ts';
 import { registerDnsProviders } from './http/dns-providers.ts';
 import { registerDocs } from './http/docs.ts';
@@ -57,6 +58,7 @@ import { registerOrganizations } from './http/organizations.ts';
 import { registerPlatform } from './http/platform.ts';
 import { registerQuotas } from './http/quotas.ts';
 import { registerRegistration } from './http/registration.ts';
+import { registerRegistry } from './http/registry.ts';
 import { registerRoutes } from './http/routes.ts';
 import { registerSecurityGroups } from './http/security-groups.ts';
 import { createHttp, type Http, type HttpOptions } from './http/server.ts';
@@ -65,6 +67,7 @@ import { registerSnapshots } from './http/snapshots.ts';
 import { registerSshKeys } from './http/ssh-keys.ts';
 import { registerSshRecordings } from './http/ssh-recordings.ts';
 import { registerSshSessions } from './http/ssh-sessions.ts';
+import { registerStacks } from './http/stacks.ts';
 import { registerConsole } from './http/static.ts';
 import { registerSystem } from './http/system.ts';
 import { registerUsers } from './http/users.ts';
@@ -281,6 +284,8 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerFiles(http, app);
     registerFlows(http, app);
     registerAddressSets(http, app);
+    registerStacks(http, app);
+    registerContainers(http, app);
     registerSshSessions(http, app);
     registerSshRecordings(http, app);
     registerDomains(http, app);
@@ -298,6 +303,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerEvents(http, app);
     registerUsers(http, app);
     registerMail(http, app);
+    registerRegistry(http, app);
     registerData(http, app);
     registerSystem(http, app, {
       database: () => pool.query('select 1'),

@@ -28,6 +28,7 @@ import { operationStarter } from './reconcilers/operation-starter.ts';
 import { policyKeeper } from './reconcilers/policy-keeper.ts';
 import { quotaAuditor } from './reconcilers/quota-auditor.ts';
 import { type ReconcilerRunner, type ReconcilerStatus, startReconcilers } from './reconcilers/reconciler.ts';
+import { registryKeeper } from './reconcilers/registry-keeper.ts';
 import { REPLICA_BEAT_MS, REPLICA_DEAD_MS, replicaKeeper } from './reconcilers/replica-keeper.ts';
 import { runSweeper } from './reconcilers/run-sweeper.ts';
 import { sshHostKeyWatcher } from './reconcilers/ssh-host-key-watcher.ts';
@@ -75,7 +76,7 @@ export type WorkOptions = {
   db: Db;
   /** Of the durable engine's own: see runtime/workflows.ts. */
   pool: Pool;
-  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'acme' | 'ssh'>;
+  config: Pick<ServerConfig, 'installation' | 'domain' | 'ports' | 'hostName' | 'buildImages' | 'ssh' | 'acme'>;
   driver: InstanceDriver;
   log: Log;
   clock: Clock;
@@ -176,6 +177,7 @@ export async function startWork(options: WorkOptions): Promise<Work> {
         sshRecordingKeeper(services, options.config.ssh?.recordings ?? null),
         forwardKeeper(services),
         policyKeeper(services),
+        registryKeeper(services),
         flowCollector(services),
         quotaAuditor(services),
         auditKeeper(services, options.secrets),

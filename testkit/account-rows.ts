@@ -95,6 +95,20 @@ export async function addRegistrationCode(
 }
 
 /** One that could not be sent; what is in it cannot be opened. */
+export async function addRegistry(db: Db): Promise<void> {
+  const row = {
+    enabled: true,
+    upstream: 'https://registry.example.test',
+    bytes_max: 1024 ** 3,
+    updated_at: new Date(),
+  };
+  await db
+    .insertInto('registry_cache')
+    .values({ id: 'main', ...row })
+    .onConflict((conflict) => conflict.column('id').doUpdateSet(row))
+    .execute();
+}
+
 export async function addMail(db: Db): Promise<MailId> {
   const id = newId('eml');
   await db

@@ -5,6 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import {
+  chownSync,
   copyFileSync,
   createWriteStream,
   linkSync,
@@ -39,6 +40,7 @@ import { testImage } from './test-image.ts';
 const run = promisify(execFile);
 export const INCUS_SOCKET = '/var/lib/incus/unix.socket';
 const START_MS_MAX = 60_000;
+const NOBODY = 65_534;
 
 export function testId<P extends IdPrefix>(prefix: P): Id<P> {
   return makeId(prefix, Date.now(), (bytes) => randomBytes(bytes));
@@ -82,6 +84,8 @@ export type TestAgentOptions = {
   /** An engine of its own instead of this machine's. */
   engine?: OwnEngine;
   poolBytes?: number;
+  /** With an image cache, run as nobody. */
+  registry?: boolean;
   /** Guests are led to a resolver of this agent's own, which asks here (`127.0.0.1@5353`). */
   upstream?: string[];
 };
@@ -134,6 +138,18 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     mirror: null,
     forwardPorts: { first: forwardFirst, last: forwardFirst + 19 },
   };
+  let registryDir: string | null = null;
+  if (options.registry === true) {
+    // Not inside `folder`: nobody may not go there.
+    registryDir = mkdtempSync(join(tmpdir(), 'berth-registry-'));
+    chownSync(registryDir, NOBODY, NOBODY);
+    config.registry = {
+      program: '/usr/bin/docker-registry',
+      main: fileURLToPath(new URL('../registry/main.ts', import.meta.url)),
+      user: { uid: NOBODY, gid: NOBODY },
+      dataDir: registryDir,
+    };
+  }
   const dns = {
     ...resolverAddresses(installation, prefix6),
     feed: join(folder, 'feed.sock'),
@@ -268,7 +284,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       await resolver?.close();
       await driver.close();
       await removeInstallation(incus, names, pool);
-      for (const purpose of ['forwards', 'policies', 'resolver', 'flows']) {
+      for (const purpose of ['forwards', 'policies', 'registry', 'resolver', 'flows']) {
         await run('nft', ['delete', 'table', 'inet', names.table(purpose)]).catch(() => undefined);
       }
       for (const address of [`${dns.address4}/32`, `${dns.address6}/128`]) {
@@ -276,6 +292,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       }
       await incus.close();
       rmSync(folder, { recursive: true, force: true });
+      if (registryDir !== null) rmSync(registryDir, { recursive: true, force: true });
     },
   };
   try {

@@ -13,6 +13,7 @@ import {
   addPasswordReset,
   addRegistration,
   addRegistrationCode,
+  addRegistry,
   PIXEL_PNG,
 } from './account-rows.ts';
 import { dnsProviderBody, makeDnsProvider } from './dns-rows.ts';
@@ -68,6 +69,7 @@ import {
 import { PASSWORD, SETUP_CODE } from './server.ts';
 import { addServiceToken } from './service-rows.ts';
 import { addSshKeyRow, addSshRecording, addSshSessionRow, makePublicKey } from './ssh-rows.ts';
+import { stackRows } from './stack-rows.ts';
 
 export const routeRows: Record<RouteName, Row> = {
   setupState: plain,
@@ -325,6 +327,7 @@ export const routeRows: Record<RouteName, Row> = {
     };
   },
   instanceAccessGet: instance(),
+  instanceAccessCandidates: instance(),
   instanceAccessSet: async (world) => {
     const subject = (await member()(world)).params?.user ?? '';
     const app = await makeInstance(world.db, world.place);
@@ -366,6 +369,12 @@ export const routeRows: Record<RouteName, Row> = {
   organizationQuotaGet: organization,
   rateLimitsGet: plain,
   rateLimitsUpdate: async () => ({ body: { provisioning: 999_999 } }),
+  registryGet: plain,
+  registryUpdate: async () => ({ body: { enabled: true, upstream: 'https://registry.example.test' } }),
+  registryEmpty: async ({ db }) => {
+    await addRegistry(db);
+    return {};
+  },
   controlAccessGet: plain,
   controlAccessUpdate: async () => ({ body: { networks: ['0.0.0.0/0', '::/0'] } }),
   outboundGet: plain,
@@ -439,6 +448,7 @@ export const routeRows: Record<RouteName, Row> = {
   filesMove: withGuest({ body: { from: '/home/berth/readme.txt', to: '/home/berth/moved.txt' } }),
   filesSetMode: withGuest({ body: { path: '/home/berth/readme.txt', mode: 0o600 } }),
   filesRemove: withGuest({ query: { path: '/home/berth/readme.txt' } }),
+  ...stackRows,
   securityGroupsList: project,
   securityGroupsCreate: async ({ place }) => ({
     params: { project: place.project },

@@ -9,7 +9,9 @@ import type { BodyInputOf, ResponseOf, RouteDefinition } from '#contract/route.t
 import type { BackupId, InstanceId, OperationId, OrganizationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceAction } from '#domain/instances.ts';
 import type { OperationKind } from '#domain/operations.ts';
+import type { StackVerb } from '#domain/stacks.ts';
 import type { SimulatedRepository } from '#drivers/simulated/backups.ts';
+import { HAND_MADE_STACK } from '#drivers/simulated/docker.ts';
 import type { SimulatedGuest } from '#drivers/simulated/state.ts';
 import { PASSWORD } from './server.ts';
 
@@ -92,6 +94,14 @@ async function named(world: World, name: string): Promise<Named> {
   return { instance: await makeInstance(world, name), name };
 }
 
+/** The stack that every simulated server has. */
+function stack(verb: StackVerb): Scenario {
+  return {
+    prepare: makeInstance,
+    act: (world, instance: InstanceId) => world.call(api.stacksRun, { instance, stack: HAND_MADE_STACK, verb }, {}),
+  };
+}
+
 export const scenarios: Record<InstanceKindOfWork, Scenario> = {
   'instance.create': {
     prepare: async (_world, name) => name,
@@ -162,6 +172,14 @@ export const scenarios: Record<InstanceKindOfWork, Scenario> = {
     prepare: backedUp,
     act: (world, { backup }: Backed) => world.call(api.backupsVerify, { backup }),
   },
+  'stack.up': stack('up'),
+  'stack.down': stack('down'),
+  'stack.restart': stack('restart'),
+  'stack.pull': stack('pull'),
+  'docker.clean': {
+    prepare: makeInstance,
+    act: (world, instance: InstanceId) => world.call(api.dockerClean, { instance }, { parts: ['images', 'volumes'] }),
+  },
 };
 
 async function allInstances(world: World) {
@@ -191,6 +209,7 @@ export async function disagreements(world: World): Promise<string[]> {
     expectEqual(`${row.name}: operation`, row.operation, null);
     if (row.phase !== 'ready' && row.phase !== 'archived') continue;
     const guest = guests.find((candidate) => candidate.instance === row.id);
+    expectEqual(`${row.name}: commands inside`, guest?.docker.runs, []);
     expectEqual(`${row.name}: power`, guest?.state, row.desired);
     expectEqual(`${row.name}: observed`, row.observed, guest?.state);
     expectEqual(`${row.name}: size`, guest?.size, row.size);

@@ -46,6 +46,7 @@ export const layerTable: Readonly<Record<string, RoomRule>> = {
   agent: { rooms: ['contract', 'domain', 'images', 'drivers'], packages: any },
   edge: { rooms: ['contract', 'domain'], packages: any },
   'ssh-gateway': { rooms: ['contract', 'domain'], packages: any },
+  registry: { rooms: ['contract', 'domain'], packages: any },
   console: { rooms: ['contract', 'domain'], packages: any },
   cli: { rooms: ['contract', 'domain'], packages: any },
   // Caddy's configuration is edge's, the machine writes it down.
@@ -64,6 +65,7 @@ export const wiringFiles: readonly string[] = [
   'agent/main.ts',
   'edge/main.ts',
   'ssh-gateway/main.ts',
+  'registry/main.ts',
   'cli/main.ts',
   'host/main.ts',
   'host/dev.ts',

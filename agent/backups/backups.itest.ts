@@ -39,8 +39,8 @@ const rootOf = (guest: GuestSpec): string =>
 const python = async (guest: GuestSpec, script: string): Promise<string> =>
   (await run('python3', ['-c', script, rootOf(guest)], { maxBuffer: 16 * MIB })).stdout.trim();
 /** What cannot be made smaller. */
-const noise = (guest: GuestSpec, mebibytes: number): void =>
-  writeFileSync(join(rootOf(guest), 'srv/large'), randomBytes(mebibytes * MIB));
+const noise = (guest: GuestSpec, mebibytes: number) =>
+  run('dd', ['if=/dev/urandom', `of=${join(rootOf(guest), 'srv/large')}`, 'bs=1M', `count=${mebibytes}`]);
 const quietly = (guest: GuestSpec): void => rmSync(join(rootOf(guest), 'srv/large'), { force: true });
 const newGuest = () => agent.spec(network, hostNumber++, image);
 
@@ -246,7 +246,7 @@ describe('R3: a guest that runs', () => {
 describe('R3: what is killed', () => {
   it('kill -9 of the agent in the middle: nothing runs on, and the next try ends well', async () => {
     const ref = { ...first, backup: testId('cpy') };
-    noise(source, 200);
+    await noise(source, 200);
     const broken = agent.driver.backupGuest(source.instance, ref, 4 * GIB, quiet).catch((error: unknown) => error);
     await until(async () => (await running(ref)).length > 0 && (await frozen(source)).length === 1);
     await agent.kill();
@@ -265,7 +265,7 @@ describe('R3: what is killed', () => {
 
   it('a start tidies away what an agent left that nobody calls again', async () => {
     const ref = { ...first, backup: testId('cpy') };
-    noise(source, 200);
+    await noise(source, 200);
     const broken = agent.driver.backupGuest(source.instance, ref, 4 * GIB, quiet).catch((error: unknown) => error);
     await until(async () => (await running(ref)).length > 0 && (await frozen(source)).length === 1);
     await agent.kill();
@@ -279,7 +279,7 @@ describe('R3: what is killed', () => {
     await agent.driver.deleteBackup({ ...first, backup: testId('cpy') }, null);
     const [before] = (await agent.driver.repositories()).filter((each) => each.repository === first.repository);
     const ref = { ...first, backup: testId('cpy') };
-    noise(source, 200);
+    await noise(source, 200);
     const broken = agent.driver.backupGuest(source.instance, ref, 4 * GIB, quiet).catch((error: unknown) => error);
     const pid = await until(async () =>
       (await frozen(source)).length === 1 ? ((await running(ref)).at(-1) ?? null) : null,
@@ -294,7 +294,7 @@ describe('R3: what is killed', () => {
 
   it('more than was reserved is given up, and nothing of it stays', async () => {
     const ref = { ...first, backup: testId('cpy') };
-    noise(source, 400);
+    await noise(source, 400);
     await expect(agent.driver.backupGuest(source.instance, ref, 10 * MIB, quiet)).rejects.toMatchObject({
       code: 'quota_exceeded',
     });

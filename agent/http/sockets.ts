@@ -40,7 +40,7 @@ export function openSocket(
     const { instance } = parseInput(filesQuerySchema, query);
     return (socket) => tie(socket, log, agent.files(instance));
   }
-  const { instance, lines } = parseInput(followQuerySchema, query);
+  const { instance, ...what } = parseInput(followQuerySchema, query);
   return (socket) => {
     let dropped = 0;
     const send = (entry: unknown): void => {
@@ -65,7 +65,7 @@ export function openSocket(
     serve(
       socket,
       log,
-      () => agent.follow(instance, lines, send),
+      () => agent.follow(instance, what, send),
       () => () => undefined,
     );
   };

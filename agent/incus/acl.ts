@@ -1,5 +1,5 @@
 /** A project's network rules as the engine takes them. Pure. */
-import { deniedRanges4, deniedRanges6 } from '#domain/addresses.ts';
+import { deniedRanges4, deniedRanges6, without4 } from '#domain/addresses.ts';
 import type { NetworkSpec, Opening } from '../engine.ts';
 import { label } from '../names.ts';
 import type { IncusAclRule, IncusConfig } from './types.ts';
@@ -73,6 +73,7 @@ export function planNetwork(
   names: PlanNames,
   hostAddresses: readonly string[],
   openings: readonly Opening[] = [],
+  cachePort: number | null = null,
 ): NetworkPlan {
   const gateway4 = gatewayOf4(spec.subnet4);
   const gateway6 = gatewayOf6(spec.subnet6);
@@ -86,7 +87,12 @@ export function planNetwork(
   const own4 = hostAddresses.filter((address) => !address.includes(':')).sort();
   const own6 = hostAddresses.filter((address) => address.includes(':')).sort();
   const egress: IncusAclRule[] = [
-    reject(deniedRanges4.join(','), 'Private, shared, link-local and reserved ranges'),
+    reject(
+      deniedRanges4.flatMap((range) => (cachePort === null ? [range] : without4(range, gateway4))).join(','),
+      'Private, shared, link-local and reserved ranges',
+    ),
+    // The engine reads refusals before permissions: the one door at the gateway is what these leave out.
+    ...(cachePort === null ? [] : besideDoor(gateway4, cachePort)),
     reject(
       deniedRanges6.filter((range) => range !== MAPPED_RANGE).join(','),
       'Private, link-local, translated and multicast ranges',
@@ -155,6 +161,16 @@ export function planNetwork(
       'limits.networks': '0',
     },
   };
+}
+
+/** Everything at the gateway but one TCP port. */
+function besideDoor(gateway: string, port: number): IncusAclRule[] {
+  const common = { action: 'reject', state: 'enabled', description: 'The gateway', destination: gateway } as const;
+  return [
+    { ...common, protocol: 'tcp', destination_port: `1-${port - 1},${port + 1}-65535` },
+    { ...common, protocol: 'udp' },
+    { ...common, protocol: 'icmp4' },
+  ];
 }
 
 /** A forwarded port: open to whoever gets there, and only forwarded connections do (the host's own table sees to it). */

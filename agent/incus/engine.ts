@@ -23,6 +23,8 @@ export type IncusEngineOptions = {
   hostAddresses: () => readonly string[];
   /** Ports of guests that the rules of their project's network let in. */
   openings: (project: ProjectId) => readonly Opening[];
+  /** The port of the image cache at every gateway; null: there is none. */
+  cachePort: () => number | null;
 };
 
 /** Directory listings and small files read through the engine. */
@@ -43,7 +45,8 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
   const guests = new IncusGuests(client, options.names, options.pool, filters);
   const snapshots = new IncusSnapshots(client, guests);
   const disks = new IncusDisks(client, guests, options.pool);
-  const networks = new IncusNetworks(client, options.names, options.hostAddresses, options.openings);
+  const { names, hostAddresses, openings, cachePort } = options;
+  const networks = new IncusNetworks(client, names, hostAddresses, openings, cachePort);
   const images = new IncusImages(client, options.names);
 
   const target = async (instance: InstanceId): Promise<{ name: string; project: string }> => {

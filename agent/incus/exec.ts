@@ -19,8 +19,24 @@ function isMissingCommand(error: unknown): boolean {
 type Target = { name: string; project: string };
 type Session = { operation: string; sockets: Record<string, WebSocket>; finished: Promise<number> };
 
+/** How often a command that changes nothing is run in all before its silence is believed. */
+const SILENT_TRIES = 3;
+
 /** Runs a fixed command and collects its output. Errors: timeout, too_large, state_conflict when the guest is down. */
 export async function execCollect(
+  client: IncusClient,
+  target: Target,
+  argv: readonly string[],
+  options: ExecOptions,
+): Promise<ExecResult> {
+  for (let tries = 1; ; tries++) {
+    const result = await collectOnce(client, target, argv, options);
+    const silent = result.stdout === '' && result.stderr === '';
+    if (!silent || options.repeatable !== true || tries === SILENT_TRIES) return result;
+  }
+}
+
+async function collectOnce(
   client: IncusClient,
   target: Target,
   argv: readonly string[],
@@ -78,12 +94,14 @@ export async function execSession(
   size: { cols: number; rows: number } | null,
 ): Promise<GuestProcess> {
   const session = await open(client, target, argv, options, size);
-  const outputs = size === null ? ['1'] : ['0'];
+  const outputs = size === null ? (['1', '2'] as const) : (['0'] as const);
   let closed = false;
   if (size === null) session.sockets['0']?.send('');
   return {
     onOutput(listener) {
-      for (const fd of outputs) void onBytes(session.sockets[fd], listener).catch(() => undefined);
+      for (const fd of outputs) {
+        void onBytes(session.sockets[fd], (bytes) => listener(bytes, fd === '2' ? 2 : 1)).catch(() => undefined);
+      }
     },
     write(bytes) {
       const socket = session.sockets['0'];
@@ -137,8 +155,6 @@ async function open(
   const opened = wanted.map((fd) => {
     const socket = client.websocket(path, { secret: secrets[fd] ?? '' });
     sockets[fd] = socket;
-    // Frames may come before the caller listens: keep them in the socket until then.
-    if (fd !== 'control') socket.pause();
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
         () => reject(new BerthError('timeout', 'The engine did not open the session.')),
@@ -146,6 +162,9 @@ async function open(
       );
       socket.once('open', () => {
         clearTimeout(timer);
+        // Frames may come before the caller listens: keep them in the socket until then. Not sooner than now: a socket
+        // that is still connecting cannot be paused.
+        if (fd !== 'control') socket.pause();
         resolve();
       });
       socket.on('error', (error) => {

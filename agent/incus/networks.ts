@@ -18,17 +18,20 @@ export class IncusNetworks {
   readonly #names: Names;
   readonly #hostAddresses: () => readonly string[];
   readonly #openings: (project: ProjectId) => readonly Opening[];
+  readonly #cachePort: () => number | null;
 
   constructor(
     client: IncusClient,
     names: Names,
     hostAddresses: () => readonly string[],
     openings: (project: ProjectId) => readonly Opening[],
+    cachePort: () => number | null,
   ) {
     this.#client = client;
     this.#names = names;
     this.#hostAddresses = hostAddresses;
     this.#openings = openings;
+    this.#cachePort = cachePort;
   }
 
   /** Makes it as specified and repairs what differs. Returns what was wrong, in words. Errors: conflict. */
@@ -46,7 +49,8 @@ export class IncusNetworks {
     const acl = this.#names.acl(spec.project);
     const bridge = this.#names.bridge(spec.project);
     const named = { installation: this.#names.installation, acl, bridge };
-    const plan = planNetwork(spec, named, this.#hostAddresses(), this.#openings(spec.project));
+    const openings = this.#openings(spec.project);
+    const plan = planNetwork(spec, named, this.#hostAddresses(), openings, this.#cachePort());
     await this.#ensureAcl(acl, plan, spec.project, found);
     await this.#ensureBridge(bridge, plan, spec, found);
     askNeighboursOften(bridge);

@@ -254,9 +254,12 @@ function addGrants(program: Command, io: Io): void {
     .action(run(io, async (berth, [subject = '', ...apps]) => change(berth, subject, apps, [])));
 }
 
-function peopleOf({ people, shown }: OutputOf<'instanceAccessGet'>['roles'][number]): string {
+function peopleOf({ people, services, shown }: OutputOf<'instanceAccessGet'>['roles'][number]): string {
   const names = shown.map((each) => each.email).join(', ');
-  return people > shown.length ? `${names} and ${people - shown.length} more` : names;
+  return [
+    ...(people === 0 ? [] : [people > shown.length ? `${names} and ${people - shown.length} more` : names]),
+    ...(services === 0 ? [] : [services === 1 ? '1 service account' : `${services} service accounts`]),
+  ].join(', ');
 }
 
 async function change(

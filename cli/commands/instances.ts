@@ -2,7 +2,6 @@
 import { Argument, type Command, Option } from 'commander';
 import { type InstanceKind, instanceKinds } from '#domain/instances.ts';
 import { defaultPreset, sizePresets } from '#domain/sizes.ts';
-import type { OutputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { formatBytes, formatRelative, paintState, plain } from '../format.ts';
 import { newIdempotencyKey } from '../random.ts';
@@ -128,26 +127,6 @@ async function create(berth: Runtime, kind: InstanceKind, name: string, options:
   await finishAccepted(berth, accepted, options, (instance) => stateLine(instance, 'Created'));
 }
 
-async function containers(berth: Runtime, ref: string): Promise<void> {
-  const instance = await findInstance(berth, ref);
-  const page: OutputOf<'instancesContainers'> = await (await berth.client()).call('instancesContainers', {
-    params: { instance: instance.id },
-  });
-  berth.print(page, () =>
-    renderTable(
-      page.items,
-      [
-        { title: 'Name', value: (row) => row.name },
-        { title: 'Image', value: (row) => row.image },
-        { title: 'State', value: (row) => row.state },
-        { title: 'Status', value: (row) => row.status },
-        { title: 'Ports', value: (row) => row.ports },
-      ],
-      { paint: berth.paint, empty: `No containers run inside ${plain(instance.name)}.` },
-    ),
-  );
-}
-
 export function addInstanceCommands(program: Command, io: Io): void {
   const instances = program.command('instances').alias('instance').description('Desktops and servers');
   instances
@@ -218,8 +197,4 @@ export function addInstanceCommands(program: Command, io: Io): void {
         berth.print({ url: instance.url }, () => `${instance.url}\n`);
       }),
     );
-  instances
-    .command('containers <instance>')
-    .description('List the containers of the Docker Engine inside a server')
-    .action(run(io, (berth, [ref = '']) => containers(berth, ref)));
 }

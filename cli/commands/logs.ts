@@ -17,10 +17,18 @@ const SEEN_MAX = 500;
 
 const entrySchema = z.object({ ts: z.string(), unit: z.string(), priority: z.number(), message: z.string() });
 type Entry = z.output<typeof entrySchema>;
-type LogsOptions = { lines: string; search?: string; unit?: string; since?: string; follow?: boolean };
+/** `of` is another source than the journal: `stack:blog`. */
+export type LogsOptions = {
+  lines: string;
+  search?: string;
+  unit?: string;
+  since?: string;
+  follow?: boolean;
+  of?: string;
+};
 
 /** '03:12:44 sshd[error] message'. */
-function line(berth: Runtime, entry: Entry): string {
+export function line(berth: Runtime, entry: Entry): string {
   const at = new Date(entry.ts);
   const time = Number.isNaN(at.getTime()) ? entry.ts : at.toISOString().replace('T', ' ').slice(0, 19);
   const message = plain(entry.message);
@@ -29,10 +37,13 @@ function line(berth: Runtime, entry: Entry): string {
   return `${berth.paint.dim(time)} ${berth.paint.cyan(plain(entry.unit))} ${text}\n`;
 }
 
+const sourceOf = ({ of }: LogsOptions): Record<string, string> => (of === undefined ? {} : { of });
+
 function matches(entry: Entry, options: LogsOptions): boolean {
   if (options.unit !== undefined && entry.unit !== options.unit && entry.unit !== `${options.unit}.service`)
     return false;
-  return options.search === undefined || entry.message.toLowerCase().includes(options.search.toLowerCase());
+  const word = options.search?.toLowerCase() ?? '';
+  return entry.message.toLowerCase().includes(word);
 }
 
 async function follow(berth: Runtime, instance: Instance, options: LogsOptions, lines: number): Promise<void> {
@@ -40,7 +51,10 @@ async function follow(berth: Runtime, instance: Instance, options: LogsOptions, 
   let ask = lines;
   for (let failures = 0; !berth.io.signal.aborted; ) {
     try {
-      const socket = await openSocket(berth, `${edgePath('logs', instance.id)}?lines=${ask}`);
+      const socket = await openSocket(
+        berth,
+        `${edgePath('logs', instance.id)}?${new URLSearchParams({ lines: String(ask), ...sourceOf(options) })}`,
+      );
       failures = 0;
       await new Promise<void>((resolve, reject) => {
         const onAbort = (): void => socket.close(1000);
@@ -81,7 +95,8 @@ function safeJson(text: string): unknown {
   }
 }
 
-async function logs(berth: Runtime, ref: string, options: LogsOptions): Promise<void> {
+/** Errors: usage; what the server and edge say. */
+export async function logs(berth: Runtime, ref: string, options: LogsOptions): Promise<void> {
   const lines = Number(options.lines);
   if (!Number.isInteger(lines) || lines < 1 || lines > 2000) throw usageError('--lines takes a number from 1 to 2000.');
   const instance = await findInstance(berth, ref);
@@ -93,6 +108,7 @@ async function logs(berth: Runtime, ref: string, options: LogsOptions): Promise<
     params: { instance: instance.id },
     query: {
       lines,
+      ...sourceOf(options),
       ...(options.search === undefined ? {} : { search: options.search }),
       ...(options.unit === undefined ? {} : { unit: options.unit }),
       ...(options.since === undefined ? {} : { since: parseSince(options.since, berth.io.now()) }),
@@ -101,15 +117,18 @@ async function logs(berth: Runtime, ref: string, options: LogsOptions): Promise<
   berth.print(page, () => page.items.map((entry) => line(berth, entry)).join(''));
 }
 
-export function addInstanceLogs(instances: Command, io: Io): void {
-  instances
-    .command('logs <instance>')
-    .description('Show the journal')
+/** What every command that shows lines takes. */
+export function withLogOptions(command: Command): Command {
+  return command
     .option('-f, --follow', 'go on with every new line until Ctrl-C')
     .option('-n, --lines <n>', 'lines to show first', '200')
     .option('--search <text>', 'only lines with this text')
+    .option('--since <time>', 'only lines after this time (2h, 7d or RFC 3339)');
+}
+
+export function addInstanceLogs(instances: Command, io: Io): void {
+  withLogOptions(instances.command('logs <instance>').description('Show the journal'))
     .option('--unit <unit>', 'only this systemd unit')
-    .option('--since <time>', 'only lines after this time (2h, 7d or RFC 3339)')
     .addHelpText('after', examples(['berth instances logs web -f', 'berth instances logs web --unit ssh --since 1h']))
     .action(run<LogsOptions>(io, (berth, [ref = ''], options) => logs(berth, ref, options)));
 }

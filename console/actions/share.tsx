@@ -1,19 +1,19 @@
 /** Who may open one desktop or server: what is granted on it, and who opens it by their role anyway. */
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { DoorOpen, UsersRound, X } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Instance } from '#contract/instances.ts';
 import type { GrantPermission } from '#domain/authz.ts';
 import { call, type OutputOf, toApiError } from '../api/client.ts';
-import { everyPage } from '../api/every-page.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
 import { Avatar } from '../components/avatar.tsx';
 import { QueryView } from '../components/query-view.tsx';
 import { ShowAs, shellWord } from '../components/show-as.tsx';
+import { SubjectSearch } from '../components/subject-search.tsx';
 import { plural } from '../lib/format.ts';
 import { roleWords } from '../lib/roles.ts';
-import { useSession } from '../shell/session.ts';
+import { useDebounced } from '../lib/use-debounced.ts';
 import { Button, IconButton } from '../ui/button.tsx';
 import { ConfirmDialog, Dialog } from '../ui/dialog.tsx';
 import { Notice } from '../ui/notice.tsx';
@@ -22,6 +22,9 @@ import { TimeAgo } from '../ui/time.tsx';
 
 type Access = OutputOf<'instanceAccessGet'>;
 type Grant = Access['grants'][number];
+type Candidate = OutputOf<'instanceAccessCandidates'>['items'][number];
+/** Between the last key and the question. */
+const SEARCH_MS = 200;
 type Level = 'open' | 'both' | 'all' | 'terminal' | 'ssh' | 'openSsh' | 'terminalSsh';
 
 /** Every choice there is: a grant that was made elsewhere shows as what it is. */
@@ -145,50 +148,47 @@ function Give({
   busy: boolean;
   onGive: (subject: string, name: string, level: Level) => Promise<boolean>;
 }) {
-  const [subject, setSubject] = useState('');
+  const [search, setSearch] = useState('');
+  const [chosen, setChosen] = useState<Candidate | null>(null);
   const [level, setLevel] = useState<Level>('open');
-  const organization = useSession().projects.find((each) => each.id === instance.project)?.organization;
-  const params = { organization: organization as never };
-  const people = useQuery({
-    queryKey: ['membersList', { params, all: true }],
-    queryFn: () => everyPage((query) => call('membersList', { params, query })),
+  const wanted = useDebounced(search.trim(), SEARCH_MS);
+  const query = useQuery({
+    ...apiQuery('instanceAccessCandidates', {
+      params: { instance: instance.id },
+      query: wanted === '' ? {} : { search: wanted },
+    }),
+    enabled: access.can.share === true,
+    placeholderData: keepPreviousData,
   });
-  const groups = useQuery(apiQuery('groupsList', { params }));
   const given = new Set<string>(access.grants.map((each) => each.subject));
-  const subjects = [
-    ...(groups.data?.items ?? []).map((each) => ({
-      value: each.id as string,
-      label: each.title,
-      hint: `Group of ${plural(each.members, 'person', 'people')}`,
-      cli: each.name,
-    })),
-    ...(people.data ?? []).map(({ user }) => ({
-      value: user.id as string,
-      label: user.name,
-      hint: user.email,
-      cli: user.email,
-    })),
-  ].filter((each) => !given.has(each.value));
-  const chosen = subjects.find((each) => each.value === subject);
-  if (people.isError) {
-    return <Notice>Whom to choose from is for those who see the members of the organization.</Notice>;
-  }
+  const found = (query.data?.items ?? []).filter((each) => !given.has(each.subject));
+  const candidates =
+    chosen === null || found.some((each) => each.subject === chosen.subject) ? found : [chosen, ...found];
   const blocked =
-    access.can.share !== true
-      ? access.can.share
-      : chosen === undefined
-        ? 'Choose a person or a group first.'
-        : undefined;
+    access.can.share !== true ? access.can.share : chosen === null ? 'Choose a person or a group first.' : undefined;
   const permissions = levels[level].permissions;
   return (
     <div className="flex flex-col gap-3">
+      <SubjectSearch
+        label="Find a person or a group"
+        value={search}
+        onChange={setSearch}
+        more={query.data?.more === true}
+      />
       <div className="flex flex-wrap items-center gap-2">
         <Select
           className="min-w-0 !w-auto flex-1 basis-52"
           label="Person or group"
-          value={chosen?.value ?? ''}
-          onChange={setSubject}
-          options={[{ value: '', label: 'Person or group…' }, ...subjects]}
+          value={chosen?.subject ?? ''}
+          onChange={(next) => setChosen(candidates.find((each) => each.subject === next) ?? null)}
+          options={[
+            { value: '', label: 'Person or group…' },
+            ...candidates.map(({ subject, name, email, members }) => ({
+              value: subject as string,
+              label: name,
+              hint: email ?? `Group of ${plural(members ?? 0, 'person', 'people')}`,
+            })),
+          ]}
         />
         <Select
           className="!w-auto flex-1 basis-40"
@@ -202,19 +202,19 @@ function Give({
           busy={busy}
           blocked={blocked}
           onClick={() => {
-            if (chosen === undefined) return;
-            void onGive(chosen.value, chosen.label, level).then((done) => done && setSubject(''));
+            if (chosen === null) return;
+            void onGive(chosen.subject, chosen.name, level).then((done) => done && setChosen(null));
           }}
         >
           Share
         </Button>
       </div>
-      {chosen === undefined ? null : (
+      {chosen === null ? null : (
         <ShowAs
-          cli={`berth grants add ${shellWord(chosen.cli)} ${instance.name} --may ${permissions.join(',')}`}
+          cli={`berth grants add ${shellWord(chosen.email ?? chosen.name)} ${instance.name} --may ${permissions.join(',')}`}
           planned={{
             name: 'instanceAccessSet',
-            input: { params: { instance: instance.id, subject: chosen.value as never }, body: { permissions } },
+            input: { params: { instance: instance.id, subject: chosen.subject }, body: { permissions } },
           }}
         />
       )}
@@ -284,7 +284,14 @@ function ByRole({ access }: { access: Access }) {
                 Everybody who is {roleWords[held.role].title.toLowerCase()}{' '}
                 {held.place === 'organization' ? 'of the organization' : 'in this project'}
               </span>{' '}
-              <span className="text-faint">({plural(held.people, 'person', 'people')})</span>
+              <span className="text-faint">
+                (
+                {[
+                  ...(held.people > 0 || held.services === 0 ? [plural(held.people, 'person', 'people')] : []),
+                  ...(held.services > 0 ? [plural(held.services, 'service account')] : []),
+                ].join(', ')}
+                )
+              </span>
             </p>
             <p className="break-words text-soft text-xs">
               {held.shown.map((each) => each.name).join(', ')}

@@ -34,11 +34,14 @@ const schema = z.object({
 export function RouteForm({
   instance,
   route,
+  port: suggested = 8080,
   onClose,
   onDone,
 }: {
   instance: { id: string; name: string };
   route?: Route;
+  /** Filled in for a new one. */
+  port?: number;
   onClose: () => void;
   onDone: () => void;
 }) {
@@ -57,7 +60,7 @@ export function RouteForm({
     path: route?.path ?? '/',
     target: route?.target === 'redirect' ? 'redirect' : 'port',
     to: route?.redirect?.to ?? '',
-    port: (route?.port ?? 8080) as never,
+    port: (route?.port ?? suggested) as never,
     visibility: route?.visibility ?? 'private',
   });
   const values = form.watch();

@@ -48,7 +48,7 @@ const entry = Object.keys(manifest).find((key) => manifest[key]?.isEntry === tru
 const first = closure(entry);
 const lazy = (key: string) => files(closure(key)).filter((file) => !files(first).includes(file));
 
-const rows: [what: string, kib: number, limit: number][] = [['first load, JS', sum(files(first)), 210]];
+const rows: [what: string, kib: number, limit: number][] = [['first load, JS', sum(files(first)), 215]];
 const styles = readdirSync(join(dist, 'assets')).filter((file) => file.startsWith('index-') && file.endsWith('.css'));
 rows.push(['styles', sum(styles.map((file) => `assets/${file}`)), 25]);
 // Own size of the two big libraries' chunks; the create form with everything it brings (zod, forms, messages).

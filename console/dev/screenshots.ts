@@ -165,6 +165,13 @@ const shots: Shot[] = [
       await page.getByRole('button', { name: 'New code' }).first().click();
     },
   },
+  {
+    name: 'hosts-registry-form',
+    path: '/hosts',
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Change', exact: true }).click();
+    },
+  },
   { name: 'platform-mail', path: '/platform/mail' },
   {
     name: 'platform-mail-form',
@@ -240,6 +247,32 @@ const shots: Shot[] = [
     before: async (page) => {
       await page.getByText('compose.yaml').dblclick();
       await page.getByRole('dialog').getByText('services').waitFor();
+    },
+  },
+  { name: 'stacks', path: `${p}/instances/beacon/stacks` },
+  {
+    name: 'stacks-new',
+    path: `${p}/instances/beacon/stacks`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'New stack' }).click();
+      await page.getByRole('dialog').getByText('services').waitFor();
+    },
+  },
+  {
+    name: 'stacks-clean',
+    path: `${p}/instances/beacon/stacks`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Clean up' }).click();
+      await page.getByRole('dialog').getByText('Build cache').waitFor();
+    },
+  },
+  {
+    name: 'stacks-down',
+    path: `${p}/instances/beacon/stacks`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of status', exact: true }).click();
+      await page.getByRole('menuitem', { name: 'Take down…' }).click();
+      await page.getByRole('dialog').waitFor();
     },
   },
   {

@@ -18,7 +18,10 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
   operation: [
     { routes: ['operationsGet'], params: (hint) => ({ operation: hint.id }) },
     { routes: ['operationsList'], params: (hint) => ({ project: hint.project }) },
-    { routes: ['instancesGet'], params: (hint) => ({ instance: hint.instance }) },
+    {
+      routes: ['instancesGet', 'stacksList', 'instancesContainers'],
+      params: (hint) => ({ instance: hint.instance }),
+    },
     { routes: ['instancesList'], params: (hint) => ({ project: hint.project }) },
     { routes: ['platformOperationsList'], params: () => ({}) },
   ],
@@ -47,7 +50,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['forwardsListProject', 'quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
   image: [{ routes: ['imagesList', 'platformOperationsList'], params: () => ({}) }],
-  host: [{ routes: ['hostsList', 'hostsGet'], params: () => ({}) }],
+  host: [{ routes: ['hostsList', 'hostsGet', 'registryGet'], params: () => ({}) }],
   member: [
     {
       routes: [
@@ -60,6 +63,7 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
         'projectRolesList',
         'grantsList',
         'instanceAccessGet',
+        'instanceAccessCandidates',
         'ownApps',
         'serviceAccountsList',
         'serviceTokensList',

@@ -4,7 +4,7 @@ import { type FileEntry, fileVersion, joinPath, nameOf, parentOf } from '#domain
 import type { Handlers } from './handlers.ts';
 import { iso } from './state.ts';
 
-type Node = Omit<FileEntry, 'name'> & { text: string };
+type Node = Omit<FileEntry, 'name' | 'leadsTo'> & { text: string };
 type FileHandlers = Pick<
   Handlers,
   'filesList' | 'filesRead' | 'filesWrite' | 'filesMakeFolder' | 'filesMove' | 'filesSetMode' | 'filesRemove'
@@ -31,6 +31,7 @@ put('/home/berth/site/index.html', 'file', '<!doctype html>\n<title>Hello</title
 put('/home/berth/backup.tar.gz', 'file', 'x'.repeat(2000), { sizeBytes: 734_003_200, mode: 0o600 });
 put('/home/berth/deploy.sh', 'file', '#!/bin/sh\nset -eu\ndocker compose up -d\n', { mode: 0o755 });
 put('/home/berth/.bashrc', 'file', 'alias ll="ls -l"\n');
+put('/home/berth/latest.html', 'link', '', { target: '/home/berth/site/index.html', mode: 0o777 });
 put('/home/berth/www', 'link', '', { target: '/home/berth/site', mode: 0o777 });
 put('/etc/hostname', 'file', 'atlas\n');
 put('/etc/hosts', 'file', '127.0.0.1 localhost\n');
@@ -44,7 +45,9 @@ function item(path: string) {
   const node = tree.get(path);
   if (node === undefined) throw notFound('file or folder');
   const { text: _text, ...rest } = node;
-  return { ...rest, name: nameOf(path), version: fileVersion(rest) };
+  const end = node.target === null ? undefined : tree.get(node.target);
+  const leadsTo = end === undefined ? null : { type: end.type, sizeBytes: end.sizeBytes };
+  return { ...rest, leadsTo, name: nameOf(path), version: fileVersion(rest) };
 }
 const below = (path: string) => [...tree.keys()].filter((each) => each.startsWith(`${path}/`));
 

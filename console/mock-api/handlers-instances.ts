@@ -9,6 +9,7 @@ import { defaultPreset, sizePresets } from '#domain/sizes.ts';
 import type { Handlers } from './handlers.ts';
 import { accepted, find, need, reserve } from './instance-parts.ts';
 import { createSteps, makeInstance, makeOperation } from './make.ts';
+import { runLines } from './run-lines.ts';
 import { sampleLog } from './sample-log.ts';
 import { run } from './simulate.ts';
 import type { InstanceRow, MockState } from './state.ts';
@@ -93,7 +94,6 @@ export const instanceHandlers: Pick<
   | 'instancesRestore'
   | 'instancesPurge'
   | 'instancesLogs'
-  | 'instancesContainers'
 > = {
   instancesList: (state, { params, query }) => ({
     items: state.instances
@@ -359,37 +359,8 @@ export const instanceHandlers: Pick<
     return accepted(state, operation, row);
   },
   instancesLogs: (_state, { query }) => ({
-    items: sampleLog(query.lines).filter((each) => query.search === undefined || each.message.includes(query.search)),
-  }),
-  instancesContainers: (state, { params }) => ({
-    items:
-      find(state, params.instance).kind === 'desktop'
-        ? []
-        : [
-            {
-              id: '3f9a1c77d0be',
-              name: 'status-web-1',
-              image: 'nginx:1.29',
-              state: 'running',
-              status: 'Up 9 days',
-              ports: '0.0.0.0:3000->80/tcp',
-            },
-            {
-              id: '77b0aa41e2c9',
-              name: 'grafana',
-              image: 'grafana/grafana:12.2',
-              state: 'running',
-              status: 'Up 4 days (healthy)',
-              ports: '0.0.0.0:3001->3000/tcp',
-            },
-            {
-              id: 'c2d5e81f0a34',
-              name: 'nightly-dump',
-              image: 'postgres:18',
-              state: 'exited',
-              status: 'Exited (0) 7 hours ago',
-              ports: '',
-            },
-          ],
+    items: (query.of?.startsWith('run:') === true ? runLines() : sampleLog(query.lines)).filter(
+      (each) => query.search === undefined || each.message.includes(query.search),
+    ),
   }),
 };

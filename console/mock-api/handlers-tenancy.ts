@@ -16,7 +16,7 @@ type TenancyName =
   | 'appsList'
   | 'grantsList'
   | 'grantsChange'
-  | `instanceAccess${'Get' | 'Set'}`
+  | `instanceAccess${'Get' | 'Set' | 'Candidates'}`
   | `entries${'List' | 'Create' | 'End'}`
   | 'ownEntriesEnd';
 
@@ -90,7 +90,7 @@ const access = (state: MockState, app: string) => ({
   roles: workingRoles.flatMap((role) => {
     const shown = state.members.filter((each) => each.role === role).map(({ user }) => user);
     if (shown.length === 0 || may(role).length === 0) return [];
-    return [{ role, place: 'organization' as const, permissions: may(role), people: shown.length, shown }];
+    return [{ role, place: 'organization' as const, permissions: may(role), people: shown.length, services: 0, shown }];
   }),
   entries: state.entries
     .filter((each) => each.organization.id === state.organization.id && each.endedAt === null && each.expiresAt > iso())
@@ -275,6 +275,37 @@ export const tenancyHandlers: Pick<Handlers, TenancyName> = {
     return { changed: body.changes.length };
   },
   instanceAccessGet: (state, { params }) => access(state, params.instance),
+  instanceAccessCandidates: (state, { params, query }) => {
+    const given = new Set<string>(
+      state.grants.filter((each) => each.app === params.instance).map((each) => each.subject),
+    );
+    const fits = (...texts: string[]) =>
+      texts
+        .join(' ')
+        .toLowerCase()
+        .includes((query.search ?? '').toLowerCase());
+    const items = [
+      ...state.groups
+        .filter((each) => fits(each.title, each.name))
+        .map((each) => ({
+          subject: each.id,
+          kind: 'group' as const,
+          name: each.title,
+          email: null,
+          members: each.people.length,
+        })),
+      ...state.members
+        .filter(({ user }) => fits(user.name, user.email))
+        .map(({ user }) => ({
+          subject: user.id,
+          kind: 'person' as const,
+          name: user.name,
+          email: user.email,
+          members: null,
+        })),
+    ].filter((each) => !given.has(each.subject));
+    return { items: items.slice(0, 20), more: items.length > 20 };
+  },
   instanceAccessSet: (state, { params, body }) => {
     const { instance, subject: to } = params;
     state.grants = state.grants.filter((each) => each.app !== instance || each.subject !== to);

@@ -26,12 +26,14 @@ import { outsideHandlers } from './handlers-outside.ts';
 import { platformHandlers } from './handlers-platform.ts';
 import { quotaHandlers } from './handlers-quotas.ts';
 import { registrationHandlers } from './handlers-registration.ts';
+import { registryHandlers } from './handlers-registry.ts';
 import { serviceAccountHandlers } from './handlers-service-accounts.ts';
 import { sessionHandlers } from './handlers-sessions.ts';
 import { settingsHandlers } from './handlers-settings.ts';
 import { snapshotHandlers } from './handlers-snapshots.ts';
 import { sshHandlers } from './handlers-ssh.ts';
 import { sshRecordingHandlers } from './handlers-ssh-recordings.ts';
+import { stackHandlers } from './handlers-stacks.ts';
 import { tenancyHandlers } from './handlers-tenancy.ts';
 import { userHandlers } from './handlers-users.ts';
 import { makeOperation } from './make.ts';
@@ -165,6 +167,7 @@ export const handlers: Handlers = {
   ...fileHandlers,
   ...forwardHandlers,
   ...backupHandlers,
+  ...stackHandlers,
   ...firewallHandlers,
   ...sessionHandlers,
   ...accountHandlers,
@@ -230,7 +233,12 @@ export const handlers: Handlers = {
     state.tokens = state.tokens.filter((each) => each.id !== params.token);
     return undefined;
   },
-  membersList: (state) => ({ items: state.members.map((each) => member(state, each)), nextCursor: null }),
+  membersList: (state, { query }) => ({
+    items: state.members
+      .filter(({ user }) => `${user.name} ${user.email}`.toLowerCase().includes((query.search ?? '').toLowerCase()))
+      .map((each) => member(state, each)),
+    nextCursor: null,
+  }),
   membersUpdate: (state, { params, body }) => {
     const found = state.members.find((each) => each.user.id === params.user);
     if (found === undefined) throw notFound('member');
@@ -288,6 +296,7 @@ export const handlers: Handlers = {
   ...sshRecordingHandlers,
   ...quotaHandlers,
   ...platformHandlers,
+  ...registryHandlers,
   imagesList: (state) => ({ items: state.images.map(image) }),
   imagesBuild: (state, { params }) => {
     const row = state.images.find((each) => each.id === params.image);

@@ -1,5 +1,6 @@
 /** Pages of a project and of what is in it. */
 import { createRoute, lazyRouteComponent, notFound, Outlet, redirect } from '@tanstack/react-router';
+import { parseLogSource } from '#domain/logs.ts';
 import { type MetricRange, metricRangeNames } from '#domain/metrics.ts';
 import { apiQuery, queryClient } from '../api/queries.ts';
 import { resolveInstance } from '../lib/resolve-instance.ts';
@@ -141,7 +142,10 @@ const instanceLogs = createRoute({
   getParentRoute: () => instance,
   path: '/logs',
   staticData: { crumb: 'Logs', wide: true },
-  validateSearch: (search: Record<string, unknown>): { q?: string | undefined; priority?: number | undefined } => ({
+  validateSearch: (
+    search: Record<string, unknown>,
+  ): { q?: string | undefined; priority?: number | undefined; of?: string | undefined } => ({
+    of: typeof search['of'] === 'string' && parseLogSource(search['of']) !== null ? search['of'] : undefined,
     q: typeof search['q'] === 'string' && search['q'] !== '' ? search['q'] : undefined,
     priority: typeof search['priority'] === 'number' ? search['priority'] : undefined,
   }),
@@ -165,6 +169,12 @@ const instanceFiles = createRoute({
     hidden: search['hidden'] === true ? true : undefined,
   }),
   component: lazyRouteComponent(() => import('../pages/instance/files/files.tsx'), 'FilesTab'),
+});
+const instanceStacks = createRoute({
+  getParentRoute: () => instance,
+  path: '/stacks',
+  staticData: { crumb: 'Stacks' },
+  component: lazyRouteComponent(() => import('../pages/instance/stacks/stacks.tsx'), 'StacksTab'),
 });
 const instanceSnapshots = createRoute({
   getParentRoute: () => instance,
@@ -312,6 +322,8 @@ export const projectPages = [
         instanceMetrics,
         instanceLogs,
         instanceFiles,
+        instanceStacks,
+        instanceStacks,
         instanceSnapshots,
         instanceBackups,
         instanceRoutes,

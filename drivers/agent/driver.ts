@@ -38,6 +38,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     moveGuest: (instance, to, operation) => client.call('moveGuest', { instance, ...to, operation }),
     destroyGuest: (instance) => done(client.call('destroyGuest', { instance })),
     setPolicies: (policies) => done(client.call('setPolicies', policies)),
+    setRegistry: (spec) => client.call('setRegistry', spec),
     setForwards: (forwards) => client.call('setForwards', { forwards }),
     createSnapshot: (instance, snapshot, operation) =>
       done(client.call('createSnapshot', { instance, snapshot, operation })),
@@ -57,6 +58,14 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     repositories: () => client.call('repositories', {}),
     health: (instance) => client.call('health', { instance }),
     innerContainers: (instance) => client.call('innerContainers', { instance }),
+    containerUsage: (instance) => client.call('containerUsage', { instance }),
+    actOnContainer: (instance, container, action) => done(client.call('containerAct', { instance, container, action })),
+    dockerUsage: (instance) => client.call('dockerUsage', { instance }),
+    stacks: (instance) => client.call('stacks', { instance }),
+    checkStack: async (instance, stack, text) => (await client.call('stackCheck', { instance, stack, text })).said,
+    startDockerRun: (instance, run, task) => done(client.call('dockerRun', { instance, run, task })),
+    lookAtDockerRun: (instance, run, part) => client.call('dockerRunLook', { instance, run, part }),
+    endDockerRun: (instance, run, part) => done(client.call('dockerRunEnd', { instance, run, part })),
     sshHostKeys: async (instance) => (await client.call('sshHostKeys', { instance })).publicKeys,
     logs: (instance, query) => client.call('logs', { instance, ...query }),
     async files(instance) {

@@ -74,11 +74,22 @@ export async function guestFiles(socket: WebSocket): Promise<GuestFiles> {
   return operations(sftp, ask, () => socket.close());
 }
 
+const typeOf = ({ mode }: Attributes): FileType => types.get(mode & TYPE_MASK) ?? 'other';
+
 type Ask = <T>(start: (done: (error: Error | null | undefined, value?: T) => void) => void) => Promise<T>;
 
 function operations(sftp: SFTPWrapper, ask: Ask, close: () => void): GuestFiles {
   const entryOf = async (path: string, stats: Attributes): Promise<FileEntry> => {
-    const type = types.get(stats.mode & TYPE_MASK) ?? 'other';
+    const type = typeOf(stats);
+    // A link that vanished meanwhile leads nowhere.
+    const nowhere = () => null;
+    const [target, end] =
+      type === 'link'
+        ? await Promise.all([
+            ask<string>((done) => sftp.readlink(path, done)).catch(nowhere),
+            ask<Stats>((done) => sftp.stat(path, done)).catch(nowhere),
+          ])
+        : [null, null];
     return {
       name: nameOf(path),
       type,
@@ -87,8 +98,8 @@ function operations(sftp: SFTPWrapper, ask: Ask, close: () => void): GuestFiles 
       uid: stats.uid,
       gid: stats.gid,
       modifiedAt: new Date(stats.mtime * 1000).toISOString(),
-      // A link that vanished meanwhile leads nowhere.
-      target: type === 'link' ? await ask<string>((done) => sftp.readlink(path, done)).catch(() => null) : null,
+      target,
+      leadsTo: end === null ? null : { type: typeOf(end), sizeBytes: end.size },
     };
   };
   const look = async (path: string) => entryOf(path, await ask<Stats>((done) => sftp.lstat(path, done)));

@@ -8,11 +8,15 @@ import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
 import type { BackupRepositoryId, InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
 import { SAMPLE_SECONDS } from '#domain/metrics.ts';
+import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
+import type { CleanPart, ContainerAction, ContainerUse, DockerUse, StackVerb } from '#domain/stacks.ts';
 import type {
   BackupMade,
   BackupProgress,
   BackupRef,
+  DockerRun,
+  DockerTask,
   DriverCapabilities,
   DriverEvent,
   DriverImage,
@@ -37,6 +41,7 @@ import type {
   RepositoryRef,
 } from '../interface.ts';
 import * as backups from './backups.ts';
+import * as docker from './docker.ts';
 import { FaultInjector, type SimulatedVerb } from './faults.ts';
 import { newDisk, type SimulatedDisk, simulatedFiles } from './files.ts';
 import { healthOf, hostKeyOf, logsOf, observationOf, powerTarget, simulatedReading, UIDS_PER_GUEST } from './guests.ts';
@@ -243,6 +248,13 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
+  async setRegistry(spec: RegistrySpec): Promise<RegistryStatus> {
+    return this.#run('setRegistry', () => ({
+      ...structuredClone(this.#state.registry),
+      state: spec.enabled ? this.#state.registry.state : 'off',
+    }));
+  }
+
   async setForwards(forwards: ForwardSpec[]): Promise<ForwardAnswer[]> {
     return this.#run('setForwards', () => {
       const { busyPorts } = this.#state;
@@ -345,17 +357,74 @@ export class SimulatedDriver implements InstanceDriver {
   /** In memory only: a guest's files are new after a restart of the simulation. */
   async files(instance: InstanceId): Promise<GuestFiles> {
     return this.#run('files', () => {
-      const guest = this.#guest(instance);
-      const disk = this.#disks.get(instance) ?? newDisk(guest.createdAt);
-      this.#disks.set(instance, disk);
+      const disk = this.#disk(this.#guest(instance));
       return simulatedFiles(disk, () => new Date(this.#now()).toISOString());
     });
   }
 
   async innerContainers(instance: InstanceId): Promise<InnerContainer[]> {
-    return this.#run('innerContainers', () => {
+    return this.#run('innerContainers', () => docker.containersOf(this.#guest(instance).docker));
+  }
+
+  async containerUsage(instance: InstanceId): Promise<ContainerUse[]> {
+    return this.#run('containerUsage', () =>
+      docker
+        .containersOf(this.#guest(instance).docker)
+        .filter(({ state }) => state === 'running')
+        .map(({ id }) => ({ id, cpuPercent: 1.5, memoryBytes: 50_000_000, memoryLimitBytes: null, processes: 3 })),
+    );
+  }
+
+  async actOnContainer(instance: InstanceId, container: string, action: ContainerAction): Promise<void> {
+    await this.#run('actOnContainer', () => {
+      docker.act(this.#guest(instance).docker, container, action);
+      this.#save();
+    });
+  }
+
+  async dockerUsage(instance: InstanceId): Promise<DockerUse> {
+    return this.#run('dockerUsage', () => {
       this.#guest(instance);
-      return [];
+      return docker.useOf();
+    });
+  }
+
+  async stacks(instance: InstanceId) {
+    return this.#run('stacks', () => {
+      const guest = this.#guest(instance);
+      return {
+        docker: 'running' as const,
+        stacks: docker.stacksOf(guest.docker, this.#disk(guest)),
+        containers: docker.containersOf(guest.docker),
+      };
+    });
+  }
+
+  /** Only what is no YAML at all is wrong. */
+  async checkStack(instance: InstanceId, _stack: string, text: string): Promise<string | null> {
+    return this.#run('checkStack', () => {
+      this.#guest(instance);
+      return text.includes('\t') ? 'yaml: line 1: found character that cannot start any token' : null;
+    });
+  }
+
+  async startDockerRun(instance: InstanceId, run: OperationId, task: DockerTask): Promise<void> {
+    await this.#run('startDockerRun', () => {
+      const guest = this.#guest(instance);
+      if (guest.state !== 'running') throw new BerthError('state_conflict', 'Start it first.');
+      docker.startRun(guest.docker, this.#disk(guest), run, task);
+      this.#save();
+    });
+  }
+
+  async lookAtDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<DockerRun> {
+    return this.#run('lookAtDockerRun', () => docker.lookAtRun(this.#guest(instance).docker, run, part));
+  }
+
+  async endDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<void> {
+    await this.#run('endDockerRun', () => {
+      docker.endRun(this.#guest(instance).docker, run, part);
+      this.#save();
     });
   }
 
@@ -525,6 +594,7 @@ export class SimulatedDriver implements InstanceDriver {
       startedAt: null,
       content,
       snapshots: [],
+      docker: docker.newDocker(),
     };
     this.#state.nextUid += UIDS_PER_GUEST;
     this.#state.guests[spec.instance] = guest;
@@ -547,6 +617,12 @@ export class SimulatedDriver implements InstanceDriver {
     const image = simulatedImage(about, this.#iso());
     this.#state.images = [...this.#state.images.filter((entry) => entry.fingerprint !== image.fingerprint), image];
     return image;
+  }
+
+  #disk(guest: SimulatedGuest): SimulatedDisk {
+    const disk = this.#disks.get(guest.instance) ?? newDisk(guest.createdAt);
+    this.#disks.set(guest.instance, disk);
+    return disk;
   }
 
   #guest(instance: InstanceId): SimulatedGuest {

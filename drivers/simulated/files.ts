@@ -4,7 +4,7 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { type FileEntry, joinPath, nameOf, parentOf } from '#domain/files.ts';
 import type { GuestFiles } from '../interface.ts';
 
-type Node = Omit<FileEntry, 'name' | 'sizeBytes'> & { content: Buffer };
+type Node = Omit<FileEntry, 'name' | 'sizeBytes' | 'leadsTo'> & { content: Buffer };
 export type SimulatedDisk = Map<string, Node>;
 
 const LINKS_MAX = 8;
@@ -42,7 +42,9 @@ export function simulatedFiles(disk: SimulatedDisk, now: () => string): GuestFil
   };
   const entryOf = (path: string, node: Node): FileEntry => {
     const { content, ...rest } = node;
-    return { ...rest, name: nameOf(path), sizeBytes: content.length };
+    const end = node.target === null ? undefined : disk.get(node.target);
+    const leadsTo = end === undefined ? null : { type: end.type, sizeBytes: end.content.length };
+    return { ...rest, name: nameOf(path), sizeBytes: content.length, leadsTo };
   };
   const inFolder = (path: string): void => {
     if (followed(parentOf(path)).type !== 'folder') throw missing();

@@ -2,9 +2,11 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import type { InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind, ObservedState } from '#domain/instances.ts';
+import type { RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
 import type { DriverImage, FlowBatch, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
 import type { SimulatedRepositories } from './backups.ts';
+import type { SimulatedDocker } from './docker.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -25,6 +27,7 @@ export type SimulatedGuest = {
   /** Stands for the guest's disk: snapshots remember it, restoring brings it back. */
   content: number;
   snapshots: SimulatedSnapshot[];
+  docker: SimulatedDocker;
 };
 
 export type SimulatedState = {
@@ -33,6 +36,8 @@ export type SimulatedState = {
   forwards: ForwardSpec[];
   policies: PolicySpec;
   repositories: SimulatedRepositories;
+  /** How the image cache is whenever it is on. */
+  registry: RegistryStatus;
   /** What is told as having left guests, in this order. */
   flows: FlowBatch[];
   /** Ports on which some program of the host listens. */
@@ -48,6 +53,21 @@ export const emptyState = (): SimulatedState => ({
   forwards: [],
   policies: { projects: [], groups: [], instances: [] },
   repositories: {},
+  registry: {
+    state: 'running',
+    problem: null,
+    upstreamProblem: null,
+    usedBytes: 0,
+    images: [],
+    since: '2026-01-01T00:00:00.000Z',
+    hits: 0,
+    misses: 0,
+    servedBytes: 0,
+    fetchedBytes: 0,
+    evictedBytes: 0,
+    limit: null,
+    mirrors: { using: 0, theirs: 0 },
+  },
   flows: [],
   busyPorts: [],
   images: [],

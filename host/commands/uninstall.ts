@@ -109,7 +109,7 @@ async function removeEngineObjects(installation: string, pool: string): Promise<
       await removeFromIncus(`/1.0/networks/${network.name}`);
   for (const { name } of await named('/1.0/network-acls'))
     if (name.startsWith(prefix)) await removeFromIncus(`/1.0/network-acls/${name}`);
-  for (const purpose of ['forwards', 'policies', 'resolver', 'flows']) {
+  for (const purpose of ['forwards', 'policies', 'registry', 'resolver', 'flows']) {
     await run(['nft', 'delete', 'table', 'inet', `berth_${purpose}_${installation}`], { timeoutMs: NFT_MS_MAX });
   }
   type Image = { fingerprint: string; properties: Record<string, string>; aliases: { name: string }[] };

@@ -44,7 +44,7 @@ export type Part = {
   content: Uint8Array;
 };
 
-type GuestFiles = Awaited<ReturnType<AppContext['services']['driver']['files']>>;
+export type GuestFiles = Awaited<ReturnType<AppContext['services']['driver']['files']>>;
 type Opened = { proof: InstanceProof; instance: InstanceRecord; files: GuestFiles };
 
 const present = (entry: FileEntry): FileItem => ({ ...entry, version: fileVersion(entry) });
@@ -75,9 +75,10 @@ async function within<T>(
   }
 }
 
-async function note(
+/** What was done inside, in the audit log. */
+export async function note(
   app: AppContext,
-  { proof, instance }: Opened,
+  { proof, instance }: Pick<Opened, 'proof' | 'instance'>,
   action: string,
   after: Record<string, unknown>,
 ): Promise<void> {
@@ -95,7 +96,7 @@ async function note(
 }
 
 /** Null when there is nothing. */
-async function lookAt(files: GuestFiles, path: string): Promise<FileEntry | null> {
+export async function lookAt(files: GuestFiles, path: string): Promise<FileEntry | null> {
   return files.look(path).catch((error: unknown) => {
     if (error instanceof BerthError && error.code === 'not_found') return null;
     throw error;

@@ -1,6 +1,6 @@
 /** The registry of app permissions: who may use which app. */
 
-import { ACCESS_PEOPLE_SHOWN_MAX } from '#contract/grants.ts';
+import { ACCESS_PEOPLE_SHOWN_MAX, CANDIDATES_SHOWN_MAX } from '#contract/grants.ts';
 import {
   ENTRY_ROLE,
   type GrantPermission,
@@ -159,6 +159,26 @@ export async function readInstanceAccess(
   id: InstanceId,
 ): Promise<PresentedAccess> {
   return accessOf(app, await authorize(app, caller, 'grant.read', { kind: 'instance', id }));
+}
+
+/** Whom an instance can be shared with: no more than the caller may know. Errors: not_found. */
+export async function listAccessCandidates(
+  app: AppContext,
+  caller: PersonCaller,
+  id: InstanceId,
+  search: string,
+): Promise<{ items: store.Candidate[]; more: boolean }> {
+  const proof = await authorize(app, caller, 'grant.update', { kind: 'instance', id });
+  const organization = { kind: 'organization', id: proof.organization } as const;
+  const whole = await authorize(app, caller, 'member.read', organization).then(
+    () => true,
+    (error: unknown) => {
+      if (error instanceof BerthError && error.code === 'not_found') return false;
+      throw error;
+    },
+  );
+  const found = await store.listCandidates(app.db, proof, { search, whole, limit: CANDIDATES_SHOWN_MAX + 1 });
+  return { items: found.slice(0, CANDIDATES_SHOWN_MAX), more: found.length > CANDIDATES_SHOWN_MAX };
 }
 
 /** What `subject` may do with the instance from now on. Errors: as of `changeGrants`. */

@@ -1,4 +1,4 @@
-/** Looking inside a running instance: its journal and the containers it runs. Answered by the engine, kept nowhere. */
+/** Looking inside a running instance: its logs. Answered by the engine, kept nowhere. */
 import type { Caller } from '#domain/caller.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { InstanceId } from '#domain/ids.ts';
@@ -8,13 +8,18 @@ import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 
 export type LogLine = { ts: string; unit: string; priority: number; message: string };
-export type ContainerLine = { id: string; name: string; image: string; state: string; status: string; ports: string };
 
 export async function readLogs(
   app: AppContext,
   caller: Caller,
   id: InstanceId,
-  query: { lines: number; search?: string | undefined; unit?: string | undefined; since?: string | undefined },
+  query: {
+    lines: number;
+    search?: string | undefined;
+    unit?: string | undefined;
+    since?: string | undefined;
+    of?: string | undefined;
+  },
 ): Promise<LogLine[]> {
   const proof = await authorize(app, caller, 'instance.logs', { kind: 'instance', id });
   const instance = await findInstance(app.db, proof.id);
@@ -26,14 +31,6 @@ export async function readLogs(
     ...(query.search === undefined || query.search === '' ? {} : { search: query.search }),
     ...(query.unit === undefined ? {} : { unit: query.unit }),
     ...(query.since === undefined ? {} : { sinceIso: query.since }),
+    ...(query.of === undefined ? {} : { of: query.of }),
   });
-}
-
-/** Empty for desktops, for what does not run, and when no Docker Engine runs inside. */
-export async function listContainers(app: AppContext, caller: Caller, id: InstanceId): Promise<ContainerLine[]> {
-  const proof = await authorize(app, caller, 'instance.inspect', { kind: 'instance', id });
-  const instance = await findInstance(app.db, proof.id);
-  if (instance === null) throw notFound('instance');
-  if (instance.phase !== 'ready' || instance.observed !== 'running') return [];
-  return app.services.driver.innerContainers(proof.id);
 }

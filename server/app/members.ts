@@ -77,7 +77,7 @@ export async function listOrganizationMembers(
   app: AppContext,
   caller: PersonCaller,
   organization: OrganizationId,
-  page: { cursor?: string | undefined; limit: number },
+  page: { cursor?: string | undefined; limit: number; search?: string | undefined },
 ): Promise<{ items: PresentedMember[]; nextCursor: string | null }> {
   const proof = await authorize(app, caller, 'member.read', { kind: 'organization', id: organization });
   const { items, nextCursor } = await listMembers(app.db, proof, page);

@@ -12,6 +12,7 @@ import {
   projectMetrics,
   projectMetricsNamed,
 } from '#server/store/metrics.ts';
+import { registryStatuses, type SeenRegistry } from '#server/store/registry.ts';
 import { authorize, authorizePlatform } from './authorize.ts';
 import type { AppContext } from './context.ts';
 
@@ -108,14 +109,16 @@ export async function currentMetrics(
 }
 
 /** What Prometheus is told: everything that is not stale, and of every host whether it is there. */
-export type Scrape = { now: Date; metrics: NamedMetrics[] };
+/** `caches`: the image caches of hosts; none in what a project sees. */
+export type Scrape = { now: Date; metrics: NamedMetrics[]; caches: SeenRegistry[] };
 
 export async function scrapeAll(app: AppContext, caller: Caller): Promise<Scrape> {
   const proof = await authorizePlatform(app, caller, 'platform.metric.read');
-  return { now: app.clock.now(), metrics: await everyMetric(app.db, proof) };
+  const [metrics, caches] = await Promise.all([everyMetric(app.db, proof), registryStatuses(app.db)]);
+  return { now: app.clock.now(), metrics, caches };
 }
 
 export async function scrapeProject(app: AppContext, caller: Caller, id: ProjectId): Promise<Scrape> {
   const proof = await authorize(app, caller, 'instance.inspect', { kind: 'project', id });
-  return { now: app.clock.now(), metrics: await projectMetricsNamed(app.db, proof) };
+  return { now: app.clock.now(), metrics: await projectMetricsNamed(app.db, proof), caches: [] };
 }

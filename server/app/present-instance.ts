@@ -36,6 +36,7 @@ export const verbAction: Record<InstanceVerb, Action> = {
   ssh: 'instance.ssh',
   logs: 'instance.logs',
   files: 'file.open',
+  stacks: 'stack.open',
   route: 'route.create',
   forward: 'forward.create',
   share: 'grant.update',

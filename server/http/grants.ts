@@ -3,6 +3,7 @@ import { api } from '#contract/api.ts';
 import type { AppContext } from '#server/app/context.ts';
 import {
   changeGrants,
+  listAccessCandidates,
   listOrganizationApps,
   listOrganizationGrants,
   listOwnApps,
@@ -36,6 +37,9 @@ export function registerGrants(http: Http, app: AppContext): void {
   }));
   http.register(api.instanceAccessGet, async ({ caller, params }) =>
     presentAccess(await readInstanceAccess(app, caller, params.instance)),
+  );
+  http.register(api.instanceAccessCandidates, async ({ caller, params, query }) =>
+    listAccessCandidates(app, caller, params.instance, query.search),
   );
   http.register(api.instanceAccessSet, async ({ caller, params, body }) =>
     presentAccess(

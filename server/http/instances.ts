@@ -2,7 +2,7 @@
 import { api } from '#contract/api.ts';
 import type { AppContext } from '#server/app/context.ts';
 import * as actions from '#server/app/instance-actions.ts';
-import { listContainers, readLogs } from '#server/app/instance-insight.ts';
+import { readLogs } from '#server/app/instance-insight.ts';
 import { transferInstance } from '#server/app/instance-transfer.ts';
 import {
   checkInstanceName,
@@ -56,8 +56,5 @@ export function registerInstances(http: Http, app: AppContext): void {
   );
   http.register(api.instancesLogs, async ({ caller, params, query }) => ({
     items: await readLogs(app, caller, params.instance, query),
-  }));
-  http.register(api.instancesContainers, async ({ caller, params }) => ({
-    items: await listContainers(app, caller, params.instance),
   }));
 }

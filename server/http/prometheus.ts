@@ -85,8 +85,67 @@ const families: readonly Family[] = [
   { name: 'processes', type: 'gauge', help: 'Processes in it.', value: (one) => one.processes },
 ];
 
+type CacheStatus = Scrape['caches'][number]['status'];
+/** `berth_registry_...`, for hosts whose image cache is on. */
+const cacheFamilies: readonly (Omit<Family, 'value'> & { value(status: CacheStatus): number | null })[] = [
+  {
+    name: 'up',
+    type: 'gauge',
+    help: 'Whether the image cache runs.',
+    value: (one) => (one.state === 'running' ? 1 : 0),
+  },
+  {
+    name: 'upstream_up',
+    type: 'gauge',
+    help: 'Whether upstream answered the last time it was asked.',
+    value: (one) => (one.upstreamProblem === null ? 1 : 0),
+  },
+  {
+    name: 'used_bytes',
+    type: 'gauge',
+    unit: 'bytes',
+    help: 'Storage of cached images.',
+    value: (one) => one.usedBytes,
+  },
+  { name: 'hits', type: 'counter', help: 'Blobs that were here already.', value: (one) => one.hits },
+  { name: 'misses', type: 'counter', help: 'Blobs that upstream was asked for.', value: (one) => one.misses },
+  {
+    name: 'served_bytes',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes that servers got.',
+    value: (one) => one.servedBytes,
+  },
+  {
+    name: 'fetched_bytes',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes that came from upstream.',
+    value: (one) => one.fetchedBytes,
+  },
+  {
+    name: 'evicted_bytes',
+    type: 'counter',
+    unit: 'bytes',
+    help: 'Bytes removed to make room.',
+    value: (one) => one.evictedBytes,
+  },
+  {
+    name: 'upstream_limit',
+    type: 'gauge',
+    help: 'Pulls that upstream lets through in its window.',
+    value: (one) => one.limit?.limit ?? null,
+  },
+  {
+    name: 'upstream_remaining',
+    type: 'gauge',
+    help: 'Pulls that upstream still lets through.',
+    value: (one) => one.limit?.remaining ?? null,
+  },
+];
+
 /** Figures that are stale are left out, as Prometheus wants it; `berth_host_up` says why. */
-export function prometheusText({ now, metrics }: Scrape, openMetrics: boolean): string {
+export function prometheusText({ now, metrics, caches }: Scrape, openMetrics: boolean): string {
   const fresh = metrics.filter((one) => !isStale(one, now.getTime()));
   const lines: string[] = [];
   const family = ({ name, type, unit, help }: Omit<Family, 'value'>, samples: readonly [string, number][]): void => {
@@ -111,6 +170,13 @@ export function prometheusText({ now, metrics }: Scrape, openMetrics: boolean): 
       });
       family({ ...head, name: `berth_${kind}_${head.name}` }, samples);
     }
+  }
+  for (const { value, ...head } of cacheFamilies) {
+    const samples = caches.flatMap(({ hostName, status }): [string, number][] => {
+      const figure = value(status);
+      return status.state === 'off' || figure === null ? [] : [[`host="${escapeLabel(hostName)}"`, figure]];
+    });
+    family({ ...head, name: `berth_registry_${head.name}` }, samples);
   }
   if (openMetrics) lines.push('# EOF');
   return `${lines.join('\n')}\n`;

@@ -136,6 +136,47 @@ export async function subjectNames(
   return new Map(rows.map((row) => [row.id, row.name]));
 }
 
+export type Candidate = {
+  subject: UserId | GroupId;
+  kind: 'person' | 'group';
+  name: string;
+  email: string | null;
+  /** Of a group: how many people. */
+  members: number | null;
+};
+
+/**
+ * Whom an app can be shared with and is not yet: groups first, then people, by name. `whole`: everybody of the
+ * organization; else those with a role of their own in the project, and whoever has exactly this e-mail address.
+ */
+export async function listCandidates(
+  db: Db,
+  proof: InstanceProof<'grant.update'>,
+  wanted: { search: string; whole: boolean; limit: number },
+): Promise<Candidate[]> {
+  const { search, whole, limit } = wanted;
+  const pattern = `%${search.replace(/[\\%_]/g, '\\$&')}%`;
+  const { rows } = await sql<Candidate>`
+    select * from (
+      select g.id as subject, 'group' as kind, g.title as name, null as email,
+             (select count(*)::integer from user_group_member m join app_user u on u.id = m.user_id
+               where m.group_id = g.id and u.service_of is null) as members
+        from user_group g
+       where g.organization_id = ${proof.organization} and (g.title ilike ${pattern} or g.name ilike ${pattern})
+         and (${whole} or exists (select from project_role r where r.project_id = ${proof.project} and r.group_id = g.id))
+      union all
+      select u.id, 'person', u.name, u.email, null
+        from membership m join app_user u on u.id = m.user_id
+       where m.organization_id = ${proof.organization} and u.service_of is null
+         and (u.name ilike ${pattern} or u.email ilike ${pattern})
+         and (${whole} or lower(u.email) = lower(${search})
+              or exists (select from project_role r where r.project_id = ${proof.project} and r.user_id = u.id))
+    ) c
+     where not exists (select from app_grant a where a.app = ${proof.id} and coalesce(a.user_id, a.group_id) = c.subject)
+     order by kind, lower(name), subject limit ${limit}`.execute(db);
+  return rows;
+}
+
 /** Sets what `subject` may do with `app` (nothing: takes the grant away) and answers what it was before. */
 export async function setGrant(
   trx: Trx,
@@ -260,6 +301,8 @@ export type RoleHolders = {
   role: Role;
   place: 'organization' | 'project';
   people: number;
+  /** Service accounts, which are no people. */
+  services: number;
   shown: { name: string; email: string }[];
 };
 
@@ -285,8 +328,10 @@ export async function listRoleHolders(
       select distinct on (held.user_id) held.user_id, held.role, held.place, ${order} as rank
         from held order by held.user_id, ${order}, held.place
     )
-    select h.role, h.place, count(*)::int as people,
-           to_jsonb((array_agg(jsonb_build_object('name', u.name, 'email', u.email) order by u.name, u.id))[1:${sql.lit(shownMax)}]) as shown
+    select h.role, h.place, count(*) filter (where u.service_of is null)::int as people,
+           count(*) filter (where u.service_of is not null)::int as services,
+           coalesce(to_jsonb((array_agg(jsonb_build_object('name', u.name, 'email', u.email) order by u.name, u.id)
+             filter (where u.service_of is null))[1:${sql.lit(shownMax)}]), '[]') as shown
       from highest h join app_user u on u.id = h.user_id
      group by h.role, h.place, h.rank order by h.rank, h.place`.execute(db);
   return rows;

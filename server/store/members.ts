@@ -88,11 +88,15 @@ function rowToMember(row: {
 export async function listMembers(
   db: Db,
   proof: OrganizationProof<'member.read'>,
-  page: { cursor?: string | undefined; limit: number },
+  page: { cursor?: string | undefined; limit: number; search?: string | undefined },
 ): Promise<{ items: Member[]; nextCursor: string | null }> {
   const after = decodeTextCursor(page.cursor, /^usr_[0-9a-z]{26}$/);
+  const pattern = `%${(page.search ?? '').replace(/[\\%_]/g, '\\$&')}%`;
   const rows = await memberQuery(db)
     .where('m.organization_id', '=', proof.id)
+    .$if(page.search !== undefined, (query) =>
+      query.where((eb) => eb.or([eb('u.name', 'ilike', pattern), eb('u.email', 'ilike', pattern)])),
+    )
     .$if(after !== null, (query) => query.where('u.id', '>', after as UserId))
     .orderBy('u.id')
     .limit(page.limit + 1)

@@ -24,6 +24,7 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'signing_key', column: 'private_sealed', key: 'id' },
   { table: 'audit_key', column: 'private_sealed', key: 'id' },
   { table: 'mail_server', column: 'password_sealed', key: 'id' },
+  { table: 'registry_cache', column: 'password_sealed', key: 'id' },
   { table: 'mail', column: 'content_sealed', key: 'id' },
   { table: 'identity_provider', column: 'client_secret_sealed', key: 'id' },
   { table: 'wildcard_certificate', column: 'order_key_sealed', key: 'domain_id' },

@@ -177,6 +177,22 @@ export type Tables = {
     from_name: string;
     updated_at: Date;
   };
+  registry_cache: {
+    id: string;
+    enabled: boolean;
+    upstream: string;
+    username: Nullable<string>;
+    password_sealed: Nullable<string>;
+    ca_certificate: Nullable<string>;
+    bytes_max: number;
+    emptied: ColumnType<number, number | undefined, number>;
+    updated_at: Date;
+  };
+  registry_status: {
+    host_id: HostId;
+    status: Json<unknown>;
+    seen_at: Date;
+  };
   mail: {
     id: MailId;
     kind: MailKind;

@@ -32,11 +32,13 @@ export class StepProgress {
     this.#writing = this.#writing.then(() => this.#write(latest.percent, latest.message)).catch(() => {});
   }
 
-  /** No report is written after this resolves. */
+  /** The last report is written, and none after this resolves. */
   async close(): Promise<void> {
     this.#closed = true;
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#timer = null;
+    if (this.#timer !== null) {
+      clearTimeout(this.#timer);
+      this.#flush();
+    }
     await this.#writing;
   }
 }

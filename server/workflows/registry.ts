@@ -8,6 +8,7 @@ import { backupDelete } from './backup-delete.ts';
 import { backupRecover } from './backup-recover.ts';
 import { backupRestore } from './backup-restore.ts';
 import { backupVerify } from './backup-verify.ts';
+import { dockerClean } from './docker-clean.ts';
 import { type AnyWorkflow, patiently, runOperation } from './engine.ts';
 import { imageBuild } from './image-build.ts';
 import { imageDelete } from './image-delete.ts';
@@ -25,6 +26,7 @@ import type { Services } from './services.ts';
 import { snapshotCreate } from './snapshot-create.ts';
 import { snapshotDelete } from './snapshot-delete.ts';
 import { snapshotRestore } from './snapshot-restore.ts';
+import { stackRun } from './stack-run.ts';
 
 export const workflows: Record<OperationKind, AnyWorkflow> = {
   'instance.create': instanceCreate,
@@ -48,6 +50,11 @@ export const workflows: Record<OperationKind, AnyWorkflow> = {
   'backup.recover': backupRecover,
   'backup.delete': backupDelete,
   'backup.verify': backupVerify,
+  'stack.up': stackRun('up'),
+  'stack.down': stackRun('down'),
+  'stack.restart': stackRun('restart'),
+  'stack.pull': stackRun('pull'),
+  'docker.clean': dockerClean,
   'image.build': imageBuild,
   'image.import': imageImport,
   'image.delete': imageDelete,

@@ -16,6 +16,7 @@ import { PageHeader } from '../../ui/page-header.tsx';
 import { QuotaBar } from '../../ui/progress.tsx';
 import { Properties } from '../../ui/properties.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
+import { RegistryCard } from './registry.tsx';
 
 function HostMetrics({ host }: { host: Host }) {
   const { range = '1h' } = useSearch({ from: '/shell/hosts' });
@@ -144,6 +145,7 @@ export function HostsPage() {
                   <HostMetrics host={host} />
                 </div>
               ))}
+              <RegistryCard />
             </div>
           )
         }

@@ -33,6 +33,7 @@ const tabs = [
   ['metrics', 'Metrics'],
   ['flows', 'Traffic'],
   ['files', 'Files'],
+  ['stacks', 'Stacks'],
   ['logs', 'Logs'],
   ['snapshots', 'Snapshots'],
   ['backups', 'Backups'],
@@ -58,6 +59,7 @@ function Tabs({ instance }: { instance: Instance }) {
       tabs={tabs
         .filter(([path]) => path !== 'screen' || instance.kind === 'desktop')
         .filter(([path]) => path !== 'flows' || roleMay(project.role, 'flow.read'))
+        .filter(([path]) => path !== 'stacks' || instance.kind === 'server')
         .filter(([path]) => project.role !== 'guest' || path === '' || isGranted(instance, path))
         .map(([path, label]) => ({ to: path === '' ? base : `${base}/${path}`, label }))}
     />

@@ -1,4 +1,4 @@
-import { useQuery } from '@tanstack/react-query';
+import { keepPreviousData, useQuery } from '@tanstack/react-query';
 import { Link } from '@tanstack/react-router';
 import { Trash2, UserPlus, UserRoundCog, UsersRound } from 'lucide-react';
 import { useState } from 'react';
@@ -8,7 +8,9 @@ import { call, type OutputOf, toApiError } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { FormError } from '../../components/error-text.tsx';
 import { QueryView } from '../../components/query-view.tsx';
+import { SubjectSearch } from '../../components/subject-search.tsx';
 import { roleWords } from '../../lib/roles.ts';
+import { useDebounced } from '../../lib/use-debounced.ts';
 import { useProject, useScope } from '../../shell/session.ts';
 import { actionsColumn } from '../../table/columns.tsx';
 import { DataTable } from '../../table/data-table.tsx';
@@ -163,6 +165,11 @@ function RolesLink() {
   );
 }
 
+/** Between the last key and the question. */
+const SEARCH_MS = 200;
+const PEOPLE_SHOWN = 20;
+type Choice = { value: string; label: string; hint: string };
+
 function GiveRole({
   held,
   givable,
@@ -177,7 +184,16 @@ function GiveRole({
   // Lists of the organization: what is held in the project alone does not open them.
   const inOrganization = useScope().membership?.role ?? 'guest';
   const seesPeople = roleMay(inOrganization, 'member.read');
-  const people = useQuery({ ...apiQuery('membersList', { params, query: { limit: 200 } }), enabled: seesPeople });
+  const [search, setSearch] = useState('');
+  const wanted = useDebounced(search.trim(), SEARCH_MS);
+  const people = useQuery({
+    ...apiQuery('membersList', {
+      params,
+      query: { limit: PEOPLE_SHOWN, ...(wanted === '' ? {} : { search: wanted }) },
+    }),
+    enabled: seesPeople,
+    placeholderData: keepPreviousData,
+  });
   const groups = useQuery({
     ...apiQuery('groupsList', { params }),
     enabled: roleMay(inOrganization, 'group.read'),
@@ -186,21 +202,29 @@ function GiveRole({
     ...apiQuery('serviceAccountsList', { params }),
     enabled: roleMay(inOrganization, 'service-account.read'),
   });
-  const [subject, setSubject] = useState('');
+  const [chosen, setChosen] = useState<Choice | null>(null);
+  const subject = chosen?.value ?? '';
   const [role, setRole] = useState<WorkingRole>('member');
   const [busy, setBusy] = useState(false);
   const [missing, setMissing] = useState(false);
   const [failure, setFailure] = useState<ReturnType<typeof toApiError> | null>(null);
   const has = new Set<string>(held.map((each) => each.subject));
-  const choices = [
-    ...(groups.data?.items ?? []).map((each) => ({ value: each.id as string, label: each.title, hint: 'Group' })),
+  const fits = (text: string) => text.toLowerCase().includes(wanted.toLowerCase());
+  const found: Choice[] = [
+    ...(groups.data?.items ?? [])
+      .filter((each) => fits(each.title))
+      .map((each) => ({ value: each.id as string, label: each.title, hint: 'Group' })),
     ...(people.data?.items ?? []).map(({ user }) => ({ value: user.id as string, label: user.name, hint: user.email })),
-    ...(services.data?.items ?? []).map(({ id, name }) => ({
-      value: id as string,
-      label: name,
-      hint: 'Service account',
-    })),
+    ...(services.data?.items ?? [])
+      .filter((each) => fits(each.name))
+      .map(({ id, name }) => ({
+        value: id as string,
+        label: name,
+        hint: 'Service account',
+      })),
   ].filter((each) => !has.has(each.value));
+  // Who was chosen stays, whatever is typed after.
+  const choices = chosen === null || found.some((each) => each.value === chosen.value) ? found : [chosen, ...found];
   async function submit() {
     if (subject === '') {
       setMissing(true);
@@ -241,6 +265,14 @@ function GiveRole({
           void submit();
         }}
       >
+        {seesPeople ? (
+          <SubjectSearch
+            label="Find somebody"
+            value={search}
+            onChange={setSearch}
+            more={people.data?.nextCursor != null}
+          />
+        ) : null}
         <Field
           label="Who"
           hint={
@@ -255,7 +287,7 @@ function GiveRole({
               {...aria}
               value={subject}
               onChange={(next) => {
-                setSubject(next);
+                setChosen(choices.find((each) => each.value === next) ?? null);
                 setMissing(false);
               }}
               options={[...(subject === '' ? [{ value: '', label: 'Choose somebody' }] : []), ...choices]}

@@ -35,16 +35,20 @@ export function CodeEditor({
   name,
   text,
   readOnly,
+  line = null,
   onChange,
   onSave,
 }: {
   name: string;
   text: string;
   readOnly: boolean;
+  /** A new value takes the cursor there. */
+  line?: { number: number } | null;
   onChange: (text: string) => void;
   onSave: () => void;
 }) {
   const frame = useRef<HTMLDivElement>(null);
+  const editor = useRef<EditorView | null>(null);
   const callbacks = useRef({ onChange, onSave });
   callbacks.current = { onChange, onSave };
 
@@ -77,6 +81,7 @@ export function CodeEditor({
         ],
       }),
     });
+    editor.current = view;
     view.focus();
     const known = LanguageDescription.matchFilename(languages, name);
     known?.load().then(
@@ -86,6 +91,14 @@ export function CodeEditor({
     );
     return () => view.destroy();
   }, [name, text, readOnly]);
+
+  useEffect(() => {
+    const view = editor.current;
+    if (view === null || line === null) return;
+    const at = view.state.doc.line(Math.min(Math.max(1, line.number), view.state.doc.lines)).from;
+    view.dispatch({ selection: { anchor: at }, effects: EditorView.scrollIntoView(at, { y: 'center' }) });
+    view.focus();
+  }, [line]);
 
   return <div ref={frame} className="h-full min-h-0 overflow-hidden" />;
 }

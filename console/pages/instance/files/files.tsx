@@ -46,7 +46,7 @@ type Asked =
   | { what: 'folder' | 'file' }
   | { what: 'rename' | 'mode'; entry: FileItem }
   | { what: 'remove'; entries: readonly FileItem[] }
-  | { what: 'edit'; name: string; sizeBytes: number | null };
+  | { what: 'edit'; name: string; sizeBytes: number | null; link: boolean };
 
 function EntryIcon({ entry }: { entry: FileItem }) {
   const Icon = entry.type === 'folder' ? Folder : entry.type === 'link' ? FileSymlink : FileIcon;
@@ -124,10 +124,13 @@ export function FilesTab() {
   const downloadUrl = (entry: FileItem) =>
     buildRequest('filesRead', { params: { instance: instance.id }, query: { path: joinPath(path, entry.name) } }).url;
   const openEntry = (entry: FileItem) => {
-    if (entry.type === 'folder' || entry.type === 'link') go(joinPath(path, entry.name));
-    else if (entry.type === 'file' && entry.sizeBytes <= FILE_EDITED_BYTES_MAX) {
-      setAsked({ what: 'edit', name: entry.name, sizeBytes: entry.sizeBytes });
-    } else window.location.assign(downloadUrl(entry));
+    const { type, sizeBytes } = entry.leadsTo ?? entry;
+    if (type === 'folder') go(joinPath(path, entry.name));
+    else if (type === 'link') toast.error(`${entry.name} leads nowhere: ${entry.target ?? ''} is not there.`);
+    else if (type === 'file' && sizeBytes <= FILE_EDITED_BYTES_MAX) {
+      setAsked({ what: 'edit', name: entry.name, sizeBytes, link: entry.type === 'link' });
+    } else if (type === 'file') window.location.assign(downloadUrl(entry));
+    else toast.error(`${entry.name} is neither a file nor a folder.`);
   };
   const all = listing?.items ?? [];
   const shown = search.hidden === true ? all : all.filter((entry) => !entry.name.startsWith('.'));
@@ -139,7 +142,6 @@ export function FilesTab() {
     if (mayWrite) uploads.add(path, event.dataTransfer.files);
   };
   const dialog = { instance: instance.id, folder: path, onClose: () => setAsked(null), onDone: refresh };
-  // A link may lead to a file: then the folder it names is none, and the file is shown instead.
   const error = query.error === null ? null : toApiError(query.error);
 
   return (
@@ -319,13 +321,13 @@ export function FilesTab() {
                           : row.sizeBytes > FILE_EDITED_BYTES_MAX
                             ? `Larger than ${formatBytes(FILE_EDITED_BYTES_MAX)}.`
                             : undefined,
-                      onSelect: () => setAsked({ what: 'edit', name: row.name, sizeBytes: row.sizeBytes }),
+                      onSelect: () => setAsked({ what: 'edit', name: row.name, sizeBytes: row.sizeBytes, link: false }),
                     },
                     {
                       key: 'download',
                       label: 'Download',
                       icon: <Download />,
-                      blocked: row.type === 'file' || row.type === 'link' ? undefined : 'Only files are downloaded.',
+                      blocked: (row.leadsTo ?? row).type === 'file' ? undefined : 'Only files are downloaded.',
                       onSelect: () => window.location.assign(downloadUrl(row)),
                     },
                     {
@@ -371,7 +373,7 @@ export function FilesTab() {
           {...dialog}
           what={asked.what}
           entry={asked.what === 'rename' ? asked.entry : undefined}
-          onNewFile={(name) => setAsked({ what: 'edit', name, sizeBytes: null })}
+          onNewFile={(name) => setAsked({ what: 'edit', name, sizeBytes: null, link: false })}
         />
       ) : null}
       {asked?.what === 'mode' ? <ModeDialog {...dialog} entry={asked.entry} /> : null}
@@ -382,7 +384,8 @@ export function FilesTab() {
           folder={path}
           name={asked.name}
           sizeBytes={asked.sizeBytes}
-          mayWrite={mayWrite}
+          // Saving would put a file in the place of the link.
+          mayWrite={mayWrite && !asked.link}
           onClose={() => setAsked(null)}
         />
       ) : null}

@@ -1,7 +1,9 @@
+import { useQuery } from '@tanstack/react-query';
 import { useNavigate, useSearch } from '@tanstack/react-router';
 import { useVirtualizer } from '@tanstack/react-virtual';
 import { ArrowDown, Download } from 'lucide-react';
 import { useEffect, useMemo, useRef, useState } from 'react';
+import { apiQuery } from '../../../api/queries.ts';
 import { LinkBadge } from '../../../components/link-state.tsx';
 import { NotPossible } from '../../../components/not-possible.tsx';
 import { plural } from '../../../lib/format.ts';
@@ -57,16 +59,34 @@ export function LogsTab() {
   const instance = useInstance();
   const ability = instance.can.logs;
   if (ability !== true) return <NotPossible instance={instance} title="No logs now" reason={ability} />;
-  return <LogView key={instance.id} id={instance.id} name={instance.name} />;
+  return <LogView key={instance.id} id={instance.id} name={instance.name} stacks={instance.can.stacks === true} />;
 }
 
-function LogView({ id, name }: { id: string; name: string }) {
+/** What can be read beside the journal: stacks and their containers, and what the address names. */
+function useSources(id: string, enabled: boolean, chosen: string | undefined) {
+  const { data } = useQuery({ ...apiQuery('stacksList', { params: { instance: id } }), enabled });
+  const sources = [
+    ...(data?.items ?? []).flatMap((stack) => [
+      { value: `stack:${stack.name}`, label: `Stack ${stack.name}` },
+      ...stack.containers.map((each) => ({ value: `container:${each.name}`, label: `Container ${each.name}` })),
+    ]),
+    ...(data?.others ?? []).map((each) => ({ value: `container:${each.name}`, label: `Container ${each.name}` })),
+  ];
+  const known = chosen === undefined || sources.some(({ value }) => value === chosen);
+  const extra = known ? [] : [{ value: chosen, label: chosen.replace(':', ' ') }];
+  return [{ value: JOURNAL, label: 'Journal' }, ...sources, ...extra];
+}
+
+const JOURNAL = 'journal';
+
+function LogView({ id, name, stacks }: { id: string; name: string; stacks: boolean }) {
   const search = useSearch({ from: '/shell/p/$project/instances/$instance/logs' });
   const navigate = useNavigate({ from: '/p/$project/instances/$instance/logs' });
   const [follow, setFollow] = useState(true);
   const text = search.q ?? '';
   const limit = search.priority ?? 7;
-  const { lines, link, history } = useLogs(id, { search: text, follow, enabled: true });
+  const sources = useSources(id, stacks, search.of);
+  const { lines, link, history } = useLogs(id, { search: text, follow, enabled: true, of: search.of });
   const shown = useMemo(() => {
     const word = text.toLowerCase();
     return lines.filter(
@@ -109,6 +129,20 @@ function LogView({ id, name }: { id: string; name: string }) {
             void navigate({ search: (before) => ({ ...before, q: q === '' ? undefined : q }), replace: true })
           }
         />
+        {sources.length === 1 ? null : (
+          <Select
+            label="Lines of"
+            className="!w-56"
+            value={search.of ?? JOURNAL}
+            onChange={(value) =>
+              void navigate({
+                search: (before) => ({ ...before, of: value === JOURNAL ? undefined : value }),
+                replace: true,
+              })
+            }
+            options={sources}
+          />
+        )}
         <Select
           label="Priority"
           className="!w-48"
@@ -144,7 +178,7 @@ function LogView({ id, name }: { id: string; name: string }) {
             // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
             tabIndex={0}
             role="log"
-            aria-label={`Journal of ${name}`}
+            aria-label={search.of === undefined ? `Journal of ${name}` : `Lines of ${search.of.replace(':', ' ')}`}
             aria-live="off"
             className="min-h-0 flex-1 overflow-auto py-2 font-mono text-xs leading-5 outline-offset-[-2px]"
             onScroll={({ currentTarget }) =>

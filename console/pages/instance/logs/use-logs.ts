@@ -26,12 +26,17 @@ export function joinLines(before: readonly LogLine[], more: readonly LogLine[], 
   return joined.length > max ? joined.slice(joined.length - max) : joined;
 }
 
-export function useLogs(instance: string, options: { search: string; follow: boolean; enabled: boolean }) {
-  const { search, follow, enabled } = options;
+/** `of`: another source than the journal, as the API names it. */
+export function useLogs(
+  instance: string,
+  options: { search: string; follow: boolean; enabled: boolean; of?: string | undefined },
+) {
+  const { search, follow, enabled, of } = options;
+  const source = of === undefined ? {} : { of };
   const history = useQuery({
     ...apiQuery('instancesLogs', {
       params: { instance },
-      query: { lines: HISTORY_LINES, ...(search === '' ? {} : { search }) },
+      query: { lines: HISTORY_LINES, ...(search === '' ? {} : { search }), ...source },
     }),
     enabled,
     refetchOnWindowFocus: false,
@@ -52,7 +57,9 @@ export function useLogs(instance: string, options: { search: string; follow: boo
     function connect(): void {
       if (ended) return;
       setLink(attempt === 0 ? { state: 'connecting' } : { state: 'reconnecting', attempt });
-      socket = new WebSocket(edgeSocket(instance, 'logs', { lines: OVERLAP_LINES, follow: 1 }));
+      socket = new WebSocket(
+        edgeSocket(instance, 'logs', { lines: OVERLAP_LINES, ...(of === undefined ? {} : { of }) }),
+      );
       socket.onopen = () => {
         attempt = 0;
         setLink({ state: 'connected' });
@@ -85,7 +92,7 @@ export function useLogs(instance: string, options: { search: string; follow: boo
       clearTimeout(batch);
       socket?.close(1000);
     };
-  }, [instance, follow, enabled]);
+  }, [instance, follow, enabled, of]);
 
   const lines = useMemo(() => joinLines(history.data?.items ?? [], fresh), [history.data, fresh]);
   return { lines, link, history };
