@@ -13,6 +13,8 @@ local PATIENCE_S = 5
 -- New addresses behind named domains that one project may cause: at once, and a second.
 local FEED_BURST = 60
 local FEED_RATE = 20
+-- Waiting stops everybody: what a project's answers waited is taken from what it may cause, twice as fast as it comes back.
+local WAIT_COST = 2 * FEED_RATE
 -- Told addresses that are remembered, for all projects.
 local TOLD_MAX = 20000
 -- Nobody is told a longer lifetime: an address leaves the firewall's sets when its answer has run out.
@@ -264,7 +266,10 @@ policy.add(function(req)
 	said = said + 1
 	local line = string.format('%d %d %s %s %d %s\n', said, waits and 1 or 0, hex(from), name, ttl, table.concat(addresses, ','))
 	if not say(line) or not waits or now() < impatientUntil then return nil end
-	if not waitFor(said) then
+	local began = now()
+	local done = waitFor(said)
+	buckets[network].left = buckets[network].left - (now() - began) * WAIT_COST
+	if not done then
 		impatientUntil = now() + PATIENCE_S
 		return nil
 	end
