@@ -169,12 +169,26 @@ export function readSshUser(text: string): SshTarget | null {
 
 export type SshAddress = { host: string; port: number; user: string };
 
+/** The host to dial: names below .localhost mean this machine (RFC 6761), but not every machine's resolver knows it. */
+export function sshHost(host: string): string {
+  return host.endsWith('.localhost') ? 'localhost' : host;
+}
+
 /** The command to copy. */
 export function sshCommand({ host, port, user }: SshAddress): string {
-  return port === 22 ? `ssh ${user}@${host}` : `ssh -p ${port} ${user}@${host}`;
+  const to = `${user}@${sshHost(host)}`;
+  return port === 22 ? `ssh ${to}` : `ssh -p ${port} ${to}`;
+}
+
+/** Options by which OpenSSH finds the gateway and knows its host key under its own name. */
+export function sshOptions({ host, port }: SshAddress): string[] {
+  const to = sshHost(host);
+  const alias = port === 22 ? host : `[${host}]:${port}`;
+  return [`HostName ${to}`, `Port ${port}`, ...(to === host ? [] : [`HostKeyAlias ${alias}`])];
 }
 
 /** An entry for ~/.ssh/config: from then on `ssh <alias>`, `scp`, `rsync` and editors know the server by one word. */
-export function sshConfigEntry(alias: string, { host, port, user }: SshAddress): string {
-  return [`Host ${alias}`, `  HostName ${host}`, `  Port ${port}`, `  User ${user}`, ''].join('\n');
+export function sshConfigEntry(alias: string, address: SshAddress): string {
+  const options = [...sshOptions(address), `User ${address.user}`];
+  return [`Host ${alias}`, ...options.map((option) => `  ${option}`), ''].join('\n');
 }

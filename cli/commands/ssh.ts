@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
-import { type SshAddress, sshConfigEntry } from '#domain/ssh.ts';
+import { type SshAddress, sshConfigEntry, sshOptions } from '#domain/ssh.ts';
 import type { OutputOf } from '../client.ts';
 import { configPath } from '../config.ts';
 import { CliError, ExitStatus, usageError } from '../errors.ts';
@@ -38,7 +38,8 @@ export function addSshCommands(program: Command, io: Io): void {
         const { gateway, user } = withGateway(access);
         const known = await knownHosts(berth, gateway.knownHosts);
         const argv = [
-          ...['-p', String(gateway.port), '-o', `UserKnownHostsFile=${known}`, '-o', 'StrictHostKeyChecking=yes'],
+          ...sshOptions({ host: gateway.host, port: gateway.port, user }).flatMap((option) => ['-o', option]),
+          ...['-o', `UserKnownHostsFile=${known}`, '-o', 'StrictHostKeyChecking=yes'],
           ...options.L.flatMap((forward) => ['-L', forward]),
           ...options.R.flatMap((forward) => ['-R', forward]),
           ...['--', `${user}@${gateway.host}`, ...command],

@@ -3,7 +3,7 @@ import { Link } from '@tanstack/react-router';
 import { Cable } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
-import { sshCommand, sshConfigEntry } from '#domain/ssh.ts';
+import { sshCommand, sshConfigEntry, sshHost } from '#domain/ssh.ts';
 import { call, type OutputOf } from '../../api/client.ts';
 import { apiQuery, queryClient } from '../../api/queries.ts';
 import { QueryView } from '../../components/query-view.tsx';
@@ -54,7 +54,7 @@ function Connect({ access }: { access: Access }) {
     return <Notice title="No SSH gateway">This installation runs none.</Notice>;
   }
   const address = { host: gateway.host, port: gateway.port, user };
-  const there = `${user}@${gateway.host}`;
+  const there = `${user}@${sshHost(gateway.host)}`;
   return (
     <section aria-labelledby="ssh-connect" className="flex max-w-3xl flex-col gap-3">
       <h2 id="ssh-connect" className="font-semibold text-base">
