@@ -27,9 +27,9 @@ const OVERHEAD_SHARE = 0.02;
 const OVERHEAD_BYTES = 64 * MIB;
 
 /**
- * The most that a backup of a disk holding `usedBytes` may add to its repository; reserved until it is made and what it
+ * The most that a backup of a disk of `diskBytes` may add to its repository; reserved until it is made and what it
  * really added is known. It is compressed and only what changed is added, so it is nearly always far less.
  */
-export function backupBound(usedBytes: number): number {
-  return Math.ceil(usedBytes * (1 + OVERHEAD_SHARE)) + OVERHEAD_BYTES;
+export function backupBound(diskBytes: number): number {
+  return Math.ceil(diskBytes * (1 + OVERHEAD_SHARE)) + OVERHEAD_BYTES;
 }

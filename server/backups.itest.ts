@@ -271,7 +271,7 @@ describe('I5: the quota of backups', () => {
     expect(byNumber.won).toBe(4);
     expect(byNumber.refused).toContain('quota_exceeded');
     expect(await used()).toEqual(before);
-    await setLimit({ backups: defaultQuota.backups, backupBytes: before.backupBytes + 4 * backupBound(GIB) + 1 });
+    await setLimit({ backups: defaultQuota.backups, backupBytes: before.backupBytes + 4 * backupBound(10 * GIB) + 1 });
     const byBytes = await race();
     expect(byBytes.won).toBe(4);
     expect(byBytes.refused).toContain('quota_exceeded');

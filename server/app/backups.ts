@@ -119,7 +119,8 @@ export async function createBackup(app: AppContext, request: Request, note: stri
         `An instance has at most ${BACKUPS_PER_INSTANCE_MAX} backups. Delete one first.`,
       );
     }
-    const bytesMax = backupBound(instance.usage.diskBytes ?? instance.size.diskBytes);
+    // Not what it uses: the engine tells what is its alone, without what it shares with its image and snapshots.
+    const bytesMax = backupBound(instance.size.diskBytes);
     await reserveQuota(tx, instance.project, { ...noUse, backups: 1, backupBytes: bytesMax });
     const repository = await currentRepository(app, tx, instance);
     await repositories.holdRepository(tx, repository.id, operation);
