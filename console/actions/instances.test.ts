@@ -53,7 +53,7 @@ it('lets the API decide, and repeats its reason', () => {
 
 it('covers every ability but those that live on a tab of their own', () => {
   const covered = new Set(instanceActionList.map((action) => action.verb));
-  expect(instanceVerbs.filter((verb) => !covered.has(verb))).toEqual(['route', 'forward']);
+  expect(instanceVerbs.filter((verb) => !covered.has(verb))).toEqual(['stacks', 'route', 'forward']);
 });
 
 it('plans calls that exist, and asks before anything is lost', () => {
