@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { DNS_LOOK_MINUTES } from '#domain/dns.ts';
 import { add, drop } from '#integrations/dns/message.ts';
+import { enough, FakeCloudflare } from '#testkit/cloudflare.ts';
 import { connectNamed, digger, dnsKey, HERE, PLATFORM, rfc2136Body, startNamed } from '#testkit/dns.ts';
 import { makeInstance } from '#testkit/factories.ts';
 import type { Named } from '#testkit/named.ts';
@@ -22,6 +23,7 @@ const APEX = 'apex.test';
 const SHARED = 'shared.test';
 const clock = new TestClock();
 let named: Named;
+let cloudflare: FakeCloudflare;
 let server: TestServer;
 let home: SetUp;
 let other: SetUp;
@@ -35,13 +37,22 @@ beforeAll(async () => {
   });
   dig = digger(named);
   const config = { resolvers: [named.server], domain: PLATFORM, consoleOrigin: `https://${PLATFORM}:9443` };
-  server = await startTestServer({ database: await withDatabase(), startWork: idleWork, config, clock });
+  cloudflare = await FakeCloudflare.start();
+  cloudflare.addZone('cloud.test');
+  server = await startTestServer({
+    database: await withDatabase(),
+    startWork: idleWork,
+    config,
+    clock,
+    cloudflareApi: cloudflare.api,
+  });
   home = await server.setUp();
   other = await home.owner.addStranger();
 });
 afterAll(async () => {
   await server?.stop();
   await named?.stop();
+  cloudflare?.stop();
 });
 
 const keeper = () =>
@@ -319,6 +330,38 @@ describe('V5: records of domains and routes', () => {
       [],
     );
     await setZones([APEX, ZONE]);
+  });
+
+  it('V5: the same at Cloudflare: warned of, recorded with a mark, taken when in the way, removed', async () => {
+    await confirm();
+    await home.owner.call(api.outboundUpdate, {
+      body: { allowed: [`dns://127.0.0.1:${named.port}`, cloudflare.origin] },
+    });
+    const secret = cloudflare.addToken({ zones: { 'cloud.test': [...enough, '#ssl:edit'] } });
+    const params = { organization: home.organization };
+    const body = { kind: 'cloudflare' as const, title: 'Cloudflare', secret, zones: ['cloud.test'] };
+    await expect(
+      home.owner.call(api.dnsProvidersCreate, { params, body: { ...body, secret: 'not-a-token' } }),
+    ).rejects.toMatchObject({ problem: { fields: [{ field: 'secret' }] } });
+    const provider = await home.owner.call(api.dnsProvidersCreate, { params, body });
+    expect(provider).toMatchObject({ available: ['cloud.test'], warnings: [expect.stringContaining('ssl:edit')] });
+    const foreign = cloudflare.addRecord('cloud.test', { name: 'old.cloud.test', type: 'CNAME', content: 'x.example' });
+    const made = await claim('shop.cloud.test');
+    await run();
+    expect((await domain(made.id))?.records).toMatchObject([{ type: 'TXT', state: 'present', mine: true }]);
+    expect(cloudflare.records('cloud.test').at(-1)).toMatchObject({
+      name: '_berth-challenge.shop.cloud.test',
+      comment: 'heritage=berth,owner=tst001',
+    });
+    cloudflare.failWith = 503;
+    await home.owner.call(api.domainsDelete, { params: { domain: made.id } });
+    await run();
+    cloudflare.failWith = null;
+    clock.advance({ seconds: 6 });
+    await run();
+    expect(cloudflare.records('cloud.test')).toEqual([foreign]);
+    const ref = { ...params, provider: provider.id };
+    await home.owner.call(api.dnsProvidersDelete, { params: ref });
   });
 
   it('V5: several keepers at once write each record once, and none that is not wanted', async () => {

@@ -323,7 +323,6 @@ export const projectPages = [
         instanceLogs,
         instanceFiles,
         instanceStacks,
-        instanceStacks,
         instanceSnapshots,
         instanceBackups,
         instanceRoutes,

@@ -44,7 +44,7 @@ import type { Services } from './services.ts';
 import type { StopPoint } from './stop-point.ts';
 
 /** How long one piece of work may take before somebody else may begin it again; longer than every call together. */
-const CLAIM_MS = 90_000;
+const CLAIM_MS = 60_000;
 const KEEPER = 'dns-keeper';
 
 export type DnsWork = {

@@ -22,7 +22,7 @@ export const dnsProviderForm = z
     if (value.kind !== 'rfc2136') return;
     if (value.isNew && value.host === '') missing('host', 'Where it listens.');
     if (value.isNew && value.keyName === '') missing('keyName', 'What the server calls the key.');
-    if (words(value.zones).length === 0) missing('zones', 'Name at least one.');
+    if (value.isNew && words(value.zones).length === 0) missing('zones', 'Name at least one.');
   });
 export type DnsProviderFields = z.output<typeof dnsProviderForm>;
 
