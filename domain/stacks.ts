@@ -174,7 +174,9 @@ export function stackProblems(text: string, said: string): StackProblem[] {
       .replace(/^yaml: /, '')
       .replace(/: invalid compose project$/, '');
     if (/^(?:yaml: )?(?:unmarshal|construct) errors:$/.test(message)) continue;
-    problems.push({ line: lineNamed(text, message), message: message.slice(0, 500) });
+    // The line stands beside it.
+    const what = message.replace(/^line \d+: /, '').slice(0, 500);
+    problems.push({ line: lineNamed(text, message), message: what });
     if (problems.length >= STACK_PROBLEMS_MAX) break;
   }
   return problems;
