@@ -81,8 +81,8 @@ beforeAll(async () => {
       ssh: {
         port: 2222,
         socket: join(home, 'reports.sock'),
-        hostKeysFile: join(home, 'host-keys.pub'),
-        recordings: home,
+        hostKeysFile: join(home, 'host-keys'),
+        recordings: join(home, 'recordings'),
       },
     },
   });

@@ -514,7 +514,15 @@ export const routeRows: Record<RouteName, Row> = {
   forwardsDelete: forward(),
   backupsListProject: project,
   backupsList: instance(),
-  backupsCreate: instance({ note: 'before the change' }),
+  backupsCreate: async ({ db, place }) => {
+    const id = await makeInstance(db, place);
+    await db
+      .updateTable('instance')
+      .set({ image_fingerprint: 'f'.repeat(64) })
+      .where('id', '=', id)
+      .execute();
+    return { params: { instance: id }, body: { note: 'before the change' } };
+  },
   backupsGet: backup(),
   backupsRestore: async (world) => {
     const id = await makeInstance(world.db, world.place);

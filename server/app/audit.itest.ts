@@ -46,6 +46,11 @@ const elsewhere = new Set<RouteName>([
   'mailMessagesLink',
   // The person of the valid call is in no group: nothing changes, nothing is recorded.
   'groupMembersRemove',
+  // They need a name server: server/dns-records.itest.ts.
+  'dnsProvidersCreate',
+  'platformDnsProvidersCreate',
+  // It only looks.
+  'stacksCheck',
   // Only with the address of the account itself: server/app/account.itest.ts.
   'accountDelete',
   // Nobody is known yet; what comes of them is audited: server/app/oauth.itest.ts.

@@ -25,6 +25,7 @@ export const personalTables = [
   'device_login',
   'linked_identity',
   'ssh_key',
+  'ssh_factor',
 ] as const satisfies readonly (keyof Tables)[];
 
 /** People a hand-over offers at most, per organization. */
