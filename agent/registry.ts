@@ -25,6 +25,8 @@ import { OwnTable } from './own-table.ts';
 import type { RegistryMirrors } from './registry-mirrors.ts';
 import type { AgentState } from './state.ts';
 
+const RENEW_TRIES_MAX = 3;
+const RENEW_AGAIN_MS = 1_000;
 const CHECK_MS = 15_000;
 const AGAIN_MS = { first: 500, max: 30_000 };
 const STOP_MS_MAX = 3_500;
@@ -85,11 +87,26 @@ export class Registry {
       if (this.#parts.state.registry !== on) {
         this.#parts.state.putRegistry(on);
         this.#mirrorsAt = 0;
-        for (const network of this.#parts.state.networks) await this.#parts.guard.check(network, true);
+        for (const network of this.#parts.state.networks) await this.#renew(network);
       }
       await this.#apply();
     });
     return this.answer();
+  }
+
+  /** The rules of one network with the door or without. What the engine refuses now is the guard's to repair: it says no to new guests until then. */
+  async #renew(network: NetworkSpec): Promise<void> {
+    for (let tries = 1; tries <= RENEW_TRIES_MAX; tries++) {
+      try {
+        return await this.#parts.guard.check(network, true);
+      } catch (error) {
+        this.#parts.log.warn(
+          { err: error, project: network.project, tries },
+          'a network could not be changed for the image cache',
+        );
+        await new Promise((resolve) => setTimeout(resolve, RENEW_AGAIN_MS));
+      }
+    }
   }
 
   answer(): RegistryAnswer {

@@ -176,13 +176,12 @@ describe('I5: quotas of organization and project', () => {
     await db.updateTable('quota').set({ used_servers: 7, used_cpus: 0 }).where('project_id', '=', second).execute();
     await sql`update organization_quota set used_instances = 0, used_disk_bytes = 1`.execute(db);
     one.app.services.nudge('quota-auditor');
-    await until(async () => JSON.stringify((await whole()).used) === JSON.stringify(right.used));
-    expect(await whole()).toEqual(right);
-    const entries = await db
-      .selectFrom('audit')
-      .select(['target_kind', 'organization_id'])
-      .where('action', '=', 'quota.correct')
-      .execute();
+    // The answers of the API are kept until something is told to have changed: only the entries say that it ran.
+    const written = () =>
+      db.selectFrom('audit').select(['target_kind', 'organization_id']).where('action', '=', 'quota.correct').execute();
+    await until(async () => (await written()).length >= 2);
+    await until(async () => JSON.stringify(await whole()) === JSON.stringify(right));
+    const entries = await written();
     expect(entries.map((entry) => entry.target_kind).sort()).toEqual(['organization', 'project']);
     expect(entries.every((entry) => entry.organization_id === world.organization)).toBe(true);
     expect([...one.logLines, ...two.logLines].some((line) => line.includes('did not add up'))).toBe(true);

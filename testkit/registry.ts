@@ -142,7 +142,8 @@ export async function startUpstream(): Promise<TestUpstream> {
               sent += chunk.length;
               if (upstream.cutAfter !== null && sent > upstream.cutAfter) answer.destroy();
             });
-            pipeline(got, answer, () => undefined);
+            if (answer.destroyed) got.destroy();
+            else pipeline(got, answer, () => undefined);
           },
         );
         inward.on('error', () => answer.destroy());

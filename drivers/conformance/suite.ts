@@ -270,6 +270,7 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
     it('backs a guest up once, puts it back in place and makes another of it, which outlives it; deleting is fine twice', async () => {
       const spec = guest();
       await driver.createGuest(spec);
+      await driver.power(spec.instance, 'start', {});
       await harness.write(spec.instance, 21);
       const ref = {
         repository: harness.id('vlt') as BackupRepositoryId,
@@ -286,7 +287,9 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       const { repository } = ref;
       expect(await driver.repositories()).toContainEqual({ repository, storedBytes: made.storedBytes });
       await harness.write(spec.instance, 22);
+      await driver.power(spec.instance, 'stop', { force: true });
       await driver.restoreBackup(spec.instance, ref, quiet);
+      await driver.power(spec.instance, 'start', {});
       expect(await harness.read(spec.instance)).toBe(21);
       expect(await driver.verifyRepository(ref, quiet)).toMatchObject({ problem: null });
       await driver.destroyGuest(spec.instance);
@@ -294,6 +297,7 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       const seen = await driver.recoverGuest(copy, ref, quiet);
       expect(seen).toMatchObject({ instance: copy.instance, state: 'stopped', hostname: copy.hostname, snapshots: [] });
       expect((await driver.recoverGuest(copy, ref, quiet)).createdAt).toBe(seen.createdAt);
+      await driver.power(copy.instance, 'start', {});
       expect(await harness.read(copy.instance)).toBe(21);
       expect(await driver.hasBackup(ref)).toBe(true);
       for (let time = 0; time < 2; time++) await driver.deleteBackup(ref, spec.instance);
