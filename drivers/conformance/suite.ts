@@ -299,6 +299,7 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       expect((await driver.recoverGuest(copy, ref, quiet)).createdAt).toBe(seen.createdAt);
       await driver.power(copy.instance, 'start', {});
       expect(await harness.read(copy.instance)).toBe(21);
+      await driver.power(copy.instance, 'stop', { force: true });
       expect(await driver.hasBackup(ref)).toBe(true);
       for (let time = 0; time < 2; time++) await driver.deleteBackup(ref, spec.instance);
       expect(await driver.hasBackup(ref)).toBe(false);
