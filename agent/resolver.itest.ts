@@ -323,7 +323,7 @@ print(codes)
     const codes = (await flooding).stdout;
     expect(codes, codes).toMatch(/2: \d+/);
     const known = (await held()).length;
-    expect(known).toBeGreaterThan(10);
+    expect(known).toBeGreaterThan(20);
     expect(known).toBeLessThan(180);
   });
 });

@@ -93,7 +93,8 @@ function runs(pid: number): boolean {
 /** GETs of blobs that upstream saw. */
 const fetchedBlobs = () => upstream.asked.filter((line) => line.startsWith('GET') && line.includes('/blobs/'));
 
-// Killing docker-registry meets it at other moments each time; after some it takes longer than a minute until a blob comes.
+// Tried again because of a flaw that is not understood: once, after docker-registry was killed in the middle of a pull,
+// no pull of that blob succeeded for 90 seconds.
 describe('V9: the image cache', { retry: 2 }, () => {
   it('V9: asks upstream once for each blob, with the password, and not at all the next time', async () => {
     const image = await upstream.push('library/thing', '1', [layer(3 * MIB), layer(100)]);
@@ -179,7 +180,7 @@ describe('V9: the image cache', { retry: 2 }, () => {
     );
     // Sooner it may answer that it is starting.
     await until(async () => {
-      await expect(pull(from, 'library/third', '1')).rejects.toThrow();
+      await expect(pull(from, 'library/third', '1')).rejects.toThrow(/blob|terminated|fetch failed|is starting/);
       return facts.problem?.includes('no room') === true;
     });
     // An hour later.
@@ -231,7 +232,8 @@ describe('V9: the image cache', { retry: 2 }, () => {
         facts.upstreamProblem !== null,
     );
     expect(facts.upstreamProblem).toMatch(/user and password/);
-    for (const file of ['config.yml', 'usage.json'].filter((name) => existsSync(join(folder, name))))
+    await until(() => existsSync(join(folder, 'usage.json')));
+    for (const file of ['config.yml', 'usage.json'])
       expect(readFileSync(join(folder, file), 'utf8')).not.toContain(UPSTREAM_LOGIN.password);
     expect(JSON.stringify(facts)).not.toContain('not this one');
   });

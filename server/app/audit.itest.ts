@@ -46,7 +46,7 @@ const elsewhere = new Set<RouteName>([
   'mailMessagesLink',
   // The person of the valid call is in no group: nothing changes, nothing is recorded.
   'groupMembersRemove',
-  // They need a name server: server/dns-records.itest.ts.
+  // They need a name server: server/dns-records.itest.ts, which looks at an organization's only.
   'dnsProvidersCreate',
   'platformDnsProvidersCreate',
   // It only looks.

@@ -129,13 +129,14 @@ describe('I4: settings of an organization in a browser', () => {
     await signIn('operator@example.test');
     const { name } = await world.owner.call(api.organizationsGet, { params: { organization: world.organization } });
     await page.goto(`${url}/o/${name}/settings`);
-    // The name's own; the card of recordings below has one as well.
-    const save = page.getByRole('button', { name: 'Save' }).first();
-    await save.waitFor();
-    for (const button of [save, page.getByRole('button', { name: 'Create a project' })]) {
+    // One of the name, one of the recordings of SSH.
+    const saves = page.getByRole('button', { name: 'Save' });
+    await saves.nth(1).waitFor();
+    expect(await saves.count()).toBe(2);
+    for (const button of [...(await saves.all()), page.getByRole('button', { name: 'Create a project' })]) {
       expect(await button.getAttribute('aria-disabled')).toBe('true');
     }
-    await save.hover();
+    await saves.first().hover();
     await page
       .getByText(/Your role.* does not allow this/)
       .first()
