@@ -8,6 +8,8 @@ import { segment } from './client.ts';
 /** Longest a terminal or a followed log lives without being asked again. */
 export const SESSION_SECONDS_MAX = 24 * 3600;
 const CONNECT_SECONDS_MAX = 15;
+/** How long what a process said may still be on its way to us after its end. */
+const DRAIN_MS_MAX = 5_000;
 
 /** What a shell answers for a command that is not there. */
 const COMMAND_MISSING = 127;
@@ -19,24 +21,11 @@ function isMissingCommand(error: unknown): boolean {
 type Target = { name: string; project: string };
 type Session = { operation: string; sockets: Record<string, WebSocket>; finished: Promise<number> };
 
-/** How often a command that changes nothing is run in all before its silence is believed. */
-const SILENT_TRIES = 3;
-
-/** Runs a fixed command and collects its output. Errors: timeout, too_large, state_conflict when the guest is down. */
+/**
+ * Runs a fixed command and collects its output. Errors: timeout, too_large, state_conflict when the guest is down,
+ * upstream_failed when not all that it said arrived (it may have done its work).
+ */
 export async function execCollect(
-  client: IncusClient,
-  target: Target,
-  argv: readonly string[],
-  options: ExecOptions,
-): Promise<ExecResult> {
-  for (let tries = 1; ; tries++) {
-    const result = await collectOnce(client, target, argv, options);
-    const silent = result.stdout === '' && result.stderr === '';
-    if (!silent || options.repeatable !== true || tries === SILENT_TRIES) return result;
-  }
-}
-
-async function collectOnce(
   client: IncusClient,
   target: Target,
   argv: readonly string[],
@@ -60,12 +49,19 @@ async function collectOnce(
     () => kill(new BerthError('timeout', 'The command inside the guest took too long.', { detail: argv.join(' ') })),
     options.timeoutMs,
   );
-  const collect = (fd: '1' | '2', into: Buffer[]): Promise<void> =>
-    onBytes(session.sockets[fd], (bytes) => {
+  const collect = async (fd: '1' | '2', into: Buffer[]): Promise<void> => {
+    const whole = await onBytes(session.sockets[fd], (bytes) => {
       size += bytes.length;
       if (size > options.bytesMax) kill(new BerthError('too_large', 'The command inside the guest said too much.'));
       else into.push(bytes);
     });
+    if (whole || failure !== null) return;
+    // A command that never started has no end of output either: the operation says so.
+    await session.finished;
+    throw new BerthError('upstream_failed', 'What the command inside the guest said did not arrive.', {
+      detail: argv.join(' '),
+    });
+  };
   try {
     session.sockets['0']?.send('');
     const [code] = await Promise.all([session.finished, collect('1', output.stdout), collect('2', output.stderr)]);
@@ -96,12 +92,12 @@ export async function execSession(
   const session = await open(client, target, argv, options, size);
   const outputs = size === null ? (['1', '2'] as const) : (['0'] as const);
   let closed = false;
+  const { promise: heard, resolve: hear } = Promise.withResolvers<unknown>();
   if (size === null) session.sockets['0']?.send('');
   return {
     onOutput(listener) {
-      for (const fd of outputs) {
-        void onBytes(session.sockets[fd], (bytes) => listener(bytes, fd === '2' ? 2 : 1)).catch(() => undefined);
-      }
+      const all = outputs.map((fd) => onBytes(session.sockets[fd], (bytes) => listener(bytes, fd === '2' ? 2 : 1)));
+      void Promise.all(all).then(hear);
     },
     write(bytes) {
       const socket = session.sockets['0'];
@@ -124,7 +120,10 @@ export async function execSession(
       signal(session, 9);
       setTimeout(() => closeAll(session), 200).unref();
     },
-    exited: session.finished.finally(() => closeAll(session)),
+    exited: session.finished.finally(async () => {
+      await Promise.race([heard, new Promise((resolve) => setTimeout(resolve, DRAIN_MS_MAX).unref())]);
+      closeAll(session);
+    }),
   };
 }
 
@@ -151,9 +150,8 @@ async function open(
   const secrets = (started.metadata.metadata?.['fds'] ?? {}) as Record<string, string>;
   const path = `${started.operation.split('?')[0]}/websocket`;
   const sockets: Record<string, WebSocket> = {};
-  const wanted = size === null ? ['control', '0', '1', '2'] : ['control', '0'];
-  const opened = wanted.map((fd) => {
-    const socket = client.websocket(path, { secret: secrets[fd] ?? '' });
+  const connect = (fd: string): Promise<void> => {
+    const socket = client.websocket(path, { secret: secrets[fd] ?? '' }, { autoPong: false });
     sockets[fd] = socket;
     return new Promise<void>((resolve, reject) => {
       const timer = setTimeout(
@@ -177,14 +175,18 @@ async function open(
         );
       });
     });
-  });
+  };
   const finished = client
     .wait(started.operation, SESSION_SECONDS_MAX)
     .then((done) => Number(done.metadata?.['return'] ?? -1));
   const session: Session = { operation: started.operation, sockets, finished };
   finished.catch(() => undefined);
   try {
-    await Promise.all(opened);
+    // Without a terminal the engine starts the command as soon as it has the streams, control or not, and the last one
+    // opens when all others are here: who comes after a quick command has ended finds nothing there.
+    const last = size === null ? '0' : null;
+    await Promise.all(['control', '0', ...(size === null ? ['1', '2'] : [])].filter((fd) => fd !== last).map(connect));
+    if (last !== null) await connect(last);
   } catch (error) {
     closeAll(session);
     // The operation knows better why (guest not running, command not there).
@@ -194,16 +196,17 @@ async function open(
   return session;
 }
 
-function onBytes(socket: WebSocket | undefined, listener: (bytes: Buffer) => void): Promise<void> {
-  if (socket === undefined) return Promise.resolve();
+/** Answers true when the stream came to its end, false when it was cut off. */
+function onBytes(socket: WebSocket | undefined, listener: (bytes: Buffer) => void): Promise<boolean> {
+  if (socket === undefined) return Promise.resolve(false);
   return new Promise((resolve) => {
     socket.on('message', (data, isBinary) => {
       if (isBinary) return listener(data as Buffer);
       // An empty text frame marks the end of the stream; the engine waits for our end of it too.
       socket.close();
-      return resolve();
+      return resolve(true);
     });
-    socket.on('close', () => resolve());
+    socket.on('close', () => resolve(false));
     socket.resume();
   });
 }
