@@ -1,4 +1,5 @@
 /** Processes inside guests over Incus' exec WebSockets: one-shot commands, terminals and followed commands. */
+import { randomBytes } from 'node:crypto';
 import type { WebSocket } from 'ws';
 import { BerthError } from '#domain/errors.ts';
 import type { ExecOptions, ExecResult, GuestProcess } from '../engine.ts';
@@ -11,15 +12,38 @@ const CONNECT_SECONDS_MAX = 15;
 /** How long what a process said may still be on its way to us after its end. */
 const DRAIN_MS_MAX = 5_000;
 
-/** What a shell answers for a command that is not there. */
-const COMMAND_MISSING = 127;
-
-function isMissingCommand(error: unknown): boolean {
-  return error instanceof BerthError && /command not found|not executable/i.test(error.detail ?? '');
-}
-
 type Target = { name: string; project: string };
 type Session = { operation: string; sockets: Record<string, WebSocket>; finished: Promise<number> };
+
+/** What a shell answers for what is not there or cannot be run; the engine makes errors of these codes. */
+function codeOf(error: unknown): number {
+  if (error instanceof BerthError && /command not found/i.test(error.detail ?? '')) return 127;
+  if (error instanceof BerthError && /command not executable/i.test(error.detail ?? '')) return 126;
+  throw error;
+}
+
+/** What says that a stream is at its end, so long that nothing else says it. */
+const END_BYTES = 16;
+/** How long a command has to end after it was told to. */
+const KILL_MS = 1_000;
+
+/**
+ * Runs a command and stays until its output was read (its input ends then). The engine looks for output once a second
+ * and takes a stream for finished when it saw nothing and the process has ended meanwhile: what was said in between,
+ * by a command that took a second, is lost. So the process may not end before everything has arrived.
+ */
+const STAYING = [
+  'trap \'kill -9 "$command" 2>/dev/null\' TERM',
+  'end=$1',
+  'shift',
+  '"$@" </dev/null & command=$!',
+  'wait "$command"',
+  'code=$?',
+  'printf %s "$end"',
+  'printf %s "$end" >&2',
+  'read -r _',
+  'exit "$code"',
+].join('\n');
 
 /**
  * Runs a fixed command and collects its output. Errors: timeout, too_large, state_conflict when the guest is down,
@@ -31,53 +55,76 @@ export async function execCollect(
   argv: readonly string[],
   options: ExecOptions,
 ): Promise<ExecResult> {
-  const session = await open(client, target, argv, options, null).catch((error: unknown) => {
-    if (isMissingCommand(error)) return null;
-    throw error;
-  });
-  if (session === null) return { code: COMMAND_MISSING, stdout: '', stderr: 'command not found' };
-  const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-  let size = 0;
+  const end = randomBytes(END_BYTES).toString('hex');
+  const session = await open(client, target, ['sh', '-c', STAYING, 'sh', end, ...argv], options, null);
+  const outputs = { '1': new Output(end), '2': new Output(end) };
   let failure: BerthError | null = null;
+  let killing: NodeJS.Timeout | undefined;
+  const release = (): void => session.sockets['0']?.send('');
   const kill = (error: BerthError): void => {
     if (failure !== null) return;
     failure = error;
-    signal(session, 9);
-    closeAll(session);
+    signal(session, 15);
+    release();
+    killing = setTimeout(() => closeAll(session), KILL_MS);
   };
   const timer = setTimeout(
     () => kill(new BerthError('timeout', 'The command inside the guest took too long.', { detail: argv.join(' ') })),
     options.timeoutMs,
   );
-  const collect = async (fd: '1' | '2', into: Buffer[]): Promise<void> => {
-    const whole = await onBytes(session.sockets[fd], (bytes) => {
-      size += bytes.length;
-      if (size > options.bytesMax) kill(new BerthError('too_large', 'The command inside the guest said too much.'));
-      else into.push(bytes);
-    });
-    if (whole || failure !== null) return;
-    // A command that never started has no end of output either: the operation says so.
-    await session.finished;
-    throw new BerthError('upstream_failed', 'What the command inside the guest said did not arrive.', {
-      detail: argv.join(' '),
+  const collect = async (fd: '1' | '2'): Promise<void> => {
+    await onBytes(session.sockets[fd], (bytes) => {
+      if (failure !== null) return;
+      outputs[fd].add(bytes);
+      if (outputs['1'].size + outputs['2'].size > options.bytesMax)
+        kill(new BerthError('too_large', 'The command inside the guest said too much.'));
+      else if (outputs['1'].whole && outputs['2'].whole) release();
     });
   };
   try {
-    session.sockets['0']?.send('');
-    const [code] = await Promise.all([session.finished, collect('1', output.stdout), collect('2', output.stderr)]);
+    const [code] = await Promise.all([session.finished.catch(codeOf), collect('1'), collect('2')]);
     if (failure !== null) throw failure;
-    return {
-      code,
-      stdout: Buffer.concat(output.stdout).toString('utf8'),
-      stderr: Buffer.concat(output.stderr).toString('utf8'),
-    };
+    if (!outputs['1'].whole || !outputs['2'].whole) {
+      throw new BerthError('upstream_failed', 'What the command inside the guest said did not arrive.', {
+        detail: `${argv.join(' ')} ended with ${code}`,
+      });
+    }
+    return { code, stdout: outputs['1'].text, stderr: outputs['2'].text };
   } catch (error) {
-    if (failure === null && isMissingCommand(error))
-      return { code: COMMAND_MISSING, stdout: '', stderr: 'command not found' };
     throw failure ?? error;
   } finally {
     clearTimeout(timer);
+    clearTimeout(killing);
     closeAll(session);
+  }
+}
+
+/** What one stream said until it said that it is at its end. */
+class Output {
+  readonly #end: Buffer;
+  readonly #bytes: Buffer[] = [];
+  /** It may be the beginning of the end. */
+  #tail = Buffer.alloc(0);
+  whole = false;
+  size = 0;
+
+  constructor(end: string) {
+    this.#end = Buffer.from(end);
+  }
+
+  add(bytes: Buffer): void {
+    if (this.whole) return;
+    const news = Buffer.concat([this.#tail, bytes]);
+    const at = news.indexOf(this.#end);
+    this.whole = at !== -1;
+    const known = this.whole ? at : Math.max(0, news.length - this.#end.length);
+    this.#bytes.push(news.subarray(0, known));
+    this.#tail = news.subarray(known);
+    this.size += known;
+  }
+
+  get text(): string {
+    return Buffer.concat(this.#bytes).toString('utf8');
   }
 }
 
