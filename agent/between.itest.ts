@@ -64,7 +64,8 @@ async function reaches(from: GuestSpec, to: GuestSpec, port = PORT): Promise<boo
   const answers = Object.values(await ask(from, at(to, port)));
   return answers.includes(`open ${from.address4}`) && answers.includes(`open ${from.address6}`);
 }
-const soon = { timeout: 30_000, interval: 100 };
+/** The engine takes its time on a busy machine. */
+const soon = { timeout: 90_000, interval: 200 };
 const open = (from: GuestSpec, to: GuestSpec, port = PORT): Promise<void> =>
   expect.poll(() => reaches(from, to, port), { ...soon, message: 'it opens' }).toBe(true);
 /** In neither family, at this moment. */
@@ -135,7 +136,7 @@ beforeAll(async () => {
       return stdout.includes(guest.address6);
     });
   }
-}, 300_000);
+}, 600_000);
 afterAll(async () => {
   await agent?.close();
   await engine?.close();
@@ -152,7 +153,7 @@ describe('V7: groups as sources', () => {
     await set();
     await open(web, db);
     await restIsShut();
-  }, 120_000);
+  }, 300_000);
 
   it('V7: taking the group away shuts it at once, and what is open goes on', async () => {
     await set();
@@ -178,7 +179,7 @@ print('talked',n)
     ]);
     await open(third, db);
     await shut(web, db);
-  }, 120_000);
+  }, 300_000);
 
   it('V7: a forged address of somebody who may gets nobody in', async () => {
     await set();
@@ -191,7 +192,7 @@ print('talked',n)
     expect(await reaches(web, db)).toBe(true);
     await agent.inside(third, ['ip', 'addr', 'del', `${web.address4}/32`, 'dev', 'eth0']);
     await agent.inside(third, ['ip', '-6', 'addr', 'del', `${web.address6}/128`, 'dev', 'eth0']);
-  }, 120_000);
+  }, 300_000);
 
   it('V7: deny wins, also of a range; and who only has the group asked for is not asked for more', async () => {
     await set(both(), [rule(`allow in tcp ${PORT}`, [asking]), rule('deny in any', [asking])]);
@@ -204,7 +205,7 @@ print('talked',n)
     await open(web, db, OTHER);
     await shut(db, web);
     await shut(third, db);
-  }, 120_000);
+  }, 300_000);
 
   it('V7: a policy that shuts everything outside leaves it, and its cap on connections counts here too', async () => {
     const policy = { project: network.project, default: 'deny' as const, rules: [], bytesPerSecondMax: null };
@@ -222,22 +223,31 @@ print(len(held),refused)
     const [held = 0, refused = 0] = (await agent.inside(web, ['python3', '-c', many])).stdout.split(' ').map(Number);
     expect(held).toBeLessThanOrEqual(10);
     expect(held + refused).toBe(14);
-  }, 120_000);
+  }, 300_000);
 
-  it('V7: it holds after restarts of agent and engine, and shuts when tables are gone', async () => {
+  it('V7: it holds after a restart of the agent, and meanwhile', async () => {
     await set();
     await open(web, db);
     await agent.kill();
     expect(await reaches(web, db)).toBe(true);
+    await restIsShut();
     await agent.start();
-    await until('the rules are there', async () => (await policies()).ok, 30_000);
     await open(web, db);
     await restIsShut();
+  }, 300_000);
+
+  it('V7: it holds after the engine was restarted and killed', async () => {
+    await set();
     for (const signal of ['SIGTERM', 'SIGKILL'] as const) {
       await engine.restart(signal);
       await open(web, db);
       await restIsShut();
     }
+  }, 300_000);
+
+  it('V7: it is shut while its table is gone, and comes back', async () => {
+    await set();
+    await open(web, db);
     await agent.kill();
     await nft(['delete', 'table', 'inet', agent.names.table('policies')], '');
     await shut(web, db);

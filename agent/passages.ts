@@ -24,7 +24,7 @@ export function passages(policies: Policies, guests: readonly GuestAddresses[]):
         for (const family of [4, 6] as const) {
           if (neighbours.some((guest) => !(family === 4 ? guest.honest4 : guest.honest6))) continue;
           const addresses = (of: readonly GuestAddresses[]): string[] =>
-            of.flatMap((guest) => (family === 4 ? guest.address4 : guest.address6) ?? []).sort();
+            [...new Set(of.flatMap((guest) => (family === 4 ? guest.address4 : guest.address6) ?? []))].sort();
           const from = addresses(senders);
           const to = addresses(receivers.filter((guest) => guest.project === project));
           if (from.length > 0 && to.length > 0) all.push({ project, group, action, protocol, ports, family, from, to });

@@ -32,6 +32,8 @@ export class PolicyKeeper implements HostGuard {
   readonly #log: Pick<Logger, 'warn'>;
   /** What lets guests of a project reach each other. */
   #open = new Map<ProjectId, Passage[]>();
+  /** What the engine's rules of each network were last made for. */
+  readonly #written = new Map<ProjectId, string>();
   readonly #nameSets = new NameSets();
   /** By network (projects) or guest (groups): which sets its answers fill. */
   #scopes = new Map<string, NameScope[]>();
@@ -146,11 +148,17 @@ export class PolicyKeeper implements HostGuard {
   }
 
   async #link(open: Map<ProjectId, Passage[]>, bridges: ReadonlyMap<string, string>): Promise<boolean> {
-    const before = this.#open;
     this.#open = open;
     for (const spec of this.#state.networks) {
-      if (JSON.stringify(before.get(spec.project)) !== JSON.stringify(open.get(spec.project)))
+      const wanted = JSON.stringify(open.get(spec.project) ?? []);
+      if ((this.#written.get(spec.project) ?? '[]') === wanted) continue;
+      try {
         await this.#rewrite(spec);
+        this.#written.set(spec.project, wanted);
+      } catch (error) {
+        // One project's trouble is no other's; the next look tries again.
+        this.#log.warn({ err: error, project: spec.project }, "the engine's rules do not know who may reach whom yet");
+      }
     }
     const wanted = new Map<string, Set<string>>();
     for (const [project, list] of open) {

@@ -122,7 +122,7 @@ describe('V7, M2: groups as sources', () => {
   });
 
   it('V7: nobody deletes one while another names it, however close they come', async () => {
-    for (let round = 0; round < 10; round++) {
+    for (let round = 0; round < 5; round++) {
       const source = (await make(`source-${round}`)).json();
       const user = (await make(`user-${round}`)).json();
       const [naming, deleting] = await Promise.all([

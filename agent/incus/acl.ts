@@ -92,7 +92,7 @@ export function planNetwork(
     ),
     ...(own4.length > 0 ? [reject(own4.join(','), 'The host itself')] : []),
     ...(own6.length > 0 ? [reject(own6.join(','), 'The host itself')] : []),
-    ...(between ? besideNeighbours(spec, cachePort === null ? [gateway4, gateway6] : [gateway6]) : [mail({})]),
+    ...(between ? besideNeighbours(spec, cachePort !== null) : [mail({})]),
   ];
   const ingress: IncusAclRule[] = [
     { action: 'allow', state: 'enabled', description: 'The host', source: gateway4 },
@@ -163,35 +163,22 @@ function mail(where: Pick<IncusAclRule, 'destination'>): IncusAclRule {
   return { action: 'reject', state: 'enabled', description: 'Mail', ...ports, ...where };
 }
 
-/** What is everybody's outside the project, said of everything but its own ranges; and the gateways, which are in them. */
-function besideNeighbours(spec: NetworkSpec, gateways: readonly string[]): IncusAclRule[] {
+/** What counts outside the project, said of everything but its own ranges; and the gateways, which are in them. */
+function besideNeighbours(spec: NetworkSpec, door: boolean): IncusAclRule[] {
   const outside = [without4('0.0.0.0/0', spec.subnet4), without6('::/0', spec.subnet6)].map((each) => each.join(','));
-  const common = { state: 'enabled' } as const;
+  const gateway4 = gatewayOf4(spec.subnet4);
+  const one = (action: 'allow' | 'reject', destination: string, description: string): IncusAclRule => ({
+    action,
+    state: 'enabled',
+    description,
+    destination,
+  });
   return [
-    ...gateways.map((destination) => ({
-      ...common,
-      action: 'reject' as const,
-      description: 'The gateway',
-      destination,
-    })),
     ...outside.map((destination) => mail({ destination })),
-    ...outside.map((destination) => ({
-      ...common,
-      action: 'allow' as const,
-      description: 'The internet',
-      destination,
-    })),
-    // What is left of it after the refusals: the door of the image cache.
-    ...(gateways.length === 2
-      ? []
-      : [
-          {
-            ...common,
-            action: 'allow' as const,
-            description: 'The gateway',
-            destination: gatewayOf4(spec.subnet4),
-          },
-        ]),
+    ...outside.map((destination) => one('allow', destination, 'The internet')),
+    one('reject', gatewayOf6(spec.subnet6), 'The gateway'),
+    // With a door at it, everything beside that is refused already.
+    one(door ? 'allow' : 'reject', gateway4, 'The gateway'),
   ];
 }
 
