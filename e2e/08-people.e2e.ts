@@ -62,11 +62,16 @@ async function newTenant(): Promise<{ client: Client; organization: string; proj
   return { client, organization: made.id, project: who.projects[0]?.id ?? '' };
 }
 
+/** Chromium gives up what is under way when an interface of the machine comes or goes, as those of instances do. */
+async function go(on: Page, url: string): Promise<void> {
+  await until(`the page ${url}`, async () => (await on.goto(url)) !== null, { timeoutMs: 60_000 });
+}
+
 /** Makes an account of the link in a browser of its own. */
 async function accept(link: string, name: string): Promise<Page> {
   const joined = await (await newBrowser()).newPage();
   joined.setDefaultTimeout(30_000);
-  await joined.goto(link);
+  await go(joined, link);
   await joined.getByLabel('Your name').fill(name);
   await joined.getByLabel('Password').fill(PASSWORD);
   await joined.getByRole('button', { name: 'Create the account and join' }).click();
@@ -81,14 +86,14 @@ beforeAll(async () => {
   harbour = tess.organization;
   const params = { organization };
   lagoon = (await owner.call(api.projectsCreate, { params, body: { name: 'lagoon', title: 'Lagoon' } })).id;
-  [pearl, reef, dock, view] = await Promise.all([
+  [pearl, reef, dock] = await Promise.all([
     create(owner, project, 'desktop', 'pearl'),
     create(owner, project, 'server', 'reef'),
     create(tessClient, tess.project, 'server', 'dock'),
-    accept(await invitation(owner, organization, guest.email, 'guest'), guest.name),
   ]);
+  view = await accept(await invitation(owner, organization, guest.email, 'guest'), guest.name);
   page = await signInBrowser(await newBrowser(), stack);
-  home = new URL(page.url()).pathname.split('/').slice(0, 3).join('/');
+  home = `/p/${project}`;
 });
 
 afterAll(async () => {
@@ -108,7 +113,21 @@ const pictures = (name: string) =>
 
 /** What the API says to whoever is signed in on this page. */
 const statusOf = (of: Page, path: string): Promise<number> =>
-  of.evaluate<number>(`fetch('/api/v1/${path}').then((answer) => answer.status)`);
+  until(
+    `an answer to ${path}`,
+    () => of.evaluate<number | null>(`fetch('/api/v1/${path}').then((answer) => answer.status, () => null)`),
+    { timeoutMs: 10_000, everyMs: 200 },
+  );
+
+const secretOf = async (of: Page): Promise<string | undefined> =>
+  (await of.context().cookies()).find((each) => each.name === '__Host-berth')?.value;
+
+/** What somebody may do changes, and with it the secret of their session: a page left before that comes would miss it. */
+async function renewing(of: Page, change: () => Promise<void>): Promise<void> {
+  const before = await secretOf(of);
+  await change();
+  await until('a new secret of the session', async () => (await secretOf(of)) !== before, { timeoutMs: 30_000 });
+}
 
 async function choose(within: Locator, label: string, option: string | RegExp): Promise<void> {
   await within.getByRole('combobox', { name: label, exact: true }).click();
@@ -119,14 +138,14 @@ async function choose(within: Locator, label: string, option: string | RegExp): 
 describe('a guest of the organization', () => {
   it('A7, I4: is given one desktop in the console: it appears by itself, it opens, and nothing else is there', async () => {
     pictures('share');
-    await view.goto(at('/apps'));
+    await go(view, at('/apps'));
     await view.getByText('Nothing is shared with you yet').waitFor();
-    await page.goto(at(`${home}/instances/pearl`));
+    await go(page, at(`${home}/instances/pearl`));
     await page.getByRole('button', { name: 'Share', exact: true }).click();
     const dialog = page.getByRole('dialog', { name: 'Share pearl' });
     await dialog.getByLabel('Find a person or a group').fill('gina');
     await choose(dialog, 'Person or group', /Gina Gast/);
-    await dialog.getByRole('button', { name: 'Share', exact: true }).click();
+    await renewing(view, () => dialog.getByRole('button', { name: 'Share', exact: true }).click());
     await page.getByText(`${guest.name} may open it now`).waitFor();
     await dialog.getByRole('button', { name: 'Done' }).click();
 
@@ -144,16 +163,16 @@ describe('a guest of the organization', () => {
 
   it('I4: is given a role in one project, and sees that project and no other', async () => {
     pictures('role');
-    await page.goto(at('/p/lagoon/people'));
+    await go(page, at('/p/lagoon/people'));
     await page.getByRole('button', { name: 'Give a role' }).click();
     const panel = page.getByRole('dialog', { name: 'Give a role in Lagoon' });
     await panel.getByLabel('Find somebody').fill(guest.email);
     await choose(panel, 'Who', /Gina Gast/);
     await choose(panel, 'Role', /^Viewer/);
-    await panel.getByRole('button', { name: 'Give the role' }).click();
+    await renewing(view, () => panel.getByRole('button', { name: 'Give the role' }).click());
     await page.getByRole('row').filter({ hasText: guest.name }).waitFor();
 
-    await view.goto(at('/p/lagoon/instances'));
+    await go(view, at('/p/lagoon/instances'));
     await view.getByRole('heading', { name: 'Instances', exact: true }).waitFor();
     expect(await statusOf(view, `projects/${lagoon}/instances`)).toBe(200);
     expect(await statusOf(view, `projects/${project}/instances`)).toBe(404);
@@ -189,7 +208,7 @@ describe('an instance', () => {
       params: { instance: reef.id },
       body: { hostname, port: APP_PORT, visibility: 'private' },
     });
-    await page.goto(at(`${home}/instances/reef/routes`));
+    await go(page, at(`${home}/instances/reef/routes`));
     await page.getByText(hostname).first().waitFor();
     await page.getByRole('button', { name: 'More actions' }).click();
     await page.getByRole('menuitem', { name: /^Move to another project/ }).click();
@@ -212,7 +231,7 @@ describe('an instance', () => {
     expect(after).toMatchObject({ project: lagoon, url: reef.url });
     expect(after.address4).not.toBe(reef.address4);
     const answers = async () => {
-      await page.goto(stack.url(hostname));
+      await go(page, stack.url(hostname));
       return (await page.getByRole('heading').first().textContent()) === 'Ahoy from the reef';
     };
     await until('its address answers from there', answers, { timeoutMs: 60_000, everyMs: 500 });
@@ -222,30 +241,30 @@ describe('an instance', () => {
 describe('an administrator of the installation', () => {
   it('I4: enters a tenant with a reason, is seen there and in the audit log, and sees nothing before and after', async () => {
     pictures('entry');
-    await page.goto(at('/platform/organizations'));
+    await go(page, at('/platform/organizations'));
     expect(await statusOf(page, `instances/${dock.id}`)).toBe(404);
     await page.getByRole('button', { name: 'Enter Harbour' }).click();
     const dialog = page.getByRole('dialog', { name: 'Enter Harbour?' });
     await dialog.getByLabel('Why').fill(REASON);
-    await dialog.getByRole('button', { name: 'Enter', exact: true }).click();
+    await renewing(page, () => dialog.getByRole('button', { name: 'Enter', exact: true }).click());
     const banner = page.getByRole('region', { name: 'Entry of an administrator' });
     await banner.getByText(REASON, { exact: false }).waitFor();
     const base = new URL(page.url()).pathname.split('/').slice(0, 3).join('/');
-    await page.goto(at(`${base}/instances/dock`));
+    await go(page, at(`${base}/instances/dock`));
     await page.getByRole('heading', { name: 'dock', exact: true }).waitFor();
     await banner.waitFor();
 
     const theirs = await (await newBrowser()).newPage();
     theirs.setDefaultTimeout(30_000);
-    await theirs.goto(at('/sign-in'));
+    await go(theirs, at('/sign-in'));
     await theirs.getByLabel('E-mail').fill(tenant.email);
     await theirs.getByLabel('Password').fill(PASSWORD);
     await theirs.getByRole('button', { name: 'Sign in', exact: true }).click();
     await theirs.getByRole('button', { name: `account of ${tenant.name}` }).waitFor();
-    await theirs.goto(at('/o/harbour/entries'));
+    await go(theirs, at('/o/harbour/entries'));
     const entry = theirs.getByRole('row').filter({ hasText: REASON });
     await entry.getByText('Olivia Owner').waitFor();
-    await theirs.goto(at('/o/harbour/audit'));
+    await go(theirs, at('/o/harbour/audit'));
     await theirs.getByRole('row').filter({ hasText: 'owner@example.test' }).first().waitFor();
     const { items } = await tessClient.call(api.auditList, { params: { organization: harbour } });
     expect(items.find((each) => each.action === 'entries.create')).toMatchObject({
@@ -254,7 +273,7 @@ describe('an administrator of the installation', () => {
     });
 
     // Whoever owns it shows them out: what is open says so, and is worth nothing any more.
-    await theirs.goto(at('/o/harbour/entries'));
+    await go(theirs, at('/o/harbour/entries'));
     await entry.getByRole('button', { name: 'End now' }).click();
     await theirs.getByText('Ended: they are out').waitFor();
     await until('they are out', async () => (await statusOf(page, `instances/${dock.id}`)) === 404, {
