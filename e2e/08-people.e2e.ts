@@ -64,7 +64,13 @@ async function newTenant(): Promise<{ client: Client; organization: string; proj
 
 /** Chromium gives up what is under way when an interface of the machine comes or goes, as those of instances do. */
 async function go(on: Page, url: string): Promise<void> {
-  await until(`the page ${url}`, async () => (await on.goto(url)) !== null, { timeoutMs: 60_000 });
+  const shown = async (): Promise<boolean> => {
+    await on.goto(url);
+    // A script that was given up leaves the page empty.
+    await on.waitForFunction(`document.body.innerText.trim() !== ''`, undefined, { timeout: 15_000 });
+    return true;
+  };
+  await until(`the page ${url}`, shown, { timeoutMs: 60_000 });
 }
 
 /** Makes an account of the link in a browser of its own. */
