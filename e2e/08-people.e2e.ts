@@ -62,22 +62,24 @@ async function newTenant(): Promise<{ client: Client; organization: string; proj
   return { client, organization: made.id, project: who.projects[0]?.id ?? '' };
 }
 
-/** Chromium gives up what is under way when an interface of the machine comes or goes, as those of instances do. */
-async function go(on: Page, url: string): Promise<void> {
-  const shown = async (): Promise<boolean> => {
+/**
+ * Chromium gives up what is under way when an interface of the machine comes or goes, as those of instances do: a page
+ * that does not show what it has to is opened again.
+ */
+async function go(on: Page, url: string, shown: Locator): Promise<void> {
+  const arrived = async (): Promise<boolean> => {
     await on.goto(url);
-    // A script that was given up leaves the page empty.
-    await on.waitForFunction(`document.body.innerText.trim() !== ''`, undefined, { timeout: 15_000 });
+    await shown.waitFor({ timeout: 15_000 });
     return true;
   };
-  await until(`the page ${url}`, shown, { timeoutMs: 60_000 });
+  await until(`the page ${url}`, arrived, { timeoutMs: 60_000 });
 }
 
 /** Makes an account of the link in a browser of its own. */
 async function accept(link: string, name: string): Promise<Page> {
   const joined = await (await newBrowser()).newPage();
   joined.setDefaultTimeout(30_000);
-  await go(joined, link);
+  await go(joined, link, joined.getByLabel('Your name'));
   await joined.getByLabel('Your name').fill(name);
   await joined.getByLabel('Password').fill(PASSWORD);
   await joined.getByRole('button', { name: 'Create the account and join' }).click();
@@ -155,10 +157,10 @@ async function choose(within: Locator, label: string, option: string | RegExp): 
 describe('a guest of the organization', () => {
   it('A7, I4: is given one desktop in the console: it appears by itself, it opens, and nothing else is there', async () => {
     pictures('share');
-    await go(view, at('/apps'));
-    await view.getByText('Nothing is shared with you yet').waitFor();
-    await go(page, at(`${home}/instances/pearl`));
-    await page.getByRole('button', { name: 'Share', exact: true }).click();
+    await go(view, at('/apps'), view.getByText('Nothing is shared with you yet'));
+    const share = page.getByRole('button', { name: 'Share', exact: true });
+    await go(page, at(`${home}/instances/pearl`), share);
+    await share.click();
     const dialog = page.getByRole('dialog', { name: 'Share pearl' });
     await dialog.getByLabel('Find a person or a group').fill('gina');
     await choose(dialog, 'Person or group', /Gina Gast/);
@@ -181,8 +183,9 @@ describe('a guest of the organization', () => {
 
   it('I4: is given a role in one project, and sees that project and no other', async () => {
     pictures('role');
-    await go(page, at('/p/lagoon/people'));
-    await page.getByRole('button', { name: 'Give a role' }).click();
+    const give = page.getByRole('button', { name: 'Give a role' });
+    await go(page, at('/p/lagoon/people'), give);
+    await give.click();
     const panel = page.getByRole('dialog', { name: 'Give a role in Lagoon' });
     await panel.getByLabel('Find somebody').fill(guest.email);
     await choose(panel, 'Who', /Gina Gast/);
@@ -190,8 +193,7 @@ describe('a guest of the organization', () => {
     await renewing(view, () => panel.getByRole('button', { name: 'Give the role' }).click());
     await page.getByRole('row').filter({ hasText: guest.name }).waitFor();
 
-    await go(view, at('/p/lagoon/instances'));
-    await view.getByRole('heading', { name: 'Instances', exact: true }).waitFor();
+    await go(view, at('/p/lagoon/instances'), view.getByRole('heading', { name: 'Instances', exact: true }));
     expect(await namesIn(view, lagoon)).toEqual([]);
     expect(await namesIn(view, project)).toEqual(['pearl']);
     expect(await statusOf(view, `organizations/${organization}/members`)).toBe(404);
@@ -226,8 +228,7 @@ describe('an instance', () => {
       params: { instance: reef.id },
       body: { hostname, port: APP_PORT, visibility: 'private' },
     });
-    await go(page, at(`${home}/instances/reef/routes`));
-    await page.getByText(hostname).first().waitFor();
+    await go(page, at(`${home}/instances/reef/routes`), page.getByText(hostname).first());
     await page.getByRole('button', { name: 'More actions' }).click();
     await page.getByRole('menuitem', { name: /^Move to another project/ }).click();
     const panel = page.getByRole('dialog', { name: 'Move reef to another project' });
@@ -249,7 +250,7 @@ describe('an instance', () => {
     expect(after).toMatchObject({ project: lagoon, url: reef.url });
     expect(after.address4).not.toBe(reef.address4);
     const answers = async () => {
-      await go(page, stack.url(hostname));
+      await page.goto(stack.url(hostname));
       return (await page.getByRole('heading').first().textContent()) === 'Ahoy from the reef';
     };
     await until('its address answers from there', answers, { timeoutMs: 60_000, everyMs: 500 });
@@ -259,31 +260,30 @@ describe('an instance', () => {
 describe('an administrator of the installation', () => {
   it('I4: enters a tenant with a reason, is seen there and in the audit log, and sees nothing before and after', async () => {
     pictures('entry');
-    await go(page, at('/platform/organizations'));
+    const enter = page.getByRole('button', { name: 'Enter Harbour' });
+    await go(page, at('/platform/organizations'), enter);
     expect(await statusOf(page, `instances/${dock.id}`)).toBe(404);
-    await page.getByRole('button', { name: 'Enter Harbour' }).click();
+    await enter.click();
     const dialog = page.getByRole('dialog', { name: 'Enter Harbour?' });
     await dialog.getByLabel('Why').fill(REASON);
     await renewing(page, () => dialog.getByRole('button', { name: 'Enter', exact: true }).click());
     const banner = page.getByRole('region', { name: 'Entry of an administrator' });
     await banner.getByText(REASON, { exact: false }).waitFor();
     const base = new URL(page.url()).pathname.split('/').slice(0, 3).join('/');
-    await go(page, at(`${base}/instances/dock`));
-    await page.getByRole('heading', { name: 'dock', exact: true }).waitFor();
+    await go(page, at(`${base}/instances/dock`), page.getByRole('heading', { name: 'dock', exact: true }));
     await banner.waitFor();
 
     const theirs = await (await newBrowser()).newPage();
     theirs.setDefaultTimeout(30_000);
-    await go(theirs, at('/sign-in'));
+    await go(theirs, at('/sign-in'), theirs.getByLabel('E-mail'));
     await theirs.getByLabel('E-mail').fill(tenant.email);
     await theirs.getByLabel('Password').fill(PASSWORD);
     await theirs.getByRole('button', { name: 'Sign in', exact: true }).click();
     await theirs.getByRole('button', { name: `account of ${tenant.name}` }).waitFor();
-    await go(theirs, at('/o/harbour/entries'));
     const entry = theirs.getByRole('row').filter({ hasText: REASON });
+    await go(theirs, at('/o/harbour/entries'), entry);
     await entry.getByText('Olivia Owner').waitFor();
-    await go(theirs, at('/o/harbour/audit'));
-    await theirs.getByRole('row').filter({ hasText: 'owner@example.test' }).first().waitFor();
+    await go(theirs, at('/o/harbour/audit'), theirs.getByRole('row').filter({ hasText: 'owner@example.test' }).first());
     const { items } = await tessClient.call(api.auditList, { params: { organization: harbour } });
     expect(items.find((each) => each.action === 'entries.create')).toMatchObject({
       actor: 'owner@example.test',
@@ -291,7 +291,7 @@ describe('an administrator of the installation', () => {
     });
 
     // Whoever owns it shows them out: what is open says so, and is worth nothing any more.
-    await go(theirs, at('/o/harbour/entries'));
+    await go(theirs, at('/o/harbour/entries'), entry);
     await entry.getByRole('button', { name: 'End now' }).click();
     await theirs.getByText('Ended: they are out').waitFor();
     await until('they are out', async () => (await statusOf(page, `instances/${dock.id}`)) === 404, {
