@@ -79,6 +79,17 @@ describe('V7, M2: address sets', () => {
     expect((await drop('office')).json().code).toBe('not_found');
   });
 
+  it('V7: nobody deletes one while a rule begins to use it, however close they come', async () => {
+    for (let round = 0; round < 5; round++) {
+      const name = `near-${round}`;
+      await put(name, ['203.0.113.9']);
+      const [using, deleting] = await Promise.all([policy([`allow out tcp 443 to @${name}`]), drop(name)]);
+      expect([using.statusCode === 200, deleting.statusCode === 204].filter(Boolean)).toHaveLength(1);
+      expect((await policy([])).statusCode).toBe(200);
+      await drop(name);
+    }
+  });
+
   it('V7: whoever may not change the policy does not change what it lets through', async () => {
     await put('shared', ['192.0.2.1']);
     await put('own', ['192.0.2.2']);

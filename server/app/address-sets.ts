@@ -40,6 +40,7 @@ export async function checkAddressSets(
 ): Promise<void> {
   const wanted = new Set(rules.flatMap((rule) => rule.sets));
   if (wanted.size === 0) return;
+  await store.lockAddressSets(tx, proof.id, [...wanted], 'use');
   for (const { name } of await store.addressSetsOf(tx, proof)) wanted.delete(name);
   const [missing] = wanted;
   if (missing === undefined) return;
@@ -98,6 +99,7 @@ export async function deleteAddressSet(
   await transact(app.db, async (tx) => {
     const proof = await authorize({ db: tx }, caller, 'security-group.update', { kind: 'project', id: project });
     if ((await lockTarget(tx, proof.id)) === null) throw notFound('project');
+    await store.lockAddressSets(tx, proof.id, [name], 'delete');
     const set = (await store.addressSetsOf(tx, proof)).find((each) => each.name === name);
     if (set === undefined) throw notFound('address set');
     const users = userWords(set.usedBy);

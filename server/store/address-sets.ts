@@ -57,6 +57,22 @@ export async function addressSetsOf(db: Db, proof: ReadProof): Promise<AddressSe
   return (await selected(db).where('s.project_id', '=', proof.id).orderBy('s.name').execute()).map(fromRow);
 }
 
+/** Until the transaction ends: `use` keeps these from being deleted, `delete` keeps them out of rules. */
+export async function lockAddressSets(
+  tx: Trx,
+  project: ProjectId,
+  names: readonly string[],
+  purpose: 'use' | 'delete',
+): Promise<void> {
+  const rows = tx
+    .selectFrom('address_set')
+    .select('name')
+    .where('project_id', '=', project)
+    .where('name', 'in', names)
+    .orderBy('name');
+  await (purpose === 'use' ? rows.forKeyShare() : rows.forUpdate()).execute();
+}
+
 /** Every set there is: for the host. */
 export async function allAddressSets(db: Db): Promise<Pick<AddressSetRecord, 'project' | 'name' | 'ranges'>[]> {
   const rows = await db.selectFrom('address_set').select(['project_id', 'name', 'ranges']).execute();
