@@ -22,6 +22,7 @@ import { apiQuery, queryClient } from '../../../api/queries.ts';
 import { NotPossible } from '../../../components/not-possible.tsx';
 import { QueryView } from '../../../components/query-view.tsx';
 import { RouteForm } from '../../../components/route-form.tsx';
+import { StopOperation } from '../../../components/stop-operation.tsx';
 import { operationTones, operationWords } from '../../../lib/instance-view.ts';
 import { Badge, type Tone } from '../../../ui/badge.tsx';
 import { Button, IconButton } from '../../../ui/button.tsx';
@@ -296,7 +297,7 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
         </span>
       }
     >
-      {stack.run === null ? null : <LastRun instance={instance} run={stack.run} />}
+      {stack.run === null ? null : <LastRun instance={instance} run={stack.run} blocked={blocked} />}
       {stack.containers.length === 0 ? (
         <p className="px-4 py-3 text-sm text-soft">It has no containers now.</p>
       ) : (
@@ -310,11 +311,20 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
   );
 }
 
-/** The last command: open while it runs and when it failed, folded away otherwise. */
-function LastRun({ instance, run }: { instance: string; run: NonNullable<Stack['run']> }) {
+/** The last command: open while it runs and when it did not come to its end, folded away otherwise. */
+function LastRun({
+  instance,
+  run,
+  blocked,
+}: {
+  instance: string;
+  run: NonNullable<Stack['run']>;
+  blocked: string | undefined;
+}) {
   const running = !isFinished(run.state);
   const [chosen, setChosen] = useState<{ operation: string; open: boolean } | null>(null);
-  const open = chosen?.operation === run.operation ? chosen.open : running || run.state === 'failed';
+  const open =
+    chosen?.operation === run.operation ? chosen.open : running || run.state === 'failed' || run.state === 'stopped';
   return (
     <div className="flex flex-col gap-2 border-line border-b px-4 py-2.5">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1 text-sm">
@@ -324,15 +334,19 @@ function LastRun({ instance, run }: { instance: string; run: NonNullable<Stack['
         </Badge>
         <span className="text-faint text-xs">
           {run.actor}, <TimeAgo at={run.createdAt} />
+          {run.state === 'stopped' && run.stop !== null ? `, stopped by ${run.stop.by}` : ''}
         </span>
-        <Button
-          size="sm"
-          className="ml-auto"
-          aria-expanded={open}
-          onClick={() => setChosen({ operation: run.operation, open: !open })}
-        >
-          {open ? 'Hide the output' : 'Show the output'}
-        </Button>
+        <span className="ml-auto flex items-center gap-2">
+          <StopOperation
+            operation={{ ...run, id: run.operation, stoppable: true }}
+            title={verbWords[run.verb]}
+            blocked={blocked}
+            onAsked={refreshStacks}
+          />
+          <Button size="sm" aria-expanded={open} onClick={() => setChosen({ operation: run.operation, open: !open })}>
+            {open ? 'Hide the output' : 'Show the output'}
+          </Button>
+        </span>
       </div>
       {run.error === null ? null : <Notice tone="bad" title={run.error} />}
       {open ? <RunOutput instance={instance} operation={run.operation} running={running} /> : null}
