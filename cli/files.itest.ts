@@ -34,7 +34,7 @@ beforeAll(async () => {
   });
   expect(signedIn.code, signedIn.err).toBe(0);
   await ok('instances', 'create', 'server', 'disk', '--wait');
-}, 60_000);
+});
 afterAll(async () => {
   await server?.stop();
   rmSync(home, { recursive: true, force: true });

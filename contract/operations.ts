@@ -79,9 +79,7 @@ export const operationRoutes = {
     rateClass: 'api',
     status: 200,
     summary: 'Stop a command that runs inside an instance',
-    description:
-      'For operations that are `stoppable`. The command is asked to end and killed after a grace; the operation then ends ' +
-      'as `stopped`, and what the command said by then stays. One that has ended is answered as it is.',
+    description: 'It is asked to end and killed after a grace. One that has ended is answered as it is.',
     params: z.object({ operation: idSchema('opr') }),
     response: operationSchema,
   }),

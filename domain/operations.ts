@@ -47,16 +47,6 @@ export function isFinished(state: OperationState): boolean {
  * What a person may stop while it runs: commands inside a guest, which can be ended at any moment. Everything else ends by
  * itself or takes itself back.
  */
-const stoppableKinds: ReadonlySet<OperationKind> = new Set([
-  'stack.up',
-  'stack.down',
-  'stack.restart',
-  'stack.pull',
-  'docker.clean',
-  'files.pack',
-  'files.unpack',
-]);
-
 export function isStoppable(kind: OperationKind): boolean {
-  return stoppableKinds.has(kind);
+  return /^(?:stack|docker|files)\./.test(kind);
 }

@@ -1,4 +1,4 @@
-import { Square } from 'lucide-react';
+import { CircleStop } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Operation } from '#contract/operations.ts';
@@ -39,7 +39,7 @@ export function StopOperation({
   return (
     <Button
       size="sm"
-      icon={<Square />}
+      icon={<CircleStop />}
       busy={busy || asked}
       blocked={blocked}
       aria-label={`${asked ? 'Stopping' : 'Stop'}: ${title}`}

@@ -1,4 +1,4 @@
-import { Check, CircleDashed, Minus, RotateCcw, Square, X } from 'lucide-react';
+import { Check, CircleDashed, Minus, RotateCcw, X } from 'lucide-react';
 import type { ReactNode } from 'react';
 import { cx } from './cx.ts';
 import { ProgressBar } from './progress.tsx';
@@ -48,7 +48,7 @@ function icon(state: Step['state']): ReactNode {
     case 'skipped':
       return <Minus className="size-3" />;
     case 'stopped':
-      return <Square className="size-2.5" />;
+      return <span className="size-2 rounded-[1px] bg-current" />;
     case 'pending':
       return <CircleDashed className="size-3" />;
   }

@@ -1,17 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import {
-  ArrowDownToLine,
-  BrushCleaning,
-  Ellipsis,
-  Layers,
-  Play,
-  Plus,
-  RotateCw,
-  ScrollText,
-  Square,
-  SquarePen,
-  Trash2,
-} from 'lucide-react';
+import { ArrowDownToLine, BrushCleaning, Layers, Play, Plus, RotateCw, Square, SquarePen, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Stack } from '#contract/stacks.ts';
@@ -25,15 +13,15 @@ import { RouteForm } from '../../../components/route-form.tsx';
 import { StopOperation } from '../../../components/stop-operation.tsx';
 import { operationTones, operationWords } from '../../../lib/instance-view.ts';
 import { Badge, type Tone } from '../../../ui/badge.tsx';
-import { Button, IconButton } from '../../../ui/button.tsx';
+import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
 import { EmptyState } from '../../../ui/empty-state.tsx';
-import { Menu } from '../../../ui/menu.tsx';
+import { ActionsMenu } from '../../../ui/menu.tsx';
 import { Notice } from '../../../ui/notice.tsx';
 import { TimeAgo } from '../../../ui/time.tsx';
 import { useInstance } from '../context.ts';
 import { CleanDialog, DownDialog, RemoveStackDialog } from './change-dialogs.tsx';
-import { ContainersTable, type ContainerUse, LogsLink, type PortRoute, refreshStacks } from './containers-table.tsx';
+import { ContainersTable, type ContainerUse, logsEntry, type PortRoute, refreshStacks } from './containers-table.tsx';
 import { StackEditDialog } from './edit-dialog.tsx';
 import { RunOutput } from './run-output.tsx';
 
@@ -244,20 +232,10 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
           >
             <span className="max-sm:hidden">Edit</span>
           </Button>
-          <Menu
-            label={`Actions of ${stack.name}`}
-            trigger={
-              <IconButton label={`Actions of ${stack.name}`} size="sm" quiet>
-                <Ellipsis />
-              </IconButton>
-            }
+          <ActionsMenu
+            of={stack.name}
             entries={[
-              {
-                key: 'logs',
-                label: 'Logs',
-                icon: <ScrollText />,
-                render: <LogsLink of={`stack:${stack.name}`} />,
-              },
+              logsEntry(`stack:${stack.name}`),
               {
                 key: 'restart',
                 label: 'Restart',
