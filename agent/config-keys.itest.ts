@@ -185,6 +185,7 @@ const onePolicy = () => ({
       ranges: ['203.0.113.0/24'],
       names: [],
       sets: [],
+      groups: [],
     },
   ],
   connectionsMax: null,

@@ -10,9 +10,10 @@ import type { Duplex, Readable } from 'node:stream';
 import type { AgentInput } from '#contract/agent.ts';
 import type { AgentEvent, AgentGuestObservation, AgentImage } from '#contract/agent-results.ts';
 import type { ForwardProtocol } from '#domain/forwards.ts';
-import type { BackupId, InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
+import type { BackupId, InstanceId, OperationId, ProjectId, SecurityGroupId, SnapshotId } from '#domain/ids.ts';
 import type { InstanceKind } from '#domain/instances.ts';
 import type { Reading } from '#domain/metrics.ts';
+import type { NetworkRule } from '#domain/network-rules.ts';
 import type { Size } from '#domain/sizes.ts';
 
 export type GuestSpec = AgentInput<'createGuest'>;
@@ -21,7 +22,8 @@ export type GuestPlace = AgentInput<'moveGuest'>;
 export type NetworkSpec = AgentInput<'ensureNetwork'>;
 
 /** A guest with what its label says it is, and whether its image writes the host name by itself at first start. */
-export type Guest = AgentGuestObservation & { kind: InstanceKind; templated: boolean };
+export type Guest = AgentGuestObservation &
+  Pick<GuestAddresses, 'honest4' | 'honest6'> & { kind: InstanceKind; templated: boolean };
 
 /** A port of a guest that the network of its project lets everybody reach. */
 export type Opening = { protocol: ForwardProtocol; port: number; address4: string; address6: string };
@@ -31,6 +33,19 @@ export type GuestAddresses = {
   project: ProjectId;
   address4: string | null;
   address6: string | null;
+  /** Whether what it sends carries its own addresses for certain. */
+  honest4: boolean;
+  honest6: boolean;
+};
+
+/** Guests of a project that others of it may reach, in one family; `deny` wins. */
+export type Passage = Pick<NetworkRule, 'action' | 'protocol' | 'ports'> & {
+  project: ProjectId;
+  /** Whose rule it is: all of `to` have it. */
+  group: SecurityGroupId;
+  family: 4 | 6;
+  from: readonly string[];
+  to: readonly string[];
 };
 
 export type EngineFacts = {

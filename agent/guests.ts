@@ -242,6 +242,7 @@ function hosts(hostname: string): string {
 }
 
 /** The answer's shape: what the engine knows beyond it stays here. */
-export function observation({ kind: _kind, templated: _templated, ...rest }: Guest): AgentGuestObservation {
+export function observation(guest: Guest): AgentGuestObservation {
+  const { kind: _kind, templated: _templated, honest4: _honest4, honest6: _honest6, ...rest } = guest;
   return rest;
 }

@@ -1,8 +1,15 @@
 /** What the host is and has, from its own files: no commands. */
 import { readFileSync } from 'node:fs';
 import os from 'node:os';
-import { deniedRanges4, deniedRanges6, formatCidr4, formatIp4, overlaps4, parseCidr4 } from '#domain/addresses.ts';
-import { expandIp6 } from './incus/acl.ts';
+import {
+  deniedRanges4,
+  deniedRanges6,
+  expandIp6,
+  formatCidr4,
+  formatIp4,
+  overlaps4,
+  parseCidr4,
+} from '#domain/addresses.ts';
 
 /** Interfaces that this installation made are left out: their ranges are the allocator's own. */
 export type OwnInterface = (name: string) => boolean;

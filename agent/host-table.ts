@@ -9,10 +9,11 @@ import { BerthError } from '#domain/errors.ts';
 import { PULL_MARK } from '#domain/registry.ts';
 import { nft } from './incus/filters.ts';
 import type { HostGuard } from './network-guard.ts';
+import { BETWEEN_MARK } from './passages.ts';
 
 const TABLE = 'berth_guard';
 /** Counted up with every change of the rules: where two installations differ in age, the newer table stays. */
-const VERSION = 3;
+const VERSION = 4;
 
 /** The table as nft reads it. `mark` is a digest of the rules, kept in the table's comment to notice older versions. */
 export function hostTable(): { text: string; mark: string } {
@@ -35,6 +36,7 @@ export function hostTable(): { text: string; mark: string } {
     iifname != "bth*" oifname != "bth*" accept
     ct state established,related accept
     ct state invalid drop
+    iifname "bth*" oifname "bth*" meta mark ${BETWEEN_MARK} accept
     iifname "bth*" oifname "bth*" drop
     oifname "bth*" ct status dnat accept
     oifname "bth*" drop

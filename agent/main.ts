@@ -62,14 +62,16 @@ const engine = incusEngine({
   hostAddresses: () => outsideDeniedRanges(hostAddresses(own)),
   openings: (project) => forwards.openings(project),
   cachePort: () => registry.port,
+  passages: (project) => policies.passages(project),
 });
-const policies = new PolicyKeeper({
+const policies: PolicyKeeper = new PolicyKeeper({
   engine,
   state,
   locks,
   bridge: (project) => names.bridge(project),
   table: names.table('policies'),
   names: (lines) => resolver?.name(lines),
+  rewrite: (spec) => guard.check(spec, true),
   log,
 });
 /** Bridges whose guests are led to the resolver. */
@@ -93,7 +95,7 @@ const flows = new Flows({
   log,
 });
 const hostTable = new HostTable();
-const guard = new NetworkGuard(
+const guard: NetworkGuard = new NetworkGuard(
   engine,
   state,
   locks,

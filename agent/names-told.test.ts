@@ -57,7 +57,16 @@ describe('V7: what the resolver tells', () => {
 
   it('V7: the addresses of names are entered once, renewed with their answer, and survive in the kernel', () => {
     const [scope] = nameScopes('prj_1', [
-      { action: 'allow', direction: 'out', protocol: 'any', ports: '', ranges: [], names: ['a.org'], sets: [] },
+      {
+        action: 'allow',
+        direction: 'out',
+        protocol: 'any',
+        ports: '',
+        ranges: [],
+        names: ['a.org'],
+        sets: [],
+        groups: [],
+      },
     ]);
     const set = nameSet('prj_1', ['a.org']);
     expect(scope).toMatchObject({ set });

@@ -5,16 +5,18 @@
  */
 import { createHash } from 'node:crypto';
 import type { Logger } from 'pino';
+import { expandIp6 } from '#domain/addresses.ts';
 import type { InstanceId, ProjectId } from '#domain/ids.ts';
 import { nameMatches } from '#domain/network-rules.ts';
 import { type Answer, Answers } from './answers.ts';
-import type { Engine } from './engine.ts';
-import { expandIp6 } from './incus/acl.ts';
+import type { Engine, NetworkSpec, Passage } from './engine.ts';
 import type { KeyedLocks } from './locks.ts';
 import { enterElement, type NameScope, NameSets, type NewElement, nameScopes } from './name-sets.ts';
 import type { HostGuard } from './network-guard.ts';
 import { OwnTable } from './own-table.ts';
+import { openPassages, passages } from './passages.ts';
 import { type Policies, policyTable } from './policy-table.ts';
+import { answerFor } from './shared-link.ts';
 import type { AgentState } from './state.ts';
 
 export class PolicyKeeper implements HostGuard {
@@ -26,7 +28,12 @@ export class PolicyKeeper implements HostGuard {
   readonly #bridge: (project: ProjectId) => string;
   readonly #table: OwnTable;
   readonly #names: (lines: readonly string[]) => void;
+  readonly #rewrite: (spec: NetworkSpec) => Promise<void>;
   readonly #log: Pick<Logger, 'warn'>;
+  /** What lets guests of a project reach each other. */
+  #open = new Map<ProjectId, Passage[]>();
+  /** What the engine's rules of each network were last made for. */
+  readonly #written = new Map<ProjectId, string>();
   readonly #nameSets = new NameSets();
   /** By network (projects) or guest (groups): which sets its answers fill. */
   #scopes = new Map<string, NameScope[]>();
@@ -43,6 +50,8 @@ export class PolicyKeeper implements HostGuard {
     table: string;
     /** Told which names matter, as lines for the resolver. */
     names: (lines: readonly string[]) => void;
+    /** The engine's rules of a project's network must know of other passages. */
+    rewrite: (spec: NetworkSpec) => Promise<void>;
     log: Pick<Logger, 'warn'>;
   }) {
     this.#engine = parts.engine;
@@ -51,6 +60,7 @@ export class PolicyKeeper implements HostGuard {
     this.#bridge = parts.bridge;
     this.#table = new OwnTable(parts.table);
     this.#names = parts.names;
+    this.#rewrite = parts.rewrite;
     this.#log = parts.log;
   }
 
@@ -67,6 +77,16 @@ export class PolicyKeeper implements HostGuard {
   async check(): Promise<string[]> {
     const changed = await this.#locks.run('policies', () => this.#apply());
     return changed ? ['rules of projects and security groups were not as wanted'] : [];
+  }
+
+  /** What the engine's rules of a project's network must let through between its guests. */
+  passages(project: ProjectId): readonly Passage[] {
+    return this.#open.get(project) ?? [];
+  }
+
+  /** A guest is new here: what its groups say holds before it starts. Errors: unavailable. */
+  async placed(instance: InstanceId): Promise<void> {
+    if (this.#state.policies.instances.some((each) => each.instance === instance)) await this.check();
   }
 
   /** What the resolver has answered somebody: resolves when the rules know it. Errors: unavailable. */
@@ -111,15 +131,41 @@ export class PolicyKeeper implements HostGuard {
       this.#state.networks.map((spec) => [spec.project, this.#bridge(spec.project)]),
     );
     const addresses = new Map<string, { address4: string; address6: string }>();
-    for (const { instance, address4, address6 } of policies.instances.length === 0 ? [] : await this.#engine.places()) {
+    const guests = policies.instances.length === 0 ? [] : await this.#engine.places();
+    for (const { instance, address4, address6 } of guests) {
       if (address4 !== null && address6 !== null) addresses.set(instance, { address4, address6 });
     }
-    return this.#locks.run('policy-table', async () => {
+    const between = passages(policies, guests).filter((passage) => bridges.has(passage.project));
+    const changed = await this.#locks.run('policy-table', async () => {
       if (!this.#adopted) this.#nameSets.adopt((await this.#table.read()) ?? '', Date.now());
       this.#adopted = true;
       this.#learnNames(policies, addresses);
-      return this.#table.keep(policyTable(policies, { bridges, addresses }), this.#nameSets.all(Date.now()));
+      const body = policyTable(policies, { bridges, addresses, passages: between });
+      return this.#table.keep(body, this.#nameSets.all(Date.now()));
     });
+    // The table decides; the engine's rules and the answers on the link come after it, also when they shrink.
+    return (await this.#link(openPassages(between), bridges)) || changed;
+  }
+
+  async #link(open: Map<ProjectId, Passage[]>, bridges: ReadonlyMap<string, string>): Promise<boolean> {
+    this.#open = open;
+    for (const spec of this.#state.networks) {
+      const wanted = JSON.stringify(open.get(spec.project) ?? []);
+      if ((this.#written.get(spec.project) ?? '[]') === wanted) continue;
+      try {
+        await this.#rewrite(spec);
+        this.#written.set(spec.project, wanted);
+      } catch (error) {
+        // One project's trouble is no other's; the next look tries again.
+        this.#log.warn({ err: error, project: spec.project }, "the engine's rules do not know who may reach whom yet");
+      }
+    }
+    const wanted = new Map<string, Set<string>>();
+    for (const [project, list] of open) {
+      const six = list.filter((passage) => passage.family === 6).flatMap(({ from, to }) => [...from, ...to]);
+      wanted.set(bridges.get(project) ?? '', new Set(six));
+    }
+    return answerFor(wanted, [...bridges.values()]);
   }
 
   /** Which sets there must be, whose answers fill them, and what was answered before there was a rule. */

@@ -5,13 +5,17 @@
 import type { AgentInput } from '#contract/agent.ts';
 import { isRange6, type NetworkRule, parsePorts } from '#domain/network-rules.ts';
 import { ADDRESSES_PER_NAME_RULE_MAX } from '#domain/resolver.ts';
+import type { Passage } from './engine.ts';
 import { nameSet } from './name-sets.ts';
+import { BETWEEN_MARK } from './passages.ts';
 
 export type Policies = AgentInput<'setPolicies'>;
 /** Where the guests named by policies are. */
 export type PolicyPlaces = {
   bridges: ReadonlyMap<string, string>;
   addresses: ReadonlyMap<string, { address4: string; address6: string }>;
+  /** What guests of a project may ask of each other. */
+  passages: readonly Passage[];
 };
 
 /** Sets whose elements the kernel adds by itself begin with this: what is in them is no difference. */
@@ -19,7 +23,7 @@ export const DYNAMIC_PREFIX = 'dyn_';
 const TRACKED_MAX = 65_535;
 
 /** The table's content; null when there are no policies. */
-export function policyTable(policies: Policies, { bridges, addresses }: PolicyPlaces): string | null {
+export function policyTable(policies: Policies, { bridges, addresses, passages }: PolicyPlaces): string | null {
   const projects = policies.projects.filter((policy) => bridges.has(policy.project));
   const guests = policies.instances.filter((each) => addresses.has(each.instance) && each.groups.length > 0);
   if (projects.length === 0 && guests.length === 0) return null;
@@ -27,6 +31,7 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
   const chains: string[] = [];
   const caps: string[] = [];
   const jumps: string[] = [];
+  const counted: string[] = [];
 
   for (const [index, policy] of projects.entries()) {
     const bridge = `"${bridges.get(policy.project)}"`;
@@ -35,7 +40,11 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
       caps.push(...bandwidthLines(sets, `${DYNAMIC_PREFIX}p${index}`, bridge, policy.bytesPerSecondMax));
     }
     if (policy.connectionsMax !== null) {
-      lines.push(...connectionLines(sets, `${DYNAMIC_PREFIX}p${index}c`, policy.connectionsMax));
+      chains.push(
+        chain(`counted_${index}`, connectionLines(sets, `${DYNAMIC_PREFIX}p${index}c`, policy.connectionsMax)),
+      );
+      counted.push(`${bridge} : jump counted_${index}`);
+      lines.push(`jump counted_${index}`);
     }
     lines.push(
       ...ruleLines(
@@ -81,6 +90,10 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
         ),
       );
     }
+    for (const action of ['deny', 'allow'] as const) {
+      const own = passages.filter((passage) => passage.group === group.group && passage.action === action);
+      chains.push(chain(`group_${index}_between_${action}`, passageLines(sets, `g${index}b${action}`, own)));
+    }
   }
 
   // Guests with the same groups share a chain.
@@ -92,8 +105,25 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
     entry.guests.push(instance);
     shared.set(key, entry);
   }
-  const maps: Record<string, string[]> = { out4: [], out6: [], in4: [], in6: [] };
+  const maps: Record<string, string[]> = { out4: [], out6: [], in4: [], in6: [], to4: [], to6: [] };
+  const reached = new Set(passages.flatMap((passage) => (passage.action === 'allow' ? passage.to : [])));
   for (const [index, { groups, guests: members }] of [...shared.values()].entries()) {
+    const steps = ['in_deny', 'between_deny', 'between_allow'] as const;
+    chains.push(
+      chain(
+        `guests_${index}_between`,
+        steps.flatMap((step) => groups.map((group) => `jump group_${group}_${step}`)),
+      ),
+    );
+    for (const instance of members) {
+      const at = addresses.get(instance);
+      for (const [map, address] of [
+        ['to4', at?.address4],
+        ['to6', at?.address6],
+      ] as const) {
+        if (address !== undefined && reached.has(address)) maps[map]?.push(`${address} : jump guests_${index}_between`);
+      }
+    }
     for (const direction of ['in', 'out'] as const) {
       const lines = groups.map((group) => `jump group_${group}_${direction}_deny`);
       lines.push(...groups.map((group) => `jump group_${group}_${direction}_allow`));
@@ -108,6 +138,10 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
     }
   }
 
+  const between = new Set(
+    [...reached].length === 0 ? [] : passages.flatMap((passage) => bridges.get(passage.project) ?? []),
+  );
+  const same = [...between].map((name) => `"${name}" . "${name}"`);
   const map = (name: string, type: string, elements: readonly string[]): string =>
     `  map ${name} { type ${type} : verdict;${elements.length === 0 ? '' : ` elements = { ${elements.join(', ')} };`} }`;
   return [
@@ -118,10 +152,36 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
     map('out6', 'ipv6_addr', maps['out6'] ?? []),
     map('in4', 'ipv4_addr', maps['in4'] ?? []),
     map('in6', 'ipv6_addr', maps['in6'] ?? []),
+    ...(same.length === 0
+      ? []
+      : [
+          `  set same { type ifname . ifname; elements = { ${same.join(', ')} }; }`,
+          map('counted', 'ifname', counted),
+          map('to4', 'ipv4_addr', maps['to4'] ?? []),
+          map('to6', 'ipv6_addr', maps['to6'] ?? []),
+          // Before the host's own table, which drops whatever goes from guest to guest without a mark.
+          chain('between', [
+            'type filter hook forward priority -11; policy accept;',
+            'iifname . oifname != @same accept',
+            'ct state established,related accept',
+            'iifname vmap @counted',
+            'ip daddr vmap @to4',
+            'ip6 daddr vmap @to6',
+            REFUSE,
+          ]),
+          // That the neighbour is on the same link is what guests must not learn: it would not answer them.
+          chain('redirects', [
+            'type filter hook output priority -11; policy accept;',
+            `oifname { ${[...between].map((name) => `"${name}"`).join(', ')} } icmp type redirect drop`,
+            `oifname { ${[...between].map((name) => `"${name}"`).join(', ')} } icmpv6 type nd-redirect drop`,
+          ]),
+        ]),
     chain('through', [
       'type filter hook forward priority -9; policy accept;',
       ...caps,
       'ct state established,related accept',
+      // Judged above: what a project may reach is about the outside.
+      ...(same.length === 0 ? [] : ['iifname . oifname @same accept']),
       'iifname vmap @projects',
       'iifname "bth*" ip saddr vmap @out4',
       'iifname "bth*" ip6 saddr vmap @out6',
@@ -129,6 +189,17 @@ export function policyTable(policies: Policies, { bridges, addresses }: PolicyPl
       'oifname "bth*" ip6 daddr vmap @in6',
     ]),
   ].join('\n');
+}
+
+/** Who may come from which neighbours: without anybody to name, nothing at all. */
+function passageLines(sets: string[], name: string, passages: readonly Passage[]): string[] {
+  return passages.map(({ action, protocol, ports, family, from }, index) => {
+    const key = family === 4 ? 'ip' : 'ip6';
+    const set = `${name}${index}_${family}`;
+    sets.push(`  set ${set} { type ipv${family}_addr; elements = { ${from.join(', ')} }; }`);
+    const verdict = action === 'deny' ? REFUSE : `meta mark set ${BETWEEN_MARK} accept`;
+    return `${key} saddr @${set} ${protocolMatch({ protocol, ports })}${verdict}`;
+  });
 }
 
 const REFUSE = 'reject with icmpx type admin-prohibited';
@@ -147,6 +218,8 @@ function ruleLines(
 ): string[] {
   return rules.flatMap((rule, index) => {
     const what = protocolMatch(rule);
+    // From guests and not from addresses: it says nothing about what comes from outside.
+    if (rule.groups.length > 0) return [];
     if (rule.ranges.length === 0 && rule.names.length === 0) return [`${what}${verdict}`];
     const families = [
       { suffix: '4', key: 'ip', type: 'ipv4_addr', ranges: rule.ranges.filter((range) => !isRange6(range)) },
@@ -170,7 +243,7 @@ function ruleLines(
   });
 }
 
-function protocolMatch({ protocol, ports }: NetworkRule): string {
+function protocolMatch({ protocol, ports }: Pick<NetworkRule, 'protocol' | 'ports'>): string {
   if (protocol === 'icmp') return 'meta l4proto { icmp, ipv6-icmp } ';
   const spans = (parsePorts(ports) ?? []).map(({ first, last }) => (first === last ? `${first}` : `${first}-${last}`));
   if (spans.length === 0) return protocol === 'any' ? '' : `meta l4proto ${protocol} `;

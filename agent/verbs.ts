@@ -78,6 +78,12 @@ export function agent(parts: AgentParts): Agent {
   const health = new Health(engine, screens);
   const images = new Images(engine, parts.builder, parts.importDir);
 
+  /** The rules of its groups hold before a new guest starts. */
+  const placed = async <T>(instance: InstanceId, made: Promise<T>): Promise<T> => {
+    const guest = await made;
+    await parts.policies.placed(instance);
+    return guest;
+  };
   const verbs: VerbTable = {
     host: async (): Promise<AgentHostFacts> => {
       const [facts, missing] = await Promise.all([engine.facts(), engine.missing()]);
@@ -99,8 +105,8 @@ export function agent(parts: AgentParts): Agent {
       return null;
     },
     removeNetwork: ({ project }) => guests.removeNetwork(project),
-    createGuest: (spec) => guests.create(spec),
-    cloneGuest: (input) => guests.clone(input),
+    createGuest: (spec) => placed(spec.instance, guests.create(spec)),
+    cloneGuest: (input) => placed(input.spec.instance, guests.clone(input)),
     observe: ({ instance }) => guests.observe(instance),
     list: () => guests.list(),
     flows: async ({ done }) => parts.flows.take(done),
@@ -130,7 +136,7 @@ export function agent(parts: AgentParts): Agent {
     deleteSnapshot: ({ instance, snapshot }) => guests.deleteSnapshot(instance, snapshot),
     backupGuest: (input, context) => backups.backup(input, context),
     restoreBackup: (input, context) => backups.restore(input, context),
-    recoverGuest: (input, context) => backups.recover(input, context),
+    recoverGuest: (input, context) => placed(input.spec.instance, backups.recover(input, context)),
     deleteBackup: (input, context) => backups.delete(input, context),
     hasBackup: (input, context) => backups.has(input, context),
     removeRepository: (input, context) => backups.removeRepository(input, context),

@@ -78,12 +78,15 @@ function rulesOf(elements: number): string {
   const body = policyTable(
     {
       projects: [
-        { ...policy, rules: rules.map((rule) => ({ ...rule, ranges: [...rule.ranges], names: [], sets: [] })) },
+        {
+          ...policy,
+          rules: rules.map((rule) => ({ ...rule, ranges: [...rule.ranges], names: [], sets: [], groups: [] })),
+        },
       ],
       groups: [],
       instances: [],
     },
-    { bridges: new Map([[project, bridge]]), addresses: new Map() },
+    { bridges: new Map([[project, bridge]]), addresses: new Map(), passages: [] },
   );
   return `table inet ${table} {\n${body}\n}\n`;
 }
@@ -98,6 +101,7 @@ function rulesByName(): string {
     ranges: [],
     names: ['example.org'],
     sets: [],
+    groups: [],
   } as const;
   const body = policyTable(
     {
@@ -105,7 +109,7 @@ function rulesByName(): string {
         {
           project,
           default: 'allow',
-          rules: [{ ...rule, ranges: [], names: [...rule.names], sets: [] }],
+          rules: [{ ...rule, ranges: [], names: [...rule.names], sets: [], groups: [] }],
           connectionsMax: null,
           bytesPerSecondMax: null,
         },
@@ -113,7 +117,7 @@ function rulesByName(): string {
       groups: [],
       instances: [],
     },
-    { bridges: new Map([[project, bridge]]), addresses: new Map() },
+    { bridges: new Map([[project, bridge]]), addresses: new Map(), passages: [] },
   );
   const set = `${nameSet(project, rule.names)}4`;
   const elements = Array.from(

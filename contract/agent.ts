@@ -10,8 +10,11 @@ import { FORWARD_PORT_MIN, FORWARD_PORTS_MAX, forwardProtocols } from '#domain/f
 import { guestRunParts } from '#domain/guest-runs.ts';
 import { instanceKinds } from '#domain/instances.ts';
 import {
+  canonicalRule,
+  GROUPS_PER_RULE_MAX,
   RULES_PER_EGRESS_POLICY_MAX,
   RULES_PER_GROUP_MAX,
+  ruleProblem,
   SECURITY_GROUPS_PER_INSTANCE_MAX,
   SETS_PER_RULE_MAX,
 } from '#domain/network-rules.ts';
@@ -21,7 +24,7 @@ import { containerIdSchema, idSchema, logSourceSchema, stackNameSchema } from '.
 import { egressPolicySchema } from './egress.ts';
 import { archiveNamesSchema, filePathSchema } from './files.ts';
 import { registrySpecSchema } from './registry-process.ts';
-import { networkRuleSchema } from './security-groups.ts';
+import { ruleFieldsSchema } from './security-groups.ts';
 
 /** Largest request body the agent reads. */
 export const AGENT_BODY_BYTES_MAX = 4 * 1024 * 1024;
@@ -89,8 +92,22 @@ export const guestSpecSchema = z.strictObject({
   address6: address6Schema,
 });
 
-/** Each set that a rule of people names is a rule of its own here. */
-const hostRules = (most: number) => z.array(networkRuleSchema).max(most * (1 + SETS_PER_RULE_MAX));
+/** A rule as the host takes it: what comes from a group names the group by its id and nothing else. */
+const hostRuleSchema = ruleFieldsSchema
+  .extend({ groups: z.array(idSchema('sgr')).max(1).default([]) })
+  .superRefine((rule, context) => {
+    const { groups, ...plain } = rule;
+    const mixed = groups.length > 0 && plain.ranges.length + plain.names.length + plain.sets.length > 0;
+    const problem =
+      ruleProblem({ ...plain, groups: [] }) ??
+      (mixed || (groups.length > 0 && plain.direction === 'out')
+        ? 'A group is the only source of a rule, for what comes in.'
+        : null);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  })
+  .transform(canonicalRule);
+/** Each set and each group that a rule of people names is a rule of its own here. */
+const hostRules = (most: number) => z.array(hostRuleSchema).max(most * (1 + SETS_PER_RULE_MAX + GROUPS_PER_RULE_MAX));
 
 const oneInstance = z.strictObject({ instance: idSchema('ins') });
 const oneSnapshot = z.strictObject({ instance: idSchema('ins'), snapshot: idSchema('snp') });

@@ -3,34 +3,9 @@
  * `change`, data is one hint. Hints are never data: refetch what they name. `event: resync` means "refetch everything".
  */
 import { z } from 'zod';
+import { eventKinds } from '#domain/events.ts';
 import { API_PREFIX, idSchema } from './common.ts';
 import { defineRoute } from './route.ts';
-
-export const eventKinds = [
-  'instance',
-  'operation',
-  'snapshot',
-  'route',
-  'forward',
-  'backup',
-  'security-group',
-  'egress',
-  'image',
-  'host',
-  'member',
-  'project',
-  'quota',
-  'session',
-  'audit',
-  'user',
-  'mail',
-  'key',
-  'ssh',
-  'domain',
-  'dns',
-  'setting',
-] as const;
-export type EventKind = (typeof eventKinds)[number];
 
 export const eventSchema = z.object({
   kind: z.enum(eventKinds),

@@ -2,8 +2,10 @@
 import { z } from 'zod';
 import {
   canonicalRule,
+  GROUPS_PER_RULE_MAX,
   NAMES_PER_RULE_MAX,
   RANGES_PER_RULE_MAX,
+  RULES_FROM_GROUPS_MAX,
   RULES_PER_GROUP_MAX,
   ruleActions,
   ruleDirections,
@@ -15,29 +17,35 @@ import {
 import { API_PREFIX, abilitySchema, descriptionSchema, idSchema, nameSchema, timestamp } from './common.ts';
 import { defineRoute } from './route.ts';
 
+export const ruleFieldsSchema = z.strictObject({
+  action: z.enum(ruleActions),
+  direction: z.enum(ruleDirections),
+  protocol: z.enum(ruleProtocols),
+  ports: z.string().max(250).default('').meta({ description: "'80,443,1000-2000'; empty: all" }),
+  ranges: z
+    .array(z.string().max(50))
+    .max(RANGES_PER_RULE_MAX)
+    .default([])
+    .meta({ description: 'Addresses and ranges of either family; empty, and no names, sets or groups: anywhere' }),
+  names: z
+    .array(z.string().max(255))
+    .max(NAMES_PER_RULE_MAX)
+    .default([])
+    .meta({ description: 'For what goes out: domains, or everything below one (*.example.org)' }),
+  sets: z
+    .array(z.string().max(63))
+    .max(SETS_PER_RULE_MAX)
+    .default([])
+    .meta({ description: 'Address sets of the project, by name' }),
+  groups: z
+    .array(z.string().max(63))
+    .max(GROUPS_PER_RULE_MAX)
+    .default([])
+    .meta({ description: 'For what comes in: security groups of the project, by name; their instances get in' }),
+});
+
 /** One rule; its ports are merged and its ranges written in their shortest form. */
-export const networkRuleSchema = z
-  .strictObject({
-    action: z.enum(ruleActions),
-    direction: z.enum(ruleDirections),
-    protocol: z.enum(ruleProtocols),
-    ports: z.string().max(250).default('').meta({ description: "'80,443,1000-2000'; empty: all" }),
-    ranges: z
-      .array(z.string().max(50))
-      .max(RANGES_PER_RULE_MAX)
-      .default([])
-      .meta({ description: 'Addresses and ranges of either family; empty, and neither names nor sets: anywhere' }),
-    names: z
-      .array(z.string().max(255))
-      .max(NAMES_PER_RULE_MAX)
-      .default([])
-      .meta({ description: 'For what goes out: domains, or everything below one (*.example.org)' }),
-    sets: z
-      .array(z.string().max(63))
-      .max(SETS_PER_RULE_MAX)
-      .default([])
-      .meta({ description: 'Address sets of the project, by name' }),
-  })
+export const networkRuleSchema = ruleFieldsSchema
   .superRefine((rule, context) => {
     const problem = ruleProblem(rule);
     if (problem !== null) context.addIssue({ code: 'custom', message: problem });
@@ -53,6 +61,7 @@ export const shownRuleSchema = z.object({
   ranges: z.array(z.string()),
   names: z.array(z.string()),
   sets: z.array(z.string()),
+  groups: z.array(z.string()),
 });
 
 export const policyStates = ['pending', 'applied'] as const;
@@ -64,6 +73,8 @@ export const securityGroupSchema = z.object({
   description: z.string(),
   rules: z.array(shownRuleSchema),
   instances: z.array(z.object({ id: idSchema('ins'), name: z.string() })),
+  /** Other groups of the project whose rules name it; it cannot be deleted while there are any. */
+  usedBy: z.array(z.string()),
   /** `applied`: the host has exactly these rules. */
   state: z.enum(policyStates),
   createdAt: timestamp,
@@ -71,7 +82,16 @@ export const securityGroupSchema = z.object({
 });
 export type SecurityGroup = z.output<typeof securityGroupSchema>;
 
-const rules = z.array(networkRuleSchema).max(RULES_PER_GROUP_MAX);
+const rules = z
+  .array(networkRuleSchema)
+  .max(RULES_PER_GROUP_MAX)
+  .superRefine((all, context) => {
+    if (all.filter((rule) => rule.groups.length > 0).length <= RULES_FROM_GROUPS_MAX) return;
+    context.addIssue({
+      code: 'custom',
+      message: `At most ${RULES_FROM_GROUPS_MAX} rules of a group name security groups.`,
+    });
+  });
 const tag = 'security-groups';
 
 export const securityGroupRoutes = {
@@ -130,7 +150,7 @@ export const securityGroupRoutes = {
     access: 'security-group.delete',
     rateClass: 'api',
     status: 204,
-    summary: 'Delete a security group; its instances lose its rules',
+    summary: 'Delete a security group that no rule of another group names; its instances lose its rules',
     params: z.object({ group: idSchema('sgr') }),
   }),
 } as const;

@@ -82,9 +82,11 @@ import {
 import { NAME_LENGTH_MAX, TITLE_LENGTH_MAX } from '#domain/names.ts';
 import {
   ADDRESS_SETS_PER_PROJECT_MAX,
+  GROUPS_PER_RULE_MAX,
   NAMES_PER_RULE_MAX,
   PORTS_PER_RULE_MAX,
   RANGES_PER_RULE_MAX,
+  RULES_FROM_GROUPS_MAX,
   RULES_PER_EGRESS_POLICY_MAX,
   RULES_PER_GROUP_MAX,
   SECURITY_GROUPS_PER_INSTANCE_MAX,
@@ -264,6 +266,8 @@ ${table([
   ],
   ['Address sets of one project', String(ADDRESS_SETS_PER_PROJECT_MAX), 'ADDRESS_SETS_PER_PROJECT_MAX'],
   ['Address sets of one rule', String(SETS_PER_RULE_MAX), 'SETS_PER_RULE_MAX'],
+  ['Security groups that one rule names', String(GROUPS_PER_RULE_MAX), 'GROUPS_PER_RULE_MAX'],
+  ['Rules of one security group that name groups', String(RULES_FROM_GROUPS_MAX), 'RULES_FROM_GROUPS_MAX'],
   ['Port forwards of one instance', String(FORWARDS_PER_INSTANCE_MAX), 'FORWARDS_PER_INSTANCE_MAX'],
   ['Ports in the pool for forwards', String(FORWARD_PORTS_MAX), 'FORWARD_PORTS_MAX'],
   ['Backups of one instance', String(BACKUPS_PER_INSTANCE_MAX), 'BACKUPS_PER_INSTANCE_MAX'],

@@ -123,6 +123,7 @@ export const sections: readonly Section[] = [
       'docs/adr/0021-instances-ask-a-resolver-of-ours.md',
       'docs/adr/0022-image-cache-is-docker-registry-between-two-doors.md',
       'docs/adr/0023-backups-are-one-restic-repository-per-instance.md',
+      'docs/adr/0024-instances-reach-each-other-only-through-group-rules.md',
     ],
   },
 ];

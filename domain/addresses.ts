@@ -30,15 +30,49 @@ export function overlaps4(a: Subnet4, b: Subnet4): boolean {
   return a.base < endB && b.base < endA;
 }
 
-/** `range` without one address of it, as ranges 'first-last'; unchanged when the address is not in it. */
-export function without4(range: string, address: string): string[] {
-  const { base, prefix } = parseCidr4(range);
-  const { base: hole } = parseCidr4(`${address}/32`);
-  const last = base + 2 ** (32 - prefix) - 1;
-  if (hole < base || hole > last) return [range];
+/** `range` without one address or range of it, as ranges 'first-last'; unchanged when they have nothing in common. */
+export function without4(range: string, hole: string): string[] {
+  const first = parseCidr4(range);
+  const taken = parseCidr4(hole.includes('/') ? hole : `${hole}/32`);
+  if (!overlaps4(first, taken)) return [range];
+  const last = first.base + 2 ** (32 - first.prefix) - 1;
   const span = (from: number, to: number): string[] =>
     from > to ? [] : [from === to ? formatIp4(from) : `${formatIp4(from)}-${formatIp4(to)}`];
-  return [...span(base, hole - 1), ...span(hole + 1, last)];
+  return [...span(first.base, taken.base - 1), ...span(taken.base + 2 ** (32 - taken.prefix), last)];
+}
+
+/** The eight groups of an IPv6 address; null when it is none. */
+export function expandIp6(address: string): number[] | null {
+  const [head = '', tail, more] = address.split('::');
+  if (more !== undefined) return null;
+  const left = head === '' ? [] : head.split(':');
+  const right = tail === undefined || tail === '' ? [] : tail.split(':');
+  const gap = 8 - left.length - right.length;
+  if (tail === undefined ? gap !== 0 : gap < 0) return null;
+  const groups = [...left, ...Array.from({ length: gap }, () => '0'), ...right];
+  if (!groups.every((group) => /^[0-9a-f]{1,4}$/.test(group))) return null;
+  return groups.map((group) => Number.parseInt(group, 16));
+}
+
+/** All addresses of an IPv6 range but those of a /64 inside it, as 'first-last'; unchanged when it is not inside. */
+export function without6(range: string, subnet: string): string[] {
+  const read = (text: string): { first: bigint; last: bigint } => {
+    const [address = '', bits = '128'] = text.split('/');
+    const value = (expandIp6(address) ?? []).reduce((sum, group) => (sum << 16n) | BigInt(group), 0n);
+    const size = 1n << (128n - BigInt(bits));
+    const first = value - (value % size);
+    return { first, last: first + size - 1n };
+  };
+  const [whole, hole] = [read(range), read(subnet)];
+  if (hole.first < whole.first || hole.last > whole.last) return [range];
+  const span = (first: bigint, last: bigint): string[] => (first > last ? [] : [`${format6(first)}-${format6(last)}`]);
+  return [...span(whole.first, hole.first - 1n), ...span(hole.last + 1n, whole.last)];
+}
+
+function format6(value: bigint): string {
+  return Array.from({ length: 8 }, (_, index) => ((value >> BigInt(16 * (7 - index))) & 0xffffn).toString(16)).join(
+    ':',
+  );
 }
 
 export const PROJECT_PREFIX4 = 24;

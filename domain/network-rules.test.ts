@@ -13,6 +13,8 @@ import {
   ruleDirections,
   ruleProblem,
   ruleProtocols,
+  rulesForHost,
+  withSourceRenamed,
 } from './network-rules.ts';
 
 const port = fc.integer({ min: 1, max: 65_535 });
@@ -32,6 +34,7 @@ const rule: fc.Arbitrary<NetworkRule> = fc
     ranges: fc.array(range, { maxLength: 4 }),
     names: fc.array(name, { maxLength: 3 }),
     sets: fc.array(fc.constantFrom('office', 'web-2'), { maxLength: 2 }),
+    groups: fc.array(fc.constantFrom('web', 'db-1'), { maxLength: 2 }),
   })
   .filter((each) => ruleProblem(each) === null);
 
@@ -86,5 +89,27 @@ describe('V7: rules in words', () => {
       'TCP ports 80,443 from anywhere',
       'UDP port 53 to 1.1.1.1/32, 2606:4700::/32',
     ]);
+  });
+
+  it('V7: names security groups for what comes in, and nothing is left of one that is gone', () => {
+    const text = 'allow in tcp 5432 from 192.0.2.0/24,@office,group:web,group:jobs';
+    const read = parseRule(text);
+    if (typeof read === 'string') throw new Error(read);
+    expect(formatRule(read)).toBe(text);
+    expect(describeRule({ ...read, ranges: [], sets: [] })).toBe(
+      'TCP port 5432 from instances with web, instances with jobs',
+    );
+    expect(parseRule('allow out tcp 5432 to group:web')).toContain('for what comes in');
+    for (const wrong of ['allow in any from group:', 'allow in any from group:A_b', 'allow in any from group:x;drop'])
+      expect(typeof parseRule(wrong), wrong).toBe('string');
+    const host = rulesForHost([read], new Map([['office', ['203.0.113.0/24']]]), new Map([['web', 'sgr_web']]));
+    expect(host.map(({ ranges, sets, groups }) => ({ ranges, sets, groups }))).toEqual([
+      { ranges: ['192.0.2.0/24'], sets: [], groups: [] },
+      { ranges: ['203.0.113.0/24'], sets: [], groups: [] },
+      { ranges: [], sets: [], groups: ['sgr_web'] },
+      // The one that is not there: matches no packet, instead of every one.
+      { ranges: ['0.0.0.0/32'], sets: [], groups: [] },
+    ]);
+    expect(withSourceRenamed([read], 'web', 'front')[0]?.groups).toEqual(['front', 'jobs']);
   });
 });

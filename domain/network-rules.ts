@@ -10,8 +10,9 @@ export const ruleProtocols = ['any', 'tcp', 'udp', 'icmp'] as const;
 export type RuleProtocol = (typeof ruleProtocols)[number];
 
 /**
- * `ports` empty: all. `ranges` (CIDR, either family) and `names` (of domains, for what goes out) and `sets` all empty: anywhere.
- * A name stands for the addresses that the resolver has answered for it.
+ * `ports` empty: all. `ranges` (CIDR, either family), `names` (of domains, for what goes out), `sets` and `groups` (for
+ * what comes in) all empty: anywhere. A name stands for the addresses that the resolver has answered for it, a group for
+ * the instances that have it.
  */
 export type NetworkRule = {
   action: RuleAction;
@@ -22,6 +23,8 @@ export type NetworkRule = {
   names: string[];
   /** Address sets of the project, by name. */
   sets: string[];
+  /** Security groups of the project, by name; on its way to the host by id. */
+  groups: string[];
 };
 
 export const RULES_PER_GROUP_MAX = 50;
@@ -29,6 +32,9 @@ export const RULES_PER_EGRESS_POLICY_MAX = 100;
 export const RANGES_PER_RULE_MAX = 500;
 export const NAMES_PER_RULE_MAX = 50;
 export const SETS_PER_RULE_MAX = 5;
+export const GROUPS_PER_RULE_MAX = 5;
+/** Rules of one group that name groups: each of them becomes rules of the engine as well. */
+export const RULES_FROM_GROUPS_MAX = 10;
 export const ADDRESS_SETS_PER_PROJECT_MAX = 50;
 export const PORTS_PER_RULE_MAX = 20;
 export const SECURITY_GROUPS_PER_PROJECT_MAX = 50;
@@ -77,6 +83,7 @@ export function canonicalRange(text: string): string | null {
   return `${new URL(`http://[${address}]/`).hostname.slice(1, -1)}/${Number(bits)}`;
 }
 
+/** Names of address sets and of security groups. */
 const setName = /^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/;
 const label = '[a-z0-9_](?:[a-z0-9_-]{0,61}[a-z0-9_])?';
 const domainName = new RegExp(`^(?:\\*\\.)?(?:${label}\\.)+(?=[a-z0-9-]*[a-z])${label}$`);
@@ -97,6 +104,9 @@ export function isRange6(range: string): boolean {
   return range.includes(':');
 }
 
+/** What stands before the name of a group in a rule. */
+const GROUP_WORD = 'group:';
+
 /** What is wrong with a rule, in words; null: nothing. */
 export function ruleProblem(rule: NetworkRule): string | null {
   const ports = parsePorts(rule.ports);
@@ -113,6 +123,11 @@ export function ruleProblem(rule: NetworkRule): string | null {
   const unnamed = rule.sets.find((set) => !setName.test(set));
   if (unnamed !== undefined) return `"@${unnamed}" is not the name of an address set.`;
   if (rule.names.length > 0 && rule.direction === 'in') return 'Domain names are for what goes out.';
+  if (rule.groups.length > GROUPS_PER_RULE_MAX) return `A rule names at most ${GROUPS_PER_RULE_MAX} security groups.`;
+  const unknown = rule.groups.find((group) => !setName.test(group));
+  if (unknown !== undefined) return `"${GROUP_WORD}${unknown}" is not the name of a security group.`;
+  if (rule.groups.length > 0 && rule.direction === 'out')
+    return 'Security groups are for what comes in: the rule belongs to who is reached.';
   return null;
 }
 
@@ -120,13 +135,15 @@ export function ruleProblem(rule: NetworkRule): string | null {
 export function canonicalRule(rule: NetworkRule): NetworkRule {
   const ranges = [...new Set(rule.ranges.flatMap((range) => canonicalRange(range) ?? []))];
   const names = [...new Set(rule.names.flatMap((name) => canonicalName(name) ?? []))];
-  return { ...rule, ports: formatPorts(parsePorts(rule.ports) ?? []), ranges, names, sets: [...new Set(rule.sets)] };
+  const [sets, groups] = [[...new Set(rule.sets)], [...new Set(rule.groups)]];
+  return { ...rule, ports: formatPorts(parsePorts(rule.ports) ?? []), ranges, names, sets, groups };
 }
 
 export function formatRule(rule: NetworkRule): string {
   const words: string[] = [rule.action, rule.direction, rule.protocol];
   if (rule.ports !== '') words.push(rule.ports);
-  const where = [...rule.ranges, ...rule.names, ...rule.sets.map((set) => `@${set}`)];
+  const groups = rule.groups.map((group) => `${GROUP_WORD}${group}`);
+  const where = [...rule.ranges, ...rule.names, ...rule.sets.map((set) => `@${set}`), ...groups];
   if (where.length > 0) words.push(rule.direction === 'in' ? 'from' : 'to', where.join(','));
   return words.join(' ');
 }
@@ -144,16 +161,18 @@ export function parseRule(line: string): NetworkRule | string {
   const ranges: string[] = [];
   const names: string[] = [];
   const sets: string[] = [];
+  const groups: string[] = [];
   if (words[0] === preposition) {
     words.shift();
     for (const part of (words.shift() ?? '').split(',')) {
       if (part.startsWith('@')) sets.push(part.slice(1));
+      else if (part.startsWith(GROUP_WORD)) groups.push(part.slice(GROUP_WORD.length));
       else (canonicalName(part) === null ? ranges : names).push(part);
     }
   }
   if (words.length > 0)
     return `"${words.join(' ')}" is not understood. Write: allow ${direction} tcp 443 ${preposition} 203.0.113.0/24`;
-  const rule: NetworkRule = { action, direction, protocol, ports, ranges, names, sets };
+  const rule: NetworkRule = { action, direction, protocol, ports, ranges, names, sets, groups };
   return ruleProblem(rule) ?? canonicalRule(rule);
 }
 
@@ -186,7 +205,12 @@ export function describeRule(rule: NetworkRule): string {
         : rule.ports === ''
           ? `all of ${rule.protocol.toUpperCase()}`
           : `${rule.protocol.toUpperCase()} ${/[,-]/.test(rule.ports) ? 'ports' : 'port'} ${rule.ports}`;
-  const places = [...rule.ranges, ...rule.names, ...rule.sets.map((set) => `@${set}`)];
+  const places = [
+    ...rule.ranges,
+    ...rule.names,
+    ...rule.sets.map((set) => `@${set}`),
+    ...rule.groups.map((group) => `instances with ${group}`),
+  ];
   const shown = places.slice(0, 3).join(', ');
   const more = places.length > 3 ? ` and ${places.length - 3} more` : '';
   const where =
@@ -201,15 +225,30 @@ export function describeRule(rule: NetworkRule): string {
 /** Matches no packet: what is left of a rule whose sets are gone, so that it never means "anywhere". */
 const NOWHERE = '0.0.0.0/32';
 
-/** The same rules without sets, for the host: each set becomes a rule of its own. */
-export function withoutSets(
+/** The same rules after a group of the project has got another name. */
+export function withSourceRenamed(rules: readonly NetworkRule[], before: string, after: string): NetworkRule[] {
+  return rules.map((rule) => ({ ...rule, groups: rule.groups.map((group) => (group === before ? after : group)) }));
+}
+
+/**
+ * The same rules for the host: each set and each group becomes a rule of its own, groups by their ids. What is not there
+ * leaves a rule that matches nothing.
+ */
+export function rulesForHost(
   rules: readonly NetworkRule[],
   sets: ReadonlyMap<string, readonly string[]>,
+  groupIds: ReadonlyMap<string, string>,
 ): NetworkRule[] {
   return rules.flatMap((rule) => {
-    if (rule.sets.length === 0) return [rule];
-    const own = rule.ranges.length + rule.names.length > 0 ? [{ ...rule, sets: [] }] : [];
-    const named = rule.sets.map((set) => ({ ...rule, ranges: [...(sets.get(set) ?? [NOWHERE])], names: [], sets: [] }));
-    return [...own, ...named];
+    if (rule.sets.length + rule.groups.length === 0) return [rule];
+    const plain = { ...rule, ranges: [], names: [], sets: [], groups: [] };
+    const own =
+      rule.ranges.length + rule.names.length > 0 ? [{ ...plain, ranges: rule.ranges, names: rule.names }] : [];
+    const named = rule.sets.map((set) => ({ ...plain, ranges: [...(sets.get(set) ?? [NOWHERE])] }));
+    const from = rule.groups.map((group) => {
+      const id = groupIds.get(group);
+      return id === undefined ? { ...plain, ranges: [NOWHERE] } : { ...plain, groups: [id] };
+    });
+    return [...own, ...named, ...from];
   });
 }

@@ -200,6 +200,7 @@ export function edgeServer(options: HttpOptions): Server {
   const server = createServer({
     maxHeaderSize: HEADER_BYTES_MAX,
     keepAliveTimeout: KEEP_ALIVE_MS,
+    optimizeEmptyRequests: true,
     requestTimeout: 30_000,
   });
   server.on('request', (request, response) => {

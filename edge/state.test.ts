@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventKinds } from '#contract/events.ts';
+import { eventKinds } from '#domain/events.ts';
 import type { EdgeAccess } from './access.ts';
 import { planHints } from './feed.ts';
 import { KNOWLEDGE_AGE_MS_MAX, readSnapshot, writeSnapshot } from './snapshot.ts';

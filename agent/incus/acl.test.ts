@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { deniedRanges4, deniedRanges6 } from '#domain/addresses.ts';
+import { deniedRanges4, deniedRanges6, expandIp6 } from '#domain/addresses.ts';
 import { makeId } from '#domain/ids.ts';
-import { configDifferences, expandIp6, inSubnet4, inSubnet6, planNetwork, sameRules } from './acl.ts';
+import { configDifferences, inSubnet4, inSubnet6, planNetwork, sameRules } from './acl.ts';
 
 const project = makeId('prj', 1, () => new Uint8Array(16));
 const spec = { project, subnet4: '10.64.3.0/24', subnet6: 'fd42:1:2:3::/64' };
@@ -48,6 +48,55 @@ describe('network plan', () => {
       );
       expect(families.size).toBeLessThanOrEqual(1);
     }
+  });
+
+  it('V7: with passages between guests, refuses what it refused and lets out nothing by default', () => {
+    const passage = {
+      project,
+      group: makeId('sgr', 1, () => new Uint8Array(16)),
+      action: 'allow',
+      protocol: 'any',
+      ports: '53,5432',
+    } as const;
+    const passages = [
+      { ...passage, family: 4 as const, from: ['10.64.3.10'], to: ['10.64.3.11', '10.64.3.12'] },
+      { ...passage, family: 6 as const, from: ['fd42:1:2:3::a'], to: ['fd42:1:2:3::b'] },
+    ];
+    for (const cachePort of [null, 5555]) {
+      const { acl, network } = planNetwork(spec, names, ['198.41.0.4'], [], cachePort, passages);
+      expect(network['security.acls.default.egress.action']).toBe('drop');
+      const rejected = acl.egress.flatMap((rule) => (rule.action === 'reject' ? [rule.destination ?? ''] : []));
+      const [four = '', six = ''] = [
+        rejected.find((list) => list.startsWith('0.0.0.0/8')),
+        rejected.find((list) => list.startsWith('::/127')),
+      ];
+      // Everything private but the project's own ranges, which what comes in judges.
+      expect(four).toContain('10.0.0.0-10.64.2.255,10.64.4.0-10.255.255.255');
+      expect(four).toContain('192.168.0.0/16');
+      expect(six).toContain('-fd42:1:2:2:ffff:ffff:ffff:ffff,fd42:1:2:4:0:0:0:0-');
+      expect(rejected).toContain('fd42:1:2:3::1');
+      expect(rejected).toContain('198.41.0.4');
+      if (cachePort === null) expect(rejected).toContain('10.64.3.1');
+      const allowed = acl.egress.flatMap((rule) => (rule.action === 'allow' ? [rule.destination ?? ''] : []));
+      expect(allowed.slice(0, 2)).toEqual([
+        '0.0.0.0-10.64.2.255,10.64.4.0-255.255.255.255',
+        '0:0:0:0:0:0:0:0-fd42:1:2:2:ffff:ffff:ffff:ffff,fd42:1:2:4:0:0:0:0-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff',
+      ]);
+      expect(allowed.slice(2)).toEqual(cachePort === null ? [] : ['10.64.3.1']);
+      const mail = acl.egress.filter((rule) => rule.destination_port === '25,465');
+      expect(mail.map((rule) => rule.destination)).toEqual(allowed.slice(0, 2));
+    }
+    const { acl } = planNetwork(spec, names, [], [], null, passages);
+    expect(
+      acl.ingress
+        .slice(2)
+        .map(({ source, destination, protocol, destination_port: at }) => [source, destination, protocol, at]),
+    ).toEqual([
+      ['10.64.3.10', '10.64.3.11,10.64.3.12', 'tcp', '53,5432'],
+      ['10.64.3.10', '10.64.3.11,10.64.3.12', 'udp', '53,5432'],
+      ['fd42:1:2:3::a', 'fd42:1:2:3::b', 'tcp', '53,5432'],
+      ['fd42:1:2:3::a', 'fd42:1:2:3::b', 'udp', '53,5432'],
+    ]);
   });
 
   it('knows which addresses a guest may have', () => {

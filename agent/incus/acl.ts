@@ -1,7 +1,8 @@
 /** A project's network rules as the engine takes them. Pure. */
-import { deniedRanges4, deniedRanges6, without4 } from '#domain/addresses.ts';
-import type { NetworkSpec, Opening } from '../engine.ts';
+import { deniedRanges4, deniedRanges6, expandIp6, without4, without6 } from '#domain/addresses.ts';
+import type { NetworkSpec, Opening, Passage } from '../engine.ts';
 import { label } from '../names.ts';
+import { passageRules } from './between.ts';
 import type { IncusAclRule, IncusConfig } from './types.ts';
 
 /** Mail ports: an open relay inside one guest would cost the whole host its reputation. */
@@ -46,19 +47,6 @@ export function inSubnet6(address6: string, subnet6: string): boolean {
   return net.slice(0, 4).every((group, index) => group === groups[index]) && (host[3] ?? 0) > 1;
 }
 
-/** The eight groups of an IPv6 address; null when it is none. */
-export function expandIp6(address: string): number[] | null {
-  const [head = '', tail, more] = address.split('::');
-  if (more !== undefined) return null;
-  const left = head === '' ? [] : head.split(':');
-  const right = tail === undefined || tail === '' ? [] : tail.split(':');
-  const gap = 8 - left.length - right.length;
-  if (tail === undefined ? gap !== 0 : gap < 0) return null;
-  const groups = [...left, ...Array.from({ length: gap }, () => '0'), ...right];
-  if (!groups.every((group) => /^[0-9a-f]{1,4}$/.test(group))) return null;
-  return groups.map((group) => Number.parseInt(group, 16));
-}
-
 /** Addresses .251 to .254 are what dnsmasq may lease to a NIC it does not know; Berth never hands them out. */
 const DYNAMIC_FIRST = 251;
 
@@ -74,9 +62,11 @@ export function planNetwork(
   hostAddresses: readonly string[],
   openings: readonly Opening[] = [],
   cachePort: number | null = null,
+  passages: readonly Passage[] = [],
 ): NetworkPlan {
   const gateway4 = gatewayOf4(spec.subnet4);
   const gateway6 = gatewayOf6(spec.subnet6);
+  const between = passages.length > 0;
   const labels: IncusConfig = { [label.installation]: names.installation, [label.project]: spec.project };
   const reject = (destination: string, description: string): IncusAclRule => ({
     action: 'reject',
@@ -86,25 +76,29 @@ export function planNetwork(
   });
   const own4 = hostAddresses.filter((address) => !address.includes(':')).sort();
   const own6 = hostAddresses.filter((address) => address.includes(':')).sort();
+  // Where guests may reach each other, their own ranges are judged by what comes in.
+  const denied4 = between ? deniedRanges4.flatMap((range) => without4(range, spec.subnet4)) : deniedRanges4;
+  const denied6 = deniedRanges6.filter((range) => range !== MAPPED_RANGE);
   const egress: IncusAclRule[] = [
     reject(
-      deniedRanges4.flatMap((range) => (cachePort === null ? [range] : without4(range, gateway4))).join(','),
+      denied4.flatMap((range) => (cachePort === null || between ? [range] : without4(range, gateway4))).join(','),
       'Private, shared, link-local and reserved ranges',
     ),
     // The engine reads refusals before permissions: the one door at the gateway is what these leave out.
     ...(cachePort === null ? [] : besideDoor(gateway4, cachePort)),
     reject(
-      deniedRanges6.filter((range) => range !== MAPPED_RANGE).join(','),
+      denied6.flatMap((range) => (between ? without6(range, spec.subnet6) : [range])).join(','),
       'Private, link-local, translated and multicast ranges',
     ),
     ...(own4.length > 0 ? [reject(own4.join(','), 'The host itself')] : []),
     ...(own6.length > 0 ? [reject(own6.join(','), 'The host itself')] : []),
-    { action: 'reject', state: 'enabled', description: 'Mail', protocol: 'tcp', destination_port: DENIED_TCP_PORTS },
+    ...(between ? besideNeighbours(spec, cachePort !== null) : [mail({})]),
   ];
   const ingress: IncusAclRule[] = [
     { action: 'allow', state: 'enabled', description: 'The host', source: gateway4 },
     { action: 'allow', state: 'enabled', description: 'The host', source: gateway6 },
     ...openings.flatMap(openingRules),
+    ...passages.flatMap(passageRules),
   ];
   const base = spec.subnet4.slice(0, spec.subnet4.lastIndexOf('.') + 1);
   return {
@@ -125,7 +119,8 @@ export function planNetwork(
       // One guest must not find the names of others.
       'dns.mode': 'none',
       'security.acls': names.acl,
-      'security.acls.default.egress.action': 'allow',
+      // A packet between guests meets the rules for both ways: what is not a passage must not be let out by default.
+      'security.acls.default.egress.action': between ? 'drop' : 'allow',
       'security.acls.default.ingress.action': 'drop',
     },
     project: {
@@ -161,6 +156,30 @@ export function planNetwork(
       'limits.networks': '0',
     },
   };
+}
+
+function mail(where: Pick<IncusAclRule, 'destination'>): IncusAclRule {
+  const ports = { protocol: 'tcp', destination_port: DENIED_TCP_PORTS };
+  return { action: 'reject', state: 'enabled', description: 'Mail', ...ports, ...where };
+}
+
+/** What counts outside the project, said of everything but its own ranges; and the gateways, which are in them. */
+function besideNeighbours(spec: NetworkSpec, door: boolean): IncusAclRule[] {
+  const outside = [without4('0.0.0.0/0', spec.subnet4), without6('::/0', spec.subnet6)].map((each) => each.join(','));
+  const gateway4 = gatewayOf4(spec.subnet4);
+  const one = (action: 'allow' | 'reject', destination: string, description: string): IncusAclRule => ({
+    action,
+    state: 'enabled',
+    description,
+    destination,
+  });
+  return [
+    ...outside.map((destination) => mail({ destination })),
+    ...outside.map((destination) => one('allow', destination, 'The internet')),
+    one('reject', gatewayOf6(spec.subnet6), 'The gateway'),
+    // With a door at it, everything beside that is refused already.
+    one(door ? 'allow' : 'reject', gateway4, 'The gateway'),
+  ];
 }
 
 /** Everything at the gateway but one TCP port. */

@@ -1,7 +1,7 @@
 /** The Incus adapter: puts guests, networks, images, processes, files and events behind the `Engine` port. */
 import { BerthError } from '#domain/errors.ts';
 import type { InstanceId, ProjectId } from '#domain/ids.ts';
-import type { Engine, Opening } from '../engine.ts';
+import type { Engine, Opening, Passage } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { IncusClient, segment } from './client.ts';
 import { IncusDisks } from './disks.ts';
@@ -25,6 +25,8 @@ export type IncusEngineOptions = {
   openings: (project: ProjectId) => readonly Opening[];
   /** The port of the image cache at every gateway; null: there is none. */
   cachePort: () => number | null;
+  /** Which guests of a project may reach each other. */
+  passages: (project: ProjectId) => readonly Passage[];
 };
 
 /** Directory listings and small files read through the engine. */
@@ -45,8 +47,8 @@ export function incusEngine(options: IncusEngineOptions): Engine & { close(): Pr
   const guests = new IncusGuests(client, options.names, options.pool, filters);
   const snapshots = new IncusSnapshots(client, guests);
   const disks = new IncusDisks(client, guests, options.pool);
-  const { names, hostAddresses, openings, cachePort } = options;
-  const networks = new IncusNetworks(client, names, hostAddresses, openings, cachePort);
+  const { names, hostAddresses, openings, cachePort, passages } = options;
+  const networks = new IncusNetworks(client, names, hostAddresses, openings, cachePort, passages);
   const images = new IncusImages(client, options.names);
 
   const target = async (instance: InstanceId): Promise<{ name: string; project: string }> => {

@@ -49,6 +49,8 @@ export function toGuest(instance: IncusInstance): Guest | null {
     imageFingerprint: config['volatile.base_image'] ?? config[label.image] ?? null,
     address4: nic['ipv4.address'] ?? null,
     address6: nic['ipv6.address'] ?? null,
+    honest4: nic['security.mac_filtering'] === 'true' && nic['security.ipv4_filtering'] === 'true',
+    honest6: nic['security.mac_filtering'] === 'true' && nic['security.ipv6_filtering'] === 'true',
     uidBase: map?.base ?? null,
     uidCount: map?.count ?? null,
     createdAt: iso(instance.created_at) ?? new Date(0).toISOString(),

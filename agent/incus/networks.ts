@@ -1,7 +1,7 @@
 /** A project's engine project, bridge and rules: made, compared, repaired and removed. */
 import { BerthError } from '#domain/errors.ts';
 import type { ProjectId } from '#domain/ids.ts';
-import type { NetworkSpec, Opening } from '../engine.ts';
+import type { NetworkSpec, Opening, Passage } from '../engine.ts';
 import { label, type Names } from '../names.ts';
 import { configDifferences, type NetworkPlan, planNetwork, sameRules } from './acl.ts';
 import { type IncusClient, segment } from './client.ts';
@@ -19,6 +19,7 @@ export class IncusNetworks {
   readonly #hostAddresses: () => readonly string[];
   readonly #openings: (project: ProjectId) => readonly Opening[];
   readonly #cachePort: () => number | null;
+  readonly #passages: (project: ProjectId) => readonly Passage[];
 
   constructor(
     client: IncusClient,
@@ -26,12 +27,14 @@ export class IncusNetworks {
     hostAddresses: () => readonly string[],
     openings: (project: ProjectId) => readonly Opening[],
     cachePort: () => number | null,
+    passages: (project: ProjectId) => readonly Passage[],
   ) {
     this.#client = client;
     this.#names = names;
     this.#hostAddresses = hostAddresses;
     this.#openings = openings;
     this.#cachePort = cachePort;
+    this.#passages = passages;
   }
 
   /** Makes it as specified and repairs what differs. Returns what was wrong, in words. Errors: conflict. */
@@ -49,8 +52,8 @@ export class IncusNetworks {
     const acl = this.#names.acl(spec.project);
     const bridge = this.#names.bridge(spec.project);
     const named = { installation: this.#names.installation, acl, bridge };
-    const openings = this.#openings(spec.project);
-    const plan = planNetwork(spec, named, this.#hostAddresses(), openings, this.#cachePort());
+    const [openings, passages] = [this.#openings(spec.project), this.#passages(spec.project)];
+    const plan = planNetwork(spec, named, this.#hostAddresses(), openings, this.#cachePort(), passages);
     await this.#ensureAcl(acl, plan, spec.project, found);
     await this.#ensureBridge(bridge, plan, spec, found);
     askNeighboursOften(bridge);

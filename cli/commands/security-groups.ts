@@ -39,7 +39,7 @@ function details(group: SecurityGroup): string {
     (rule) => `  ${formatRule(rule)}   (${rule.action === 'allow' ? 'allowed' : 'denied'}: ${describeRule(rule)})`,
   );
   const members = group.instances.map((instance) => instance.name).join(', ');
-  return `${group.name}: ${group.state === 'applied' ? 'in force' : 'being applied'} for ${members || 'no instance yet'}\n${rules.join('\n') || '  no rules'}\n`;
+  return `${group.name}: ${group.state === 'applied' ? 'in force' : 'being applied'} for ${members || 'no instance yet'}\n${rules.join('\n') || '  no rules'}\n${group.usedBy.length === 0 ? '' : `Gets in to instances with: ${group.usedBy.join(', ')}\n`}`;
 }
 
 export function addSecurityGroupCommands(program: Command, io: Io): void {
@@ -75,7 +75,10 @@ export function addSecurityGroupCommands(program: Command, io: Io): void {
     .option('--description <text>', 'what it is for')
     .addHelpText(
       'after',
-      examples(['berth security-groups create web "allow in tcp 80,443" "allow in tcp 22 from 203.0.113.0/24"']),
+      examples([
+        'berth security-groups create web "allow in tcp 80,443" "allow in tcp 22 from 203.0.113.0/24"',
+        'berth security-groups create database "allow in tcp 5432 from group:web"',
+      ]),
     )
     .action(
       run<{ description?: string }>(io, async (berth, [name = '', ...rules], options) => {
@@ -130,7 +133,7 @@ export function addSecurityGroupCommands(program: Command, io: Io): void {
   groups
     .command('delete <security-group>')
     .alias('rm')
-    .description('Delete a security group; its rules end at once')
+    .description('Delete a security group that no rule of another one names; its rules end at once')
     .action(
       run(io, async (berth, [ref = '']) => {
         const group = await findSecurityGroup(berth, ref);

@@ -3,7 +3,8 @@
  * event kind without a rule a compile error.
  */
 import type { QueryKey } from '@tanstack/react-query';
-import type { Event, EventKind } from '#contract/events.ts';
+import type { Event } from '#contract/events.ts';
+import type { EventKind } from '#domain/events.ts';
 import type { RouteName } from '../api/client.ts';
 import { keyIs } from '../api/queries.ts';
 

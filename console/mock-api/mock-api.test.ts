@@ -109,6 +109,19 @@ describe('the mock', () => {
     vi.useRealTimers();
   });
 
+  it('V7: keeps a group that rules of another name, and follows its new name', () => {
+    const state = seed();
+    const params = { project: state.projects[0]?.id as never };
+    const { items } = handlers.securityGroupsList(state, { params, query: {}, body: undefined });
+    const web = items.find((group) => group.name === 'web');
+    if (web === undefined) throw new Error('no group');
+    expect(web.usedBy).toEqual(['database']);
+    const one = { params: { group: web.id }, query: {} };
+    expect(() => handlers.securityGroupsDelete(state, { ...one, body: undefined })).toThrow('database');
+    handlers.securityGroupsUpdate(state, { ...one, body: { name: 'front' } });
+    expect(state.securityGroups.find((group) => group.name === 'database')?.rules[0]?.groups).toEqual(['front']);
+  });
+
   it('fails what is named so, and undoes it', () => {
     vi.useFakeTimers();
     const state = seed();

@@ -20,8 +20,21 @@ export function seedNetwork(state: MockState, beacon: InstanceRow, now: number):
     description: 'Web for everybody, SSH for the office',
     rules,
     instances: [{ id: beacon.id, name: beacon.name }],
+    usedBy: [],
     state: 'applied',
     createdAt: iso(now - 8 * DAY),
+    can: { update: true, delete: true },
+  });
+  state.securityGroups.push({
+    id: newId('sgr'),
+    project: beacon.project,
+    name: 'database',
+    description: 'Asked by the web servers and nobody else',
+    rules: parseRules('allow in tcp 5432 from group:web').rules,
+    instances: [],
+    usedBy: [],
+    state: 'applied',
+    createdAt: iso(now - 7 * DAY),
     can: { update: true, delete: true },
   });
   state.egress = {

@@ -113,7 +113,7 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
         names: ['*.example.org', 'example.org'],
       } as const;
       const group = harness.id('sgr') as SecurityGroupId;
-      const rules = [{ ...rule, ranges: [...rule.ranges], names: [...rule.names], sets: [] }];
+      const rules = [{ ...rule, ranges: [...rule.ranges], names: [...rule.names], sets: [], groups: [] }];
       for (let time = 0; time < 2; time++) {
         await driver.setPolicies({
           projects: [

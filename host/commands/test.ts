@@ -68,6 +68,7 @@ export async function testCommand(args: readonly string[]): Promise<number> {
     print(
       `${result.failed === 0 ? '✓' : '✗'} ${result.name}: ${result.passed} passed, ${result.failed} failed${skipped} (${Math.round(result.seconds)} s)`,
     );
+    for (const test of result.unsteady) print(`! ${result.name}: passed only when run again alone: ${test}`);
   }
   const passed = results.reduce((sum, result) => sum + result.passed, 0);
   const failed = results.reduce((sum, result) => sum + result.failed, 0);
@@ -79,7 +80,14 @@ async function runAllChecks(print: (line: string) => void): Promise<SuiteResult>
   const started = Date.now();
   const results = await runChecks(Object.keys(checks), (line) => print(`[check] ${line}`));
   const passed = results.filter((result) => result.ok).length;
-  return { name: 'check', passed, failed: results.length - passed, skipped: 0, seconds: (Date.now() - started) / 1000 };
+  return {
+    name: 'check',
+    passed,
+    failed: results.length - passed,
+    skipped: 0,
+    unsteady: [],
+    seconds: (Date.now() - started) / 1000,
+  };
 }
 
 /** The engine, Chromium and friends by apt as `up` does it, and a running engine. */

@@ -6,12 +6,13 @@ import type { Event } from '#contract/events.ts';
 import { type Action, highestRole, holdingMay, platformMay } from '#domain/authz.ts';
 import type { PersonCaller } from '#domain/caller.ts';
 import { BerthError } from '#domain/errors.ts';
+import type { EventKind } from '#domain/events.ts';
 import type { ProjectId } from '#domain/ids.ts';
 import { type ScopedAction, scopesAllow } from '#domain/scopes.ts';
 import type { OutboxFeed } from '#server/runtime/outbox-feed.ts';
 import { nothingHeld, type Standing, standingOf } from '#server/store/held.ts';
 import { isCredentialAlive } from '#server/store/identity.ts';
-import { type HintKind, type OutboxRow, outboxSince } from '#server/store/outbox.ts';
+import { type OutboxRow, outboxSince } from '#server/store/outbox.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 
@@ -35,7 +36,7 @@ const REPLAY_ROWS_MAX = 2_000;
 const streams = new Map<string, number>();
 
 const actionOf: Record<
-  Exclude<HintKind, 'session' | 'image' | 'host' | 'user' | 'mail' | 'key' | 'setting'>,
+  Exclude<EventKind, 'session' | 'image' | 'host' | 'user' | 'mail' | 'key' | 'setting'>,
   Action
 > = {
   instance: 'instance.read',
@@ -55,7 +56,7 @@ const actionOf: Record<
   dns: 'dns.read',
 };
 
-function scopeOf(kind: HintKind): ScopedAction {
+function scopeOf(kind: EventKind): ScopedAction {
   if (kind === 'session') return 'account.read';
   if (kind === 'image') return 'platform.image.read';
   if (kind === 'host') return 'platform.host.read';

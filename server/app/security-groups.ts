@@ -9,6 +9,7 @@ import {
   type NetworkRule,
   SECURITY_GROUPS_PER_INSTANCE_MAX,
   SECURITY_GROUPS_PER_PROJECT_MAX,
+  withSourceRenamed,
 } from '#domain/network-rules.ts';
 import { record } from '#server/store/audit.ts';
 import { type Trx, transact } from '#server/store/database.ts';
@@ -29,10 +30,27 @@ function present(group: store.SecurityGroupRecord, role: Role | null): SecurityG
     description: group.description,
     rules: group.rules,
     instances: group.instances,
+    usedBy: group.usedBy,
     state: group.applied ? 'applied' : 'pending',
     createdAt: group.createdAt.toISOString(),
-    can: { update: roleAbility(role, 'security-group.update'), delete: roleAbility(role, 'security-group.delete') },
+    can: {
+      update: roleAbility(role, 'security-group.update'),
+      delete: usersOf(group) ?? roleAbility(role, 'security-group.delete'),
+    },
   };
+}
+
+/** Why it has to stay; null: nothing names it. */
+function usersOf({ usedBy }: store.SecurityGroupRecord): string | null {
+  return usedBy.length === 0 ? null : `Rules of other security groups name it: ${usedBy.join(', ')}.`;
+}
+
+/** Errors: invalid_input when a rule names a group that the project has not. */
+function checkSources(rules: readonly NetworkRule[], known: readonly string[]): void {
+  const missing = rules.flatMap((rule) => rule.groups).find((group) => !known.includes(group));
+  if (missing === undefined) return;
+  const message = `The project has no security group called "${missing}".`;
+  throw new BerthError('invalid_input', message, { fields: [{ field: 'rules', message }] });
 }
 
 export async function listSecurityGroups(
@@ -55,13 +73,16 @@ export async function createSecurityGroup(
     const proof = await authorize({ db: tx }, caller, 'security-group.create', { kind: 'project', id: project });
     // Keeps the project from being deleted meanwhile.
     if ((await lockTarget(tx, proof.id)) === null) throw notFound('project');
-    if ((await store.securityGroupsOf(tx, proof)).length >= SECURITY_GROUPS_PER_PROJECT_MAX) {
+    if (input.rules.some((rule) => rule.groups.length > 0)) await store.lockGroups(tx, proof.id);
+    const others = await store.securityGroupsOf(tx, proof);
+    if (others.length >= SECURITY_GROUPS_PER_PROJECT_MAX) {
       throw new BerthError(
         'quota_exceeded',
         `A project has at most ${SECURITY_GROUPS_PER_PROJECT_MAX} security groups.`,
       );
     }
     await checkAddressSets(tx, proof, input.rules);
+    checkSources(input.rules, [input.name, ...others.map((other) => other.name)]);
     const id = app.ids.make('sgr');
     const place = { organization: proof.organization, project: proof.id };
     await store.insertSecurityGroup(tx, { id, ...place, ...input }, app.services.now());
@@ -96,13 +117,22 @@ export async function updateSecurityGroup(
     const proof = await authorize({ db: tx }, caller, 'security-group.update', { kind: 'security-group', id });
     const group = await store.findSecurityGroup(tx, proof.id);
     if (group === null) throw notFound('security group');
-    const { name, description, rules, instances } = change;
-    if (rules?.some((rule) => rule.sets.length > 0)) {
-      // Nobody deletes a set meanwhile.
+    const { name, description, instances } = change;
+    const renamed = name !== undefined && name !== group.name;
+    // Its own rules may name it.
+    const rules = renamed && change.rules ? withSourceRenamed(change.rules, group.name, name) : change.rules;
+    const naming = rules?.some((rule) => rule.sets.length + rule.groups.length > 0) === true;
+    // Nobody deletes or renames meanwhile what rules name.
+    if (naming || renamed) await store.lockGroups(tx, group.project);
+    if (naming) {
       await lockTarget(tx, group.project);
       const project = { kind: 'project', id: group.project } as const;
-      await checkAddressSets(tx, await authorize({ db: tx }, caller, 'security-group.update', project), rules);
+      const inProject = await authorize({ db: tx }, caller, 'security-group.update', project);
+      await checkAddressSets(tx, inProject, rules);
+      const others = (await store.securityGroupsOf(tx, inProject)).filter((other) => other.id !== group.id);
+      checkSources(rules, [name ?? group.name, ...others.map((other) => other.name)]);
     }
+    if (renamed) await store.renameSource(tx, group, name);
     const members = instances === undefined ? undefined : await membersOf(tx, group, instances);
     await store.updateSecurityGroup(tx, group, {
       ...(name === undefined ? {} : { name }),
@@ -151,10 +181,15 @@ async function membersOf(tx: Trx, group: store.SecurityGroupRecord, instances: r
   return members;
 }
 
+/** Errors: not_found, conflict while rules of other groups name it. */
 export async function deleteSecurityGroup(app: AppContext, caller: Caller, id: SecurityGroupId): Promise<void> {
   await transact(app.db, async (tx) => {
     const proof = await authorize({ db: tx }, caller, 'security-group.delete', { kind: 'security-group', id });
+    const found = await store.findSecurityGroup(tx, proof.id);
+    if (found !== null) await store.lockGroups(tx, found.project);
     const group = await store.findSecurityGroup(tx, proof.id);
+    const users = group === null ? null : usersOf(group);
+    if (users !== null) throw new BerthError('conflict', users);
     if (group === null || !(await store.deleteSecurityGroup(tx, group))) throw notFound('security group');
     await record(tx, proof.actor, {
       action: 'security-group.delete',

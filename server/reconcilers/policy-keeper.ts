@@ -3,7 +3,7 @@
  * and strange ones go. At once when a row has changed, every minute otherwise.
  */
 
-import { withoutSets } from '#domain/network-rules.ts';
+import { rulesForHost } from '#domain/network-rules.ts';
 import type { PolicySpec } from '#drivers/interface.ts';
 import { allAddressSets } from '../store/address-sets.ts';
 import { transact } from '../store/database.ts';
@@ -29,6 +29,10 @@ export function policyKeeper(services: Services, everyMs = EVERY_MS): Reconciler
       for (const { project, name, ranges } of await allAddressSets(services.db))
         sets.set(project, (sets.get(project) ?? new Map<string, readonly string[]>()).set(name, ranges));
       const ofProject = (project: string) => sets.get(project) ?? new Map<string, readonly string[]>();
+      const ids = new Map<string, Map<string, string>>();
+      for (const { project, name, id } of groups)
+        ids.set(project, (ids.get(project) ?? new Map<string, string>()).set(name, id));
+      const idsOf = (project: string) => ids.get(project) ?? new Map<string, string>();
       const having = new Map<string, PolicySpec['instances'][number]>();
       for (const group of groups) {
         for (const { id } of group.instances) {
@@ -42,11 +46,14 @@ export function policyKeeper(services: Services, everyMs = EVERY_MS): Reconciler
         projects: policies.map(({ project, default: action, rules, connectionsMax, bytesPerSecondMax }) => ({
           project,
           default: action,
-          rules: withoutSets(rules, ofProject(project)),
+          rules: rulesForHost(rules, ofProject(project), idsOf(project)),
           connectionsMax,
           bytesPerSecondMax,
         })),
-        groups: used.map(({ id, project, rules }) => ({ group: id, rules: withoutSets(rules, ofProject(project)) })),
+        groups: used.map(({ id, project, rules }) => ({
+          group: id,
+          rules: rulesForHost(rules, ofProject(project), idsOf(project)),
+        })),
         instances: [...having.values()],
       };
       const digest = JSON.stringify(spec);

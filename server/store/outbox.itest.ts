@@ -1,13 +1,11 @@
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { eventKinds } from '#contract/events.ts';
 import { silentLog } from '#server/runtime/log.ts';
 import { listenForNotifications, OutboxFeed } from '#server/runtime/outbox-feed.ts';
 import { withDatabase } from '#testkit/postgres.ts';
 import { type Db, onHintsCommitted, openDatabase, openPool, transact } from './database.ts';
 import {
   emit,
-  hintKinds,
   notifyOutbox,
   OUTBOX_READ_MAX,
   type OutboxRow,
@@ -74,10 +72,6 @@ function startFeed(database: Db = db): { feed: OutboxFeed<OutboxRow>; seen: Outb
 }
 
 describe('V10: the outbox', () => {
-  it('knows the kinds of the contract', () => {
-    expect([...hintKinds].sort()).toEqual([...eventKinds].sort());
-  });
-
   it('a row of a transaction that commits late is never skipped, and holds nobody up meanwhile', async () => {
     const start = (await outboxHead(db)).cursor;
     const slow = slowWriter('late');

@@ -4,38 +4,12 @@
  * had seen, never by the highest number they know.
  */
 import { sql } from 'kysely';
+import type { EventKind } from '#domain/events.ts';
 import { type Db, markEmitted, type Trx } from './database.ts';
-
-/** Kinds as in contract/events.ts; a test keeps the two equal. */
-export const hintKinds = [
-  'instance',
-  'operation',
-  'snapshot',
-  'route',
-  'forward',
-  'backup',
-  'security-group',
-  'egress',
-  'image',
-  'host',
-  'member',
-  'project',
-  'quota',
-  'session',
-  'audit',
-  'user',
-  'mail',
-  'key',
-  'ssh',
-  'domain',
-  'dns',
-  'setting',
-] as const;
-export type HintKind = (typeof hintKinds)[number];
 
 /** `ref` is the id of what changed; for `session` and `member` it is the user's id, for `quota` the project's. */
 export type Hint = {
-  kind: HintKind;
+  kind: EventKind;
   ref: string;
   organizationId?: string | null;
   projectId?: string | null;
@@ -45,7 +19,7 @@ export type Hint = {
 
 export type OutboxRow = {
   seq: number;
-  kind: HintKind;
+  kind: EventKind;
   ref: string;
   organizationId: string | null;
   projectId: string | null;

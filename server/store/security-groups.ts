@@ -1,8 +1,8 @@
 /** Security groups, and which instances have them. `applied_version` is observed: what the host has. */
-import { sql } from 'kysely';
+import { type RawBuilder, sql } from 'kysely';
 import { BerthError } from '#domain/errors.ts';
 import type { InstanceId, OrganizationId, ProjectId, SecurityGroupId } from '#domain/ids.ts';
-import type { NetworkRule } from '#domain/network-rules.ts';
+import { type NetworkRule, withSourceRenamed } from '#domain/network-rules.ts';
 import type { ProjectProof } from './authorized.ts';
 import { type Db, isUniqueViolation, json, type Trx } from './database.ts';
 import { emit } from './outbox.ts';
@@ -15,23 +15,32 @@ export type SecurityGroupRecord = {
   description: string;
   rules: NetworkRule[];
   instances: { id: InstanceId; name: string }[];
+  /** Other groups whose rules name it. */
+  usedBy: string[];
   createdAt: Date;
   version: number;
   applied: boolean;
 };
 
+const names = (rules: string, name: RawBuilder<unknown>) =>
+  sql<boolean>`jsonb_path_exists(${sql.ref(rules)}, '$[*].groups[*] ? (@ == $name)', jsonb_build_object('name', ${name}))`;
+
 const selected = (db: Db) =>
   db
     .selectFrom('security_group as g')
     .selectAll('g')
-    .select(
+    .select([
       sql<
         { id: InstanceId; name: string }[]
       >`coalesce((select jsonb_agg(jsonb_build_object('id', i.id, 'name', i.name) order by i.name)
         from security_group_instance m join instance i on i.id = m.instance_id where m.group_id = g.id), '[]')`.as(
         'members',
       ),
-    );
+      sql<string[]>`array(select o.name from security_group o
+        where o.project_id = g.project_id and o.id <> g.id and ${names('o.rules', sql.ref('g.name'))} order by o.name)`.as(
+        'users',
+      ),
+    ]);
 type Row = Awaited<ReturnType<ReturnType<typeof selected>['execute']>>[number];
 
 function rowToGroup(row: Row): SecurityGroupRecord {
@@ -43,6 +52,7 @@ function rowToGroup(row: Row): SecurityGroupRecord {
     description: row.description,
     rules: row.rules,
     instances: row.members,
+    usedBy: row.users,
     createdAt: row.created_at,
     version: Number(row.version),
     applied: Number(row.applied_version) === Number(row.version),
@@ -52,7 +62,7 @@ function rowToGroup(row: Row): SecurityGroupRecord {
 /** By name; there are at most SECURITY_GROUPS_PER_PROJECT_MAX. */
 export async function securityGroupsOf(
   db: Db,
-  proof: ProjectProof<'security-group.read' | 'security-group.create'>,
+  proof: ProjectProof<'security-group.read' | 'security-group.create' | 'security-group.update'>,
 ): Promise<SecurityGroupRecord[]> {
   const rows = await selected(db).where('g.project_id', '=', proof.id).orderBy('g.name').execute();
   return rows.map(rowToGroup);
@@ -126,6 +136,28 @@ export async function updateSecurityGroup(
     .insertInto('security_group_instance')
     .values(instances.map((instance) => ({ group_id: group.id, instance_id: instance })))
     .execute();
+}
+
+/** From here to the end of the transaction nobody else changes, renames or deletes a group of the project. */
+export async function lockGroups(tx: Trx, project: ProjectId): Promise<void> {
+  await tx
+    .selectFrom('security_group')
+    .select('id')
+    .where('project_id', '=', project)
+    .orderBy('id')
+    .forUpdate()
+    .execute();
+}
+
+/** Rules of the project that name the group say its new name from now on. */
+export async function renameSource(tx: Trx, group: SecurityGroupRecord, name: string): Promise<void> {
+  const others = await selected(tx)
+    .where('g.project_id', '=', group.project)
+    .where(names('g.rules', sql`${group.name}::text`))
+    .execute();
+  for (const other of others) {
+    await updateSecurityGroup(tx, rowToGroup(other), { rules: withSourceRenamed(other.rules, group.name, name) });
+  }
 }
 
 /** Those of `instances` that are in the project, locked until the transaction ends, with how many other groups they have. */

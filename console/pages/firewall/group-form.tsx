@@ -11,6 +11,7 @@ import { useApiForm } from '../../lib/use-form.ts';
 import { Field, Input, Textarea } from '../../ui/input.tsx';
 import { Checkbox } from '../../ui/switch.tsx';
 import { RuleList, restOfGroup } from './rules.tsx';
+import { SourcePicker } from './source-picker.tsx';
 
 /** Rules as people type them, one a line; what is wrong is said line by line. */
 export const rulesText = z.string().superRefine((text, context) => {
@@ -36,11 +37,14 @@ const schema = z.object({
 export function GroupForm({
   project,
   group,
+  others,
   onClose,
   onDone,
 }: {
   project: string;
   group?: SecurityGroup;
+  /** The other groups of the project: sources for rules. */
+  others: readonly SecurityGroup[];
   onClose: () => void;
   onDone: () => void;
 }) {
@@ -106,6 +110,15 @@ export function GroupForm({
         )}
       </Field>
       {rules.length === 0 ? null : <RuleList rules={rules} rest={(direction) => restOfGroup(rules, direction)} />}
+      <SourcePicker
+        names={[...others.map((other) => other.name), ...(values.name === '' ? [] : [values.name])]}
+        onAdd={(line) =>
+          form.setValue('rules', [values.rules.trimEnd(), line].filter((text) => text !== '').join('\n'), {
+            shouldDirty: true,
+            shouldValidate: true,
+          })
+        }
+      />
       <fieldset className="flex flex-col gap-1.5">
         <legend className="mb-1.5 font-medium text-sm">Instances that have it</legend>
         {(instances.data?.items ?? []).map((each) => (

@@ -49,7 +49,8 @@ export function FirewallPage() {
               Security groups
             </h2>
             <p className="text-sm text-soft">
-              Rules for chosen instances: who gets in to their port forwards, where they may go.
+              Rules for chosen instances: who gets in to their port forwards, which neighbours reach them, where they
+              may go.
             </p>
           </div>
           <Button icon={<Plus />} onClick={() => setEditing('new')}>
@@ -77,6 +78,7 @@ export function FirewallPage() {
         <GroupForm
           project={project.id}
           {...(editing === 'new' ? {} : { group: editing })}
+          others={(groups.data?.items ?? []).filter((each) => editing === 'new' || each.id !== editing.id)}
           onClose={() => setEditing(null)}
           onDone={refresh}
         />
@@ -176,6 +178,12 @@ function GroupCard({ group, onEdit }: { group: SecurityGroup; onEdit: () => void
         <span className="text-soft">Instances: </span>
         {members === '' ? 'none yet' : members}
       </p>
+      {group.usedBy.length === 0 ? null : (
+        <p className="text-sm">
+          <span className="text-soft">They get in to instances with: </span>
+          {group.usedBy.join(', ')}
+        </p>
+      )}
       {deleting ? (
         <ConfirmDialog
           danger

@@ -1,0 +1,26 @@
+/** What can have changed: the kinds of hints that the outbox keeps and that live consoles and edge are told. */
+export const eventKinds = [
+  'instance',
+  'operation',
+  'snapshot',
+  'route',
+  'forward',
+  'backup',
+  'security-group',
+  'egress',
+  'image',
+  'host',
+  'member',
+  'project',
+  'quota',
+  'session',
+  'audit',
+  'user',
+  'mail',
+  'key',
+  'ssh',
+  'domain',
+  'dns',
+  'setting',
+] as const;
+export type EventKind = (typeof eventKinds)[number];
