@@ -51,7 +51,7 @@ export function askInside(
   timeoutMs = DOCKER_MS_MAX,
   environment: Record<string, string> = {},
 ): Promise<ExecResult> {
-  return engine.exec(instance, argv, { timeoutMs, bytesMax: DOCKER_BYTES_MAX, environment, repeatable: true });
+  return engine.exec(instance, argv, { timeoutMs, bytesMax: DOCKER_BYTES_MAX, environment });
 }
 
 /** Does not wake it: an engine that sleeps costs a server no memory. */

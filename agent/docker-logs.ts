@@ -29,7 +29,6 @@ export async function readDockerLogs(
   const { stdout, stderr } = await engine.exec(query.instance, dockerLogArguments(source, tail, since), {
     timeoutMs: LOGS_MS_MAX,
     bytesMax: LOGS_BYTES_MAX,
-    repeatable: true,
   });
   return `${stdout}\n${stderr}`
     .split('\n')

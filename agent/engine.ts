@@ -67,11 +67,6 @@ export type ExecOptions = {
   timeoutMs: number;
   /** Reading stops (and the process is killed) above this. */
   bytesMax: number;
-  /**
-   * It changes nothing: when it says nothing it is asked again, a few times. A busy engine now and then loses all that a
-   * quick command said.
-   */
-  repeatable?: boolean;
 };
 export type ExecResult = { code: number; stdout: string; stderr: string };
 

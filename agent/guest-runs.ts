@@ -73,9 +73,8 @@ export async function lookAtRun(
   part: string,
 ): Promise<GuestRun> {
   const how = { timeoutMs: CALL_MS_MAX, bytesMax: BYTES_MAX };
-  const look = { ...how, repeatable: true };
   const properties = '--property=LoadState,ActiveState,SubState,ExecMainCode,ExecMainStatus';
-  const shown = await engine.exec(instance, ['systemctl', 'show', properties, unitOf(run, part)], look);
+  const shown = await engine.exec(instance, ['systemctl', 'show', properties, unitOf(run, part)], how);
   if (shown.code !== 0) {
     throw new BerthError('upstream_failed', 'The instance does not say what it runs.', {
       detail: shown.stderr.slice(0, 500),
@@ -92,7 +91,7 @@ export async function lookAtRun(
       `--unit=${unitOf(run, part)}`,
       `--lines=${TAIL_LINES}`,
     ],
-    look,
+    how,
   );
   const lines = said.stdout.split('\n').filter((line) => line.trim() !== '');
   return { state, code, lines: lines.slice(-TAIL_LINES).map((line) => line.slice(0, LINE_LENGTH_MAX)) };

@@ -24,7 +24,6 @@ export async function readLogs(engine: Engine, query: AgentInput<'logs'>): Promi
   const { stdout } = await engine.exec(query.instance, logArguments(query), {
     timeoutMs: LOGS_MS_MAX,
     bytesMax: LOGS_BYTES_MAX,
-    repeatable: true,
   });
   return stdout.split('\n').flatMap((line) => parseJournalLine(line) ?? []);
 }

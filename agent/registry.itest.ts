@@ -74,8 +74,7 @@ afterAll(async () => {
   await upstream?.close();
 }, 5 * minutes);
 
-// Tried again because of a failure that is not understood: once, in a whole run, switching on answered "not_found".
-describe('V9: the image cache of a host', { retry: 2 }, () => {
+describe('V9: the image cache of a host', () => {
   it('V9: off: nothing listens, nothing is open, and Docker knows nothing of it', async () => {
     expect(await set()).toMatchObject({ state: 'off', mirrors: { using: 0, theirs: 0 } });
     own = await daemon(one);

@@ -47,6 +47,7 @@ export class Cache {
     this.#front = new Front({
       socket: this.#program.socket,
       ready: () => this.#program.up,
+      pass: (pull, question, answer, sent) => this.#upstream.pass(pull, question, answer, sent),
       storage: this.#storage,
       usage: this.#usage,
     });
@@ -60,6 +61,7 @@ export class Cache {
         new Upstream({
           spec: order.spec,
           fetched: (bytes) => self.#usage.add('fetchedBytes', bytes),
+          passed: (bytes) => self.#usage.add('servedBytes', bytes),
           reserve: (digest, bytes) => self.#reserve(digest, bytes),
           release: (digest) => {
             self.#coming.delete(digest);
@@ -127,7 +129,7 @@ export class Cache {
       };
       if (bytes <= this.#order.spec.bytesMax && !(await fits())) await this.#evict(bytes);
       if (bytes > this.#order.spec.bytesMax || !(await fits())) {
-        this.#problem = 'There was no room for an image: servers got it from upstream themselves.';
+        this.#problem = 'There was no room for an image: it was passed on and not kept.';
         return false;
       }
       this.#problem = null;

@@ -3,9 +3,9 @@
  * others have pulled, uploads and deletions do not exist here.
  */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import { pipeline } from 'node:stream';
-import { isDigest, parsePull } from './layout.ts';
+import { isDigest, type Pull, parsePull } from './layout.ts';
 import type { Storage } from './storage.ts';
+import { toldToGuests } from './upstream.ts';
 import type { Usage } from './usage.ts';
 
 const REQUESTS_MAX = 400;
@@ -13,6 +13,8 @@ const REQUESTS_PER_GUEST_MAX = 40;
 const CONNECTIONS_MAX = 1_000;
 const HEADERS_MS = 10_000;
 const IDLE_MS = 120_000;
+/** After this docker-registry is not waited for. */
+const ANSWER_MS = 30_000;
 /** How long a question waits while the disk is being swept. */
 const HELD_MS_MAX = 30_000;
 const BIND_AGAIN_MS = 2_000;
@@ -22,6 +24,8 @@ const DROPPED = new Set(['connection', 'keep-alive', 'transfer-encoding', 'locat
 export type FrontParts = {
   socket: string;
   ready(): boolean;
+  /** Straight from upstream, without the bytes that were sent already. */
+  pass(pull: Pull, question: IncomingMessage, answer: ServerResponse, sent: number): Promise<void>;
   storage: Storage;
   usage: Usage;
 };
@@ -118,16 +122,11 @@ export class Front {
     const pull = parsePull(path);
     if (pull === null) return refuse(answer, 404, 'UNSUPPORTED', 'Only pulls by name.');
     if (this.#held !== null) await Promise.race([this.#held.promise, wait(HELD_MS_MAX)]);
-    if (!this.#parts.ready()) return refuse(answer, 503, 'UNAVAILABLE', 'The cache is starting.');
     const { storage, usage } = this.#parts;
     if (pull.kind === 'blobs' && method === 'GET' && question.headers.range === undefined) {
       usage.add(storage.has(pull.name, pull.reference) ? 'hits' : 'misses', 1);
     }
-    const passing = this.#pass(question, answer, `/v2/${pull.name}/${pull.kind}/${pull.reference}`, (headers) => {
-      if (pull.kind !== 'manifests') return;
-      const digest = String(headers['docker-content-digest'] ?? '');
-      if (isDigest(digest)) usage.touch(pull.name, digest);
-    });
+    const passing = this.#give(pull, question, answer);
     if (pull.kind === 'manifests') {
       this.#manifests.add(passing);
       void passing.catch(() => undefined).finally(() => this.#manifests.delete(passing));
@@ -135,31 +134,58 @@ export class Front {
     await passing;
   }
 
-  #pass(
-    question: IncomingMessage,
-    answer: ServerResponse,
-    path: string,
-    found: (headers: IncomingMessage['headers']) => void,
-  ): Promise<void> {
+  /** From docker-registry; what it does not give, or only half, comes from upstream past it. */
+  async #give(pull: Pull, question: IncomingMessage, answer: ServerResponse): Promise<void> {
+    const sent = await this.#ask(pull, question, answer);
+    if (sent === 'all' || answer.destroyed) return;
+    // What was sent of a manifest or of a part of a blob is not continued: that is asked for again.
+    if (answer.headersSent && (pull.kind !== 'blobs' || question.headers.range !== undefined)) answer.destroy();
+    else await this.#parts.pass(pull, question, answer, sent);
+  }
+
+  /** Asks docker-registry. Answers `all`, or how many bytes of an answer of 200 were sent before it broke off. */
+  #ask(pull: Pull, question: IncomingMessage, answer: ServerResponse): Promise<'all' | number> {
+    if (!this.#parts.ready()) return Promise.resolve(0);
+    const { usage } = this.#parts;
     const headers = Object.fromEntries(
       PASSED.flatMap((name) => (question.headers[name] === undefined ? [] : [[name, question.headers[name]]])),
     );
-    return new Promise((resolve, reject) => {
+    const path = `/v2/${pull.name}/${pull.kind}/${pull.reference}`;
+    return new Promise((resolve) => {
       const inner = request(
         { socketPath: this.#parts.socket, path, method: question.method, headers: { ...headers, host: 'cache' } },
         (got) => {
           const status = got.statusCode ?? 502;
-          if (status < 300) found(got.headers);
+          if (status === 404 || status >= 500) {
+            got.resume();
+            got.on('error', () => undefined);
+            return resolve(0);
+          }
+          inner.setTimeout(IDLE_MS);
+          const digest = String(got.headers['docker-content-digest'] ?? '');
+          if (status < 300 && pull.kind === 'manifests' && isDigest(digest)) usage.touch(pull.name, digest);
           const kept = Object.entries(got.headers).filter(([name]) => !DROPPED.has(name));
-          // Docker would take 401 for a wish to see a password of its own; not to be had here means "ask upstream".
-          answer.writeHead(status === 401 || status === 403 ? 404 : status, Object.fromEntries(kept) as never);
-          got.on('data', (chunk: Buffer) => this.#parts.usage.add('servedBytes', chunk.length));
-          pipeline(got, answer, (error) => (error ? reject(error) : resolve()));
+          answer.writeHead(toldToGuests(status), Object.fromEntries(kept) as never);
+          let sent = 0;
+          got.on('data', (chunk: Buffer) => {
+            sent += chunk.length;
+            usage.add('servedBytes', chunk.length);
+          });
+          got.on('error', () => {
+            got.unpipe(answer);
+            resolve(sent);
+          });
+          got.once('end', () => resolve('all'));
+          got.pipe(answer);
+          return undefined;
         },
       );
-      inner.setTimeout(IDLE_MS, () => inner.destroy(new Error('no answer')));
-      inner.once('error', reject);
-      answer.once('close', () => inner.destroy());
+      inner.setTimeout(ANSWER_MS, () => inner.destroy(new Error('no answer')));
+      inner.on('error', () => resolve(0));
+      answer.once('close', () => {
+        inner.destroy();
+        resolve('all');
+      });
       inner.end();
     });
   }

@@ -31,6 +31,8 @@ export function layoutOf(root: string) {
   const repositories = join(base, 'repositories');
   const blobs = join(base, 'blobs/sha256');
   return {
+    /** When docker-registry would let go of what. */
+    schedule: join(root, 'scheduler-state.json'),
     repositories,
     blobs,
     blob: (digest: string) => join(blobs, hexOf(digest).slice(0, 2), hexOf(digest), 'data'),

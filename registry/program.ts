@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { layoutOf } from './layout.ts';
+import { mend } from './mend.ts';
 
 const AGAIN_MS_MIN = 300;
 const AGAIN_MS_MAX = 15_000;
@@ -44,7 +46,7 @@ export class Program {
     mkdirSync(this.root, { recursive: true, mode: 0o700 });
     this.#endLeftOver();
     writeFileSync(this.#config, this.#configuration(), { mode: 0o600 });
-    this.#run();
+    void this.#mendAndRun();
   }
 
   async stop(): Promise<void> {
@@ -78,6 +80,17 @@ export class Program {
     if (code !== 0) throw new Error(`docker-registry could not clean up: ${said.trim()}`);
   }
 
+  /** Nobody else writes there now: the last one has ended. */
+  async #mendAndRun(): Promise<void> {
+    try {
+      const taken = await mend(layoutOf(this.root));
+      if (taken > 0) this.#parts.log(`took away ${taken} half-written things`);
+    } catch (error) {
+      this.#parts.log(`what was left half-written could not be taken away: ${String(error)}`);
+    }
+    if (!this.#stopping) this.#run();
+  }
+
   #run(): void {
     rmSync(this.socket, { force: true });
     const startedAt = Date.now();
@@ -100,7 +113,7 @@ export class Program {
       this.problem = `docker-registry ended (${why}) and is started again. ${this.#said.trim()}`.trim();
       this.#parts.log(this.problem);
       setTimeout(() => {
-        if (!this.#stopping) this.#run();
+        if (!this.#stopping) void this.#mendAndRun();
       }, this.#againMs);
       this.#againMs = Math.min(this.#againMs * 2, AGAIN_MS_MAX);
     };

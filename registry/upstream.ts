@@ -9,6 +9,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { RegistryFacts, RegistrySpec } from '#contract/registry-process.ts';
+import { BerthError } from '#domain/errors.ts';
 import { parseUpstreamLimit } from '#domain/registry.ts';
 import { type Answer, WayOut } from './guarded.ts';
 import { type Pull, parsePull } from './layout.ts';
@@ -18,6 +19,10 @@ import { UpstreamLogin } from './login.ts';
 const JOIN_MS = 40;
 /** After upstream was not reached nobody waits for it for so long. */
 const AWAY_MS = 15_000;
+const NOT_REACHED = new Set([
+  ...['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ETIMEDOUT', 'ENOTFOUND', 'EAI_AGAIN'],
+  ...['UND_ERR_CONNECT_TIMEOUT', 'UND_ERR_HEADERS_TIMEOUT'],
+]);
 const CALLS_MAX = 200;
 /** What is handed on of answers and questions. */
 const ANSWERED = ['content-type', 'content-length', 'docker-content-digest', 'etag', 'content-range', 'accept-ranges'];
@@ -26,6 +31,8 @@ const ASKED = ['accept', 'range', 'if-none-match'];
 export type UpstreamParts = {
   spec: Pick<RegistrySpec, 'upstream' | 'login' | 'caCertificate'>;
   fetched(bytes: number): void;
+  /** To a guest, past docker-registry. */
+  passed(bytes: number): void;
   /** Makes room for a blob before it comes; false: there is none. `release` once it is stored or lost. */
   reserve(digest: string, bytes: number): Promise<boolean>;
   release(digest: string): void;
@@ -125,6 +132,40 @@ export class Upstream {
     }
   }
 
+  /**
+   * Hands a question of a guest on past docker-registry and keeps nothing. `sent`: so many bytes of the answer have
+   * arrived already, and only the rest is asked for. Errors: unavailable, and what the way there says.
+   */
+  async pass(pull: Pull, question: IncomingMessage, answer: ServerResponse, sent: number): Promise<void> {
+    if (Date.now() < this.#awayUntil || this.#calls >= CALLS_MAX) {
+      throw new BerthError('unavailable', 'Upstream is not asked now.');
+    }
+    const gone = new AbortController();
+    answer.once('close', () => gone.abort());
+    this.#calls++;
+    try {
+      const headers = sent === 0 ? question.headers : { ...question.headers, range: `bytes=${sent}-` };
+      const got = await this.#ask(pull, question.method === 'HEAD' ? 'HEAD' : 'GET', headers, gone.signal);
+      if (pull.kind === 'manifests') this.#readLimit(got);
+      if (sent === 0) answer.writeHead(toldToGuests(got.status), handedOn(got));
+      else if (got.status !== 206 || got.headers['content-range']?.startsWith(`bytes ${sent}-`) !== true) {
+        gone.abort();
+        throw new BerthError('upstream_failed', 'Upstream does not give the rest of a blob.');
+      }
+      for await (const chunk of got.body) {
+        this.#parts.fetched((chunk as Buffer).length);
+        this.#parts.passed((chunk as Buffer).length);
+        await write(answer, chunk as Buffer);
+      }
+      answer.end();
+    } catch (error) {
+      this.#failed(error);
+      throw error;
+    } finally {
+      this.#calls--;
+    }
+  }
+
   async #handOn(
     pull: Pull,
     method: 'GET' | 'HEAD',
@@ -139,11 +180,9 @@ export class Upstream {
     for (const reader of readers) reader.once('close', left);
     this.#calls++;
     try {
-      const got = await this.#ask(pull, method, question, gone.signal);
+      const got = await this.#ask(pull, method, question.headers, gone.signal);
       if (pull.kind === 'manifests') this.#readLimit(got);
-      const headers = Object.fromEntries(
-        ANSWERED.flatMap((name) => (got.headers[name] === undefined ? [] : [[name, got.headers[name]]])),
-      );
+      const headers = handedOn(got);
       const bytes = Number(got.headers['content-length'] ?? 0);
       const isBlob = pull.kind === 'blobs' && method === 'GET' && got.status === 200;
       if (isBlob && !(await this.#parts.reserve(pull.reference, bytes))) {
@@ -169,11 +208,16 @@ export class Upstream {
   }
 
   /** Asks upstream, and once more with what it wants to see. */
-  async #ask(pull: Pull, method: 'GET' | 'HEAD', question: IncomingMessage, signal: AbortSignal): Promise<Answer> {
+  async #ask(
+    pull: Pull,
+    method: 'GET' | 'HEAD',
+    wishes: IncomingMessage['headers'],
+    signal: AbortSignal,
+  ): Promise<Answer> {
     const url = new URL(`/v2/${pull.name}/${pull.kind}/${pull.reference}`, this.#out.home);
     const asked = Object.fromEntries(
       ASKED.flatMap((name) => {
-        const value = question.headers[name];
+        const value = wishes[name];
         return value === undefined ? [] : [[name, Array.isArray(value) ? value.join(', ') : value]];
       }),
     );
@@ -213,8 +257,18 @@ export class Upstream {
     // Somebody went away in the middle: that says nothing of upstream.
     if (code === 'UND_ERR_ABORTED' || (error as Error).name === 'AbortError') return;
     this.problem = `Upstream is not reached: ${error instanceof Error ? error.message : String(error)}`.slice(0, 300);
-    this.#awayUntil = Date.now() + AWAY_MS;
+    // One that broke off in the middle of an answer is there.
+    if (NOT_REACHED.has(code)) this.#awayUntil = Date.now() + AWAY_MS;
   }
+}
+
+function handedOn({ headers }: Answer): Record<string, string> {
+  return Object.fromEntries(ANSWERED.flatMap((name) => (headers[name] === undefined ? [] : [[name, headers[name]]])));
+}
+
+/** Docker would take 401 for a wish to see a password of its own; not to be had here means "ask upstream". */
+export function toldToGuests(status: number): number {
+  return status === 401 || status === 403 ? 404 : status;
 }
 
 function same(given: string | undefined, expected: string): boolean {

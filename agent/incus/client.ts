@@ -140,9 +140,14 @@ export class IncusClient {
     };
   }
 
-  /** Opens a WebSocket at an engine path. The caller listens for `error`. */
-  websocket(path: string, query: Query): WebSocket {
-    return new WebSocket(`ws+unix:${this.#socketPath}:${withQuery(path, query)}`, { perMessageDeflate: false });
+  /**
+   * Opens a WebSocket at an engine path. The caller listens for `error`. `autoPong: false` where the engine may close
+   * its end at any time with bytes still on their way: an answer to its ping then fails, and all that was not read yet
+   * goes with the connection.
+   */
+  websocket(path: string, query: Query, { autoPong = true } = {}): WebSocket {
+    const url = `ws+unix:${this.#socketPath}:${withQuery(path, query)}`;
+    return new WebSocket(url, { perMessageDeflate: false, autoPong });
   }
 
   /** Turns a connection into what `protocol` says (the engine's own SFTP server). Errors: as the engine says. */
