@@ -157,6 +157,7 @@ const { server, events, close } = door({
     flows,
     builder,
     importDir: config.importDir,
+    httpsPort: config.httpsPort,
     metrics,
     own,
     stateDir: config.stateDir,

@@ -10,6 +10,7 @@ import type {
 } from '#contract/agent-results.ts';
 import type { InstanceId } from '#domain/ids.ts';
 import { Backups } from './backups/backups.ts';
+import { cutClients } from './clients.ts';
 import { containerUsage } from './container-usage.ts';
 import { actOnContainer, dockerUsage, innerContainers } from './containers.ts';
 import type { Engine, GuestProcess } from './engine.ts';
@@ -61,6 +62,8 @@ export type AgentParts = {
   flows: Flows;
   builder: ImageBuilder;
   importDir: string;
+  /** The port of the user plane. */
+  httpsPort: number;
   metrics: MetricSampler;
   own: OwnInterface;
   stateDir: string;
@@ -170,6 +173,7 @@ export function agent(parts: AgentParts): Agent {
     sshHostKeys: ({ instance }) => ssh.hostKeys(instance),
     sshLogin: ({ instance }) => ssh.prepare(instance),
     sshSign: ({ instance, data }) => ssh.sign(instance, data),
+    cutClients: async ({ clients }) => ({ cut: await cutClients(parts.httpsPort, clients) }),
   };
 
   return {

@@ -21,9 +21,15 @@ export type WaitOptions = { wait?: boolean; timeout?: string };
 
 /** Adds `--wait` and `--timeout` to a command that starts long work. */
 export function withWait(command: Command, timeout: string = WAIT_TIMEOUT_DEFAULT): Command {
-  return command
-    .addOption(new Option('-w, --wait', 'wait until it is done and show each step'))
-    .addOption(new Option('--timeout <duration>', 'how long to wait; the work goes on after that').default(timeout));
+  return command.addOption(new Option('-w, --wait', 'wait until it is done and show each step')).addOption(
+    new Option('--timeout <duration>', 'how long to wait; the work goes on after that')
+      .default(timeout)
+      // Here and not where it is used: there the work has begun.
+      .argParser((text) => {
+        parseDuration(text);
+        return text;
+      }),
+  );
 }
 
 /** Follows an operation to its end. Errors: CliError timeout; the operation's own failure is in the answer. */

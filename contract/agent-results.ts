@@ -241,5 +241,6 @@ export const agentResults = {
   sshHostKeys: z.object({ publicKeys: z.array(z.string()).min(1) }),
   sshLogin: z.object({ publicKey: z.string() }),
   sshSign: z.object({ signature: z.string() }),
+  cutClients: z.object({ cut: z.number().int() }),
 } as const satisfies Record<AgentVerb, z.ZodType>;
 export type AgentResult<V extends AgentVerb> = z.output<(typeof agentResults)[V]>;

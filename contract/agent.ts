@@ -35,8 +35,13 @@ export const AGENT_FORWARDS_MAX = 2 * FORWARD_PORTS_MAX;
 export const AGENT_POLICIES_MAX = 5_000;
 export const AGENT_POWER_TIMEOUT_SECONDS_MAX = 600;
 export const AGENT_TERMINAL_SIDE_MAX = 1000;
+<<<<<<< HEAD
 /** The largest number Linux gives an account; the one after it means nobody. */
 const GUEST_UID_MAX = 2 ** 32 - 2;
+=======
+/** Connections of clients that one call cuts. */
+export const AGENT_CUTS_MAX = 256;
+>>>>>>> trunk
 
 const octet = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
 const ip4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`);
@@ -60,6 +65,13 @@ const subnet6Schema = z
   .string()
   .regex(/^f[cd][0-9a-f]{2}:[0-9a-f]{1,4}:[0-9a-f]{1,4}(?::[0-9a-f]{1,4})?::\/64$/, 'a unique local IPv6 /64')
   .transform((value) => `${canonicalIp6(value.slice(0, -3))}/64`);
+
+/** The client's end of a connection to the port of the user plane. */
+const cutClientSchema = z.strictObject({
+  address: z.union([address4Schema, address6Schema]),
+  port: z.number().int().min(1).max(65_535),
+});
+export type CutClient = z.output<typeof cutClientSchema>;
 
 export const fingerprintSchema = z.string().regex(/^[0-9a-f]{64}$/, 'a sha256 in lower-case hexadecimal');
 export const hostnameLabelSchema = z.string().regex(/^[a-z](?:[a-z0-9-]{0,61}[a-z0-9])?$/, 'a DNS label');
@@ -283,6 +295,7 @@ export const agentVerbs = {
   sshHostKeys: oneInstance,
   sshLogin: oneInstance,
   sshSign: z.strictObject({ instance: idSchema('ins'), data: z.base64().max(4_096) }),
+  cutClients: z.strictObject({ clients: z.array(cutClientSchema).min(1).max(AGENT_CUTS_MAX) }),
 } as const;
 
 export type AgentVerb = keyof typeof agentVerbs;
@@ -300,7 +313,7 @@ export const streamingVerbs: readonly AgentVerb[] = [
 ];
 
 /** What the edge's token may call; everything else is refused for it. Terminals and log tails come on top. */
-export const edgeVerbs: readonly AgentVerb[] = ['screenCredentials', 'observe', 'sshLogin', 'sshSign'];
+export const edgeVerbs: readonly AgentVerb[] = ['screenCredentials', 'observe', 'sshLogin', 'sshSign', 'cutClients'];
 
 /** `GET /v1/files`: binary frames are SFTP (version 3) with the guest's own file system as its root. Not for edge. */
 export const filesQuerySchema = oneInstance;

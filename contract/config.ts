@@ -163,6 +163,8 @@ export const agentConfigSchema = z.strictObject({
   imagesDir: path,
   /** Files an administrator put there to import; `importImage` takes bare names in it. */
   importDir: path,
+  /** The port that people's requests to instances come to: connections to it, and to no other, are cut when asked. */
+  httpsPort: port,
   /** Ports of this host that may lead to instances; absent: domain/forwards.ts. */
   forwardPorts: portRangeSchema.optional(),
   /** The image cache: docker-registry, what runs it, as whom, and its folder; absent: there is none on this host. */

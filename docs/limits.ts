@@ -151,6 +151,7 @@ import { CONTAINERS_LISTED_MAX, STACK_TEXT_BYTES_MAX, STACKS_LISTED_MAX } from '
 import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
+import { LINES_MAX } from '#edge/lines.ts';
 import { CUT_TEXT_BYTES_MAX } from '#edge/rfb/client-messages.ts';
 import { KNOWLEDGE_AGE_MS_MAX } from '#edge/snapshot.ts';
 import { TERMINALS_PER_INSTANCE_MAX, TERMINALS_PER_USER_MAX } from '#edge/terminal.ts';
@@ -484,6 +485,7 @@ ${table([
   ['Of one person', String(BRIDGED_PER_USER_MAX), 'BRIDGED_PER_USER_MAX'],
   ['Of all together', String(BRIDGED_MAX), 'BRIDGED_MAX'],
   ['Until one ends on which nothing happens', `${BRIDGED_IDLE_MINUTES} minutes`, 'BRIDGED_IDLE_MINUTES'],
+  ['Of clients whose downloads and uploads are cut when the right to them ends', String(LINES_MAX), 'LINES_MAX'],
 ])}
 `;
 }

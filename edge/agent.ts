@@ -3,7 +3,7 @@ import { request } from 'node:http';
 import { isIP } from 'node:net';
 import { WebSocket } from 'ws';
 import { z } from 'zod';
-import type { AgentVerb, ScreenCredentials } from '#contract/agent.ts';
+import type { AgentVerb, CutClient, ScreenCredentials } from '#contract/agent.ts';
 import { BerthError, type ErrorCode, errorCatalogue } from '#domain/errors.ts';
 
 const ANSWER_BYTES_MAX = 64 * 1024;
@@ -53,6 +53,11 @@ export class AgentClient {
   /** Signs one login, in base64. Errors: as above; invalid_input for anything but a login. */
   async sshSign(instance: string, data: string): Promise<{ signature: string }> {
     return sshAnswer(z.object({ signature: z.string().max(4_096) }), await this.#call('sshSign', { instance, data }));
+  }
+
+  /** Ends these clients' connections to the user plane. Errors: as above. */
+  async cutClients(clients: readonly CutClient[]): Promise<void> {
+    await this.#call('cutClients', { clients });
   }
 
   #call(verb: AgentVerb, input: object): Promise<unknown> {

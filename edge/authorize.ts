@@ -12,6 +12,7 @@ import { bearerToken, isCaller, type Knowledge, knownBearer } from './callers.ts
 import { cookieValue, withoutBerthCookies } from './cookies.ts';
 import { isRunning } from './doors.ts';
 import type { Lookup } from './feed.ts';
+import type { LineEnd, Lines } from './lines.ts';
 import { type Answer, redirect, wantsPage } from './pages.ts';
 import * as refusals from './refusals.ts';
 import type { RoutePasses } from './route-pass.ts';
@@ -36,6 +37,8 @@ export type UserRequest = {
   address: string;
   /** The `Content-Length` header. */
   length: string;
+  /** The client's end of the connection; undefined when Caddy does not say. */
+  line?: LineEnd | undefined;
 };
 
 /** Who a request is from, as an instance is told; empty for nobody. */
@@ -115,6 +118,8 @@ export type AuthorizerOptions = {
   basicAuth: BasicAuth;
   /** Makes the pass with which Caddy brings a connection that stays open to the bridge. */
   bridge(ticket: Ticket): string;
+  /** Told of every request, by which of a client's connections it came. */
+  lines?: Pick<Lines, 'entered' | 'notEntered'>;
   /** May this address be dialled at all? See pools.ts. */
   mayDial(address: string): boolean;
   site: Site;
@@ -136,7 +141,15 @@ export class Authorizer {
   /** Answers at once when memory suffices, which is nearly always. */
   authorize(request: UserRequest): Allowed | Answer | Promise<Allowed | Answer> {
     const decision = this.#decide(request, EMPTY);
-    return 'need' in decision ? this.#learn(request, decision) : decision;
+    if ('need' in decision) return this.#learn(request, decision);
+    return this.#decided(request, decision);
+  }
+
+  #decided(request: UserRequest, decision: Allowed | Answer): Allowed | Answer {
+    if (request.line !== undefined && ('status' in decision || decision.upstream === '')) {
+      this.#o.lines?.notEntered(request.line);
+    }
+    return decision;
   }
 
   async #learn(request: UserRequest, first: Need): Promise<Allowed | Answer> {
@@ -148,7 +161,7 @@ export class Authorizer {
       else await this.#o.knowledge.lookup(decision.need, 'missMs' in decision ? decision.missMs : undefined);
       decision = this.#decide(request, asked);
     }
-    return decision;
+    return this.#decided(request, decision);
   }
 
   #decide(request: UserRequest, asked: ReadonlySet<Asked>): Decision {
@@ -278,6 +291,7 @@ export class Authorizer {
       const ticket = { caller, role: told.role, hostname, routeId, instanceId, ...where };
       return { ...told, upstream: '', bridge: this.#o.bridge(ticket) };
     }
+    if (request.line !== undefined) this.#o.lines?.entered(request.line, caller, route, instance);
     return { ...told, upstream: `${instance.address4}:${route.port}`, bridge: '' };
   }
 }

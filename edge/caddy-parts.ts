@@ -13,6 +13,8 @@ export const FLUSH_SOON_NS = 10_000_000;
 
 /** Paths on edge.sock that only Caddy asks for; the control plane forwards none of them. */
 export const INTERNAL_AUTHORIZE = '/internal/authorize';
+/** What edge is told of the client's connection besides its address; see lines.ts. */
+export const LINE_HEADER = 'X-Berth-Line';
 export const INTERNAL_ASK = '/internal/ask';
 export const INTERNAL_CERTIFICATE = '/internal/certificate';
 export const INTERNAL_UNREACHABLE = '/internal/unreachable';

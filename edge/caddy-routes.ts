@@ -14,6 +14,7 @@ import {
   headerRulePlace,
   INTERNAL_AUTHORIZE,
   INTERNAL_UNREACHABLE,
+  LINE_HEADER,
   staticPage,
   toUnix,
   UPSTREAM_HEADERS,
@@ -121,6 +122,7 @@ export function userPlane(input: CaddyInput): CaddyJson {
       'Sec-Fetch-Site': fromClient('Sec-Fetch-Site'),
       'X-Forwarded-Upgrade': fromClient('Upgrade'),
       'X-Forwarded-Length': fromClient('Content-Length'),
+      [LINE_HEADER]: ['{http.request.proto} {http.request.remote.port}'],
     }),
     handle_response: [
       {

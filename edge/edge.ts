@@ -10,6 +10,7 @@ import { Bridge } from './bridge.ts';
 import type { Knowledge } from './callers.ts';
 import { Feed } from './feed.ts';
 import { edgeServer } from './http.ts';
+import { Lines } from './lines.ts';
 import { addressGuard } from './pools.ts';
 import { RoutePasses, SignInCodes } from './route-pass.ts';
 import { SignIn } from './sign-in.ts';
@@ -101,6 +102,13 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
   const signIn = new SignIn({ knowledge, passes, codes: new SignInCodes(random), site, random });
   const sockets = new Sockets({ knowledge, agent, screens, consoleOrigin: config.consoleOrigin });
   const bridge = new Bridge({ knowledge, doors: sockets.doors, random });
+  const lines = new Lines({
+    knowledge,
+    doors: sockets.doors,
+    cut: (clients) => agent.cutClients(clients),
+    httpsPort: config.ports.https,
+    log,
+  });
   const sshDoors = new SshDoors({ knowledge, agent, mayDial });
   const ssh = sshServer(sshDoors, log);
   const authorizer = new Authorizer({
@@ -108,6 +116,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
     passes,
     basicAuth,
     bridge: (ticket) => bridge.admit(ticket),
+    lines,
     mayDial,
     site,
     signIn,
@@ -128,6 +137,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       ...state.counts(),
       ...sockets.counts(),
       bridged: bridge.size,
+      lines: lines.size,
       ssh: sshDoors.size,
     }),
     log,
@@ -151,6 +161,7 @@ export async function startEdge(options: EdgeOptions): Promise<Edge> {
       clearInterval(countryTimer);
       const closed = new Promise((resolve) => server.close(resolve));
       sockets.stop();
+      lines.stop();
       sshDoors.stop();
       ssh.close();
       setTimeout(() => ssh.closeAllConnections(), 500).unref();

@@ -13,9 +13,11 @@ import {
   INTERNAL_AUTHORIZE,
   INTERNAL_CERTIFICATE,
   INTERNAL_UNREACHABLE,
+  LINE_HEADER,
   UPSTREAM_HEADERS,
 } from './caddy-parts.ts';
 import { identify, type Knowledge, peerAddress } from './callers.ts';
+import { lineEnd } from './lines.ts';
 import { type Answer, problem } from './pages.ts';
 import * as refusals from './refusals.ts';
 import { headerPlaces, routeFor } from './route-rules.ts';
@@ -43,6 +45,7 @@ export type HttpOptions = {
   log: { error(fields: object, message: string): void };
 };
 
+const LINE = LINE_HEADER.toLowerCase();
 const text = (value: string | string[] | undefined): string => (typeof value === 'string' ? value : '');
 
 function userRequest(request: IncomingMessage): UserRequest {
@@ -59,6 +62,7 @@ function userRequest(request: IncomingMessage): UserRequest {
     upgrade: text(headers['x-forwarded-upgrade']),
     address: text(headers['x-berth-address']),
     length: text(headers['x-forwarded-length']),
+    line: lineEnd(text(headers['x-berth-address']), text(headers[LINE])),
   };
 }
 

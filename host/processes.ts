@@ -213,6 +213,7 @@ function agent(input: ProcessInput): ProcessSpec {
     engine: { kind: 'incus', socket: INCUS_SOCKET },
     pool: config.pool.name,
     network: config.network,
+    httpsPort: config.ports.https,
     recipesDir: join(input.app, 'images'),
     imagesDir: layout.images,
     importDir: layout.imports,

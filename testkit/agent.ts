@@ -84,6 +84,8 @@ export type TestAgentOptions = {
   /** An engine of its own instead of this machine's. */
   engine?: OwnEngine;
   poolBytes?: number;
+  /** Of the user plane; one that nobody listens on when absent. */
+  httpsPort?: number;
   /** With an image cache, run as nobody. */
   registry?: boolean;
   /** Guests are led to a resolver of this agent's own, which asks here (`127.0.0.1@5353`). */
@@ -130,6 +132,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     engine: { kind: 'incus', socket: options.engineSocket ?? options.engine?.socket ?? INCUS_SOCKET },
     pool,
     network: { pool4: `10.${second}.0.0/16`, prefix6 },
+    httpsPort: options.httpsPort ?? 1,
     recipesDir: join(folder, 'recipes'),
     imagesDir: join(folder, 'images'),
     importDir: join(folder, 'import'),

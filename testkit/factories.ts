@@ -1,5 +1,6 @@
 /** Rows made directly, for tests about what surrounds them (rights, input, events), not about how they come to be. */
 import { randomBytes } from 'node:crypto';
+import type { Role } from '#domain/authz.ts';
 import {
   type BackupId,
   type DomainId,
@@ -62,6 +63,19 @@ export async function otherProject(db: Db, organization: OrganizationId): Promis
     .execute();
   await transact(db, (tx) => insertProjectQuota(tx, organization, id, defaultOrganizationQuota));
   return id;
+}
+
+/** Somebody with an account who cannot sign in, in the organization with `role`. */
+export async function makeMember(
+  db: Db,
+  organization: OrganizationId,
+  { name, role }: { name: string; role: Role },
+): Promise<{ id: UserId; email: string }> {
+  const id = newId('usr');
+  const email = `${newName('person')}@example.test`;
+  await db.insertInto('app_user').values({ id, email, name, password_hash: 'none' }).execute();
+  await db.insertInto('membership').values({ organization_id: organization, user_id: id, role }).execute();
+  return { id, email };
 }
 
 export async function makeImage(db: Db, changes: { name?: string; state?: 'absent' | 'ready' } = {}): Promise<ImageId> {

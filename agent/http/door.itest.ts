@@ -260,7 +260,7 @@ describe('A2: who may ask what', () => {
 
   it("the edge's token: credentials, observation, logins by SSH and sessions, nothing else", async () => {
     const before = proxy.requests.length;
-    const forEdge = ['screenCredentials', 'observe', 'sshLogin', 'sshSign'];
+    const forEdge = ['screenCredentials', 'observe', 'sshLogin', 'sshSign', 'cutClients'];
     for (const verb of Object.keys(agentVerbs).filter((name) => !forEdge.includes(name))) {
       expect((await ask({ path: `/v1/${verb}`, token: agent.tokens.edge })).status, verb).toBe(404);
     }

@@ -20,7 +20,6 @@ export type InputOf<K extends RouteName> = CallInputOf<Api[K]>;
 export type OutputOf<K extends RouteName> = ResponseOf<Api[K]>;
 
 export type CallOptions = {
-  signal?: AbortSignal;
   /** Makes a retry of the same creation safe. */
   idempotencyKey?: string;
 };
@@ -179,10 +178,9 @@ async function send<K extends RouteName>(
       headers,
       body: body ?? null,
       credentials: 'same-origin',
-      signal: options.signal === undefined ? timeout : AbortSignal.any([options.signal, timeout]),
+      signal: timeout,
     });
-  } catch (error) {
-    if (options.signal?.aborted === true) throw error;
+  } catch {
     throw new ApiError({
       code: 'network',
       title: timeout.aborted ? 'It took too long' : 'No connection to Berth',

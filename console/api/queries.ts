@@ -10,11 +10,14 @@ declare module '@tanstack/react-query' {
   }
 }
 
-/** Options for `useQuery`, `ensureQueryData`, `prefetchQuery` of a GET endpoint. */
+/**
+ * Options for `useQuery`, `ensureQueryData`, `prefetchQuery` of a GET endpoint. A request whose answer nobody wants any
+ * more is not broken off: the answer may carry the new secret of the session, and without it the person is signed out.
+ */
 export function apiQuery<K extends RouteName>(name: K, input: InputOf<K>) {
   return queryOptions({
     queryKey: [name, input] as const,
-    queryFn: ({ signal }) => call(name, input, { signal }),
+    queryFn: () => call(name, input),
   });
 }
 

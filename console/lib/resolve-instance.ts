@@ -17,8 +17,8 @@ export async function resolveInstance(project: string, ref: string): Promise<str
   return queryClient.fetchQuery({
     queryKey: ['resolve', project, ref],
     staleTime: 0,
-    queryFn: async ({ signal }) => {
-      const page = await call('instancesList', { params: { project }, query: { search: ref, limit: 200 } }, { signal });
+    queryFn: async () => {
+      const page = await call('instancesList', { params: { project }, query: { search: ref, limit: 200 } });
       return page.items.find((each) => each.name === ref)?.id ?? null;
     },
   });

@@ -130,11 +130,11 @@ function AuditLog({ scope, title, description, search, set, choose }: LogProps) 
       : { query: { ...filter, ...platformQuery(scope) } };
   const query = useInfiniteQuery({
     queryKey: [typeof scope === 'string' ? 'auditList' : 'platformAuditList', input],
-    queryFn: ({ pageParam, signal }): Promise<OutputOf<'auditList'>> => {
+    queryFn: ({ pageParam }): Promise<OutputOf<'auditList'>> => {
       const page = { ...filter, limit: 100, ...(pageParam === null ? {} : { cursor: pageParam }) };
       return typeof scope === 'string'
-        ? call('auditList', { params: { organization: scope }, query: page }, { signal })
-        : call('platformAuditList', { query: { ...page, ...platformQuery(scope) } }, { signal });
+        ? call('auditList', { params: { organization: scope }, query: page })
+        : call('platformAuditList', { query: { ...page, ...platformQuery(scope) } });
     },
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.nextCursor,

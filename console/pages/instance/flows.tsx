@@ -69,12 +69,11 @@ export function FlowsTab() {
   const filter = { ...filterOf(search), instance: instance.id };
   const query = useInfiniteQuery({
     queryKey: ['flowsList', { params, query: filter }],
-    queryFn: ({ pageParam, signal }): Promise<OutputOf<'flowsList'>> =>
-      call(
-        'flowsList',
-        { params, query: { ...filter, limit: 100, ...(pageParam === null ? {} : { cursor: pageParam }) } },
-        { signal },
-      ),
+    queryFn: ({ pageParam }): Promise<OutputOf<'flowsList'>> =>
+      call('flowsList', {
+        params,
+        query: { ...filter, limit: 100, ...(pageParam === null ? {} : { cursor: pageParam }) },
+      }),
     initialPageParam: null as string | null,
     getNextPageParam: (page) => page.nextCursor,
     refetchInterval: REFRESH_MS,
