@@ -35,13 +35,10 @@ export const AGENT_FORWARDS_MAX = 2 * FORWARD_PORTS_MAX;
 export const AGENT_POLICIES_MAX = 5_000;
 export const AGENT_POWER_TIMEOUT_SECONDS_MAX = 600;
 export const AGENT_TERMINAL_SIDE_MAX = 1000;
-<<<<<<< HEAD
 /** The largest number Linux gives an account; the one after it means nobody. */
 const GUEST_UID_MAX = 2 ** 32 - 2;
-=======
 /** Connections of clients that one call cuts. */
 export const AGENT_CUTS_MAX = 256;
->>>>>>> trunk
 
 const octet = '(?:25[0-5]|2[0-4][0-9]|1[0-9][0-9]|[1-9]?[0-9])';
 const ip4 = new RegExp(`^${octet}(?:\\.${octet}){3}$`);
