@@ -2,15 +2,21 @@
  * Guests of one project that may reach each other by a rule of a security group, and nobody else, on real guests of an
  * engine of this test's own: after restarts of agent and engine and without tables too.
  */
+import { execFile } from 'node:child_process';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type NetworkRule, parseRule } from '#domain/network-rules.ts';
 import type { GuestSpec, NetworkSpec, PolicySpec } from '#drivers/interface.ts';
 import { startAgent, type TestAgent, testId } from '#testkit/agent.ts';
 import { type OwnEngine, startEngine } from '#testkit/engine.ts';
 import { until } from '#testkit/ingress.ts';
+import { fakeInternet, type Internet } from '#testkit/internet.ts';
 import { nft } from './incus/filters.ts';
 
+const run = promisify(execFile);
 let engine: OwnEngine;
+let internet: Internet;
 let agent: TestAgent;
 let network: NetworkSpec;
 let web: GuestSpec;
@@ -111,6 +117,7 @@ const set = (has: Has = both(), rules = [rule(`allow in tcp ${PORT}`, [asking])]
 const policies = () => nft(['list', 'table', 'inet', agent.names.table('policies')], '');
 
 beforeAll(async () => {
+  internet = await fakeInternet({ metadata: false });
   engine = await startEngine();
   agent = await startAgent({ engine });
   const image = await agent.image();
@@ -140,6 +147,7 @@ beforeAll(async () => {
 afterAll(async () => {
   await agent?.close();
   await engine?.close();
+  await internet?.close();
 }, 120_000);
 
 describe('V7: groups as sources', () => {
@@ -153,6 +161,30 @@ describe('V7: groups as sources', () => {
     await set();
     await open(web, db);
     await restIsShut();
+  }, 300_000);
+
+  it('V7: what counts outside stays as it is: the internet open, everything private, the host and mail shut', async () => {
+    await set();
+    await open(web, db);
+    const out = [internet.public4, internet.public6];
+    await until('the internet is open', async () => {
+      const answers = Object.values(
+        await ask(
+          web,
+          out.map((address) => `${address}/${internet.port}`),
+        ),
+      );
+      return answers.every((answer) => answer.startsWith('open'));
+    });
+    const gateways = [db.address4.replace(/\.\d+$/, '.1'), network.subnet6.replace('::/64', '::1')];
+    const targets = [
+      ...internet.forbidden.map((address) => `${address}/${internet.port}`),
+      ...[...gateways, internet.host4, internet.host6].map((address) => `${address}/22`),
+      ...out.map((address) => `${address}/25`),
+    ];
+    for (const [target, answer] of Object.entries(await ask(web, targets))) expect(answer, target).toBe('shut');
+    // Nor does who is asked get anywhere it could not before.
+    for (const [target, answer] of Object.entries(await ask(db, targets))) expect(answer, target).toBe('shut');
   }, 300_000);
 
   it('V7: taking the group away shuts it at once, and what is open goes on', async () => {
@@ -256,6 +288,27 @@ print(len(held),refused)
     await open(web, db);
     await restIsShut();
   }, 300_000);
+
+  it('V7: what the host answers on the link comes back when somebody takes it away', async () => {
+    await set();
+    await open(web, db);
+    const bridge = agent.names.bridge(network.project);
+    const arp = `/proc/sys/net/ipv4/conf/${bridge}/proxy_arp_pvlan`;
+    const proxied = async () => (await run('ip', ['-6', 'neigh', 'show', 'proxy', 'dev', bridge])).stdout;
+    const before = await proxied();
+    expect(before).toContain(db.address6);
+    // Only of those that may reach or be reached.
+    expect(before).not.toContain(third.address6);
+    writeFileSync(arp, '0');
+    await run('ip', ['-6', 'neigh', 'delete', 'proxy', db.address6, 'dev', bridge]);
+    await run('ip', ['-6', 'neigh', 'add', 'proxy', third.address6, 'dev', bridge]);
+    await agent.driver.ensureNetwork(network);
+    expect(readFileSync(arp, 'utf8').trim()).toBe('1');
+    expect((await proxied()).split('\n').sort()).toEqual(before.split('\n').sort());
+    await set(both(), []);
+    expect(readFileSync(arp, 'utf8').trim()).toBe('0');
+    expect((await proxied()).trim()).toBe('');
+  });
 
   it('V7: the engine alone knows who may as well', async () => {
     await set();

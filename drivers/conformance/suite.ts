@@ -114,12 +114,22 @@ export function describeConformance(name: string, open: () => Promise<Conformanc
       } as const;
       const group = harness.id('sgr') as SecurityGroupId;
       const rules = [{ ...rule, ranges: [...rule.ranges], names: [...rule.names], sets: [], groups: [] }];
+      // From guests, one of which is not there.
+      const from = {
+        ...rule,
+        action: 'allow',
+        direction: 'in',
+        ranges: [],
+        names: [],
+        sets: [],
+        groups: [group],
+      } as const;
       for (let time = 0; time < 2; time++) {
         await driver.setPolicies({
           projects: [
             { project: network.project, default: 'deny', rules, connectionsMax: 100, bytesPerSecondMax: 1_000_000 },
           ],
-          groups: [{ group, rules }],
+          groups: [{ group, rules: [...rules, { ...from, ranges: [], names: [], sets: [], groups: [group] }] }],
           instances: [
             { instance: spec.instance, groups: [group] },
             { instance: instance(), groups: [group] },
