@@ -6,7 +6,13 @@ import type { AgentInput } from '#contract/agent.ts';
 import type { AgentDockerUsage, AgentInnerContainer } from '#contract/agent-results.ts';
 import { BerthError } from '#domain/errors.ts';
 import type { InstanceId } from '#domain/ids.ts';
-import { CONTAINER_STOP_SECONDS, CONTAINERS_LISTED_MAX, type DockerState, dockerBytes } from '#domain/stacks.ts';
+import {
+  type CleanPart,
+  CONTAINER_STOP_SECONDS,
+  CONTAINERS_LISTED_MAX,
+  type DockerState,
+  dockerBytes,
+} from '#domain/stacks.ts';
 import type { Engine, ExecResult } from './engine.ts';
 
 const DOCKER_MS_MAX = 15_000;
@@ -200,3 +206,12 @@ function jsonLines(text: string): Record<string, unknown>[] {
 function textOf(value: unknown): string {
   return typeof value === 'string' ? value : '';
 }
+
+/** What removes one kind of what nobody uses. */
+export const cleanCommands: Record<CleanPart, readonly string[]> = {
+  containers: ['docker', 'container', 'prune', '--force'],
+  networks: ['docker', 'network', 'prune', '--force'],
+  images: ['docker', 'image', 'prune', '--all', '--force'],
+  cache: ['docker', 'builder', 'prune', '--all', '--force'],
+  volumes: ['docker', 'volume', 'prune', '--all', '--force'],
+};

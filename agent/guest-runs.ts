@@ -4,8 +4,8 @@
  * twice. What it says goes to the guest's journal.
  */
 import { BerthError } from '#domain/errors.ts';
+import { GUEST_RUN_MINUTES_MAX, GUEST_RUN_STOP_SECONDS } from '#domain/guest-runs.ts';
 import type { InstanceId, OperationId } from '#domain/ids.ts';
-import { DOCKER_RUN_MINUTES_MAX } from '#domain/stacks.ts';
 import type { Engine } from './engine.ts';
 
 const CALL_MS_MAX = 20_000;
@@ -47,6 +47,7 @@ export async function startRun(
       '--no-block',
       `--unit=${unitOf(run, part)}`,
       '--property=RemainAfterExit=yes',
+      `--property=TimeoutStopSec=${GUEST_RUN_STOP_SECONDS}`,
       `--property=SuccessExitStatus=${EVERY_EXIT}`,
       `--property=SyslogIdentifier=${runIdentifier(run)}`,
       '--property=StandardInput=null',
@@ -55,7 +56,7 @@ export async function startRun(
       '--',
       'timeout',
       `--kill-after=${KILL_AFTER_SECONDS}`,
-      String(DOCKER_RUN_MINUTES_MAX * 60),
+      String(GUEST_RUN_MINUTES_MAX * 60),
       ...argv,
     ],
     { timeoutMs: CALL_MS_MAX, bytesMax: BYTES_MAX },

@@ -1,9 +1,10 @@
 /** Stacks, containers and cleaning up with the real Docker of the real server image: real agent, real Incus. */
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type GuestRunPart, guestRunPart } from '#domain/guest-runs.ts';
 import type { OperationId } from '#domain/ids.ts';
 import { GIB } from '#domain/sizes.ts';
 import { type CleanPart, reclaimedBytes, type StackVerb } from '#domain/stacks.ts';
-import type { DockerTask, GuestSpec } from '#drivers/interface.ts';
+import type { GuestSpec, GuestTask } from '#drivers/interface.ts';
 import { startAgent, type TestAgent, testId } from '#testkit/agent.ts';
 import { until } from '#testkit/work.ts';
 
@@ -37,24 +38,23 @@ async function write(path: string, text: string): Promise<void> {
   await inside(`mkdir -p '${folder}' && cat > '${path}' <<'END-OF-FILE'\n${text}END-OF-FILE`);
 }
 
-const partOf = (task: DockerTask) => (task.type === 'stack' ? task.verb : task.part);
-async function ended(run: OperationId, part: StackVerb | CleanPart) {
-  let last: Awaited<ReturnType<typeof agent.driver.lookAtDockerRun>> | null = null;
+async function ended(run: OperationId, part: GuestRunPart) {
+  let last: Awaited<ReturnType<typeof agent.driver.lookAtGuestRun>> | null = null;
   await until(async () => {
-    last = await agent.driver.lookAtDockerRun(guest.instance, run, part);
+    last = await agent.driver.lookAtGuestRun(guest.instance, run, part);
     return last.state !== 'running';
   }, 2 * minutes);
   if (last === null) throw new Error('no run');
-  return last as Awaited<ReturnType<typeof agent.driver.lookAtDockerRun>>;
+  return last as Awaited<ReturnType<typeof agent.driver.lookAtGuestRun>>;
 }
-async function runToEnd(task: DockerTask) {
+async function runToEnd(task: GuestTask) {
   const run = testId('opr');
-  await agent.driver.startDockerRun(guest.instance, run, task);
-  const last = await ended(run, partOf(task));
-  await agent.driver.endDockerRun(guest.instance, run, partOf(task));
+  await agent.driver.startGuestRun(guest.instance, run, task);
+  const last = await ended(run, guestRunPart(task));
+  await agent.driver.endGuestRun(guest.instance, run, guestRunPart(task));
   return last;
 }
-const on = (stack: string, verb: StackVerb, volumes = false): DockerTask => ({ type: 'stack', stack, verb, volumes });
+const on = (stack: string, verb: StackVerb, volumes = false): GuestTask => ({ type: 'stack', stack, verb, volumes });
 const stackNamed = async (name: string) =>
   (await agent.driver.stacks(guest.instance)).stacks.find((stack) => stack.name === name);
 
@@ -99,7 +99,7 @@ describe('V2: stacks in a real server', () => {
       });
       await inside(tiny('tiny:1'));
       const run = testId('opr');
-      const start = () => agent.driver.startDockerRun(guest.instance, run, on('blog', 'up'));
+      const start = () => agent.driver.startGuestRun(guest.instance, run, on('blog', 'up'));
       await Promise.all([start(), start(), start()]);
       await agent.kill();
       await agent.start();
@@ -107,9 +107,9 @@ describe('V2: stacks in a real server', () => {
       await start();
       const said = await agent.driver.logs(guest.instance, { lines: 200, of: `run:${run}` });
       expect(said.filter(({ message }) => /Container blog-web-1\s+Started/.test(message))).toHaveLength(1);
-      await agent.driver.endDockerRun(guest.instance, run, 'up');
-      await agent.driver.endDockerRun(guest.instance, run, 'up');
-      expect(await agent.driver.lookAtDockerRun(guest.instance, run, 'up')).toMatchObject({ state: 'gone' });
+      await agent.driver.endGuestRun(guest.instance, run, 'up');
+      await agent.driver.endGuestRun(guest.instance, run, 'up');
+      expect(await agent.driver.lookAtGuestRun(guest.instance, run, 'up')).toMatchObject({ state: 'gone' });
       expect(await inside("systemctl list-units --all --plain --no-legend 'berth-opr*' | wc -l")).toBe('0');
     },
     3 * minutes,
@@ -206,11 +206,11 @@ describe('V2: stacks in a real server', () => {
       expect((await runToEnd(on('byhand', 'up'))).code).toBe(0);
       expect((await runToEnd(on('byhand', 'down', true))).code).toBe(0);
       expect(await stackNamed('byhand')).toBeUndefined();
-      await expect(
-        agent.driver.startDockerRun(guest.instance, testId('opr'), on('byhand', 'up')),
-      ).rejects.toMatchObject({
-        code: 'not_found',
-      });
+      await expect(agent.driver.startGuestRun(guest.instance, testId('opr'), on('byhand', 'up'))).rejects.toMatchObject(
+        {
+          code: 'not_found',
+        },
+      );
     },
     3 * minutes,
   );
@@ -246,7 +246,7 @@ describe('V2: stacks in a real server', () => {
   it('V2: Docker that is switched off is said to be, and nothing is started', async () => {
     await inside('systemctl stop docker.socket docker.service');
     expect(await agent.driver.stacks(guest.instance)).toMatchObject({ docker: 'stopped', stacks: [{ name: 'blog' }] });
-    await expect(agent.driver.startDockerRun(guest.instance, testId('opr'), on('blog', 'up'))).rejects.toMatchObject({
+    await expect(agent.driver.startGuestRun(guest.instance, testId('opr'), on('blog', 'up'))).rejects.toMatchObject({
       code: 'state_conflict',
       message: expect.stringMatching(/switched off/),
     });

@@ -9,7 +9,6 @@ import { BerthError, notFound } from '#domain/errors.ts';
 import { filePathProblem } from '#domain/files.ts';
 import type { InstanceId } from '#domain/ids.ts';
 import {
-  type CleanPart,
   STACK_FILE,
   STACKS_FOLDER,
   STACKS_LISTED_MAX,
@@ -19,7 +18,6 @@ import {
 } from '#domain/stacks.ts';
 import { askInside, dockerState, type LabelledContainer, labelledContainers, plainContainer } from './containers.ts';
 import type { Engine } from './engine.ts';
-import { startRun } from './guest-runs.ts';
 
 const CHECK_MS_MAX = 20_000;
 const CHECK_MODE = 0o600;
@@ -136,29 +134,14 @@ export async function checkStack(
   }
 }
 
-const cleanCommands: Record<CleanPart, readonly string[]> = {
-  containers: ['docker', 'container', 'prune', '--force'],
-  networks: ['docker', 'network', 'prune', '--force'],
-  images: ['docker', 'image', 'prune', '--all', '--force'],
-  cache: ['docker', 'builder', 'prune', '--all', '--force'],
-  volumes: ['docker', 'volume', 'prune', '--all', '--force'],
-};
-
-/** Starts a long command inside; `lookAtRun` tells how it goes. Errors: not_found, state_conflict, conflict. */
-export async function startDockerRun(engine: Engine, { instance, run, task }: AgentInput<'dockerRun'>): Promise<null> {
-  const part = task.type === 'clean' ? task.part : task.verb;
-  const command = async () => (task.type === 'clean' ? cleanCommands[task.part] : stackCommand(engine, instance, task));
-  return startRun(engine, instance, { run, part, command });
-}
-
 /**
  * `down` and `restart` go by name alone: they work on what is there, also when the file is broken or gone. `up` and
  * `pull` need the file.
  */
-async function stackCommand(
+export async function stackCommand(
   engine: Engine,
   instance: InstanceId,
-  task: Extract<AgentInput<'dockerRun'>['task'], { type: 'stack' }>,
+  task: Extract<AgentInput<'guestRun'>['task'], { type: 'stack' }>,
 ): Promise<string[]> {
   const { docker, found } = await look(engine, instance);
   if (docker === 'missing') throw new BerthError('unsupported', 'There is no Docker inside this server.');

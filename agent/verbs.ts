@@ -17,6 +17,7 @@ import type { Engine, GuestProcess } from './engine.ts';
 import type { Flows } from './flows.ts';
 import type { Forwards } from './forwards.ts';
 import { endRun, lookAtRun } from './guest-runs.ts';
+import { startGuestRun } from './guest-tasks.ts';
 import { Guests } from './guests.ts';
 import { Health } from './health.ts';
 import { hostAddresses, machineFacts, type OwnInterface, usedRanges4 } from './host-facts.ts';
@@ -30,7 +31,7 @@ import type { Registry } from './registry.ts';
 import type { Resolver } from './resolver.ts';
 import { Screens } from './screens.ts';
 import { SshLogins } from './ssh.ts';
-import { checkStack, stacks, startDockerRun } from './stacks.ts';
+import { checkStack, stacks } from './stacks.ts';
 import type { AgentState } from './state.ts';
 
 export type VerbContext = { onProgress: (progress: AgentBuildProgress) => void; signal: AbortSignal };
@@ -151,9 +152,9 @@ export function agent(parts: AgentParts): Agent {
     dockerUsage: ({ instance }) => dockerUsage(engine, instance),
     stacks: ({ instance }) => stacks(engine, instance),
     stackCheck: (input) => checkStack(engine, input),
-    dockerRun: (input) => parts.locks.run(`docker ${input.instance}`, () => startDockerRun(engine, input)),
-    dockerRunLook: ({ instance, run, part }) => lookAtRun(engine, instance, run, part),
-    dockerRunEnd: ({ instance, run, part }) => endRun(engine, instance, run, part),
+    guestRun: (input) => parts.locks.run(`docker ${input.instance}`, () => startGuestRun(engine, input)),
+    guestRunLook: ({ instance, run, part }) => lookAtRun(engine, instance, run, part),
+    guestRunEnd: ({ instance, run, part }) => endRun(engine, instance, run, part),
     logs: (query) => readLogs(engine, query),
     images: () => images.list(),
     recipes: async () => images.recipes(),

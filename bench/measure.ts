@@ -137,7 +137,7 @@ export async function finished(client: BerthClient, id: string, everyMs = 25): P
   for (;;) {
     const operation = await client.call('operationsGet', { params: { operation: id } });
     if (operation.state === 'succeeded') return;
-    if (operation.state === 'failed' || operation.state === 'cancelled') {
+    if (operation.state === 'failed' || operation.state === 'stopped') {
       throw new Error(`${operation.title}: ${operation.error?.message ?? operation.state}`);
     }
     await new Promise((resolve) => setTimeout(resolve, everyMs));
@@ -165,7 +165,7 @@ export async function followed<T extends { operation: { id: string } }>(
       });
       const operation = await client.call('operationsGet', { params: { operation: accepted.operation.id } });
       if (operation.state === 'succeeded') return accepted;
-      if (operation.state === 'failed' || operation.state === 'cancelled') {
+      if (operation.state === 'failed' || operation.state === 'stopped') {
         throw new Error(`${operation.title}: ${operation.error?.message ?? operation.state}`);
       }
       await Promise.race([hinted, sleep(HINT_MS_MAX, undefined, { signal: stop.signal }).catch(() => undefined)]);

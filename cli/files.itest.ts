@@ -34,7 +34,7 @@ beforeAll(async () => {
   });
   expect(signedIn.code, signedIn.err).toBe(0);
   await ok('instances', 'create', 'server', 'disk', '--wait');
-}, 60_000);
+});
 afterAll(async () => {
   await server?.stop();
   rmSync(home, { recursive: true, force: true });
@@ -62,6 +62,23 @@ it('V2: folders, names, permissions; removing asks for what it takes', async () 
   expect(await ok('files', 'list', 'disk')).toMatch(/drwxr-xr-x .* site\//);
   expect((await berth('files', 'delete', 'disk', 'site', '--yes')).code).toBe(5);
   expect(await ok('files', 'delete', 'disk', 'site', '--recursive', '--yes')).toContain('2 removed');
+});
+
+it('V2: a folder comes out as an archive; packed and unpacked inside; stopping what has ended is answered kindly', async () => {
+  await ok('files', 'mkdir', 'disk', 'pictures');
+  await ok('files', 'get', 'disk', 'pictures', local('pictures.tar.gz'), '--archive');
+  expect(readFileSync(local('pictures.tar.gz')).subarray(0, 2)).toEqual(Buffer.from([0x1f, 0x8b]));
+  expect((await berth('files', 'get', 'disk', 'pictures', local('x'))).code).not.toBe(0);
+  expect(await ok('files', 'pack', 'disk', 'all.tar.gz', 'pictures', 'readme.txt', '--wait')).toContain('is there');
+  expect((await berth('files', 'pack', 'disk', 'all.tar.gz', 'pictures')).code).toBe(5);
+  expect((await berth('files', 'pack', 'disk', 'b.tar.gz', 'pictures', '/etc/hosts')).code).toBe(2);
+  expect((await berth('files', 'pack', 'disk', 'b.zip', 'pictures')).code).toBe(2);
+  expect(await ok('files', 'unpack', 'disk', 'all.tar.gz', '--wait')).toContain('unpacked into /home/berth/all');
+  expect((await berth('files', 'unpack', 'disk', 'readme.txt')).code).toBe(2);
+  const again = await berth('files', 'unpack', 'disk', 'all.tar.gz', '--wait');
+  expect([again.code, again.err]).toEqual([1, expect.stringContaining('Already there: "pictures", "readme.txt"')]);
+  const { items } = JSON.parse(await ok('operations', 'list', '--json')) as { items: { id: string }[] };
+  expect(await ok('operations', 'stop', items[0]?.id ?? '')).toContain('had ended before, as failed');
 });
 
 it('V2: what is no path, no mode, no file and no instance is said, with its own exit code', async () => {

@@ -122,7 +122,7 @@ export function makePaint(enabled: boolean): Paint {
 export function paintState(state: string, paint: Paint): string {
   if (['running', 'ready', 'succeeded', 'online', 'healthy', 'ok'].includes(state)) return paint.green(state);
   if (['failed', 'unhealthy', 'offline', 'refused', 'error'].includes(state)) return paint.red(state);
-  if (['stopped', 'archived', 'absent', 'cancelled', 'paused'].includes(state)) return paint.dim(state);
+  if (['stopped', 'archived', 'absent', 'paused'].includes(state)) return paint.dim(state);
   return paint.yellow(state);
 }
 

@@ -29,6 +29,8 @@ function stepMark(step: Step, paint: Paint, frame: number): string {
       return paint.green('✓');
     case 'failed':
       return paint.red('✗');
+    case 'stopped':
+      return paint.yellow('■');
     case 'undone':
       return paint.yellow('↶');
     case 'skipped':

@@ -77,7 +77,7 @@ export async function followOperation(berth: Runtime, id: string, timeoutMs: num
       if (berth.io.signal.aborted) {
         throw new CliError('interrupted', 'Stopped watching. The work goes on.', {
           code: 'interrupted',
-          hint: `Follow it with: berth operations watch ${id}`,
+          hint: `Follow it with: berth operations watch ${id}${operation.stoppable ? `\nStop it with: berth operations stop ${id}` : ''}`,
         });
       }
     }

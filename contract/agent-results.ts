@@ -223,13 +223,13 @@ export const agentResults = {
     containers: z.array(innerContainerSchema),
   }),
   stackCheck: z.object({ said: z.string().nullable() }),
-  dockerRun: z.null(),
-  dockerRunLook: z.object({
+  guestRun: z.null(),
+  guestRunLook: z.object({
     state: z.enum(['running', 'exited', 'gone']),
     code: z.number().int().nullable(),
     lines: z.array(z.string()),
   }),
-  dockerRunEnd: z.null(),
+  guestRunEnd: z.null(),
   logs: z.array(logEntrySchema),
   images: z.array(agentImageSchema),
   recipes: z.array(agentRecipeSchema),

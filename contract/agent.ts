@@ -5,7 +5,9 @@
  * terminals and log tails are WebSockets.
  */
 import { z } from 'zod';
+import { archiveFormats } from '#domain/file-archives.ts';
 import { FORWARD_PORT_MIN, FORWARD_PORTS_MAX, forwardProtocols } from '#domain/forwards.ts';
+import { guestRunParts } from '#domain/guest-runs.ts';
 import { instanceKinds } from '#domain/instances.ts';
 import {
   canonicalRule,
@@ -20,6 +22,7 @@ import { sizeBounds } from '#domain/sizes.ts';
 import { cleanParts, containerActions, STACK_TEXT_BYTES_MAX, stackVerbs } from '#domain/stacks.ts';
 import { containerIdSchema, idSchema, logSourceSchema, stackNameSchema } from './common.ts';
 import { egressPolicySchema } from './egress.ts';
+import { archiveNamesSchema, filePathSchema } from './files.ts';
 import { registrySpecSchema } from './registry-process.ts';
 import { ruleFieldsSchema } from './security-groups.ts';
 
@@ -32,6 +35,8 @@ export const AGENT_FORWARDS_MAX = 2 * FORWARD_PORTS_MAX;
 export const AGENT_POLICIES_MAX = 5_000;
 export const AGENT_POWER_TIMEOUT_SECONDS_MAX = 600;
 export const AGENT_TERMINAL_SIDE_MAX = 1000;
+/** The largest number Linux gives an account; the one after it means nobody. */
+const GUEST_UID_MAX = 2 ** 32 - 2;
 /** Connections of clients that one call cuts. */
 export const AGENT_CUTS_MAX = 256;
 
@@ -122,10 +127,12 @@ const repositoryRef = {
   password: z.string().regex(/^[A-Za-z0-9_-]{43}$/, '32 bytes in base64url'),
 };
 const backupRef = { ...repositoryRef, backup: idSchema('cpy') };
-const dockerRunPart = z.strictObject({
+/** Who does it inside. */
+const asOwner = { uid: within({ min: 0, max: GUEST_UID_MAX }), gid: within({ min: 0, max: GUEST_UID_MAX }) };
+const guestRunPart = z.strictObject({
   instance: idSchema('ins'),
   run: idSchema('opr'),
-  part: z.enum([...stackVerbs, ...cleanParts]),
+  part: z.enum(guestRunParts),
 });
 
 export const importSourceSchema = z.discriminatedUnion('type', [
@@ -231,7 +238,7 @@ export const agentVerbs = {
     text: z.string().max(STACK_TEXT_BYTES_MAX),
   }),
   /** Starts a command that goes on by itself; the same run and part again finds it. */
-  dockerRun: z.strictObject({
+  guestRun: z.strictObject({
     instance: idSchema('ins'),
     run: idSchema('opr'),
     task: z.discriminatedUnion('type', [
@@ -243,10 +250,24 @@ export const agentVerbs = {
         volumes: z.boolean().default(false),
       }),
       z.strictObject({ type: z.literal('clean'), part: z.enum(cleanParts) }),
+      z.strictObject({
+        ...asOwner,
+        type: z.literal('pack'),
+        folder: filePathSchema,
+        names: archiveNamesSchema,
+        to: filePathSchema,
+      }),
+      z.strictObject({
+        ...asOwner,
+        type: z.literal('unpack'),
+        path: filePathSchema,
+        format: z.enum(archiveFormats),
+        to: filePathSchema,
+      }),
     ]),
   }),
-  dockerRunLook: dockerRunPart,
-  dockerRunEnd: dockerRunPart,
+  guestRunLook: guestRunPart,
+  guestRunEnd: guestRunPart,
   logs: z.strictObject({
     instance: idSchema('ins'),
     lines: z.number().int().min(1).max(AGENT_LOG_LINES_MAX),

@@ -1,7 +1,9 @@
 /** Files of an instance, as its own root sees them. */
 import { z } from 'zod';
+import { ARCHIVE_NAMES_BYTES_MAX, ARCHIVE_NAMES_MAX, archiveNamesProblem } from '#domain/file-archives.ts';
 import { FILE_BYTES_MAX, FILE_MODE_MAX, FILE_PATH_BYTES_MAX, filePathProblem, fileTypes } from '#domain/files.ts';
 import { API_PREFIX, idSchema, timestamp } from './common.ts';
+import { acceptedSchema } from './instances.ts';
 import { defineRoute } from './route.ts';
 
 export const filePathSchema = z
@@ -12,6 +14,25 @@ export const filePathSchema = z
     if (problem !== null) context.addIssue({ code: 'custom', message: problem });
   })
   .meta({ description: 'Absolute, without empty parts, `.` and `..`', example: '/home/berth' });
+
+/** Entries of one folder, by name. */
+export const archiveNamesSchema = z
+  .array(z.string().max(ARCHIVE_NAMES_BYTES_MAX))
+  .max(ARCHIVE_NAMES_MAX)
+  .superRefine((names, context) => {
+    const problem = archiveNamesProblem(names);
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  });
+
+/** In an address names stand behind one another: a slash is the one thing that none has in it. */
+const namesInQuery = z
+  .string()
+  .max(ARCHIVE_NAMES_BYTES_MAX)
+  .superRefine((text, context) => {
+    const problem = archiveNamesProblem(text.split('/'));
+    if (problem !== null) context.addIssue({ code: 'custom', message: problem });
+  })
+  .meta({ description: 'Names of entries of the folder, with `/` between them', example: 'site/notes.txt' });
 
 export const fileSchema = z.object({
   name: z.string(),
@@ -36,6 +57,7 @@ const params = z.object({ instance: idSchema('ins') });
 const atPath = z.object({ path: filePathSchema });
 const mode = z.number().int().min(0).max(FILE_MODE_MAX);
 const flag = z.enum(['true', 'false']).default('false');
+const ability = z.union([z.literal(true), z.string()]);
 const tag = 'files';
 const base = `${API_PREFIX}/instances/:instance/files`;
 const common = { tag, rateClass: 'api', params } as const;
@@ -55,7 +77,7 @@ export const fileRoutes = {
       items: z.array(fileSchema),
       /** False: there is more in the folder than is listed. */
       complete: z.boolean(),
-      can: z.object({ write: z.union([z.literal(true), z.string()]) }),
+      can: z.object({ write: ability, pack: ability }),
     }),
   }),
   filesRead: defineRoute({
@@ -70,6 +92,47 @@ export const fileRoutes = {
     query: atPath,
     response: z.string(),
     produces: 'bytes',
+  }),
+  filesArchive: defineRoute({
+    ...common,
+    id: 'files.archive',
+    method: 'GET',
+    path: `${base}/archive`,
+    access: 'file.open',
+    status: 200,
+    summary: 'Download a folder, or several entries of one, as a .tar.gz',
+    description:
+      'Made while it is read. Links stay links and are never followed; sockets, pipes and devices are left out. An answer ' +
+      'that breaks off is no archive: there is more in it than one holds, or something could not be read.',
+    query: z.object({ folder: filePathSchema, names: namesInQuery }),
+    response: z.string(),
+    produces: 'bytes',
+  }),
+  filesPack: defineRoute({
+    ...common,
+    id: 'files.pack',
+    method: 'POST',
+    path: `${base}/pack`,
+    access: 'file.write',
+    status: 202,
+    summary: 'Pack entries of a folder into a .tar.gz inside the instance',
+    description: 'Done inside, as the owner of the folder the archive goes to. Nothing that is there is replaced.',
+    body: z.strictObject({ folder: filePathSchema, names: archiveNamesSchema, to: filePathSchema }),
+    response: acceptedSchema,
+  }),
+  filesUnpack: defineRoute({
+    ...common,
+    id: 'files.unpack',
+    method: 'POST',
+    path: `${base}/unpack`,
+    access: 'file.write',
+    status: 202,
+    summary: 'Unpack a .tar, .tar.gz, .tar.xz or .zip into a folder of the instance',
+    description:
+      'Done inside, as the owner of the folder, which is made when it is not there. What is there already is refused ' +
+      'by name before anything is put there; with `replace` files take the place of files, folders never do.',
+    body: z.strictObject({ path: filePathSchema, to: filePathSchema, replace: z.boolean().default(false) }),
+    response: acceptedSchema,
   }),
   filesWrite: defineRoute({
     ...common,

@@ -16,6 +16,9 @@ export const operationStepSchema = z.object({
   message: z.string().nullable(),
 });
 
+/** Who asked for its end, and when; it goes on until its command has ended. Null: nobody. */
+export const operationStopSchema = z.object({ by: z.string(), at: timestamp }).nullable();
+
 export const operationSchema = z.object({
   id: idSchema('opr'),
   kind: z.enum(operationKinds),
@@ -31,6 +34,9 @@ export const operationSchema = z.object({
   finishedAt: timestamp.nullable(),
   steps: z.array(operationStepSchema),
   error: z.object({ code: z.string(), message: z.string() }).nullable(),
+  stop: operationStopSchema,
+  /** Whether it can be stopped while it runs. */
+  stoppable: z.boolean(),
   /** Median seconds of the last finished operations of this kind; null when there are none. */
   usualSeconds: z.number().nullable(),
 });
@@ -61,6 +67,19 @@ export const operationRoutes = {
     rateClass: 'api',
     status: 200,
     summary: 'One operation with its steps',
+    params: z.object({ operation: idSchema('opr') }),
+    response: operationSchema,
+  }),
+  operationsStop: defineRoute({
+    id: 'operations.stop',
+    method: 'POST',
+    path: `${API_PREFIX}/operations/:operation/stop`,
+    tag,
+    access: 'operation.cancel',
+    rateClass: 'api',
+    status: 200,
+    summary: 'Stop a command that runs inside an instance',
+    description: 'It is asked to end and killed after a grace. One that has ended is answered as it is.',
     params: z.object({ operation: idSchema('opr') }),
     response: operationSchema,
   }),

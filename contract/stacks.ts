@@ -5,6 +5,7 @@ import { dockerStates, STACK_TEXT_BYTES_MAX, stackStates, stackVerbs } from '#do
 import { API_PREFIX, idSchema, stackNameSchema, timestamp } from './common.ts';
 import { containerSchema } from './containers.ts';
 import { acceptedSchema } from './instances.ts';
+import { operationStopSchema } from './operations.ts';
 import { defineRoute } from './route.ts';
 
 const ability = z.union([z.literal(true), z.string()]);
@@ -18,6 +19,7 @@ const runSchema = z.object({
   createdAt: timestamp,
   finishedAt: timestamp.nullable(),
   error: z.string().nullable(),
+  stop: operationStopSchema,
 });
 
 export const stackSchema = z.object({

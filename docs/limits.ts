@@ -37,6 +37,15 @@ import {
   TOTP_ENROL_MINUTES,
 } from '#domain/factors.ts';
 import {
+  ARCHIVE_BYTES_MAX,
+  ARCHIVE_DOWNLOADS_MAX,
+  ARCHIVE_DOWNLOADS_PER_PERSON_MAX,
+  ARCHIVE_ENTRIES_MAX,
+  ARCHIVE_NAMES_MAX,
+  ARCHIVE_RUNS_PER_INSTANCE_MAX,
+  ARCHIVE_TOP_ENTRIES_MAX,
+} from '#domain/file-archives.ts';
+import {
   FILE_BYTES_MAX,
   FILE_EDITED_BYTES_MAX,
   FILE_NAME_BYTES_MAX,
@@ -53,6 +62,7 @@ import {
   FLOWS_PER_INSTANCE_MAX,
 } from '#domain/flows.ts';
 import { FORWARD_PORTS_MAX, FORWARDS_PER_INSTANCE_MAX } from '#domain/forwards.ts';
+import { GUEST_RUN_MINUTES_MAX, GUEST_RUN_STOP_SECONDS } from '#domain/guest-runs.ts';
 import {
   GROUPS_MAX,
   LOGOUT_TOKEN_MINUTES,
@@ -137,12 +147,7 @@ import {
   SSH_RECORDINGS_BYTES_MAX,
   SSH_RECORDINGS_FREE_BYTES_MIN,
 } from '#domain/ssh-recordings.ts';
-import {
-  CONTAINERS_LISTED_MAX,
-  DOCKER_RUN_MINUTES_MAX,
-  STACK_TEXT_BYTES_MAX,
-  STACKS_LISTED_MAX,
-} from '#domain/stacks.ts';
+import { CONTAINERS_LISTED_MAX, STACK_TEXT_BYTES_MAX, STACKS_LISTED_MAX } from '#domain/stacks.ts';
 import { BASIC_FAILURES_MAX } from '#edge/basic-auth.ts';
 import { BRIDGED_IDLE_MINUTES, BRIDGED_MAX, BRIDGED_PER_INSTANCE_MAX, BRIDGED_PER_USER_MAX } from '#edge/bridge.ts';
 import { CONNECTIONS_PER_INSTANCE_MAX, CONNECTIONS_PER_USER_MAX } from '#edge/doors.ts';
@@ -212,7 +217,26 @@ ${table([
   ['Stacks of a server that are listed', String(STACKS_LISTED_MAX), 'STACKS_LISTED_MAX'],
   ['Containers of a server that are listed', String(CONTAINERS_LISTED_MAX), 'CONTAINERS_LISTED_MAX'],
   ['A compose file', `${STACK_TEXT_BYTES_MAX / 1024} KiB`, 'STACK_TEXT_BYTES_MAX'],
-  ['A command on a stack', `${DOCKER_RUN_MINUTES_MAX} minutes`, 'DOCKER_RUN_MINUTES_MAX'],
+  ['Entries chosen for one archive', String(ARCHIVE_NAMES_MAX), 'ARCHIVE_NAMES_MAX'],
+  ['Files in a downloaded archive', String(ARCHIVE_ENTRIES_MAX), 'ARCHIVE_ENTRIES_MAX'],
+  ['What a downloaded archive holds', bytes(ARCHIVE_BYTES_MAX), 'ARCHIVE_BYTES_MAX'],
+  [
+    'Archives downloaded at once, by one person and by all',
+    `${ARCHIVE_DOWNLOADS_PER_PERSON_MAX}, ${ARCHIVE_DOWNLOADS_MAX}`,
+    'ARCHIVE_DOWNLOADS_MAX',
+  ],
+  [
+    'Archives packed or unpacked in one instance at once',
+    String(ARCHIVE_RUNS_PER_INSTANCE_MAX),
+    'ARCHIVE_RUNS_PER_INSTANCE_MAX',
+  ],
+  [
+    'Entries unpacked side by side into a folder that is there',
+    String(ARCHIVE_TOP_ENTRIES_MAX),
+    'ARCHIVE_TOP_ENTRIES_MAX',
+  ],
+  ['A command on a stack or an archive', `${GUEST_RUN_MINUTES_MAX} minutes`, 'GUEST_RUN_MINUTES_MAX'],
+  ['Until a command that is stopped is killed', `${GUEST_RUN_STOP_SECONDS} seconds`, 'GUEST_RUN_STOP_SECONDS'],
   ['A part of an upload', `${FILE_PART_BYTES_MAX / 1024 ** 2} MiB`, 'FILE_PART_BYTES_MAX'],
   ['An uploaded file', `${FILE_BYTES_MAX / 1024 ** 3} GiB`, 'FILE_BYTES_MAX'],
   ['A file that is edited in the console', `${FILE_EDITED_BYTES_MAX / 1024 ** 2} MiB`, 'FILE_EDITED_BYTES_MAX'],

@@ -182,6 +182,8 @@ const member: readonly Action[] = [
   // Docker inside is root inside, and compose files hold passwords: as with files.
   'stack.open',
   'stack.write',
+  // Who may start a command inside may stop one.
+  'operation.cancel',
   'security-group.create',
   'security-group.update',
   'security-group.delete',
@@ -190,7 +192,6 @@ const operator: readonly Action[] = [
   ...member,
   // What is left when somebody deletes everything else, by mistake or not: fewer may delete it.
   'backup.delete',
-  'operation.cancel',
   'audit.read',
   // Of others; everybody sees and ends their own.
   'ssh-session.read',

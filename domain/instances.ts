@@ -114,7 +114,7 @@ export type InstanceVerb = (typeof instanceVerbs)[number];
 export type Ability = true | string;
 
 /** What the instance's own state allows; rights of the person are checked elsewhere and combined by the app layer. */
-export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: InstanceFacts): Ability {
+export function instanceAbility(verb: InstanceVerb | 'archives', kind: InstanceKind, facts: InstanceFacts): Ability {
   if (verb === 'restore') return facts.phase === 'archived' ? true : 'Only an archived instance can be restored.';
   if (verb === 'purge') {
     if (facts.protected) return 'It is protected. Switch protection off in the settings first.';
@@ -137,6 +137,7 @@ export function instanceAbility(verb: InstanceVerb, kind: InstanceKind, facts: I
   if (verb === 'files') {
     return facts.observed === 'running' || facts.observed === 'stopped' ? true : 'Start it first.';
   }
+  if (verb === 'archives') return facts.observed === 'running' ? true : 'Start it first.';
   if (verb === 'stacks') {
     if (kind !== 'server') return 'Only servers have Docker inside.';
     return facts.observed === 'running' ? true : 'Start it first.';

@@ -1,7 +1,7 @@
 /** An Operation is what a person follows: steps with durations. A workflow run is what makes it survive a crash. */
-export const operationStates = ['pending', 'running', 'succeeded', 'failed', 'cancelled'] as const;
+export const operationStates = ['pending', 'running', 'succeeded', 'failed', 'stopped'] as const;
 export type OperationState = (typeof operationStates)[number];
-export const stepStates = ['pending', 'running', 'succeeded', 'failed', 'undone', 'skipped'] as const;
+export const stepStates = ['pending', 'running', 'succeeded', 'failed', 'undone', 'skipped', 'stopped'] as const;
 export type StepState = (typeof stepStates)[number];
 
 export const operationKinds = [
@@ -31,6 +31,8 @@ export const operationKinds = [
   'stack.restart',
   'stack.pull',
   'docker.clean',
+  'files.pack',
+  'files.unpack',
   'image.build',
   'image.import',
   'image.delete',
@@ -38,5 +40,13 @@ export const operationKinds = [
 export type OperationKind = (typeof operationKinds)[number];
 
 export function isFinished(state: OperationState): boolean {
-  return state === 'succeeded' || state === 'failed' || state === 'cancelled';
+  return state === 'succeeded' || state === 'failed' || state === 'stopped';
+}
+
+/**
+ * What a person may stop while it runs: commands inside a guest, which can be ended at any moment. Everything else ends by
+ * itself or takes itself back.
+ */
+export function isStoppable(kind: OperationKind): boolean {
+  return /^(?:stack|docker|files)\./.test(kind);
 }

@@ -7,8 +7,6 @@ export const STACK_NAME_LENGTH_MAX = 63;
 export const STACK_TEXT_BYTES_MAX = 128 * 1024;
 export const STACKS_LISTED_MAX = 100;
 export const CONTAINERS_LISTED_MAX = 200;
-/** A command that takes longer is ended. */
-export const DOCKER_RUN_MINUTES_MAX = 60;
 /** How long a container may take to stop before it is killed. */
 export const CONTAINER_STOP_SECONDS = 10;
 /** Lines of `docker compose config` that are shown. */

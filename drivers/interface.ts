@@ -11,6 +11,7 @@ import type { Readable } from 'node:stream';
 import type { FileEntry, FileType } from '#domain/files.ts';
 import type { Flow } from '#domain/flows.ts';
 import type { ForwardProtocol, ForwardState, PortRange } from '#domain/forwards.ts';
+import type { GuestRunPart, GuestTask } from '#domain/guest-runs.ts';
 import type {
   BackupId,
   BackupRepositoryId,
@@ -25,16 +26,7 @@ import type { Reading } from '#domain/metrics.ts';
 import type { NetworkRule, RuleAction } from '#domain/network-rules.ts';
 import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import type { Size } from '#domain/sizes.ts';
-import type {
-  CleanPart,
-  Container,
-  ContainerAction,
-  ContainerUse,
-  DockerState,
-  DockerUse,
-  Stack,
-  StackVerb,
-} from '#domain/stacks.ts';
+import type { Container, ContainerAction, ContainerUse, DockerState, DockerUse, Stack } from '#domain/stacks.ts';
 
 /** A project's network on one host. Names on the engine are derived from the id by the agent. */
 export type NetworkSpec = {
@@ -97,12 +89,9 @@ export type HealthReport = { state: HealthState; checks: HealthCheck[]; checkedA
 /** A container running on the Docker Engine inside a server. */
 export type InnerContainer = Container;
 
-/** A long command of Docker inside a server. */
-export type DockerTask =
-  | { type: 'stack'; stack: string; verb: StackVerb; volumes: boolean }
-  | { type: 'clean'; part: CleanPart };
+export type { GuestTask } from '#domain/guest-runs.ts';
 /** `gone`: never started here, or the server was restarted since. `lines` are its last words. */
-export type DockerRun = { state: 'running' | 'exited' | 'gone'; code: number | null; lines: string[] };
+export type GuestRun = { state: 'running' | 'exited' | 'gone'; code: number | null; lines: string[] };
 
 export type LogEntry = { ts: string; unit: string; priority: number; message: string };
 /** `of` is a source of domain/logs.ts; absent: the journal. */
@@ -324,10 +313,10 @@ export type InstanceDriver = {
    * Starts a command that goes on by itself inside; nothing happens when this run has started it. Errors: not_found (no
    * such stack), conflict (its file is not known), state_conflict, unsupported.
    */
-  startDockerRun(instance: InstanceId, run: OperationId, task: DockerTask): Promise<void>;
-  lookAtDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<DockerRun>;
+  startGuestRun(instance: InstanceId, run: OperationId, task: GuestTask): Promise<void>;
+  lookAtGuestRun(instance: InstanceId, run: OperationId, part: GuestRunPart): Promise<GuestRun>;
   /** Ends it if it runs, and forgets it; its lines stay in the journal. */
-  endDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<void>;
+  endGuestRun(instance: InstanceId, run: OperationId, part: GuestRunPart): Promise<void>;
   /** What it proves itself with over SSH, as `<type> <base64>`. Errors: state_conflict (none yet, not running). */
   sshHostKeys(instance: InstanceId): Promise<string[]>;
   logs(instance: InstanceId, query: LogQuery): Promise<LogEntry[]>;

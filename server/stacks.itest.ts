@@ -86,7 +86,7 @@ describe('V2: stacks through the API', () => {
 
   it('V2: one command at a time works on a stack, ten at once or not; another stack goes its own way', async () => {
     await create('other');
-    driver.faults.delay('startDockerRun', 400);
+    driver.faults.delay('startGuestRun', 400);
     const answers = await Promise.allSettled(Array.from({ length: 10 }, () => run(HAND_MADE_STACK, 'restart')));
     const started = answers.filter((answer) => answer.status === 'fulfilled');
     expect(started).toHaveLength(1);
@@ -104,8 +104,8 @@ describe('V2: stacks through the API', () => {
   });
 
   it('V2: a command that fails says why, and the stack can be tried again', async () => {
-    const look = driver.lookAtDockerRun.bind(driver);
-    driver.lookAtDockerRun = async () => ({
+    const look = driver.lookAtGuestRun.bind(driver);
+    driver.lookAtGuestRun = async () => ({
       state: 'exited',
       code: 1,
       lines: ['web Pulling', 'Error response from daemon: no such image'],
@@ -115,13 +115,13 @@ describe('V2: stacks through the API', () => {
       state: 'failed',
       error: { code: 'conflict', message: 'Docker: Error response from daemon: no such image' },
     });
-    driver.lookAtDockerRun = async () => ({ state: 'gone', code: null, lines: [] });
+    driver.lookAtGuestRun = async () => ({ state: 'gone', code: null, lines: [] });
     const gone = await run('other', 'up');
     expect(await settled(people.owner, gone.operation.id)).toMatchObject({
       state: 'failed',
       error: { code: 'state_conflict' },
     });
-    driver.lookAtDockerRun = look;
+    driver.lookAtGuestRun = look;
     expect((await stackNamed('other'))?.run).toMatchObject({
       state: 'failed',
       error: expect.stringContaining('restarted'),
@@ -130,7 +130,7 @@ describe('V2: stacks through the API', () => {
   });
 
   it('V2: an agent that is away for a while does not end a command', async () => {
-    driver.faults.fail({ verb: 'lookAtDockerRun', times: 5 });
+    driver.faults.fail({ verb: 'lookAtGuestRun', times: 5 });
     const { operation } = await run('other', 'pull');
     expect(await settled(people.owner, operation.id)).toMatchObject({ state: 'succeeded' });
     driver.faults.clear();

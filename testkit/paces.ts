@@ -8,7 +8,7 @@ export const fastWork: NonNullable<ServerParts['work']> = {
     healthyPollMaxMs: 20,
     healthyDeadlineMs: { desktop: 3_000, server: 3_000 },
     imagePollMs: 20,
-    dockerPollMs: 20,
+    guestPollMs: 20,
     stopTimeoutSeconds: 1,
   },
   pace: {

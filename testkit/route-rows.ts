@@ -64,6 +64,7 @@ import {
   securityGroup,
   serviceAccount,
   snapshot,
+  withArchive,
   withGuest,
 } from './row-makers.ts';
 import { PASSWORD, SETUP_CODE } from './server.ts';
@@ -440,6 +441,9 @@ export const routeRows: Record<RouteName, Row> = {
   routesDelete: route(),
   filesList: withGuest({ query: { path: '/home/berth' } }),
   filesRead: withGuest({ query: { path: '/home/berth/readme.txt' } }),
+  filesArchive: withGuest({ query: { folder: '/home', names: 'berth' } }),
+  filesPack: withGuest({ body: { folder: '/home/berth', names: ['readme.txt'], to: '/home/berth/all.tar.gz' } }),
+  filesUnpack: withArchive,
   filesWrite: withGuest({
     query: { path: '/home/berth/new', upload: 'abcdefgh', last: 'true' },
     body: Buffer.from('hello'),
@@ -538,6 +542,9 @@ export const routeRows: Record<RouteName, Row> = {
   backupsDelete: backup(),
   operationsList: project,
   operationsGet: async ({ db, place }) => ({
+    params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },
+  }),
+  operationsStop: async ({ db, place }) => ({
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },
   }),
   platformOperationsList: plain,

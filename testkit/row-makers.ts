@@ -1,6 +1,6 @@
 /** What the rows of route-rows.ts call with: fresh resources of a row's own, and the parameters that name them. */
 import { randomBytes } from 'node:crypto';
-import type { OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
+import type { InstanceId, OrganizationId, ProjectId, UserId } from '#domain/ids.ts';
 import { makeUserCode } from '#domain/sessions.ts';
 import type { InstanceDriver } from '#drivers/interface.ts';
 import { simulatedFingerprint } from '#drivers/simulated/images.ts';
@@ -66,6 +66,14 @@ export const guest: Row = async ({ db, driver, place }) => {
 export const withGuest =
   (more: Omit<RowCall, 'params'>): Row =>
   async (world) => ({ ...(await guest(world)), ...more });
+
+/** A guest with an archive to unpack. */
+export const withArchive: Row = async (world) => {
+  const call = await guest(world);
+  const files = await world.driver.files(call.params?.['instance'] as InstanceId);
+  await files.writePart('/home/berth/old.tar', 0, Buffer.from('notes.txt'));
+  return { ...call, body: { path: '/home/berth/old.tar', to: '/home/berth/old' } };
+};
 
 export const snapshot: Row = async ({ db, place }) => {
   const id = await makeInstance(db, place);

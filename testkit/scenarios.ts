@@ -94,6 +94,12 @@ async function named(world: World, name: string): Promise<Named> {
   return { instance: await makeInstance(world, name), name };
 }
 
+const HOME = '/home/berth';
+const PACKED = `${HOME}/all.tar.gz`;
+function pack(world: World, instance: InstanceId) {
+  return world.call(api.filesPack, { instance }, { folder: HOME, names: ['readme.txt'], to: PACKED });
+}
+
 /** The stack that every simulated server has. */
 function stack(verb: StackVerb): Scenario {
   return {
@@ -179,6 +185,16 @@ export const scenarios: Record<InstanceKindOfWork, Scenario> = {
   'docker.clean': {
     prepare: makeInstance,
     act: (world, instance: InstanceId) => world.call(api.dockerClean, { instance }, { parts: ['images', 'volumes'] }),
+  },
+  'files.pack': { prepare: makeInstance, act: pack },
+  'files.unpack': {
+    async prepare(world, name) {
+      const instance = await makeInstance(world, name);
+      await finished(world, pack(world, instance));
+      return instance;
+    },
+    act: (world, instance: InstanceId) =>
+      world.call(api.filesUnpack, { instance }, { path: PACKED, to: `${HOME}/out` }),
   },
 };
 

@@ -4,7 +4,8 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { basename } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { FILE_MODE_MAX, FILE_PART_BYTES_MAX, filePathProblem, joinPath, modeText } from '#domain/files.ts';
+import { PACKED_SUFFIX } from '#domain/file-archives.ts';
+import { FILE_MODE_MAX, FILE_PART_BYTES_MAX, filePathProblem, joinPath, modeText, parentOf } from '#domain/files.ts';
 import type { OutputOf } from '../client.ts';
 import { CliError, usageError } from '../errors.ts';
 import { formatBytes, formatRelative, plain } from '../format.ts';
@@ -12,6 +13,7 @@ import { renderBar } from '../progress.ts';
 import { findInstance } from '../refs.ts';
 import { type Io, type Runtime, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
+import { addFileArchiveCommands } from './file-archives.ts';
 import { examples } from './session.ts';
 
 type Entry = OutputOf<'filesList'>['items'][number];
@@ -70,17 +72,28 @@ export function addFileCommands(program: Command, io: Io): void {
     .aliases(['download', 'cat'])
     .description('Take a file out; `-` writes it to standard output')
     .option('-f, --force', 'write over a local file')
-    .addHelpText('after', examples(['berth files get web /etc/fstab', 'berth files get web log.txt - | less']))
+    .option('-a, --archive', 'a folder (or anything else) as a .tar.gz')
+    .addHelpText(
+      'after',
+      examples([
+        'berth files get web /etc/fstab',
+        'berth files get web log.txt - | less',
+        'berth files get web /srv/site --archive',
+      ]),
+    )
     .action(
-      run<{ force?: boolean }>(io, async (berth, [ref = '', path = '', local], options) => {
+      run<{ force?: boolean; archive?: boolean }>(io, async (berth, [ref = '', path = '', local], options) => {
         const from = inside(path);
-        const to = typeof local === 'string' ? local : basename(from);
+        const archive = options.archive === true;
+        if (archive && from === '/') throw usageError('The root is too much for one archive: choose a folder in it.');
+        const to = typeof local === 'string' ? local : archive ? `${basename(from)}${PACKED_SUFFIX}` : basename(from);
         const instance = await findInstance(berth, ref);
-        const pieces = (await berth.client()).bytes(
-          'filesRead',
-          { params: { instance: instance.id }, query: { path: from } },
-          berth.io.signal,
-        );
+        const client = await berth.client();
+        const params = { instance: instance.id };
+        const { signal } = berth.io;
+        const pieces = archive
+          ? client.bytes('filesArchive', { params, query: { folder: parentOf(from), names: basename(from) } }, signal)
+          : client.bytes('filesRead', { params, query: { path: from } }, signal);
         if (to === '-') {
           for await (const piece of pieces) berth.io.stdout.write(piece);
           return;
@@ -106,6 +119,7 @@ export function addFileCommands(program: Command, io: Io): void {
         berth.print(entry, () => `${plain(to)}: ${formatBytes(entry.sizeBytes)}.\n`);
       }),
     );
+  addFileArchiveCommands(files, io, inside);
   files
     .command('mkdir <instance> <path>')
     .description('Make a folder')

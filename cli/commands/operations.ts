@@ -1,6 +1,6 @@
 /** operations: what long work is doing. */
 import { type Command, Option } from 'commander';
-import { operationStates } from '#domain/operations.ts';
+import { isFinished, operationStates } from '#domain/operations.ts';
 import type { OutputOf } from '../client.ts';
 import { usageError } from '../errors.ts';
 import { formatDuration, formatRelative, paintState, parseDuration, plain } from '../format.ts';
@@ -92,6 +92,20 @@ export function addOperationCommands(program: Command, io: Io): void {
       run(io, async (berth, [id = '']) => {
         const operation = await (await berth.client()).call('operationsGet', { params: { operation: id } });
         berth.print(operation, () => describe(berth, operation));
+      }),
+    );
+  operations
+    .command('stop <operation>')
+    .description('Stop a command that runs inside an instance; what it said by then stays')
+    .action(
+      run(io, async (berth, [id = '']) => {
+        const operation = await (await berth.client()).call('operationsStop', { params: { operation: id } });
+        const { title, state } = operation;
+        berth.print(operation, () =>
+          isFinished(state)
+            ? `${plain(title)}: it had ended before, as ${state}.\n`
+            : `${plain(title)}: it is being stopped. Follow it with: berth operations watch ${operation.id}\n`,
+        );
       }),
     );
   operations

@@ -11,6 +11,7 @@ import { Notice } from '../ui/notice.tsx';
 import { Skeleton } from '../ui/skeleton.tsx';
 import { StepTimeline } from '../ui/steps.tsx';
 import { Elapsed } from '../ui/time.tsx';
+import { StopOperation } from './stop-operation.tsx';
 
 /** Polled this often while it runs and hints do not come (milliseconds). */
 const POLL_MS = 1500;
@@ -45,6 +46,7 @@ export function OperationProgress({ id, linked = true }: { id: string; linked?: 
           {running && data.usualSeconds !== null ? (
             <span className="max-sm:hidden">usually {formatDuration(data.usualSeconds * 1000)}</span>
           ) : null}
+          <StopOperation operation={data} title={data.title} />
           {linked ? (
             <Link to="/operations/$operation" params={{ operation: data.id }} className="text-accent hover:underline">
               Details

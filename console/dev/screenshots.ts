@@ -53,6 +53,40 @@ const shots: Shot[] = [
       await page.getByRole('dialog').getByLabel('Title').fill('Dry dock');
     },
   },
+  {
+    name: 'files-chosen',
+    path: `${p}/instances/atlas/files`,
+    before: async (page) => {
+      for (const name of ['site', 'readme.md']) await page.getByRole('checkbox', { name: new RegExp(name) }).click();
+    },
+  },
+  {
+    name: 'files-unpack',
+    path: `${p}/instances/atlas/files`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of backup.tar.gz' }).click();
+      await page.getByRole('menuitem', { name: 'Unpack…' }).click();
+      await page.getByRole('dialog').waitFor();
+    },
+  },
+  {
+    name: 'files-packing',
+    path: `${p}/instances/atlas/files`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Actions of site' }).click();
+      await page.getByRole('menuitem', { name: 'Pack…' }).click();
+      await page.getByRole('button', { name: 'Pack', exact: true }).click();
+      await page.getByText('MB so far').waitFor();
+    },
+  },
+  {
+    name: 'stacks-running',
+    path: `${p}/instances/beacon/stacks`,
+    before: async (page) => {
+      await page.getByRole('button', { name: 'Update' }).first().click();
+      await page.getByRole('button', { name: /^Stop: / }).waitFor();
+    },
+  },
   { name: 'data', path: '/platform/data?table=instance' },
   { name: 'metrics', path: `${p}/instances/atlas/metrics` },
   { name: 'metrics-day', path: `${p}/instances/atlas/metrics?range=24h` },

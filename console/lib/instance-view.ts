@@ -56,14 +56,14 @@ export const operationTones: Record<OperationState, Tone> = {
   running: 'busy',
   succeeded: 'ok',
   failed: 'bad',
-  cancelled: 'idle',
+  stopped: 'idle',
 };
 export const operationWords: Record<OperationState, string> = {
   pending: 'Waiting',
   running: 'Running',
   succeeded: 'Done',
   failed: 'Failed',
-  cancelled: 'Cancelled',
+  stopped: 'Stopped',
 };
 
 /** '2 CPU · 4 GiB · 40 GiB disk' */

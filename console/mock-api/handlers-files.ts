@@ -2,12 +2,24 @@
 import { BerthError, notFound } from '#domain/errors.ts';
 import { type FileEntry, fileVersion, joinPath, nameOf, parentOf } from '#domain/files.ts';
 import type { Handlers } from './handlers.ts';
-import { iso } from './state.ts';
+import { find } from './instance-parts.ts';
+import { makeOperation } from './make.ts';
+import { run } from './simulate.ts';
+import { iso, type MockState, present, record } from './state.ts';
 
 type Node = Omit<FileEntry, 'name' | 'leadsTo'> & { text: string };
 type FileHandlers = Pick<
   Handlers,
-  'filesList' | 'filesRead' | 'filesWrite' | 'filesMakeFolder' | 'filesMove' | 'filesSetMode' | 'filesRemove'
+  | 'filesArchive'
+  | 'filesPack'
+  | 'filesUnpack'
+  | 'filesList'
+  | 'filesRead'
+  | 'filesWrite'
+  | 'filesMakeFolder'
+  | 'filesMove'
+  | 'filesSetMode'
+  | 'filesRemove'
 >;
 
 const tree = new Map<string, Node>();
@@ -51,14 +63,49 @@ function item(path: string) {
 }
 const below = (path: string) => [...tree.keys()].filter((each) => each.startsWith(`${path}/`));
 
+/** A command inside that takes a moment; an archive called `fail-...` does not work. */
+function begin(
+  state: MockState,
+  id: string,
+  kind: 'files.pack' | 'files.unpack',
+  what: string,
+  step: string,
+  done: () => void,
+) {
+  const row = find(state, id);
+  const operation = makeOperation(state, kind, `${what} on ${row.name}`, row, [step, 'Put it in its place']);
+  record(state, kind, 'instance', row.id, row.name);
+  const fail = what.includes('fail-') ? { fail: 'Already there: "notes.txt". Nothing was changed.' } : {};
+  run(state, operation, null, [{ at: 0, ms: 4_000, ...fail }], (ok) => {
+    if (ok) done();
+  });
+  const [first] = operation.steps;
+  setTimeout(() => {
+    if (first?.state === 'running') first.message = '51 MB so far';
+  }, 1_000);
+  return { operation, instance: present(state, row) };
+}
+
 export const fileHandlers: FileHandlers = {
   filesList: (_state, { query }) => {
     const folder = tree.get(query.path)?.target ?? query.path;
     if (at(folder).type !== 'folder') throw notFound('folder');
     const paths = [...tree.keys()].filter((path) => path !== '/' && parentOf(path) === folder);
-    return { path: query.path, items: paths.sort().map(item), complete: true, can: { write: true } };
+    return { path: query.path, items: paths.sort().map(item), complete: true, can: { write: true, pack: true } };
   },
   filesRead: (_state, { query }) => at(query.path).text,
+  filesArchive: (_state, { query }) => query.names,
+  filesPack: (state, { params, body }) => {
+    if (tree.has(body.to)) throw new BerthError('conflict', `Already there: "${nameOf(body.to)}".`);
+    return begin(state, params.instance, 'files.pack', `Pack ${nameOf(body.to)}`, 'Pack', () =>
+      put(body.to, 'file', body.names.join('\n'), { sizeBytes: 48_200_000 }),
+    );
+  },
+  filesUnpack: (state, { params, body }) =>
+    begin(state, params.instance, 'files.unpack', `Unpack ${nameOf(body.path)}`, 'Unpack', () => {
+      put(body.to, 'folder');
+      put(joinPath(body.to, 'notes.txt'), 'file', 'Out of an archive.\n');
+    }),
   filesWrite: (_state, { query, body }) => {
     if (nameOf(query.path).startsWith('fail-')) throw new BerthError('conflict', 'The disk of the instance is full.');
     const before = tree.get(query.path);

@@ -152,6 +152,7 @@ export const stackHandlers: StackHandlers = {
                 createdAt: last.operation.createdAt,
                 finishedAt: last.operation.finishedAt,
                 error: last.operation.error?.message ?? null,
+                stop: last.operation.stop,
               },
       })),
     others: containers.filter((each) => each.stack === ''),

@@ -1,6 +1,7 @@
 /** Makes what a believable installation has: an instance with its route, an operation with its steps. */
 import type { Operation } from '#contract/operations.ts';
 import type { InstanceKind } from '#domain/instances.ts';
+import { isStoppable } from '#domain/operations.ts';
 import { GIB } from '#domain/sizes.ts';
 import { plainRoute } from './handlers-domains.ts';
 import type { InstanceRow, MockState } from './state.ts';
@@ -117,6 +118,8 @@ export function makeOperation(
       message: null,
     })),
     error: null,
+    stop: null,
+    stoppable: isStoppable(kind),
     usualSeconds: null,
     ...more,
   };

@@ -6,6 +6,15 @@ import { hint, iso, touch } from './state.ts';
 /** How long one step takes by default (milliseconds). */
 export const STEP_MS = 900;
 
+/** How long a command that is stopped takes to end. */
+const STOP_MS = 600;
+const stoppers = new Map<string, () => void>();
+
+/** Ends the running step of an operation somebody wants to end. */
+export function stop(operation: Operation): void {
+  stoppers.get(operation.id)?.();
+}
+
 export type StepEffect = {
   at: number;
   before?: () => void;
@@ -73,9 +82,20 @@ export function run(
         );
       }
     }
-    setTimeout(() => {
+    let over = false;
+    const end = () => {
+      if (over) return;
+      over = true;
       step.finishedAt = iso();
       step.percent = null;
+      if (operation.stop !== null) {
+        Object.assign(step, { state: 'stopped', message: `Stopped by ${operation.stop.by}.` });
+        for (const later of operation.steps.slice(index + 1)) later.state = 'skipped';
+        Object.assign(operation, { state: 'stopped', finishedAt: iso() });
+        done(false);
+        announce();
+        return;
+      }
       if (effect?.fail !== undefined) {
         Object.assign(step, { state: 'failed', message: effect.fail });
         for (const earlier of operation.steps.slice(0, index)) earlier.state = 'undone';
@@ -92,7 +112,12 @@ export function run(
       effect?.after?.();
       index++;
       next();
-    }, ms);
+    };
+    const ending = setTimeout(end, ms);
+    stoppers.set(operation.id, () => {
+      clearTimeout(ending);
+      setTimeout(end, STOP_MS);
+    });
   };
   announce();
   setTimeout(next, 150);

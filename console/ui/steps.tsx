@@ -8,7 +8,7 @@ import { Elapsed } from './time.tsx';
 export type Step = {
   name: string;
   title: string;
-  state: 'pending' | 'running' | 'succeeded' | 'failed' | 'undone' | 'skipped';
+  state: 'pending' | 'running' | 'succeeded' | 'failed' | 'undone' | 'skipped' | 'stopped';
   startedAt: string | null;
   finishedAt: string | null;
   attempts: number;
@@ -23,6 +23,7 @@ const words: Record<Step['state'], string> = {
   failed: 'failed',
   undone: 'undone',
   skipped: 'not needed',
+  stopped: 'stopped',
 };
 const rings: Record<Step['state'], string> = {
   pending: 'border-line-strong text-faint',
@@ -31,6 +32,7 @@ const rings: Record<Step['state'], string> = {
   failed: 'border-bad-dot bg-bad-soft text-bad',
   undone: 'border-warn-dot/60 bg-warn-soft text-warn',
   skipped: 'border-line text-faint',
+  stopped: 'border-warn-dot/60 bg-warn-soft text-warn',
 };
 
 function icon(state: Step['state']): ReactNode {
@@ -45,6 +47,8 @@ function icon(state: Step['state']): ReactNode {
       return <Spinner className="size-3" />;
     case 'skipped':
       return <Minus className="size-3" />;
+    case 'stopped':
+      return <span className="size-2 rounded-[1px] bg-current" />;
     case 'pending':
       return <CircleDashed className="size-3" />;
   }

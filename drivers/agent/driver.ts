@@ -63,9 +63,9 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
     dockerUsage: (instance) => client.call('dockerUsage', { instance }),
     stacks: (instance) => client.call('stacks', { instance }),
     checkStack: async (instance, stack, text) => (await client.call('stackCheck', { instance, stack, text })).said,
-    startDockerRun: (instance, run, task) => done(client.call('dockerRun', { instance, run, task })),
-    lookAtDockerRun: (instance, run, part) => client.call('dockerRunLook', { instance, run, part }),
-    endDockerRun: (instance, run, part) => done(client.call('dockerRunEnd', { instance, run, part })),
+    startGuestRun: (instance, run, task) => done(client.call('guestRun', { instance, run, task })),
+    lookAtGuestRun: (instance, run, part) => client.call('guestRunLook', { instance, run, part }),
+    endGuestRun: (instance, run, part) => done(client.call('guestRunEnd', { instance, run, part })),
     sshHostKeys: async (instance) => (await client.call('sshHostKeys', { instance })).publicKeys,
     logs: (instance, query) => client.call('logs', { instance, ...query }),
     async files(instance) {

@@ -1,18 +1,11 @@
 /** Docker inside a simulated server: one stack that somebody started by hand, and whatever was written to its disk. */
 import { BerthError, notFound } from '#domain/errors.ts';
 import { parentOf } from '#domain/files.ts';
+import { type GuestRunPart, type GuestTask, guestRunPart } from '#domain/guest-runs.ts';
 import type { OperationId } from '#domain/ids.ts';
-import {
-  type CleanPart,
-  type DockerUse,
-  STACK_FILE,
-  STACKS_FOLDER,
-  type Stack,
-  type StackVerb,
-  stackFile,
-} from '#domain/stacks.ts';
-import type { DockerRun, DockerTask, InnerContainer } from '../interface.ts';
-import type { SimulatedDisk } from './files.ts';
+import { type DockerUse, STACK_FILE, STACKS_FOLDER, type Stack, stackFile } from '#domain/stacks.ts';
+import type { GuestRun, InnerContainer } from '../interface.ts';
+import { runArchive, type SimulatedDisk } from './files.ts';
 
 /** Kept with the guest: which stacks have containers, whether those run, and the commands that were started. */
 export type SimulatedDocker = { stacks: Record<string, 'running' | 'exited'>; runs: string[] };
@@ -22,7 +15,7 @@ const BYTES_PER_PART = 1_000_000;
 
 export const newDocker = (): SimulatedDocker => ({ stacks: { [HAND_MADE_STACK]: 'running' }, runs: [] });
 
-const runKey = (run: OperationId, part: StackVerb | CleanPart) => `${run} ${part}`;
+const runKey = (run: OperationId, part: GuestRunPart) => `${run} ${part}`;
 
 export function containersOf(docker: SimulatedDocker): InnerContainer[] {
   return Object.entries(docker.stacks).map(([stack, state]) => ({
@@ -50,23 +43,24 @@ export function stacksOf(docker: SimulatedDocker, disk: SimulatedDisk): Stack[] 
 }
 
 /** The command is done at once; the same again finds it done. Errors: not_found. */
-export function startRun(docker: SimulatedDocker, disk: SimulatedDisk, run: OperationId, task: DockerTask): void {
-  const key = runKey(run, task.type === 'stack' ? task.verb : task.part);
+export function startRun(docker: SimulatedDocker, disk: SimulatedDisk, run: OperationId, task: GuestTask): void {
+  const key = runKey(run, guestRunPart(task));
   if (docker.runs.includes(key)) return;
   if (task.type === 'stack') {
     if (!stacksOf(docker, disk).some(({ name }) => name === task.stack)) throw notFound('stack');
     if (task.verb === 'down') delete docker.stacks[task.stack];
     if (task.verb === 'up') docker.stacks[task.stack] = 'running';
   }
+  if (task.type === 'pack' || task.type === 'unpack') runArchive(disk, task);
   docker.runs.push(key);
 }
 
-export function lookAtRun(docker: SimulatedDocker, run: OperationId, part: StackVerb | CleanPart): DockerRun {
+export function lookAtRun(docker: SimulatedDocker, run: OperationId, part: GuestRunPart): GuestRun {
   if (!docker.runs.includes(runKey(run, part))) return { state: 'gone', code: null, lines: [] };
   return { state: 'exited', code: 0, lines: [`Simulated: ${part}.`, 'Total reclaimed space: 1MB'] };
 }
 
-export function endRun(docker: SimulatedDocker, run: OperationId, part: StackVerb | CleanPart): void {
+export function endRun(docker: SimulatedDocker, run: OperationId, part: GuestRunPart): void {
   docker.runs = docker.runs.filter((key) => key !== runKey(run, part));
 }
 

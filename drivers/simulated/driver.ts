@@ -5,18 +5,17 @@
  */
 import { BerthError, notFound } from '#domain/errors.ts';
 import { defaultForwardPorts, type ForwardProtocol } from '#domain/forwards.ts';
+import type { GuestRunPart } from '#domain/guest-runs.ts';
 import type { BackupRepositoryId, InstanceId, OperationId, ProjectId, SnapshotId } from '#domain/ids.ts';
 import type { ObservedState } from '#domain/instances.ts';
 import { SAMPLE_SECONDS } from '#domain/metrics.ts';
 import type { RegistrySpec, RegistryStatus } from '#domain/registry.ts';
 import { GIB, type Size } from '#domain/sizes.ts';
-import type { CleanPart, ContainerAction, ContainerUse, DockerUse, StackVerb } from '#domain/stacks.ts';
+import type { ContainerAction, ContainerUse, DockerUse } from '#domain/stacks.ts';
 import type {
   BackupMade,
   BackupProgress,
   BackupRef,
-  DockerRun,
-  DockerTask,
   DriverCapabilities,
   DriverEvent,
   DriverImage,
@@ -26,7 +25,9 @@ import type {
   GuestFiles,
   GuestObservation,
   GuestPlace,
+  GuestRun,
   GuestSpec,
+  GuestTask,
   HealthReport,
   HostFacts,
   ImageBuildProgress,
@@ -43,7 +44,7 @@ import type {
 import * as backups from './backups.ts';
 import * as docker from './docker.ts';
 import { FaultInjector, type SimulatedVerb } from './faults.ts';
-import { newDisk, type SimulatedDisk, simulatedFiles } from './files.ts';
+import { keepDisk, newDisk, restoreDisk, type SimulatedDisk, simulatedFiles } from './files.ts';
 import { healthOf, hostKeyOf, logsOf, observationOf, powerTarget, simulatedReading, UIDS_PER_GUEST } from './guests.ts';
 import { type SimulatedImageFacts, simulatedImage, simulatedRecipes } from './images.ts';
 import { type SimulatedGuest, type SimulatedState, StateFile } from './state.ts';
@@ -408,21 +409,22 @@ export class SimulatedDriver implements InstanceDriver {
     });
   }
 
-  async startDockerRun(instance: InstanceId, run: OperationId, task: DockerTask): Promise<void> {
-    await this.#run('startDockerRun', () => {
+  async startGuestRun(instance: InstanceId, run: OperationId, task: GuestTask): Promise<void> {
+    await this.#run('startGuestRun', () => {
       const guest = this.#guest(instance);
       if (guest.state !== 'running') throw new BerthError('state_conflict', 'Start it first.');
       docker.startRun(guest.docker, this.#disk(guest), run, task);
+      if (task.type === 'pack' || task.type === 'unpack') guest.disk = keepDisk(this.#disk(guest));
       this.#save();
     });
   }
 
-  async lookAtDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<DockerRun> {
-    return this.#run('lookAtDockerRun', () => docker.lookAtRun(this.#guest(instance).docker, run, part));
+  async lookAtGuestRun(instance: InstanceId, run: OperationId, part: GuestRunPart): Promise<GuestRun> {
+    return this.#run('lookAtGuestRun', () => docker.lookAtRun(this.#guest(instance).docker, run, part));
   }
 
-  async endDockerRun(instance: InstanceId, run: OperationId, part: StackVerb | CleanPart): Promise<void> {
-    await this.#run('endDockerRun', () => {
+  async endGuestRun(instance: InstanceId, run: OperationId, part: GuestRunPart): Promise<void> {
+    await this.#run('endGuestRun', () => {
       docker.endRun(this.#guest(instance).docker, run, part);
       this.#save();
     });
@@ -620,7 +622,9 @@ export class SimulatedDriver implements InstanceDriver {
   }
 
   #disk(guest: SimulatedGuest): SimulatedDisk {
-    const disk = this.#disks.get(guest.instance) ?? newDisk(guest.createdAt);
+    const disk =
+      this.#disks.get(guest.instance) ??
+      (guest.disk === undefined ? newDisk(guest.createdAt) : restoreDisk(guest.disk));
     this.#disks.set(guest.instance, disk);
     return disk;
   }

@@ -2,6 +2,7 @@
 import { Readable } from 'node:stream';
 import { BerthError, notFound } from '#domain/errors.ts';
 import { type FileEntry, joinPath, nameOf, parentOf } from '#domain/files.ts';
+import type { GuestTask } from '#domain/guest-runs.ts';
 import type { GuestFiles } from '../interface.ts';
 
 type Node = Omit<FileEntry, 'name' | 'sizeBytes' | 'leadsTo'> & { content: Buffer };
@@ -25,6 +26,36 @@ export function newDisk(at: string): SimulatedDisk {
   put('/readme', 'link', 0o777, 0, '', '/home/berth/readme.txt');
   return disk;
 }
+
+/** An archive is a text with a line for each entry, which is what is unpacked of it: empty files. */
+export function runArchive(disk: SimulatedDisk, task: Extract<GuestTask, { type: 'pack' | 'unpack' }>): void {
+  const { uid, gid } = task;
+  const put = (path: string, text: string) =>
+    disk.set(path, {
+      type: 'file',
+      mode: 0o644,
+      uid,
+      gid,
+      modifiedAt: new Date(0).toISOString(),
+      target: null,
+      content: Buffer.from(text),
+    });
+  if (task.type === 'pack') {
+    put(task.to, task.names.join('\n'));
+    return;
+  }
+  const lines = disk.get(task.path)?.content.toString('utf8').split('\n') ?? [];
+  for (const name of lines.filter((line) => line !== '')) put(joinPath(task.to, name), '');
+}
+
+/** Kept with the guest whenever something was packed or unpacked, so that it outlives the process. */
+export type KeptDisk = [path: string, node: Omit<Node, 'content'> & { content: string }][];
+
+export const keepDisk = (disk: SimulatedDisk): KeptDisk =>
+  [...disk].map(([path, node]) => [path, { ...node, content: node.content.toString('base64') }]);
+
+export const restoreDisk = (kept: KeptDisk): SimulatedDisk =>
+  new Map(kept.map(([path, node]) => [path, { ...node, content: Buffer.from(node.content, 'base64') }]));
 
 export function simulatedFiles(disk: SimulatedDisk, now: () => string): GuestFiles {
   const nodeAt = (path: string): Node => {

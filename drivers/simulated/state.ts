@@ -7,6 +7,7 @@ import type { Size } from '#domain/sizes.ts';
 import type { DriverImage, FlowBatch, ForwardSpec, HostFacts, NetworkSpec, PolicySpec } from '../interface.ts';
 import type { SimulatedRepositories } from './backups.ts';
 import type { SimulatedDocker } from './docker.ts';
+import type { KeptDisk } from './files.ts';
 
 export type SimulatedSnapshot = { snapshot: SnapshotId; createdAt: string; operation: OperationId; content: number };
 
@@ -28,6 +29,8 @@ export type SimulatedGuest = {
   content: number;
   snapshots: SimulatedSnapshot[];
   docker: SimulatedDocker;
+  /** Its files, as they were when something was last packed or unpacked. */
+  disk?: KeptDisk;
 };
 
 export type SimulatedState = {

@@ -23,16 +23,17 @@ import {
   parentOf,
 } from '#domain/files.ts';
 import type { InstanceId } from '#domain/ids.ts';
-import { instanceAbility } from '#domain/instances.ts';
+import { type Ability, instanceAbility } from '#domain/instances.ts';
 import { record } from '#server/store/audit.ts';
 import type { InstanceProof } from '#server/store/authorized.ts';
 import { transact } from '#server/store/database.ts';
 import { findInstance, type InstanceRecord } from '#server/store/instances.ts';
+import { type GuestFiles, lookAt } from '#server/workflows/file-trees.ts';
 import { roleAbility } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
 
-export type Listing = { path: string; items: FileItem[]; complete: boolean; can: { write: true | string } };
+export type Listing = { path: string; items: FileItem[]; complete: boolean; can: { write: Ability; pack: Ability } };
 export type Download = { entry: FileItem; content: Readable };
 export type Part = {
   path: string;
@@ -44,13 +45,12 @@ export type Part = {
   content: Uint8Array;
 };
 
-export type GuestFiles = Awaited<ReturnType<AppContext['services']['driver']['files']>>;
 type Opened = { proof: InstanceProof; instance: InstanceRecord; files: GuestFiles };
 
 const present = (entry: FileEntry): FileItem => ({ ...entry, version: fileVersion(entry) });
 
 /** Errors: not_found, state_conflict, unavailable. */
-async function open(app: AppContext, caller: Caller, action: Action, id: InstanceId): Promise<Opened> {
+export async function openFiles(app: AppContext, caller: Caller, action: Action, id: InstanceId): Promise<Opened> {
   const proof = await authorize(app, caller, action, { kind: 'instance', id });
   const instance = await findInstance(app.db, proof.id);
   if (instance === null) throw notFound('instance');
@@ -67,7 +67,7 @@ async function within<T>(
   id: InstanceId,
   work: (opened: Opened) => Promise<T>,
 ): Promise<T> {
-  const opened = await open(app, caller, action, id);
+  const opened = await openFiles(app, caller, action, id);
   try {
     return await work(opened);
   } finally {
@@ -95,25 +95,19 @@ export async function note(
   );
 }
 
-/** Null when there is nothing. */
-export async function lookAt(files: GuestFiles, path: string): Promise<FileEntry | null> {
-  return files.look(path).catch((error: unknown) => {
-    if (error instanceof BerthError && error.code === 'not_found') return null;
-    throw error;
-  });
-}
-
 /** Errors: not_found (also for what is no folder). */
 export async function listFiles(app: AppContext, caller: Caller, id: InstanceId, path: string): Promise<Listing> {
-  return within(app, caller, 'file.open', id, async ({ files, proof }) => {
+  return within(app, caller, 'file.open', id, async ({ files, proof, instance }) => {
     const { entries, complete } = await files.list(path, FILES_LISTED_MAX);
-    return { path, items: entries.map(present), complete, can: { write: roleAbility(proof.role, 'file.write') } };
+    const write = roleAbility(proof.role, 'file.write');
+    const pack = write === true ? instanceAbility('archives', instance.kind, { ...instance, busyWith: null }) : write;
+    return { path, items: entries.map(present), complete, can: { write, pack } };
   });
 }
 
 /** The content flows as the reader takes it; the connection ends with it. Errors: not_found, invalid_input (no file). */
 export async function readFile(app: AppContext, caller: Caller, id: InstanceId, path: string): Promise<Download> {
-  const { files } = await open(app, caller, 'file.open', id);
+  const { files } = await openFiles(app, caller, 'file.open', id);
   try {
     const entry = await files.follow(path);
     if (entry.type !== 'file') throw new BerthError('invalid_input', `"${nameOf(path)}" is not a file.`);

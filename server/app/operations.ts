@@ -3,12 +3,13 @@ import { createHash } from 'node:crypto';
 import type { Instance } from '#contract/instances.ts';
 import type { Operation } from '#contract/operations.ts';
 import type { Caller } from '#domain/caller.ts';
-import { BerthError } from '#domain/errors.ts';
+import { BerthError, notFound } from '#domain/errors.ts';
 import { type InstanceId, isId, type OperationId, type ProjectId } from '#domain/ids.ts';
-import type { OperationState } from '#domain/operations.ts';
+import { isFinished, isStoppable, type OperationState } from '#domain/operations.ts';
+import { describeActor, record } from '#server/store/audit.ts';
 import { type Trx, transact } from '#server/store/database.ts';
 import { rememberKey, takeKey } from '#server/store/idempotency.ts';
-import type { OperationWithSteps } from '#server/store/operations.ts';
+import type { OperationRecord, OperationWithSteps } from '#server/store/operations.ts';
 import * as store from '#server/store/operations.ts';
 import { authorize, authorizePlatform, requirePerson } from './authorize.ts';
 import type { AppContext } from './context.ts';
@@ -17,6 +18,11 @@ export type Accepted = { operation: Operation; instance: Instance | null };
 
 function iso(date: Date | null): string | null {
   return date === null ? null : date.toISOString();
+}
+
+/** As the API shows it. */
+export function presentStop({ stop }: Pick<OperationRecord, 'stop'>): Operation['stop'] {
+  return stop === null ? null : { by: stop.by, at: stop.at.toISOString() };
 }
 
 export function presentOperation(operation: OperationWithSteps, usualSeconds: number | null): Operation {
@@ -43,6 +49,8 @@ export function presentOperation(operation: OperationWithSteps, usualSeconds: nu
       message: step.message,
     })),
     error: operation.error,
+    stop: presentStop(operation),
+    stoppable: isStoppable(operation.kind),
     usualSeconds,
   };
 }
@@ -116,6 +124,33 @@ export async function operationAs(app: AppContext, id: OperationId): Promise<Ope
   const [presented] = await present(app, await store.withSteps(app.db, [found]));
   if (presented === undefined) throw new BerthError('internal', 'The operation has no form.');
   return presented;
+}
+
+/**
+ * Asks a command inside an instance to end. The row holds what was asked, so a run that a restart interrupted heeds it
+ * too. What has ended, or was asked already, is answered as it is. Errors: state_conflict (it cannot be stopped).
+ */
+export async function stopOperation(app: AppContext, caller: Caller, id: OperationId): Promise<Operation> {
+  await transact(app.db, async (tx) => {
+    const proof = await authorize({ db: tx }, caller, 'operation.cancel', { kind: 'operation', id });
+    const operation = await store.lock(tx, proof.id);
+    if (operation === null) throw notFound('operation');
+    if (isFinished(operation.state) || operation.stop !== null) return;
+    if (!isStoppable(operation.kind)) {
+      throw new BerthError('state_conflict', 'This cannot be stopped halfway: it ends, or takes back what it did.');
+    }
+    await store.askToStop(tx, operation, describeActor(proof.actor).name, app.clock.now().getTime());
+    await record(tx, proof.actor, {
+      action: 'operation.stop',
+      targetKind: 'instance',
+      targetId: operation.instance,
+      target: operation.target,
+      organizationId: operation.organization,
+      projectId: operation.project,
+      after: { operation: operation.id, title: operation.title },
+    });
+  });
+  return operationAs(app, id);
 }
 
 /** What a request is, for telling a repeated one from another one with the same key. */

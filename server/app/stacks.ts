@@ -21,18 +21,19 @@ import {
 import type { InstanceProof } from '#server/store/authorized.ts';
 import type { Trx } from '#server/store/database.ts';
 import * as instances from '#server/store/instances.ts';
-import type { OperationRecord } from '#server/store/operations.ts';
+import { type OperationRecord, openOfInstance } from '#server/store/operations.ts';
 import * as store from '#server/store/stacks.ts';
 import { acceptOperation, newOperationId } from '#server/workflows/accept.ts';
 import type { AnyWorkflow } from '#server/workflows/engine.ts';
+import { type GuestFiles, lookAt, withGuestFiles } from '#server/workflows/file-trees.ts';
 import { type StackRunInput, stackRun } from '#server/workflows/stack-run.ts';
 import { roleAbility } from './abilities.ts';
 import { authorize } from './authorize.ts';
 import type { AppContext } from './context.ts';
-import { type GuestFiles, lookAt, note } from './files.ts';
+import { note } from './files.ts';
 import type { Request } from './instance-actions.ts';
 import { answer } from './instances.ts';
-import { type Accepted, acceptOnce, requestHash } from './operations.ts';
+import { type Accepted, acceptOnce, presentStop, requestHash } from './operations.ts';
 
 type StackAction = 'stack.open' | 'stack.write';
 type Opened = { proof: InstanceProof<StackAction>; instance: instances.InstanceRecord };
@@ -71,6 +72,7 @@ function presentRun(operation: OperationRecord | undefined): Stack['run'] {
     createdAt: operation.createdAt.toISOString(),
     finishedAt: operation.finishedAt?.toISOString() ?? null,
     error: operation.error?.message ?? null,
+    stop: presentStop(operation),
   };
 }
 
@@ -104,20 +106,11 @@ async function fileOf(app: AppContext, id: InstanceId, name: string): Promise<st
   return found.file;
 }
 
-async function withFiles<T>(app: AppContext, id: InstanceId, work: (files: GuestFiles) => Promise<T>): Promise<T> {
-  const files = await app.services.driver.files(id);
-  try {
-    return await work(files);
-  } finally {
-    files.close();
-  }
-}
-
 /** Errors: not_found, conflict (no text, too large), state_conflict. */
 export async function readStack(app: AppContext, caller: Caller, id: InstanceId, name: string): Promise<StackText> {
   const { proof } = await openDocker(app, caller, 'stack.open', id);
   const path = await fileOf(app, proof.id, name);
-  return withFiles(app, proof.id, (files) => readText(files, path));
+  return withGuestFiles(app.services, proof.id, (files) => readText(files, path));
 }
 
 async function readText(files: GuestFiles, path: string): Promise<StackText> {
@@ -166,7 +159,7 @@ export async function createStack(
   if (docker === 'missing') throw new BerthError('unsupported', 'There is no Docker inside this server.');
   const taken = () => new BerthError('name_taken', `There is a stack called "${name}" already.`);
   if (stacks.some((stack) => stack.name === name)) throw taken();
-  return withFiles(app, proof.id, async (files) => {
+  return withGuestFiles(app.services, proof.id, async (files) => {
     const path = stackFile(name);
     for (const folder of [parentOf(STACKS_FOLDER), STACKS_FOLDER, stackFolder(name)]) {
       if ((await lookAt(files, folder)) !== null) continue;
@@ -194,7 +187,7 @@ export async function writeStack(
 ): Promise<StackText> {
   const { proof, instance } = await openDocker(app, caller, 'stack.write', id);
   const named = await fileOf(app, proof.id, name);
-  return withFiles(app, proof.id, async (files) => {
+  return withGuestFiles(app.services, proof.id, async (files) => {
     const before = await files.look(named);
     if (before.type === 'link') {
       throw new BerthError('conflict', `${named} is a link: change the file it leads to.`);
@@ -236,9 +229,9 @@ export async function removeStack(app: AppContext, caller: Caller, id: InstanceI
   if (docker !== 'running' && docker !== 'asleep')
     throw new BerthError('state_conflict', 'Docker does not run inside.');
   if (found.state !== 'down') throw new BerthError('state_conflict', 'It has containers: take it down first.');
-  const [open] = await store.openDockerOperations(app.db, proof);
+  const [open] = await openOfInstance(app.db, proof, store.dockerKinds);
   if (open !== undefined && stackOf(open) === name) throw busy(open);
-  await withFiles(app, proof.id, async (files) => {
+  await withGuestFiles(app.services, proof.id, async (files) => {
     await files.remove({ path: stackFile(name), type: 'file' });
     // Data beside the file is its person's.
     await files.remove({ path: stackFolder(name), type: 'folder' }).catch(() => undefined);
@@ -274,7 +267,7 @@ export async function acceptDocker(
     const instance = await instances.lockInstance(tx, proof.id);
     if (instance === null) throw notFound('instance');
     requireAble(instance);
-    const open = (await store.openDockerOperations(tx, proof)).find(clashes);
+    const open = (await openOfInstance(tx, proof, store.dockerKinds)).find(clashes);
     if (open !== undefined) throw busy(open);
     const id = newOperationId(app.services);
     return acceptOperation(app.services, tx, { ...what(instance), id, actor: proof.actor, instance });

@@ -1,6 +1,8 @@
 /** Endpoints of an instance's files. */
+import type { FastifyReply } from 'fastify';
 import { api } from '#contract/api.ts';
 import type { AppContext } from '#server/app/context.ts';
+import { downloadArchive, packFiles, unpackFiles } from '#server/app/file-archives.ts';
 import { listFiles, makeFolder, moveFile, readFile, removeFile, setFileMode, writePart } from '#server/app/files.ts';
 import type { Http } from './server.ts';
 
@@ -10,15 +12,24 @@ export function registerFiles(http: Http, app: AppContext): void {
   );
   http.registerStream(api.filesRead, async ({ caller, params, query }, { reply }) => {
     const { entry, content } = await readFile(app, caller, params.instance, query.path);
-    // Never shown by the browser itself: what a guest holds must not run as a page of the console.
-    await reply
-      .type('application/octet-stream')
-      .header('cache-control', 'no-store')
-      .header('content-disposition', `attachment; filename*=UTF-8''${encodeRfc8187(entry.name)}`)
+    await asFile(reply, entry.name)
       .header('x-berth-file-version', entry.version)
       .header('x-berth-file-size', String(entry.sizeBytes))
       .send(content);
   });
+  http.registerStream(api.filesArchive, async ({ caller, params, query }, { reply }) => {
+    const { name, content } = await downloadArchive(app, caller, params.instance, {
+      folder: query.folder,
+      names: query.names.split('/'),
+    });
+    await asFile(reply, name).send(content);
+  });
+  http.register(api.filesPack, async ({ caller, params, body, idempotencyKey }) =>
+    packFiles(app, { caller, instance: params.instance, idempotencyKey }, body),
+  );
+  http.register(api.filesUnpack, async ({ caller, params, body, idempotencyKey }) =>
+    unpackFiles(app, { caller, instance: params.instance, idempotencyKey }, body),
+  );
   http.register(api.filesWrite, async ({ caller, params, query, body }) =>
     writePart(app, caller, params.instance, {
       ...query,
@@ -36,6 +47,14 @@ export function registerFiles(http: Http, app: AppContext): void {
   http.register(api.filesRemove, async ({ caller, params, query }) =>
     removeFile(app, caller, params.instance, { path: query.path, recursive: query.recursive === 'true' }),
   );
+}
+
+/** Never shown by the browser itself: what a guest holds must not run as a page of the console. */
+function asFile(reply: FastifyReply, name: string): FastifyReply {
+  return reply
+    .type('application/octet-stream')
+    .header('cache-control', 'no-store')
+    .header('content-disposition', `attachment; filename*=UTF-8''${encodeRfc8187(name)}`);
 }
 
 /** What encodeURIComponent leaves and a header's parameter may not hold. */

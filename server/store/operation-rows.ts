@@ -21,6 +21,8 @@ export type OperationRecord = {
   startedAt: Date | null;
   finishedAt: Date | null;
   error: { code: string; message: string } | null;
+  /** Somebody asked for its end. */
+  stop: { at: Date; by: string } | null;
 };
 
 export type OperationStepRecord = {
@@ -73,6 +75,8 @@ export type OperationRow = {
   finished_at: Date | null;
   error_code: string | null;
   error_message: string | null;
+  stop_asked_at: Date | null;
+  stop_asked_by: string | null;
 };
 
 export function rowToOperation(row: OperationRow): OperationRecord {
@@ -95,5 +99,6 @@ export function rowToOperation(row: OperationRow): OperationRecord {
     startedAt: row.started_at,
     finishedAt: row.finished_at,
     error: row.error_code === null ? null : { code: row.error_code, message: row.error_message ?? '' },
+    stop: row.stop_asked_at === null ? null : { at: row.stop_asked_at, by: row.stop_asked_by ?? '' },
   };
 }

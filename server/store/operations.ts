@@ -7,6 +7,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { ErrorCode } from '#domain/errors.ts';
 import type { ImageId, InstanceId, OperationId, ProjectId } from '#domain/ids.ts';
 import type { OperationKind, OperationState, StepState } from '#domain/operations.ts';
+import type { InstanceProof } from './authorized.ts';
 import { type Db, hintsCommitted, type Trx, withoutWaiting } from './database.ts';
 import {
   type NewOperation,
@@ -131,16 +132,17 @@ export async function stepState(db: Db, id: OperationId, name: string): Promise<
 export async function finish(
   tx: Trx,
   operation: OperationRecord,
-  error: { code: ErrorCode; message: string } | null,
+  error: { code: ErrorCode; message: string; stopped?: boolean } | null,
   now: number,
 ): Promise<boolean> {
+  const stopped = error?.stopped === true;
   const ended = await tx
     .updateTable('operation')
     .set((eb) => ({
-      state: error === null ? 'succeeded' : 'failed',
+      state: error === null ? 'succeeded' : stopped ? 'stopped' : 'failed',
       finished_at: new Date(now),
-      error_code: error?.code ?? null,
-      error_message: error?.message ?? null,
+      error_code: stopped ? null : (error?.code ?? null),
+      error_message: stopped ? null : (error?.message ?? null),
       version: eb('version', '+', 1),
     }))
     .where('id', '=', operation.id)
@@ -156,6 +158,45 @@ export async function finish(
     .execute();
   await hint(tx, operation, Number(ended.version));
   return true;
+}
+
+/** The operation, which nobody else changes before the end of `tx`. */
+export async function lock(tx: Trx, id: OperationId): Promise<OperationRecord | null> {
+  const row = await tx.selectFrom('operation').selectAll().where('id', '=', id).forUpdate().executeTakeFirst();
+  return row === undefined ? null : rowToOperation(row);
+}
+
+/** Writes down that somebody wants it to end; its run looks for this. */
+export async function askToStop(tx: Trx, operation: OperationRecord, by: string, now: number): Promise<void> {
+  const asked = await tx
+    .updateTable('operation')
+    .set((eb) => ({ stop_asked_at: new Date(now), stop_asked_by: by, version: eb('version', '+', 1) }))
+    .where('id', '=', operation.id)
+    .returning('version')
+    .executeTakeFirstOrThrow();
+  await hint(tx, operation, Number(asked.version));
+}
+
+/** Who wants it to end; null when nobody does. */
+export async function stopAskedBy(db: Db, id: OperationId): Promise<string | null> {
+  const row = await db.selectFrom('operation').select('stop_asked_by').where('id', '=', id).executeTakeFirst();
+  return row?.stop_asked_by ?? null;
+}
+
+/** Those of these kinds that did not end yet, on one instance. */
+export async function openOfInstance(
+  db: Db,
+  proof: InstanceProof,
+  kinds: readonly OperationKind[],
+): Promise<OperationRecord[]> {
+  const rows = await db
+    .selectFrom('operation')
+    .selectAll()
+    .where('instance_id', '=', proof.id)
+    .where('kind', 'in', kinds)
+    .where('state', 'in', ['pending', 'running'])
+    .execute();
+  return rows.map(rowToOperation);
 }
 
 /** Lets go of every instance that this operation holds. */

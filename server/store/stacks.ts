@@ -28,15 +28,3 @@ export async function dockerOperations(db: Db, proof: InstanceProof): Promise<Op
     .execute();
   return rows.map(rowToOperation);
 }
-
-/** Those that did not end yet. */
-export async function openDockerOperations(db: Db, proof: InstanceProof): Promise<OperationRecord[]> {
-  const rows = await db
-    .selectFrom('operation')
-    .selectAll()
-    .where('instance_id', '=', proof.id)
-    .where('kind', 'in', dockerKinds)
-    .where('state', 'in', ['pending', 'running'])
-    .execute();
-  return rows.map(rowToOperation);
-}

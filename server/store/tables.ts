@@ -587,6 +587,8 @@ export type Tables = {
     finished_at: Nullable<Date>;
     request_id: Nullable<string>;
     version: Generated<number>;
+    stop_asked_at: Nullable<Date>;
+    stop_asked_by: Nullable<string>;
   };
   operation_step: {
     operation_id: OperationId;

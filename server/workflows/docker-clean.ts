@@ -1,7 +1,7 @@
 /** Removes what nobody uses in the Docker of a server, one kind after the other, and says what that freed. */
 import { type CleanPart, cleanParts, reclaimedBytes } from '#domain/stacks.ts';
-import { endInside, runInside } from './docker-run.ts';
 import type { Step, StepContext, Workflow } from './engine.ts';
+import { endInside, runInside } from './guest-run.ts';
 
 export type DockerCleanInput = { parts: CleanPart[] };
 

@@ -57,8 +57,15 @@ export type Workflow<Input = unknown> = {
   failed?(tx: Trx, context: StepContext<Input>, error: StepError): Promise<void>;
 };
 
-export type StepError = { code: ErrorCode; message: string; detail?: string | undefined };
+export type StepError = { code: ErrorCode; message: string; detail?: string | undefined; stopped?: boolean };
 type Outcome = { ok: true } | { ok: false; error: StepError };
+
+/** Thrown by a step whose operation somebody wanted to end, once nothing of it runs any more. */
+export class OperationStopped extends BerthError {
+  constructor(by: string) {
+    super('state_conflict', `Stopped by ${by}.`);
+  }
+}
 
 /** Types are per workflow; the registry holds them all. */
 // biome-ignore lint/suspicious/noExplicitAny: the input's type is known only inside each workflow
@@ -157,10 +164,18 @@ async function doStep(services: Services, operation: OperationRecord, step: Step
         'a step failed',
       );
       if (last) {
+        const stopped = cause instanceof OperationStopped;
         await patiently(services, () =>
-          operations.stepFinished(services.db, operation, seq, 'failed', error.message, services.now()),
+          operations.stepFinished(
+            services.db,
+            operation,
+            seq,
+            stopped ? 'stopped' : 'failed',
+            error.message,
+            services.now(),
+          ),
         );
-        return { ok: false, error: { code: error.code, message: error.message, detail: error.detail } };
+        return { ok: false, error: { code: error.code, message: error.message, detail: error.detail, stopped } };
       }
       const wait = backoffMs(attempt) * services.timing.backoffFactor;
       await patiently(services, () =>

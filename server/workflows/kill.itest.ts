@@ -128,6 +128,27 @@ describe('kill -9 while undoing', () => {
   );
 });
 
+describe('kill -9 after somebody wanted a command to end', () => {
+  it(
+    'V2: it is heeded after the restart, and nothing of the command is left inside',
+    async () => {
+      await server.kill();
+      server = await installation.start({ faults: [{ verb: 'lookAtGuestRun', times: 1_000_000 }] });
+      const prepared = await scenarios['stack.pull'].prepare(world, `stop-${counter++}`);
+      const { operation } = await scenarios['stack.pull'].act(world, prepared as never);
+      const now = () => server.call(api.operationsGet, { operation: operation.id });
+      await until(async () => (await now()).steps[0]?.message?.includes('Trying again') === true);
+      expect((await server.call(api.operationsStop, { operation: operation.id })).stop).not.toBeNull();
+      await server.kill();
+      server = await installation.start();
+      expect(await server.settled(operation.id)).toMatchObject({ state: 'stopped', error: null });
+      await agreed();
+      await clearAll(world);
+    },
+    POINT_MS_MAX,
+  );
+});
+
 describe('two replicas', () => {
   it(
     'A7: when one is killed in the middle of a create, the other goes on with it',

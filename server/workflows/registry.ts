@@ -10,6 +10,8 @@ import { backupRestore } from './backup-restore.ts';
 import { backupVerify } from './backup-verify.ts';
 import { dockerClean } from './docker-clean.ts';
 import { type AnyWorkflow, patiently, runOperation } from './engine.ts';
+import { filesPack } from './files-pack.ts';
+import { filesUnpack } from './files-unpack.ts';
 import { imageBuild } from './image-build.ts';
 import { imageDelete } from './image-delete.ts';
 import { imageImport } from './image-import.ts';
@@ -55,6 +57,8 @@ export const workflows: Record<OperationKind, AnyWorkflow> = {
   'stack.restart': stackRun('restart'),
   'stack.pull': stackRun('pull'),
   'docker.clean': dockerClean,
+  'files.pack': filesPack,
+  'files.unpack': filesUnpack,
   'image.build': imageBuild,
   'image.import': imageImport,
   'image.delete': imageDelete,

@@ -24,7 +24,7 @@ export type Timing = {
   healthyDeadlineMs: { desktop: number; server: number };
   imagePollMs: number;
   imageDeadlineMs: number;
-  dockerPollMs: number;
+  guestPollMs: number;
   stopTimeoutSeconds: number;
 };
 
@@ -35,7 +35,7 @@ export const defaultTiming: Timing = {
   healthyDeadlineMs: { desktop: 180_000, server: 120_000 },
   imagePollMs: 500,
   imageDeadlineMs: 2 * 3600_000,
-  dockerPollMs: 700,
+  guestPollMs: 700,
   stopTimeoutSeconds: 30,
 };
 

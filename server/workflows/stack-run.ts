@@ -1,7 +1,7 @@
 /** One command on a stack inside a server: up, down, restart, pull. */
 import type { StackVerb } from '#domain/stacks.ts';
-import { endInside, runInside } from './docker-run.ts';
 import type { Step, Workflow } from './engine.ts';
+import { endInside, runInside } from './guest-run.ts';
 
 /** `volumes` only counts for `down`. */
 export type StackRunInput = { stack: string; verb: StackVerb; volumes: boolean };

@@ -14,7 +14,7 @@ import { ConfirmDialog, Dialog } from '../../../ui/dialog.tsx';
 import { Field, Input } from '../../../ui/input.tsx';
 import { Checkbox } from '../../../ui/switch.tsx';
 
-type Place = { instance: string; folder: string; onClose: () => void; onDone: () => void };
+export type Place = { instance: string; folder: string; onClose: () => void; onDone: () => void };
 
 const nameSchema = z.object({
   name: z.string().superRefine((name, context) => {

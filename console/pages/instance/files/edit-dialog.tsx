@@ -1,17 +1,12 @@
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import { toast } from 'sonner';
 import { FILE_EDITED_BYTES_MAX, joinPath } from '#domain/files.ts';
 import { call, readBytes, toApiError } from '../../../api/client.ts';
 import { queryClient } from '../../../api/queries.ts';
-import { FormError } from '../../../components/error-text.tsx';
+import { EditorDialog } from '../../../components/editor-dialog.tsx';
 import { randomToken } from '../../../lib/random.ts';
 import { Button } from '../../../ui/button.tsx';
-import { Dialog } from '../../../ui/dialog.tsx';
-import { Notice } from '../../../ui/notice.tsx';
-import { Spinner } from '../../../ui/spinner.tsx';
-
-const CodeEditor = lazy(async () => ({ default: (await import('./editor.tsx')).CodeEditor }));
 
 /** Text is what has no zero bytes and is valid UTF-8; null for everything else. */
 function textOf(bytes: ArrayBuffer): string | null {
@@ -56,7 +51,6 @@ export function EditDialog({
   const [saved, setSaved] = useState<string | null>(null);
   const [busy, setBusy] = useState(false);
   const [failure, setFailure] = useState<ReturnType<typeof toApiError> | null>(null);
-  const [leaving, setLeaving] = useState(false);
   const text = query.data?.text;
 
   async function save(over: boolean): Promise<void> {
@@ -88,90 +82,40 @@ export function EditDialog({
       setBusy(false);
     }
   }
-  const close = () => (changed === null ? onClose() : setLeaving(true));
+  const readable = typeof text === 'string';
 
   return (
-    <Dialog
-      open
-      wide
-      onClose={close}
+    <EditorDialog
       title={name}
       description={path}
-      footer={
-        <>
-          <Button onClick={close}>Close</Button>
-          {mayWrite && typeof text === 'string' ? (
-            <Button
-              tone="primary"
-              busy={busy}
-              blocked={changed === null ? 'Nothing is changed.' : undefined}
-              onClick={() => void save(false)}
-            >
-              Save
-            </Button>
-          ) : null}
-        </>
+      height={{ all: 'h-[65dvh]' }}
+      dirty={changed !== null}
+      failure={failure}
+      onSaveOver={sizeBytes === null ? undefined : () => void save(true)}
+      loadError={query.error === null ? null : toApiError(query.error)}
+      instead={
+        tooLarge
+          ? 'It is too large to be edited here. Download it, or use the terminal.'
+          : text === null
+            ? 'This is not text. Download it to look at it.'
+            : undefined
       }
-    >
-      <div className="flex h-[65dvh] flex-col gap-3">
-        {failure === null ? null : (
-          <Notice tone="bad" title={failure.message}>
-            <span className="flex flex-wrap items-center gap-2">
-              What you wrote is still here.
-              {failure.code === 'conflict' && sizeBytes !== null ? (
-                <Button size="sm" onClick={() => void save(true)}>
-                  Save over it
-                </Button>
-              ) : null}
-            </span>
-          </Notice>
-        )}
-        {leaving ? (
-          <Notice tone="warn" title="There are changes that are not saved.">
-            <span className="flex flex-wrap gap-2">
-              <Button size="sm" onClick={() => setLeaving(false)}>
-                Go on editing
-              </Button>
-              <Button size="sm" tone="danger" onClick={onClose}>
-                Throw them away
-              </Button>
-            </span>
-          </Notice>
-        ) : null}
-        <div className="min-h-0 flex-1 overflow-hidden rounded-md border border-line">
-          {tooLarge ? (
-            <p className="p-4 text-soft text-sm">
-              It is too large to be edited here. Download it, or use the terminal.
-            </p>
-          ) : query.error !== null ? (
-            <div className="p-4">
-              <FormError error={toApiError(query.error)} />
-            </div>
-          ) : text === undefined ? (
-            <div className="flex h-full items-center justify-center">
-              <Spinner />
-            </div>
-          ) : text === null ? (
-            <p className="p-4 text-soft text-sm">This is not text. Download it to look at it.</p>
-          ) : (
-            <Suspense
-              fallback={
-                <div className="flex h-full items-center justify-center">
-                  <Spinner />
-                </div>
-              }
-            >
-              <CodeEditor
-                name={name}
-                text={text}
-                readOnly={!mayWrite}
-                onChange={setChanged}
-                onSave={() => void save(false)}
-              />
-            </Suspense>
-          )}
-        </div>
-      </div>
-    </Dialog>
+      editor={
+        readable ? { name, text, readOnly: !mayWrite, onChange: setChanged, onSave: () => void save(false) } : null
+      }
+      buttons={
+        mayWrite && readable ? (
+          <Button
+            tone="primary"
+            busy={busy}
+            blocked={changed === null ? 'Nothing is changed.' : undefined}
+            onClick={() => void save(false)}
+          >
+            Save
+          </Button>
+        ) : null
+      }
+      onClose={onClose}
+    />
   );
 }

@@ -1,93 +1,41 @@
 import { keepPreviousData, useQuery } from '@tanstack/react-query';
-import { Link, useNavigate, useSearch } from '@tanstack/react-router';
+import { useNavigate, useSearch } from '@tanstack/react-router';
 import {
   Download,
+  FileArchive,
   File as FileIcon,
-  FileSymlink,
   Folder,
   FolderPlus,
   FolderUp,
-  KeyRound,
-  Pencil,
-  SquarePen,
   Trash2,
   Upload as UploadIcon,
 } from 'lucide-react';
 import { type DragEvent, useRef, useState } from 'react';
 import { toast } from 'sonner';
 import type { FileItem } from '#contract/files.ts';
-import { FILE_EDITED_BYTES_MAX, joinPath, modeText, nameOf, parentOf } from '#domain/files.ts';
-import { buildRequest, toApiError } from '../../../api/client.ts';
+import { archiveNamesProblem } from '#domain/file-archives.ts';
+import { FILE_EDITED_BYTES_MAX, joinPath, nameOf, parentOf } from '#domain/files.ts';
+import { toApiError } from '../../../api/client.ts';
 import { apiQuery, queryClient } from '../../../api/queries.ts';
 import { NotPossible } from '../../../components/not-possible.tsx';
-import { copyText } from '../../../lib/clipboard.ts';
-import { formatBytes } from '../../../lib/format.ts';
 import { whyNot } from '../../../lib/why-not.ts';
-import { actionsColumn } from '../../../table/columns.tsx';
-import { DataTable } from '../../../table/data-table.tsx';
 import { Button, IconButton } from '../../../ui/button.tsx';
 import { cx } from '../../../ui/cx.ts';
-import { EmptyState } from '../../../ui/empty-state.tsx';
 import { ErrorPanel } from '../../../ui/error-panel.tsx';
-import { ActionsMenu, Menu } from '../../../ui/menu.tsx';
+import { Menu } from '../../../ui/menu.tsx';
 import { Notice } from '../../../ui/notice.tsx';
 import { SkeletonRows } from '../../../ui/skeleton.tsx';
 import { Switch } from '../../../ui/switch.tsx';
-import { TimeAgo } from '../../../ui/time.tsx';
 import { useInstance } from '../context.ts';
+import { ArchiveRuns, PackDialog, UnpackDialog } from './archives.tsx';
 import { ModeDialog, NameDialog, RemoveDialog } from './change-dialogs.tsx';
 import { EditDialog } from './edit-dialog.tsx';
+import { type Asked, archiveUrl, downloadUrl, FilesTable } from './files-table.tsx';
+import { PathBar } from './path-bar.tsx';
 import { UploadList } from './upload-list.tsx';
 import { useUploads } from './use-uploads.ts';
 
 const HOME = '/home/berth';
-
-type Asked =
-  | { what: 'folder' | 'file' }
-  | { what: 'rename' | 'mode'; entry: FileItem }
-  | { what: 'remove'; entries: readonly FileItem[] }
-  | { what: 'edit'; name: string; sizeBytes: number | null; link: boolean };
-
-function EntryIcon({ entry }: { entry: FileItem }) {
-  const Icon = entry.type === 'folder' ? Folder : entry.type === 'link' ? FileSymlink : FileIcon;
-  return <Icon className={cx('size-4 shrink-0', entry.type === 'folder' ? 'text-accent' : 'text-faint')} aria-hidden />;
-}
-
-/** The way from the root to here; every part is a link. */
-function PathBar({ path, to }: { path: string; to: (path: string) => string }) {
-  const parts = path === '/' ? [] : path.slice(1).split('/');
-  return (
-    <nav aria-label="Folder" className="mono flex min-w-0 flex-wrap items-center text-sm">
-      <Link
-        to={to('/')}
-        className="inline-flex min-h-6 min-w-6 items-center justify-center rounded px-1 text-accent hover:underline"
-      >
-        /
-      </Link>
-      {parts.map((part, index) => {
-        const at = `/${parts.slice(0, index + 1).join('/')}`;
-        const last = index === parts.length - 1;
-        return (
-          <span key={at} className="flex min-w-0 items-center">
-            {index === 0 ? null : <span className="text-faint">/</span>}
-            {last ? (
-              <span aria-current="location" className="break-all px-1 font-medium">
-                {part}
-              </span>
-            ) : (
-              <Link
-                to={to(at)}
-                className="inline-flex min-h-6 min-w-6 items-center break-all rounded px-1 text-accent hover:underline"
-              >
-                {part}
-              </Link>
-            )}
-          </span>
-        );
-      })}
-    </nav>
-  );
-}
 
 export function FilesTab() {
   const instance = useInstance();
@@ -105,13 +53,14 @@ export function FilesTab() {
   const picker = useRef<HTMLInputElement>(null);
   const [asked, setAsked] = useState<Asked | null>(null);
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
-  const [sort, setSort] = useState<string | undefined>('name');
   const [over, setOver] = useState(false);
+  const [started, setStarted] = useState<readonly string[]>([]);
 
   if (possible !== true) return <NotPossible instance={instance} title="No files to show" reason={possible} />;
   const listing = query.data;
   const blocked = listing === undefined ? undefined : whyNot(listing.can.write);
   const mayWrite = listing?.can.write === true;
+  const noPacking = listing === undefined ? undefined : whyNot(listing.can.pack);
   const refresh = () => {
     setSelected(new Set());
     void queryClient.invalidateQueries({ queryKey: ['filesList'] });
@@ -121,21 +70,20 @@ export function FilesTab() {
     setSelected(new Set());
     void navigate({ search: (before) => ({ ...before, path: to }) });
   };
-  const downloadUrl = (entry: FileItem) =>
-    buildRequest('filesRead', { params: { instance: instance.id }, query: { path: joinPath(path, entry.name) } }).url;
   const openEntry = (entry: FileItem) => {
     const { type, sizeBytes } = entry.leadsTo ?? entry;
     if (type === 'folder') go(joinPath(path, entry.name));
     else if (type === 'link') toast.error(`${entry.name} leads nowhere: ${entry.target ?? ''} is not there.`);
     else if (type === 'file' && sizeBytes <= FILE_EDITED_BYTES_MAX) {
       setAsked({ what: 'edit', name: entry.name, sizeBytes, link: entry.type === 'link' });
-    } else if (type === 'file') window.location.assign(downloadUrl(entry));
+    } else if (type === 'file') window.location.assign(downloadUrl(instance.id, path, entry));
     else toast.error(`${entry.name} is neither a file nor a folder.`);
   };
   const all = listing?.items ?? [];
   const shown = search.hidden === true ? all : all.filter((entry) => !entry.name.startsWith('.'));
   const hiddenCount = all.length - shown.length;
   const chosen = shown.filter((entry) => selected.has(entry.name));
+  const chosenNames = chosen.map(({ name }) => name);
   const drop = (event: DragEvent) => {
     event.preventDefault();
     setOver(false);
@@ -209,12 +157,29 @@ export function FilesTab() {
           }}
         />
       </div>
+      <ArchiveRuns instance={instance} started={started} onDone={refresh} />
       <UploadList uploads={uploads.uploads} onAgain={uploads.again} onStop={uploads.stop} onClear={uploads.clear} />
       {chosen.length === 0 ? null : (
-        <div className="mb-2 flex items-center gap-3 rounded-md bg-accent-soft px-3 py-1.5 text-sm">
+        <div className="mb-2 flex flex-wrap items-center gap-2 rounded-md bg-accent-soft px-3 py-1.5 text-sm">
           <span className="flex-1">{chosen.length} chosen</span>
           <Button size="sm" onClick={() => setSelected(new Set())}>
             None
+          </Button>
+          <Button
+            size="sm"
+            icon={<Download />}
+            blocked={archiveNamesProblem(chosenNames) ?? undefined}
+            onClick={() => window.location.assign(archiveUrl(instance.id, path, chosenNames))}
+          >
+            Download
+          </Button>
+          <Button
+            size="sm"
+            icon={<FileArchive />}
+            blocked={noPacking ?? archiveNamesProblem(chosenNames) ?? undefined}
+            onClick={() => setAsked({ what: 'pack', entries: chosen })}
+          >
+            Pack…
           </Button>
           <Button
             size="sm"
@@ -243,128 +208,18 @@ export function FilesTab() {
               Use the terminal to see all of it.
             </Notice>
           )}
-          <DataTable<FileItem>
-            label="Files"
+          <FilesTable
+            instance={instance.id}
+            folder={path}
             rows={shown}
-            rowId={(row) => row.name}
-            rowName={(row) => row.name}
-            onOpen={openEntry}
-            sort={sort}
-            onSort={setSort}
+            mayWrite={mayWrite}
+            blocked={blocked}
+            noPacking={noPacking}
+            stale={query.isPlaceholderData}
             selected={selected}
             onSelect={setSelected}
-            stale={query.isPlaceholderData}
-            rowHeight={41}
-            empty={
-              <EmptyState icon={<Folder />} title="The folder is empty">
-                {mayWrite ? 'Drop files here, or make something new.' : 'There is nothing in it.'}
-              </EmptyState>
-            }
-            columns={[
-              {
-                id: 'name',
-                header: 'Name',
-                sort: (row) => `${row.type === 'folder' ? '0' : '1'}${row.name.toLowerCase()}`,
-                cell: (row) => (
-                  <span className="flex min-w-0 items-center gap-2">
-                    <EntryIcon entry={row} />
-                    <span className="truncate">{row.name}</span>
-                    {row.target === null ? null : <span className="truncate text-faint text-xs">to {row.target}</span>}
-                  </span>
-                ),
-              },
-              {
-                id: 'size',
-                header: 'Size',
-                align: 'right',
-                sort: (row) => row.sizeBytes,
-                cell: (row) => (
-                  <span className="tabular whitespace-nowrap text-soft">
-                    {row.type === 'file' ? formatBytes(row.sizeBytes) : ''}
-                  </span>
-                ),
-              },
-              {
-                id: 'mode',
-                header: 'Permissions',
-                from: 'lg',
-                cell: (row) => <span className="mono text-soft text-xs">{modeText(row.mode)}</span>,
-              },
-              {
-                id: 'owner',
-                header: 'Owner',
-                from: 'xl',
-                cell: (row) => (
-                  <span className="tabular text-soft text-xs">
-                    {row.uid}:{row.gid}
-                  </span>
-                ),
-              },
-              {
-                id: 'changed',
-                header: 'Changed',
-                from: 'sm',
-                sort: (row) => row.modifiedAt,
-                cell: (row) => <TimeAgo at={row.modifiedAt} className="whitespace-nowrap text-soft" />,
-              },
-              actionsColumn((row) => (
-                <ActionsMenu
-                  of={row.name}
-                  entries={[
-                    {
-                      key: 'edit',
-                      label: mayWrite ? 'Edit' : 'Show',
-                      icon: <SquarePen />,
-                      blocked:
-                        row.type !== 'file'
-                          ? 'Only files are edited.'
-                          : row.sizeBytes > FILE_EDITED_BYTES_MAX
-                            ? `Larger than ${formatBytes(FILE_EDITED_BYTES_MAX)}.`
-                            : undefined,
-                      onSelect: () => setAsked({ what: 'edit', name: row.name, sizeBytes: row.sizeBytes, link: false }),
-                    },
-                    {
-                      key: 'download',
-                      label: 'Download',
-                      icon: <Download />,
-                      blocked: (row.leadsTo ?? row).type === 'file' ? undefined : 'Only files are downloaded.',
-                      onSelect: () => window.location.assign(downloadUrl(row)),
-                    },
-                    {
-                      key: 'copy',
-                      label: 'Copy the path',
-                      onSelect: () =>
-                        void copyText(joinPath(path, row.name)).then((done) => {
-                          if (done) toast.success('The path is copied');
-                        }),
-                    },
-                    { kind: 'separator', key: 'line' },
-                    {
-                      key: 'rename',
-                      label: 'Rename…',
-                      icon: <Pencil />,
-                      blocked,
-                      onSelect: () => setAsked({ what: 'rename', entry: row }),
-                    },
-                    {
-                      key: 'mode',
-                      label: 'Permissions…',
-                      icon: <KeyRound />,
-                      blocked: row.type === 'link' ? 'A link has none of its own.' : blocked,
-                      onSelect: () => setAsked({ what: 'mode', entry: row }),
-                    },
-                    {
-                      key: 'remove',
-                      label: 'Remove…',
-                      icon: <Trash2 />,
-                      danger: true,
-                      blocked,
-                      onSelect: () => setAsked({ what: 'remove', entries: [row] }),
-                    },
-                  ]}
-                />
-              )),
-            ]}
+            onOpen={openEntry}
+            onAsk={setAsked}
           />
         </>
       )}
@@ -375,6 +230,12 @@ export function FilesTab() {
           entry={asked.what === 'rename' ? asked.entry : undefined}
           onNewFile={(name) => setAsked({ what: 'edit', name, sizeBytes: null, link: false })}
         />
+      ) : null}
+      {asked?.what === 'pack' ? (
+        <PackDialog {...dialog} entries={asked.entries} onStarted={(id) => setStarted((before) => [id, ...before])} />
+      ) : null}
+      {asked?.what === 'unpack' ? (
+        <UnpackDialog {...dialog} entry={asked.entry} onStarted={(id) => setStarted((before) => [id, ...before])} />
       ) : null}
       {asked?.what === 'mode' ? <ModeDialog {...dialog} entry={asked.entry} /> : null}
       {asked?.what === 'remove' ? <RemoveDialog {...dialog} entries={asked.entries} /> : null}

@@ -1,5 +1,5 @@
 import { Link } from '@tanstack/react-router';
-import { Ellipsis, ExternalLink, Globe, Play, RotateCw, ScrollText, Square } from 'lucide-react';
+import { ExternalLink, Globe, Play, RotateCw, ScrollText, Square } from 'lucide-react';
 import type { ComponentProps } from 'react';
 import { toast } from 'sonner';
 import type { ContainerItem } from '#contract/containers.ts';
@@ -11,12 +11,12 @@ import { formatBytes } from '../../../lib/format.ts';
 import { projectSlug } from '../../../lib/scope.ts';
 import { useProject, useSession } from '../../../shell/session.ts';
 import { Badge, type Tone } from '../../../ui/badge.tsx';
-import { Button, IconButton } from '../../../ui/button.tsx';
-import { Menu } from '../../../ui/menu.tsx';
+import { Button } from '../../../ui/button.tsx';
+import { ActionsMenu, type MenuEntry } from '../../../ui/menu.tsx';
 import { useInstance } from '../context.ts';
 
 /** To the logs of one source. Takes what a menu gives its items. */
-export function LogsLink({ of, ...rest }: { of: string } & ComponentProps<'a'>) {
+function LogsLink({ of, ...rest }: { of: string } & ComponentProps<'a'>) {
   const session = useSession();
   const slug = projectSlug(session, useProject());
   const instance = instanceSlug(useInstance());
@@ -24,6 +24,14 @@ export function LogsLink({ of, ...rest }: { of: string } & ComponentProps<'a'>) 
     <Link {...rest} to="/p/$project/instances/$instance/logs" params={{ project: slug, instance }} search={{ of }} />
   );
 }
+
+/** The first line of every menu here. */
+export const logsEntry = (of: string): MenuEntry => ({
+  key: 'logs',
+  label: 'Logs',
+  icon: <ScrollText />,
+  render: <LogsLink of={of} />,
+});
 
 export type ContainerUse = OutputOf<'containersUsage'>['items'][number];
 export type PortRoute = { port: number | null; url: string };
@@ -170,20 +178,10 @@ export function ContainersTable({
                   <Ports container={row} routes={routes} onOpen={onOpenPort} />
                 </td>
                 <td className="px-4 py-2 text-right">
-                  <Menu
-                    label={`Actions of ${row.name}`}
-                    trigger={
-                      <IconButton label={`Actions of ${row.name}`} size="sm" quiet>
-                        <Ellipsis />
-                      </IconButton>
-                    }
+                  <ActionsMenu
+                    of={row.name}
                     entries={[
-                      {
-                        key: 'logs',
-                        label: 'Logs',
-                        icon: <ScrollText />,
-                        render: <LogsLink of={`container:${row.name}`} />,
-                      },
+                      logsEntry(`container:${row.name}`),
                       { kind: 'separator', key: 'line' },
                       ...(runs
                         ? [

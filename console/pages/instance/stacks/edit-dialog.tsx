@@ -1,18 +1,14 @@
 import { useQuery } from '@tanstack/react-query';
-import { lazy, Suspense, useState } from 'react';
+import { useState } from 'react';
 import { toast } from 'sonner';
 import { type StackProblem, stackFile, stackNameProblem } from '#domain/stacks.ts';
 import { call, toApiError } from '../../../api/client.ts';
 import { apiQuery } from '../../../api/queries.ts';
-import { FormError } from '../../../components/error-text.tsx';
+import { EditorDialog } from '../../../components/editor-dialog.tsx';
 import { Button } from '../../../ui/button.tsx';
-import { Dialog } from '../../../ui/dialog.tsx';
 import { Field, Input } from '../../../ui/input.tsx';
 import { Notice } from '../../../ui/notice.tsx';
-import { Spinner } from '../../../ui/spinner.tsx';
 import { refreshStacks } from './containers-table.tsx';
-
-const CodeEditor = lazy(async () => ({ default: (await import('../files/editor.tsx')).CodeEditor }));
 
 const EXAMPLE = `services:
   web:
@@ -53,7 +49,6 @@ export function StackEditDialog({
   const [line, setLine] = useState<{ number: number } | null>(null);
   const [busy, setBusy] = useState<'check' | 'save' | 'up' | null>(null);
   const [failure, setFailure] = useState<ReturnType<typeof toApiError> | null>(null);
-  const [leaving, setLeaving] = useState(false);
   const start = adding ? EXAMPLE : query.data?.text;
   const called = saved?.name ?? stack ?? name.trim();
   const version = saved?.version ?? query.data?.version;
@@ -106,40 +101,52 @@ export function StackEditDialog({
     }
   }
   const dirty = changed !== null && changed !== start;
-  const close = () => (dirty ? setLeaving(true) : onClose());
 
   return (
-    <Dialog
-      open
-      wide
-      onClose={close}
+    <EditorDialog
       title={adding ? 'New stack' : `Compose file of ${stack}`}
       description={adding ? stackFile(called === '' ? 'NAME' : called) : query.data?.path}
-      footer={
-        <>
-          <Button onClick={close}>Close</Button>
-          {start === undefined ? null : (
-            <>
-              <Button busy={busy === 'check'} blocked={blocked} onClick={() => void run('check')}>
-                Check
-              </Button>
-              <Button
-                busy={busy === 'save'}
-                blocked={blocked ?? (changed === null ? 'Nothing is changed.' : undefined)}
-                onClick={() => void run('save')}
-              >
-                Save
-              </Button>
-              <Button tone="primary" busy={busy === 'up'} blocked={blocked} onClick={() => void run('up')}>
-                Save and start
-              </Button>
-            </>
-          )}
-        </>
+      height={{ editor: 'h-[42dvh]' }}
+      dirty={dirty}
+      failure={failure}
+      onSaveOver={version === undefined ? undefined : () => void run('save', true)}
+      loadError={query.error === null ? null : toApiError(query.error)}
+      editor={
+        start === undefined
+          ? null
+          : {
+              name: 'compose.yaml',
+              text: start,
+              readOnly: blocked !== undefined,
+              line,
+              onChange: (next) => {
+                setChanged(next);
+                setProblems(null);
+              },
+              onSave: () => void run('save'),
+            }
       }
-    >
-      <div className="flex min-h-0 flex-col gap-3">
-        {adding ? (
+      buttons={
+        start === undefined ? null : (
+          <>
+            <Button busy={busy === 'check'} blocked={blocked} onClick={() => void run('check')}>
+              Check
+            </Button>
+            <Button
+              busy={busy === 'save'}
+              blocked={blocked ?? (changed === null ? 'Nothing is changed.' : undefined)}
+              onClick={() => void run('save')}
+            >
+              Save
+            </Button>
+            <Button tone="primary" busy={busy === 'up'} blocked={blocked} onClick={() => void run('up')}>
+              Save and start
+            </Button>
+          </>
+        )
+      }
+      above={
+        adding ? (
           <Field label="Name" error={nameError} hint="Names its folder and begins the names of its containers.">
             {(aria) => (
               <Input
@@ -153,62 +160,9 @@ export function StackEditDialog({
               />
             )}
           </Field>
-        ) : null}
-        {failure === null ? null : (
-          <Notice tone="bad" title={failure.message}>
-            <span className="flex flex-wrap items-center gap-2">
-              What you wrote is still here.
-              {failure.code === 'conflict' && version !== undefined ? (
-                <Button size="sm" onClick={() => void run('save', true)}>
-                  Save over it
-                </Button>
-              ) : null}
-            </span>
-          </Notice>
-        )}
-        {leaving ? (
-          <Notice tone="warn" title="There are changes that are not saved.">
-            <span className="flex flex-wrap gap-2">
-              <Button size="sm" onClick={() => setLeaving(false)}>
-                Go on editing
-              </Button>
-              <Button size="sm" tone="danger" onClick={onClose}>
-                Throw them away
-              </Button>
-            </span>
-          </Notice>
-        ) : null}
-        <div className="h-[42dvh] overflow-hidden rounded-md border border-line">
-          {query.error !== null ? (
-            <div className="p-4">
-              <FormError error={toApiError(query.error)} />
-            </div>
-          ) : start === undefined ? (
-            <div className="flex h-full items-center justify-center">
-              <Spinner />
-            </div>
-          ) : (
-            <Suspense
-              fallback={
-                <div className="flex h-full items-center justify-center">
-                  <Spinner />
-                </div>
-              }
-            >
-              <CodeEditor
-                name="compose.yaml"
-                text={start}
-                readOnly={blocked !== undefined}
-                line={line}
-                onChange={(next) => {
-                  setChanged(next);
-                  setProblems(null);
-                }}
-                onSave={() => void run('save')}
-              />
-            </Suspense>
-          )}
-        </div>
+        ) : null
+      }
+      below={
         <div aria-live="polite">
           {problems === null ? null : problems.length === 0 ? (
             <Notice tone="ok" title="Docker Compose accepts this file." />
@@ -229,7 +183,8 @@ export function StackEditDialog({
             </Notice>
           )}
         </div>
-      </div>
-    </Dialog>
+      }
+      onClose={onClose}
+    />
   );
 }

@@ -1,17 +1,5 @@
 import { useQuery } from '@tanstack/react-query';
-import {
-  ArrowDownToLine,
-  BrushCleaning,
-  Ellipsis,
-  Layers,
-  Play,
-  Plus,
-  RotateCw,
-  ScrollText,
-  Square,
-  SquarePen,
-  Trash2,
-} from 'lucide-react';
+import { ArrowDownToLine, BrushCleaning, Layers, Play, Plus, RotateCw, Square, SquarePen, Trash2 } from 'lucide-react';
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Stack } from '#contract/stacks.ts';
@@ -22,17 +10,18 @@ import { apiQuery, queryClient } from '../../../api/queries.ts';
 import { NotPossible } from '../../../components/not-possible.tsx';
 import { QueryView } from '../../../components/query-view.tsx';
 import { RouteForm } from '../../../components/route-form.tsx';
+import { StopOperation } from '../../../components/stop-operation.tsx';
 import { operationTones, operationWords } from '../../../lib/instance-view.ts';
 import { Badge, type Tone } from '../../../ui/badge.tsx';
-import { Button, IconButton } from '../../../ui/button.tsx';
+import { Button } from '../../../ui/button.tsx';
 import { Card } from '../../../ui/card.tsx';
 import { EmptyState } from '../../../ui/empty-state.tsx';
-import { Menu } from '../../../ui/menu.tsx';
+import { ActionsMenu } from '../../../ui/menu.tsx';
 import { Notice } from '../../../ui/notice.tsx';
 import { TimeAgo } from '../../../ui/time.tsx';
 import { useInstance } from '../context.ts';
 import { CleanDialog, DownDialog, RemoveStackDialog } from './change-dialogs.tsx';
-import { ContainersTable, type ContainerUse, LogsLink, type PortRoute, refreshStacks } from './containers-table.tsx';
+import { ContainersTable, type ContainerUse, logsEntry, type PortRoute, refreshStacks } from './containers-table.tsx';
 import { StackEditDialog } from './edit-dialog.tsx';
 import { RunOutput } from './run-output.tsx';
 
@@ -243,20 +232,10 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
           >
             <span className="max-sm:hidden">Edit</span>
           </Button>
-          <Menu
-            label={`Actions of ${stack.name}`}
-            trigger={
-              <IconButton label={`Actions of ${stack.name}`} size="sm" quiet>
-                <Ellipsis />
-              </IconButton>
-            }
+          <ActionsMenu
+            of={stack.name}
             entries={[
-              {
-                key: 'logs',
-                label: 'Logs',
-                icon: <ScrollText />,
-                render: <LogsLink of={`stack:${stack.name}`} />,
-              },
+              logsEntry(`stack:${stack.name}`),
               {
                 key: 'restart',
                 label: 'Restart',
@@ -296,7 +275,7 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
         </span>
       }
     >
-      {stack.run === null ? null : <LastRun instance={instance} run={stack.run} />}
+      {stack.run === null ? null : <LastRun instance={instance} run={stack.run} blocked={blocked} />}
       {stack.containers.length === 0 ? (
         <p className="px-4 py-3 text-sm text-soft">It has no containers now.</p>
       ) : (
@@ -310,11 +289,20 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
   );
 }
 
-/** The last command: open while it runs and when it failed, folded away otherwise. */
-function LastRun({ instance, run }: { instance: string; run: NonNullable<Stack['run']> }) {
+/** The last command: open while it runs and when it did not come to its end, folded away otherwise. */
+function LastRun({
+  instance,
+  run,
+  blocked,
+}: {
+  instance: string;
+  run: NonNullable<Stack['run']>;
+  blocked: string | undefined;
+}) {
   const running = !isFinished(run.state);
   const [chosen, setChosen] = useState<{ operation: string; open: boolean } | null>(null);
-  const open = chosen?.operation === run.operation ? chosen.open : running || run.state === 'failed';
+  const open =
+    chosen?.operation === run.operation ? chosen.open : running || run.state === 'failed' || run.state === 'stopped';
   return (
     <div className="flex flex-col gap-2 border-line border-b px-4 py-2.5">
       <div className="flex flex-wrap items-center gap-x-3 gap-y-1 text-sm">
@@ -324,15 +312,19 @@ function LastRun({ instance, run }: { instance: string; run: NonNullable<Stack['
         </Badge>
         <span className="text-faint text-xs">
           {run.actor}, <TimeAgo at={run.createdAt} />
+          {run.state === 'stopped' && run.stop !== null ? `, stopped by ${run.stop.by}` : ''}
         </span>
-        <Button
-          size="sm"
-          className="ml-auto"
-          aria-expanded={open}
-          onClick={() => setChosen({ operation: run.operation, open: !open })}
-        >
-          {open ? 'Hide the output' : 'Show the output'}
-        </Button>
+        <span className="ml-auto flex items-center gap-2">
+          <StopOperation
+            operation={{ ...run, id: run.operation, stoppable: true }}
+            title={verbWords[run.verb]}
+            blocked={blocked}
+            onAsked={refreshStacks}
+          />
+          <Button size="sm" aria-expanded={open} onClick={() => setChosen({ operation: run.operation, open: !open })}>
+            {open ? 'Hide the output' : 'Show the output'}
+          </Button>
+        </span>
       </div>
       {run.error === null ? null : <Notice tone="bad" title={run.error} />}
       {open ? <RunOutput instance={instance} operation={run.operation} running={running} /> : null}
