@@ -34,6 +34,7 @@ import { GIB, MIB } from '#domain/sizes.ts';
 import { type AgentDriver, agentDriver } from '#drivers/agent/driver.ts';
 import type { GuestSpec, NetworkSpec } from '#drivers/interface.ts';
 import type { OwnEngine } from './engine.ts';
+import { execInside } from './exec-inside.ts';
 import { startResolver, type TestResolver } from './resolver.ts';
 import { testImage } from './test-image.ts';
 
@@ -255,23 +256,9 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
       address6: canonicalIp6(network.subnet6.replace('::/64', `::${hostNumber.toString(16)}`)) ?? '',
       ...more,
     }),
-    async inside(spec, argv, timeoutMs = 30_000) {
-      const args = ['exec', '--project', names.project(spec.project), spec.instance.replace('_', '-'), '--', ...argv];
-      try {
-        const { stdout, stderr } = await run('incus', args, {
-          timeout: timeoutMs,
-          maxBuffer: 16 * MIB,
-          ...(options.engine === undefined ? {} : { env: options.engine.env }),
-        });
-        return { code: 0, stdout, stderr };
-      } catch (error) {
-        const failed = error as { code?: number | string; stdout?: string; stderr?: string };
-        return {
-          code: typeof failed.code === 'number' ? failed.code : -1,
-          stdout: failed.stdout ?? '',
-          stderr: failed.stderr ?? '',
-        };
-      }
+    inside(spec, argv, timeoutMs = 30_000) {
+      const guest = ['--project', names.project(spec.project), spec.instance.replace('_', '-')];
+      return execInside(guest, argv, timeoutMs, options.engine?.env);
     },
     async waitHealthy(spec, timeoutMs = 90_000) {
       const until = Date.now() + timeoutMs;

@@ -32,7 +32,7 @@ const KILL_MS = 1_000;
  * and takes a stream for finished when it saw nothing and the process has ended meanwhile: what was said in between,
  * by a command that took a second, is lost. So the process may not end before everything has arrived.
  */
-const STAYING = [
+export const STAYING = [
   'trap \'kill -9 "$command" 2>/dev/null\' TERM',
   'end=$1',
   'shift',
