@@ -30,7 +30,7 @@ export default defineConfig({
           exclude,
           pool: 'threads',
           isolate: false,
-          testTimeout: 20_000,
+          testTimeout: 60_000,
         },
       },
       {

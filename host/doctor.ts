@@ -1,7 +1,9 @@
 /** `berth doctor`: what this machine can do and what is wrong, one plain line each. */
 
 import { lookup } from 'node:dns/promises';
+import { once } from 'node:events';
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { type AddressInfo, connect, createServer } from 'node:net';
 import { availableParallelism, freemem, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { mergeSubids } from './accounts.ts';
@@ -31,6 +33,8 @@ const GIB = 1024 ** 3;
 const DISK_FREE_FAIL = 5 * GIB;
 const DISK_FREE_WARN = 20 * GIB;
 const MEMORY_WARN = 4 * GIB;
+/** How long a connection may live after it was cut. */
+const CUT_MS_MAX = 2_000;
 const ENGINE_OLDEST = '6.0';
 
 const ok = (topic: string, text: string): Finding => ({ topic, state: 'ok', text, todo: null });
@@ -66,6 +70,7 @@ export async function examine(input: DoctorInput): Promise<Finding[]> {
     () => subids(),
     () => limits(),
     () => nftables(),
+    () => cutting(),
     () => filesystems(),
     () => kvm(),
     () => memory(),
@@ -134,6 +139,32 @@ async function lxcfs(): Promise<Finding> {
   if (await probe({ type: 'path', path: join(LXCFS_DIR, 'proc/meminfo') }))
     return ok('lxcfs', 'guests see their own memory and processors');
   return warn('lxcfs', 'does not run: guests see the whole machine in free and top', './berth up starts it');
+}
+
+/** Tried on a connection of its own: kernels built without INET_DIAG_DESTROY refuse it. */
+async function cutting(): Promise<Finding> {
+  const topic = 'connections';
+  const server = createServer((socket) => void socket.on('error', () => undefined));
+  server.listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const client = connect(port, '127.0.0.1').on('error', () => undefined);
+  try {
+    await once(client, 'connect');
+    const cut = new Promise<boolean>((resolve) => {
+      client.once('close', () => resolve(true));
+      setTimeout(() => resolve(false), CUT_MS_MAX).unref();
+    });
+    await run(['ss', '--kill', '--tcp', '--numeric', 'state', 'connected', 'sport', '=', `:${port}`], {
+      timeoutMs: CUT_MS_MAX,
+    });
+    if (await cut) return ok(topic, 'single ones can be ended');
+    const unable = 'this kernel cannot end single ones, or you are not root: downloads under way outlive a permission';
+    return warn(topic, unable, 'a kernel with INET_DIAG_DESTROY, as Debian builds it');
+  } finally {
+    client.destroy();
+    server.close();
+  }
 }
 
 function cgroups(): Finding {

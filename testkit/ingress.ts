@@ -19,7 +19,7 @@ import type { CaddyProgram } from './caddy.ts';
 import { loopbackLookup } from './client.ts';
 
 const edgeMain = fileURLToPath(new URL('../edge/main.ts', import.meta.url));
-const START_MS_MAX = 20_000;
+const START_MS_MAX = 60_000;
 
 export type Answered = { status: number; headers: Record<string, string | string[] | undefined>; body: string };
 export type Ask = {
@@ -114,7 +114,12 @@ export class Ingress {
     const ingress = new Ingress(options, ports);
     writeFileSync(join(ingress.dir, 'edge.key'), Buffer.from(ingress.edgeKey).toString('base64'), { mode: 0o600 });
     writeFileSync(join(ingress.dir, 'agent.token'), options.agentToken ?? randomBytes(32).toString('hex'));
-    await Promise.all([ingress.startEdge(), ingress.startCaddy()]);
+    try {
+      await Promise.all([ingress.startEdge(), ingress.startCaddy()]);
+    } catch (error) {
+      await ingress.stop();
+      throw error;
+    }
     return ingress;
   }
 
