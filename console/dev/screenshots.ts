@@ -57,7 +57,8 @@ const shots: Shot[] = [
     name: 'files-chosen',
     path: `${p}/instances/atlas/files`,
     before: async (page) => {
-      for (const name of ['site', 'readme.md']) await page.getByRole('checkbox', { name: new RegExp(name) }).click();
+      for (const name of ['site', 'readme.md'])
+        await page.getByRole('checkbox', { name: new RegExp(` ${name}$`) }).click();
     },
   },
   {
@@ -73,10 +74,10 @@ const shots: Shot[] = [
     name: 'files-packing',
     path: `${p}/instances/atlas/files`,
     before: async (page) => {
-      await page.getByRole('button', { name: 'Actions of site' }).click();
+      await page.getByRole('button', { name: 'Actions of site', exact: true }).click();
       await page.getByRole('menuitem', { name: 'Pack…' }).click();
       await page.getByRole('button', { name: 'Pack', exact: true }).click();
-      await page.getByText('MB so far').waitFor();
+      await page.getByRole('button', { name: /^Stop: / }).waitFor();
     },
   },
   {

@@ -137,7 +137,7 @@ export function ContainersTable({
 }) {
   return (
     // biome-ignore lint/a11y/noNoninteractiveTabindex: a region that scrolls has to be reachable by keyboard
-    <section aria-label={label} tabIndex={0} className="overflow-x-auto">
+    <section aria-label={label} tabIndex={0} className="relative overflow-x-auto">
       <table className="w-full text-left text-sm" aria-label={label}>
         <thead>
           <tr className="border-line border-b text-faint text-xs">
@@ -162,7 +162,7 @@ export function ContainersTable({
                   <span className="font-medium">{row.service || row.name}</span>
                   {row.service === '' ? null : <span className="block text-faint text-xs">{row.name}</span>}
                 </td>
-                <td className="mono break-all px-4 py-2 text-soft text-xs">{row.image}</td>
+                <td className="mono min-w-40 break-all px-4 py-2 text-soft text-xs">{row.image}</td>
                 <td className="whitespace-nowrap px-4 py-2">
                   <Badge tone={toneOf(row)} dot>
                     {row.status}
