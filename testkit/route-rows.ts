@@ -545,7 +545,7 @@ export const routeRows: Record<RouteName, Row> = {
     params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },
   }),
   operationsStop: async ({ db, place }) => ({
-    params: { operation: await makeOperation(db, place, await makeInstance(db, place)) },
+    params: { operation: await makeOperation(db, place, await makeInstance(db, place), true) },
   }),
   platformOperationsList: plain,
   imagesList: plain,

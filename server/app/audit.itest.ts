@@ -125,12 +125,12 @@ describe('I6: audit', () => {
     expect(problems).toEqual([]);
   });
 
-  it('reading writes nothing, but for reading the audit log and the raw data', async () => {
+  it('reading writes nothing, but for reading the audit log, the raw data and whole folders', async () => {
     const count = () =>
       server.app.db
         .selectFrom('audit')
         .select(sql<number>`count(*)`.as('n'))
-        .where('action', 'not in', ['audit.read', 'audit.export', 'data.read'])
+        .where('action', 'not in', ['audit.read', 'audit.export', 'data.read', 'file.archive'])
         .executeTakeFirst();
     const before = await count();
     for (const name of Object.keys(api) as RouteName[]) {
