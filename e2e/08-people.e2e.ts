@@ -223,7 +223,7 @@ describe('an instance', () => {
   it('I4: moves to another project in the console: the page follows, its addresses lead there, its new people see it', async () => {
     pictures('move');
     await inside(reef, 'sh', '-c', APP);
-    const hostname = `ahoy.${domain}`;
+    const hostname = `lagoon-app.${domain}`;
     await owner.call(api.routesCreate, {
       params: { instance: reef.id },
       body: { hostname, port: APP_PORT, visibility: 'private' },
