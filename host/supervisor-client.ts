@@ -6,6 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { compileAhead, compiledFolder } from './compile-ahead.ts';
 import { socketAnswers, socketRequest } from './health.ts';
 import type { Layout } from './layout.ts';
+import { memoryArguments, memoryEnvironment } from './memory.ts';
 import type { SupervisorStatus } from './process-spec.ts';
 
 /** Stopping everything in order may take this long. */
@@ -48,16 +49,9 @@ export async function startSupervisor(layout: Layout, code: string): Promise<voi
     PATH: process.env.PATH ?? '/usr/sbin:/usr/bin:/sbin:/bin',
     NODE_NO_WARNINGS: '1',
     NODE_COMPILE_CACHE: compiled,
+    ...memoryEnvironment,
   };
-  const program = [
-    '--max-old-space-size=64',
-    '--max-semi-space-size=1',
-    '--memory-saver-mode',
-    entry,
-    '--code',
-    code,
-    '--file',
-  ];
+  const program = ['--max-old-space-size=64', ...memoryArguments, entry, '--code', code, '--file'];
   await compileAhead({ name: 'supervisor', argv: [process.execPath, ...program, ''], env, user: null }, '/');
   const child = spawn(process.execPath, [...program, layout.processes], {
     cwd: '/',

@@ -4,7 +4,8 @@
  * know yet and remember it, so that the change surprises nobody who was in between. Files are read anew when they change.
  */
 import { readFileSync, statSync } from 'node:fs';
-import ssh2, { type Connection, type ParsedKey } from 'ssh2';
+import type { Connection, ParsedKey } from 'ssh2';
+import { ssh2 } from './ssh2.ts';
 
 const ANNOUNCE = 'hostkeys-00@openssh.com';
 const PROVE = 'hostkeys-prove-00@openssh.com';

@@ -4,17 +4,13 @@
  * name is not clear) is let in to be told why; everybody else is refused alike.
  */
 import { createHash } from 'node:crypto';
-import ssh2, {
-  type AuthContext,
-  type KeyboardAuthContext,
-  type PasswordAuthContext,
-  type PublicKeyAuthContext,
-} from 'ssh2';
+import type { AuthContext, KeyboardAuthContext, PasswordAuthContext, PublicKeyAuthContext } from 'ssh2';
 import type { SshSessionId, UserId } from '#domain/ids.ts';
 import { SSH_ATTEMPTS_MAX, SSH_PASSWORDS_MAX, sshKeyTypes } from '#domain/ssh.ts';
 import type { Admission, EdgeClient, EnterBody } from './edge-client.ts';
 import type { Reports } from './reports.ts';
 import type { Client, SignIn, SignInStep } from './sign-in.ts';
+import { ssh2 } from './ssh2.ts';
 
 /** `proof` is kept to ask again when edge was away. */
 export type LoggedIn = {

@@ -1,7 +1,7 @@
 /** SSH on connections that were taken in: the same in the gateway's own process and in a worker of it. */
 import { randomBytes } from 'node:crypto';
 import type { Socket } from 'node:net';
-import ssh2, { type Connection } from 'ssh2';
+import type { ClientInfo, Connection, Server } from 'ssh2';
 import { makeId } from '#domain/ids.ts';
 import { SSH_KEEPALIVE_SECONDS } from '#domain/ssh.ts';
 import { algorithms } from './algorithms.ts';
@@ -10,6 +10,8 @@ import { EdgeClient } from './edge-client.ts';
 import { announceHostKeys, HostKeys } from './host-keys.ts';
 import { type Counted, Reports } from './reports.ts';
 import { SignIn } from './sign-in.ts';
+import { ssh2 } from './ssh2.ts';
+import { together } from './together.ts';
 import { blockOf, type Stage } from './waiting-room.ts';
 
 const KEEPALIVE_MISSED_MAX = 3;
@@ -47,7 +49,7 @@ export class Sessions {
   readonly #reports: Reports;
   readonly #live = new Set<SshConnection>();
   readonly #taken = new Map<string, Taken>();
-  #server: ssh2.Server;
+  #server: Server;
 
   /** Errors: host keys that cannot be read. */
   constructor(options: SessionOptions) {
@@ -87,10 +89,11 @@ export class Sessions {
       this.#o.log.info({ announced: this.#keys.announced.length }, 'host keys have changed');
       this.#server = this.#makeServer();
     }
+    together(socket);
     this.#server.injectSocket(socket);
   }
 
-  #makeServer(): ssh2.Server {
+  #makeServer(): Server {
     return new ssh2.Server(
       {
         hostKeys: this.#keys.texts,
@@ -103,7 +106,7 @@ export class Sessions {
     );
   }
 
-  #begin(down: Connection, info: ssh2.ClientInfo): void {
+  #begin(down: Connection, info: ClientInfo): void {
     const taken = this.#taken.get(`${info.ip} ${info.port}`);
     if (taken === undefined) {
       down.end();

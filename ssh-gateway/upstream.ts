@@ -3,10 +3,12 @@
  * prove one of the host keys that were read when it was made; anything else ends before a word is said.
  */
 import type { Socket } from 'node:net';
-import ssh2 from 'ssh2';
+import type { Client } from 'ssh2';
 import type { Entered } from '#contract/ssh-gateway.ts';
 import { SSH_GUEST_USER, SSH_KEEPALIVE_SECONDS } from '#domain/ssh.ts';
 import { algorithms, hostKeyTypes } from './algorithms.ts';
+import { ssh2 } from './ssh2.ts';
+import { together } from './together.ts';
 
 const PORT = 22;
 const READY_MS_MAX = 15_000;
@@ -57,7 +59,7 @@ export async function connectUpstream(
   entered: Entered,
   sign: (data: Buffer) => Promise<Buffer>,
   port: number = PORT,
-): Promise<ssh2.Client> {
+): Promise<Client> {
   for (let attempt = 1; ; attempt++) {
     try {
       return await connectOnce(entered, sign, port);
@@ -72,7 +74,7 @@ export async function connectUpstream(
 /** Its sshd is starting, or reads its configuration anew at this moment. */
 class NotListening extends Error {}
 
-function connectOnce(entered: Entered, sign: (data: Buffer) => Promise<Buffer>, port: number): Promise<ssh2.Client> {
+function connectOnce(entered: Entered, sign: (data: Buffer) => Promise<Buffer>, port: number): Promise<Client> {
   return new Promise((resolve, reject) => {
     const client = new ssh2.Client();
     let stranger: string | null = null;
@@ -120,6 +122,8 @@ function connectOnce(entered: Entered, sign: (data: Buffer) => Promise<Buffer>, 
       keepaliveInterval: SSH_KEEPALIVE_SECONDS * 1000,
       keepaliveCountMax: KEEPALIVE_MISSED_MAX,
     });
-    (client as unknown as { _sock?: Socket })._sock?.setNoDelay(true);
+    const socket = (client as unknown as { _sock?: Socket })._sock;
+    socket?.setNoDelay(true);
+    if (socket !== undefined) together(socket);
   });
 }

@@ -163,3 +163,18 @@ it('V4: host keys are pinned once, by the keeper; another one is refused, shown,
   expect((await viewer.try(api.sshHostKeysAccept, { params, body: {} })).statusCode).toBe(404);
   expect((await member.call(api.sshHostKeysAccept, { params, body: {} })).hostKeys.refused).toBeNull();
 });
+
+it('V4: who could not be asked for host keys while it booted is asked again soon, not only after a quarter of a minute', async () => {
+  const driver = server.driver as SimulatedDriver;
+  const { params: at } = await guest({ db: server.app.db, driver, place: place(), caller: null });
+  const params = { instance: at?.instance as InstanceId };
+  const pinnedAt = async () => (await home.owner.call(api.sshAccess, { params })).hostKeys.pinnedAt;
+  const keeper = hostKeyKeeper(server.app.services);
+  driver.faults.fail({ verb: 'sshHostKeys', times: Infinity });
+  await keeper.run(new AbortController().signal);
+  driver.faults.clear();
+  expect(await pinnedAt()).toBeNull();
+  clock.advance({ seconds: 1 });
+  await keeper.run(new AbortController().signal);
+  expect(await pinnedAt()).not.toBeNull();
+});

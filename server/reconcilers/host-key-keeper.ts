@@ -7,14 +7,15 @@ import { instancesWithoutHostKeys, pinHostKeys } from '../store/host-keys.ts';
 import type { Services } from '../workflows/services.ts';
 import type { Reconciler } from './reconciler.ts';
 
-export type HostKeyPace = { everyMs: number; againMs: number };
-export const hostKeyPace: HostKeyPace = { everyMs: 2_000, againMs: 15_000 };
+/** `againMaxMs`: the longest wait before one that had none is asked again; the first is as short as `everyMs`. */
+export type HostKeyPace = { everyMs: number; againMaxMs: number };
+export const hostKeyPace: HostKeyPace = { everyMs: 1_000, againMaxMs: 15_000 };
 const AT_ONCE_MAX = 20;
 const REMEMBERED_MAX = 10_000;
 
 export function hostKeyKeeper(services: Services, pace: HostKeyPace = hostKeyPace): Reconciler {
-  /** When one that had none (an image without sshd, say) is asked again. */
-  const later = new Map<InstanceId, number>();
+  /** Those that had none: when they are asked again. Soon at first (it may still be booting), then hardly (no sshd). */
+  const later = new Map<InstanceId, { at: number; waitMs: number }>();
   return {
     name: 'host-key-keeper',
     everyMs: pace.everyMs,
@@ -25,7 +26,8 @@ export function hostKeyKeeper(services: Services, pace: HostKeyPace = hostKeyPac
       let pinned = 0;
       for (const id of await instancesWithoutHostKeys(db, AT_ONCE_MAX + later.size)) {
         if (signal.aborted) break;
-        if ((later.get(id) ?? 0) > now) continue;
+        const missed = later.get(id);
+        if (missed !== undefined && missed.at > now) continue;
         try {
           const keys = await driver.sshHostKeys(id);
           const proof = await authorizeRef(db, asSystem('host-key-keeper'), 'instance.ssh', { kind: 'instance', id });
@@ -33,7 +35,8 @@ export function hostKeyKeeper(services: Services, pace: HostKeyPace = hostKeyPac
           later.delete(id);
           pinned++;
         } catch (cause) {
-          later.set(id, now + pace.againMs);
+          const waitMs = Math.min(pace.againMaxMs, missed === undefined ? pace.everyMs : missed.waitMs * 2);
+          later.set(id, { at: now + waitMs, waitMs });
           services.log.debug({ instanceId: id, errorCode: toBerthError(cause).code }, 'no SSH host keys yet');
         }
       }

@@ -20,6 +20,8 @@ function parseInt8(text: string): number {
 
 export const POOL_CONNECTIONS_MAX = 12;
 const CONNECT_TIMEOUT_MS = 10_000;
+/** A process of PostgreSQL only grows (what it planned, what it read of the catalogue): one that is used all the time is renewed. */
+const CONNECTION_LIFETIME_SECONDS = 120;
 const STATEMENT_TIMEOUT_MS = 30_000;
 const IDLE_IN_TRANSACTION_TIMEOUT_MS = 30_000;
 
@@ -34,6 +36,7 @@ export function openPool(
     max: options.max ?? POOL_CONNECTIONS_MAX,
     application_name: options.name ?? 'berth-server',
     connectionTimeoutMillis: CONNECT_TIMEOUT_MS,
+    maxLifetimeSeconds: CONNECTION_LIFETIME_SECONDS,
     statement_timeout: STATEMENT_TIMEOUT_MS,
     idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_TIMEOUT_MS,
     types: {
