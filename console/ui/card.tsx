@@ -18,8 +18,8 @@ export function Card({
   return (
     <section className={cx('card min-w-0 overflow-hidden', className)}>
       {title === undefined ? null : (
-        <header className="flex min-h-11 items-center gap-3 border-line border-b px-4 py-1.5">
-          <h2 className="min-w-0 flex-1 truncate text-sm">{title}</h2>
+        <header className="flex min-h-11 flex-wrap items-center gap-x-3 gap-y-1 border-line border-b px-4 py-1.5">
+          <h2 className="min-w-0 flex-1 basis-36 truncate text-sm">{title}</h2>
           {actions}
         </header>
       )}

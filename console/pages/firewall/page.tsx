@@ -96,7 +96,7 @@ function EgressCard() {
       {(policy) => (
         <Card
           title={
-            <span className="flex items-center gap-2">
+            <span className="flex flex-wrap items-center gap-x-2">
               What this project may reach <Applied state={policy.state} />
             </span>
           }
@@ -141,7 +141,7 @@ function GroupCard({ group, onEdit }: { group: SecurityGroup; onEdit: () => void
   return (
     <Card
       title={
-        <span className="flex items-center gap-2">
+        <span className="flex flex-wrap items-center gap-x-2">
           {group.name} <Applied state={group.state} />
         </span>
       }

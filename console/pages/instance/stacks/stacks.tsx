@@ -111,7 +111,7 @@ function Stacks({ id, name }: { id: string; name: string }) {
   return (
     <section aria-label={`Stacks of ${name}`}>
       <div className="mb-4 flex flex-wrap items-center justify-between gap-3">
-        <p className="min-w-0 flex-1 text-sm text-soft">
+        <p className="min-w-0 flex-1 basis-60 text-sm text-soft">
           Docker Compose stacks inside {name}. New ones live in <code>{STACKS_FOLDER}</code>.
         </p>
         <div className="flex flex-wrap gap-2">
@@ -205,7 +205,7 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
     <Card
       flush
       title={
-        <span className="flex items-center gap-2.5">
+        <span className="flex flex-wrap items-center gap-x-2.5">
           <span className="truncate">{stack.name}</span>
           <Badge tone={tones[stack.state]} dot>
             {words[stack.state]}
@@ -281,7 +281,7 @@ function StackCard({ stack, shared, onAsk }: { stack: Stack; shared: Shared; onA
       ) : (
         <ContainersTable {...shared} label={`Containers of ${stack.name}`} items={stack.containers} />
       )}
-      <p className="break-all border-line border-t px-4 py-2 text-faint text-xs">
+      <p className="wrap-anywhere border-line border-t px-4 py-2 text-faint text-xs">
         {stack.file ?? 'Its compose file is not known any more.'}
         {stack.managed || stack.file === null ? '' : ' (started by hand)'}
       </p>
