@@ -39,6 +39,9 @@ export type SshDoorsOptions = {
 
 /** Watched connections are closed with a reason; the number is for WebSockets, of which there are none here. */
 const NO_CODE = 0;
+/** A server that has just been made has its host keys read about a second after it is healthy. */
+const HOST_KEYS_MS_MAX = 5_000;
+const HOST_KEYS_LOOK_MS = 100;
 const unknown: SshRefusal = { reason: 'not known, or may not enter', told: false };
 const tell = (reason: string): SshRefusal => ({ reason, told: true });
 
@@ -66,6 +69,16 @@ export class SshDoors {
     if (proven === null) return false;
     const found = this.#find(user, proven);
     return 'instance' in found || found.told;
+  }
+
+  /** Waits a moment for the host keys of a server that has just been made. */
+  async #hostKeysCome(instanceId: string): Promise<boolean> {
+    const until = Date.now() + HOST_KEYS_MS_MAX;
+    while (Date.now() < until) {
+      await new Promise((resolve) => setTimeout(resolve, HOST_KEYS_LOOK_MS));
+      if (this.#o.knowledge.state.ssh.hostKeys(instanceId).length > 0) return true;
+    }
+    return false;
   }
 
   /** Decides, and watches until `leave`; `cut` is called once when it must end. */
@@ -96,6 +109,8 @@ export class SshDoors {
     if (!this.#o.mayDial(instance.address4)) return { refused: tell('The server has no usable address.') };
     const hostKeys = [...state.ssh.hostKeys(instance.id)];
     if (hostKeys.length === 0) {
+      // Rights may have changed meanwhile: all is decided anew.
+      if (await this.#hostKeysCome(instance.id)) return this.enter(body, cut);
       return {
         refused: tell('The server has just been made: its host keys are not known yet. Try again in a moment.'),
       };

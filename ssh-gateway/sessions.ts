@@ -11,7 +11,6 @@ import { announceHostKeys, HostKeys } from './host-keys.ts';
 import { type Counted, Reports } from './reports.ts';
 import { SignIn } from './sign-in.ts';
 import { ssh2 } from './ssh2.ts';
-import { together } from './together.ts';
 import { blockOf, type Stage } from './waiting-room.ts';
 
 const KEEPALIVE_MISSED_MAX = 3;
@@ -89,7 +88,6 @@ export class Sessions {
       this.#o.log.info({ announced: this.#keys.announced.length }, 'host keys have changed');
       this.#server = this.#makeServer();
     }
-    together(socket);
     this.#server.injectSocket(socket);
   }
 

@@ -8,7 +8,6 @@ import type { Entered } from '#contract/ssh-gateway.ts';
 import { SSH_GUEST_USER, SSH_KEEPALIVE_SECONDS } from '#domain/ssh.ts';
 import { algorithms, hostKeyTypes } from './algorithms.ts';
 import { ssh2 } from './ssh2.ts';
-import { together } from './together.ts';
 
 const PORT = 22;
 const READY_MS_MAX = 15_000;
@@ -122,8 +121,6 @@ function connectOnce(entered: Entered, sign: (data: Buffer) => Promise<Buffer>, 
       keepaliveInterval: SSH_KEEPALIVE_SECONDS * 1000,
       keepaliveCountMax: KEEPALIVE_MISSED_MAX,
     });
-    const socket = (client as unknown as { _sock?: Socket })._sock;
-    socket?.setNoDelay(true);
-    if (socket !== undefined) together(socket);
+    (client as unknown as { _sock?: Socket })._sock?.setNoDelay(true);
   });
 }
