@@ -358,6 +358,19 @@ describe('V4: what ends', () => {
     await until('let in', async () => (await stack.ssh(guest.name, key, ['true'])).code === 0);
   });
 
+  it('V4: a server that has just been made: who comes before its host keys are read waits for them, and not for ever', async () => {
+    const { db } = stack.server.app;
+    await db.deleteFrom('instance_host_key').where('instance_id', '=', guest.id).execute();
+    await stack.killEdge();
+    await stack.startEdge();
+    const never = await stack.ssh(guest.name, key, ['echo in']);
+    expect(never).toMatchObject({ code: 255, stderr: expect.stringContaining('has just been made') });
+    const early = stack.ssh(guest.name, key, ['echo in']);
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await stack.home.owner.call(api.sshHostKeysAccept, { params: { instance: guest.id }, body: {} });
+    expect(await early).toMatchObject({ code: 0, stdout: 'in\n' });
+  });
+
   it('V4: a server that is stopped says so, to who may know', async () => {
     await stack.observed(guest.id, 'stopped');
     const ran = await stack.ssh(guest.name, key, ['true']);
