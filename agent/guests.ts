@@ -26,10 +26,16 @@ export class Guests {
     this.#guard = guard;
   }
 
-  async ensureNetwork(spec: NetworkSpec): Promise<null> {
+  /** True when the project has exactly this network here already. */
+  knowsNetwork(spec: NetworkSpec): boolean {
+    const known = this.#state.network(spec.project);
+    return known?.subnet4 === spec.subnet4 && known.subnet6 === spec.subnet6;
+  }
+
+  /** `asked`: the network is new or changes, so that differences are expected. */
+  async ensureNetwork(spec: NetworkSpec, asked: boolean): Promise<void> {
     this.#state.putNetwork(spec);
-    await this.#guard.check(spec, true);
-    return null;
+    await this.#guard.check(spec, asked);
   }
 
   async removeNetwork(project: ProjectId): Promise<null> {
@@ -44,7 +50,7 @@ export class Guests {
   async create(spec: GuestSpec): Promise<AgentGuestObservation> {
     return this.#locks.run(spec.instance, async () => {
       this.#checkSpec(spec);
-      await this.#guard.assertProtected(spec.project);
+      await this.#guard.assertPrepared(spec.project);
       await this.#checkAddresses(spec);
       const guest = await this.#engine.create(spec);
       if (guest.state === 'stopped' && !guest.templated) {
@@ -61,7 +67,7 @@ export class Guests {
       if (source.instance === spec.instance)
         throw new BerthError('invalid_input', 'A guest cannot be a copy of itself.');
       this.#checkSpec(spec);
-      await this.#guard.assertProtected(spec.project);
+      await this.#guard.assertPrepared(spec.project);
       await this.#checkAddresses(spec);
       const guest = await this.#engine.clone(source, spec);
       if (guest.state === 'stopped') {
@@ -130,7 +136,7 @@ export class Guests {
     return this.#locks.run(spec.instance, async () => {
       // No look at the allowed images: nothing comes from one.
       this.#checkAddress(spec);
-      await this.#guard.assertProtected(spec.project);
+      await this.#guard.assertPrepared(spec.project);
       await this.#checkAddresses(spec);
       const { whole } = await this.#engine.createHollow(spec);
       if (!whole) {

@@ -1,5 +1,6 @@
 /** Is a guest usable? Asked from the host's side, as its people would meet it. */
 
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentHealthReport } from '#contract/agent-results.ts';
 import { notFound } from '#domain/errors.ts';
 import type { InstanceId } from '#domain/ids.ts';
@@ -19,6 +20,9 @@ const doors = {
   server: { name: 'sshd', noun: 'SSH', port: SSH_PORT },
 } as const;
 const KNOCK_MS_MAX = 120;
+const KNOCK_PAUSE_MS = 20;
+/** A young guest's door is knocked at for this long before the answer is that it starts. */
+const KNOCKING_MS_MAX = 1_000;
 /** After a start, a check that does not pass yet means "starting" for this long. */
 const STARTING_SECONDS = 120;
 /** A guest this young is being waited for. */
@@ -39,8 +43,9 @@ export class Health {
     const checkedAt = new Date().toISOString();
     if (guest.state !== 'running') return { state: 'unknown', checks: [], checkedAt };
     const young = secondsSince(guest.startedAt) < STARTING_SECONDS;
-    // While it boots only its door is knocked at: commands run inside would take the processor from the boot itself.
-    if (young && !(await listens(guest.address4 ?? '', doors[guest.kind].port, KNOCK_MS_MAX))) {
+    // While it boots only its door is knocked at: commands run inside, and looks of the engine, would take the processor
+    // from the boot itself.
+    if (young && !(await opens(guest.address4 ?? '', doors[guest.kind].port))) {
       const { name, noun } = doors[guest.kind];
       const check = { name, state: 'starting' as const, message: `${noun} does not answer yet.`, optional: false };
       return { state: 'starting', checks: [check], checkedAt };
@@ -162,6 +167,16 @@ export function summary(checks: readonly HealthCheck[], young: boolean): HealthS
   if (states.includes('starting')) return 'starting';
   if (states.includes('degraded')) return 'degraded';
   return 'healthy';
+}
+
+/** True as soon as the port answers, false when it did not for a while. */
+async function opens(address: string, port: number): Promise<boolean> {
+  const deadline = Date.now() + KNOCKING_MS_MAX;
+  while (Date.now() < deadline) {
+    if (await listens(address, port, KNOCK_MS_MAX)) return true;
+    await sleep(KNOCK_PAUSE_MS);
+  }
+  return false;
 }
 
 /** Infinite for a guest whose start nobody noted. */

@@ -15,6 +15,8 @@ const VERDICT_SECONDS_MAX = 2 * GUARD_SECONDS;
 
 export type HostGuard = { check(): Promise<string[]> };
 type Verdict = { at: number; problem: string | null };
+/** Checks under way that nobody waits for yet; `again` repeats them when they failed. */
+type Recheck = { under: Promise<void>; again: () => Promise<void> };
 
 export class NetworkGuard {
   readonly #engine: Engine;
@@ -23,6 +25,7 @@ export class NetworkGuard {
   readonly #host: HostGuard;
   readonly #log: Logger;
   readonly #verdicts = new Map<ProjectId, Verdict>();
+  readonly #rechecks = new Map<ProjectId, Recheck>();
   #timer: NodeJS.Timeout | null = null;
   #hostProblem: string | null = null;
 
@@ -73,15 +76,25 @@ export class NetworkGuard {
     });
   }
 
-  /** Throws `unavailable` unless the project's network protection was seen in place a moment ago. */
-  async assertProtected(project: ProjectId): Promise<void> {
+  /**
+   * Runs `checks` of a network beside what comes next, when it was seen in place a moment ago: what starts guests waits
+   * for them. Otherwise it waits itself. Errors: those of `checks`, here or where a guest is to start.
+   */
+  async recheck(project: ProjectId, checks: () => Promise<void>): Promise<void> {
+    if (!this.#isFresh(project)) return checks();
+    const under = checks();
+    // Whoever starts a guest meets the error; until then nobody listens.
+    under.catch(() => undefined);
+    this.#rechecks.set(project, { under, again: checks });
+  }
+
+  /** Throws `unavailable` unless the network was seen in place a moment ago. For what makes guests but starts none. */
+  async assertPrepared(project: ProjectId): Promise<void> {
     const spec = this.#state.network(project);
     if (spec === null) throw new BerthError('conflict', 'The project has no network on this host yet.');
     if (this.#hostProblem !== null) await this.#checkHost();
     if (this.#hostProblem !== null) throw unprotected(this.#hostProblem);
-    const verdict = this.#verdicts.get(project);
-    if (verdict !== undefined && verdict.problem === null && Date.now() - verdict.at < VERDICT_SECONDS_MAX * 1000)
-      return;
+    if (this.#isFresh(project)) return;
     try {
       await this.check(spec);
     } catch (error) {
@@ -89,8 +102,24 @@ export class NetworkGuard {
     }
   }
 
+  /** The same for what starts guests: checks under way are waited for, and repeated when they failed. */
+  async assertProtected(project: ProjectId): Promise<void> {
+    const recheck = this.#rechecks.get(project);
+    if (recheck !== undefined) {
+      await recheck.under.catch(() => recheck.again());
+      if (this.#rechecks.get(project) === recheck) this.#rechecks.delete(project);
+    }
+    await this.assertPrepared(project);
+  }
+
   forget(project: ProjectId): void {
     this.#verdicts.delete(project);
+    this.#rechecks.delete(project);
+  }
+
+  #isFresh(project: ProjectId): boolean {
+    const verdict = this.#verdicts.get(project);
+    return verdict?.problem === null && Date.now() - verdict.at < VERDICT_SECONDS_MAX * 1000;
   }
 
   async #checkHost(): Promise<void> {

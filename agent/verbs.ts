@@ -100,11 +100,15 @@ export function agent(parts: AgentParts): Agent {
       };
     },
     ensureNetwork: async (spec) => {
-      await guests.ensureNetwork(spec);
-      await parts.resolver?.check();
-      await parts.policies.check();
-      if (parts.registry.port !== null) await parts.registry.check();
-      await parts.flows.check();
+      const asked = !guests.knowsNetwork(spec);
+      const checks = async (): Promise<void> => {
+        await guests.ensureNetwork(spec, asked);
+        await parts.resolver?.check();
+        await parts.policies.check();
+        if (parts.registry.port !== null) await parts.registry.check();
+        await parts.flows.check();
+      };
+      await (asked ? checks() : guard.recheck(spec.project, checks));
       return null;
     },
     removeNetwork: ({ project }) => guests.removeNetwork(project),

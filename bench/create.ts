@@ -3,14 +3,17 @@
  * HTTPS, against the engine alone: a guest from the same image with the same limits in the same pool and network, and
  * the same probe (systemd is up and the screen or SSH answers). In alternating rounds.
  */
+import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { Agent, request } from 'undici';
 import { localhostLookup, trustedRoots } from '#cli/transport.ts';
 import { closeEngine, engine } from './engine.ts';
 import { finished, followed, installation, median, print, removeInstance, round, signedIn } from './measure.ts';
 
-const ROUNDS = 5;
+const ROUNDS = 9;
 const SETTLE_MS = 3_000;
 const PROBE_EVERY_MS = 100;
 const PROBE_MS_MAX = 120_000;
@@ -22,9 +25,15 @@ const home = installation();
 const ca = await trustedRoots(`${home.dataDir}/ca.crt`);
 const dispatcher = new Agent({ connect: { lookup: localhostLookup, ...(ca === undefined ? {} : { ca }) } });
 
-/** The file system still cleans up after the guest before; neither side should pay for the other's. */
-const settle = () => new Promise((resolve) => setTimeout(resolve, SETTLE_MS));
-const soon = () => new Promise((resolve) => setTimeout(resolve, PROBE_EVERY_MS));
+/**
+ * The file system still cleans up after the guest before, and a clone waits until what others wrote is on the disk (120
+ * or 350 ms, as it happens): each side begins with nothing left to be written.
+ */
+async function settle(): Promise<void> {
+  await sleep(SETTLE_MS);
+  await promisify(execFile)('sync');
+}
+const soon = () => sleep(PROBE_EVERY_MS);
 
 /** True when the port greets with `banner`. */
 function greets(host: string, port: number, banner: string): Promise<boolean> {

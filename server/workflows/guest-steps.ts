@@ -121,11 +121,14 @@ export const startStep: Step = {
   async do(context) {
     const { services } = context;
     const instance = await instanceOf(context);
-    const seen = await look(services, instance);
-    if (seen === null) throw new BerthError('gone', 'The guest disappeared from the engine.');
-    if (seen.state === 'running') return;
     const at = services.now();
-    const started = await services.driver.power(instance.id, seen.state === 'paused' ? 'resume' : 'start', {});
+    // What runs already is answered as it is. Only what is paused is not started but resumed.
+    const started = await services.driver.power(instance.id, 'start', {}).catch(async (error: unknown) => {
+      const seen = await look(services, instance);
+      if (seen === null) throw new BerthError('gone', 'The guest disappeared from the engine.');
+      if (seen.state !== 'paused') throw error;
+      return services.driver.power(instance.id, 'resume', {});
+    });
     await recordObservation(services.db, instance.id, started, at);
   },
 };
