@@ -320,6 +320,18 @@ print(len(held),refused)
     expect(stdout.trim()).toMatch(/iifname "\S+" drop\n\s+oifname "\S+" drop\n\s+\}\n\}$/);
   });
 
+  it('V7: a network checked beside what comes next is whole before a guest starts in it', async () => {
+    await set();
+    await open(web, db);
+    const bridge = agent.names.bridge(network.project);
+    const arp = `/proc/sys/net/ipv4/conf/${bridge}/proxy_arp_pvlan`;
+    expect(readFileSync(arp, 'utf8').trim()).toBe('1');
+    writeFileSync(arp, '0');
+    await agent.driver.ensureNetwork(network, true);
+    await agent.driver.power(third.instance, 'restart', { force: true });
+    expect(readFileSync(arp, 'utf8').trim()).toBe('1');
+  });
+
   it('V7: a guest that goes takes its passage along; a network without any is as it was', async () => {
     await set();
     await open(web, db);

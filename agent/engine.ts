@@ -19,7 +19,7 @@ import type { Size } from '#domain/sizes.ts';
 export type GuestSpec = AgentInput<'createGuest'>;
 /** Where a guest belongs; `operation` is stored on it. */
 export type GuestPlace = AgentInput<'moveGuest'>;
-export type NetworkSpec = AgentInput<'ensureNetwork'>;
+export type NetworkSpec = Omit<AgentInput<'ensureNetwork'>, 'beside'>;
 
 /** A guest with what its label says it is, and whether its image writes the host name by itself at first start. */
 export type Guest = AgentGuestObservation &

@@ -99,7 +99,7 @@ export function agent(parts: AgentParts): Agent {
         forwards: parts.forwards.facts(),
       };
     },
-    ensureNetwork: async (spec) => {
+    ensureNetwork: async ({ beside, ...spec }) => {
       const asked = !guests.knowsNetwork(spec);
       const checks = async (): Promise<void> => {
         await guests.ensureNetwork(spec, asked);
@@ -108,7 +108,7 @@ export function agent(parts: AgentParts): Agent {
         if (parts.registry.port !== null) await parts.registry.check();
         await parts.flows.check();
       };
-      await (asked ? checks() : guard.recheck(spec.project, checks));
+      await (beside === true && !asked ? guard.recheck(spec.project, checks) : checks());
       return null;
     },
     removeNetwork: ({ project }) => guests.removeNetwork(project),

@@ -1,7 +1,9 @@
 /**
  * `node bench/ssh.ts`: the SSH gateway against the server's own sshd, with the same OpenSSH client, key, cipher and
  * commands: bytes out of a server in one connection, and connections a second (key exchange, sign-in, one command), of
- * several clients at once. In alternating rounds. Needs `./berth login` of the last minutes (a key is added).
+ * several clients at once. Beside them a peer: OpenSSH itself as the hop between (sshd, then ssh to the same sshd), which
+ * is what a gateway made of it would do for each byte. In alternating rounds. Needs `./berth login` of the last minutes (a
+ * key is added).
  */
 import { spawn } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -65,20 +67,29 @@ try {
     gateway: [...common, '-p', String(gateway.port), `${user}@127.0.0.1`],
     direct: [...common, `berth@${address4}`],
   };
-  type Way = keyof typeof ways;
+  // The key of the second hop; it goes with the server.
+  await run('scp', ['-q', ...common, join(folder, 'key'), `berth@${address4}:.ssh/bench`]);
+  const hop = ['ssh', ...common.slice(0, -1), '.ssh/bench', 'berth@127.0.0.1', '--'];
+  type Way = 'gateway' | 'direct' | 'peer';
+  const calls: Record<Way, string[]> = {
+    gateway: [...ways.gateway, '--'],
+    direct: [...ways.direct, '--'],
+    peer: [...ways.direct, '--', ...hop],
+  };
   const figures: Record<Way, { throughput: number[]; connections: number[] }> = {
     gateway: { throughput: [], connections: [] },
     direct: { throughput: [], connections: [] },
+    peer: { throughput: [], connections: [] },
   };
   for (let index = -1; index < ROUNDS; index++) {
-    for (const way of Object.keys(ways) as Way[]) {
+    for (const way of Object.keys(calls) as Way[]) {
       let begun = performance.now();
-      const bytes = await run('ssh', [...ways[way], '--', 'head', '-c', String(BYTES), '/dev/zero']);
+      const bytes = await run('ssh', [...calls[way], 'head', '-c', String(BYTES), '/dev/zero']);
       const throughput = bytes / 1024 ** 2 / ((performance.now() - begun) / 1000);
       begun = performance.now();
       let left = CONNECTIONS;
       const worker = async (): Promise<void> => {
-        while (left-- > 0) await run('ssh', [...ways[way], '--', 'true']);
+        while (left-- > 0) await run('ssh', [...calls[way], 'true']);
       };
       await Promise.all(Array.from({ length: CLIENTS }, worker));
       const connections = CONNECTIONS / ((performance.now() - begun) / 1000);
@@ -98,9 +109,12 @@ try {
       gatewayMiBPerSecond: round(median(figures.gateway.throughput)),
       directMiBPerSecond: round(median(figures.direct.throughput)),
       throughputRatio: ratio('throughput'),
+      peerMiBPerSecond: round(median(figures.peer.throughput)),
+      peerThroughputRatio: round(median(figures.peer.throughput) / median(figures.direct.throughput), 2),
       gatewayConnectionsPerSecond: round(median(figures.gateway.connections)),
       directConnectionsPerSecond: round(median(figures.direct.connections)),
       connectionsRatio: ratio('connections'),
+      peerConnectionsPerSecond: round(median(figures.peer.connections)),
       clients: CLIENTS,
     },
   });

@@ -148,7 +148,13 @@ export const importSourceSchema = z.discriminatedUnion('type', [
 /** Every verb with its body. The keys are the only paths that exist below `/v1/`. */
 export const agentVerbs = {
   host: nothing,
-  ensureNetwork: z.strictObject({ project: idSchema('prj'), subnet4: subnet4Schema, subnet6: subnet6Schema }),
+  /** `beside`: a network seen in place a moment ago is checked beside what comes next; what starts guests waits for it. */
+  ensureNetwork: z.strictObject({
+    project: idSchema('prj'),
+    subnet4: subnet4Schema,
+    subnet6: subnet6Schema,
+    beside: z.boolean().optional(),
+  }),
   removeNetwork: z.strictObject({ project: idSchema('prj') }),
   createGuest: guestSpecSchema,
   cloneGuest: z.strictObject({

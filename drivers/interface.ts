@@ -212,8 +212,11 @@ export type InstanceDriver = {
   capabilities(): DriverCapabilities;
   host(): Promise<HostFacts>;
 
-  /** Makes the network (bridge, ACL) exist as specified. */
-  ensureNetwork(spec: NetworkSpec): Promise<void>;
+  /**
+   * Makes the network (bridge, ACL) exist as specified. `beside`: one that was seen in place a moment ago may be checked
+   * beside what comes next; nothing is started in it before that has ended well.
+   */
+  ensureNetwork(spec: NetworkSpec, beside?: boolean): Promise<void>;
   /** Removes the project's network; fine when it does not exist. Errors: conflict while guests use it. */
   removeNetwork(project: ProjectId): Promise<void>;
 

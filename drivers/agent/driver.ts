@@ -24,7 +24,7 @@ export function agentDriver(options: AgentClientOptions & { name?: string }): Ag
       diskShrink: true,
     }),
     host: () => client.call('host', {}),
-    ensureNetwork: (spec) => done(client.call('ensureNetwork', spec)),
+    ensureNetwork: (spec, beside = false) => done(client.call('ensureNetwork', { ...spec, beside })),
     removeNetwork: (project) => done(client.call('removeNetwork', { project })),
     createGuest: (spec) => client.call('createGuest', spec),
     cloneGuest: (source, spec) => client.call('cloneGuest', { source, spec }),

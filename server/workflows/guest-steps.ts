@@ -56,11 +56,8 @@ export const networkStep: Step = {
     const instance = await instanceOf(context);
     const network = await projectNetwork(context.services.db, instance.project);
     if (network === null) throw new BerthError('gone', 'The project is no longer there.');
-    await context.services.driver.ensureNetwork({
-      project: instance.project,
-      subnet4: network.subnet4,
-      subnet6: network.subnet6,
-    });
+    const { subnet4, subnet6 } = network;
+    await context.services.driver.ensureNetwork({ project: instance.project, subnet4, subnet6 }, true);
   },
 };
 
