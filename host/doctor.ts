@@ -3,6 +3,7 @@
 import { lookup } from 'node:dns/promises';
 import { once } from 'node:events';
 import { existsSync, readFileSync, statfsSync, statSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { type AddressInfo, connect, createServer } from 'node:net';
 import { availableParallelism, freemem, release, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -77,6 +78,7 @@ export async function examine(input: DoctorInput): Promise<Finding[]> {
     () => disk(input.dataDir),
     () => backups(),
     () => caddy(join(input.dataDir, 'bin')),
+    () => sshCiphers(),
     () => ports(input),
     () => names(input.domain),
     () => processes(input),
@@ -98,6 +100,19 @@ async function backups(): Promise<Finding> {
     return warn('backups', 'restic is not installed: nothing can be backed up or restored', './berth up installs it');
   const { stdout } = await run(['restic', 'version'], { timeoutMs: 10_000 });
   return ok('backups', stdout.trim().split(' compiled')[0] ?? 'restic');
+}
+
+/** ssh2 compiles its ciphers when it is installed, where it can; without them each packet costs several times as much. */
+function sshCiphers(): Finding {
+  const { bindingAvailable } = createRequire(import.meta.url)('ssh2/lib/protocol/crypto.js') as {
+    bindingAvailable: boolean;
+  };
+  return bindingAvailable
+    ? ok('ssh', 'the gateway uses compiled ciphers')
+    : ok(
+        'ssh',
+        'the gateway works without compiled ciphers, about a fifth slower; to have them: apt-get install g++ make python3, remove node_modules, ./berth up',
+      );
 }
 
 function system(): Finding[] {

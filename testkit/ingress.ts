@@ -210,7 +210,7 @@ export class Ingress {
     });
     const file = join(this.dir, 'caddy.json');
     writeFileSync(file, JSON.stringify(config));
-    const env = { PATH: process.env['PATH'] ?? '', HOME: this.dir };
+    const env = { PATH: process.env['PATH'] ?? '', HOME: this.dir, ...(process.env['GOGC'] === undefined ? {} : { GOGC: process.env['GOGC'] }) };
     const child = spawn(this.#o.caddy.path, ['run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#caddy = child;
     this.caddyLog = output(child);
