@@ -12,10 +12,10 @@ export function PlatformCertificateCard() {
   return (
     <QueryView query={query}>
       {({ domain, dns, wildcard, can }) => (
-        <Card>
+        <Card className="mt-4">
           <div className="border-line border-b px-4 py-3">
             <h2 className="font-medium">Certificate of {domain}</h2>
-            <p className="text-muted text-sm">
+            <p className="text-sm text-soft">
               One for every name directly below it. Without it each desktop, server and route has one made for its own
               name; authorities limit how many of those they give in a week.
             </p>
