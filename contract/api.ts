@@ -30,6 +30,7 @@ import { oidcClientRoutes } from './oidc-clients.ts';
 import { operationRoutes } from './operations.ts';
 import { organizationRoutes } from './organizations.ts';
 import { outboundRoutes } from './outbound.ts';
+import { platformCertificateRoutes } from './platform-certificate.ts';
 import { quotaRoutes } from './quotas.ts';
 import { rateLimitRoutes } from './rate-limits.ts';
 import { registrationRoutes } from './registration.ts';
@@ -69,6 +70,7 @@ export const api = {
   ...containerRoutes,
   ...domainRoutes,
   ...dnsProviderRoutes,
+  ...platformCertificateRoutes,
   ...forwardRoutes,
   ...backupRoutes,
   ...securityGroupRoutes,

@@ -19,6 +19,15 @@ const dnsRecordSchema = z.object({
   mine: z.boolean().meta({ description: 'False: it was there as wanted already, and Berth leaves it alone' }),
 });
 
+export const wildcardSchema = z.object({
+  state: z.enum(['waiting', 'valid', 'failing']).meta({
+    description: 'failing: the last attempt did not work; an earlier certificate goes on until it ends',
+  }),
+  issuer: z.string().nullable(),
+  expiresAt: timestamp.nullable(),
+  problem: z.string().nullable(),
+});
+
 export const domainSchema = z.object({
   id: idSchema('dom'),
   project: idSchema('prj'),
@@ -41,15 +50,7 @@ export const domainSchema = z.object({
   dns: z.object({ zone: z.string(), provider: z.string() }).nullable().meta({
     description: 'The connected DNS provider that keeps the records of this domain; null: you set them yourself',
   }),
-  wildcard: z
-    .object({
-      state: z.enum(['waiting', 'valid', 'failing']).meta({
-        description: 'failing: the last attempt did not work; an earlier certificate goes on until it ends',
-      }),
-      issuer: z.string().nullable(),
-      expiresAt: timestamp.nullable(),
-      problem: z.string().nullable(),
-    })
+  wildcard: wildcardSchema
     .nullable()
     .meta({ description: 'The certificate for everything directly below the domain; null: none is wanted' }),
   records: z.array(dnsRecordSchema).meta({ description: 'What Berth keeps there for the domain and its routes' }),

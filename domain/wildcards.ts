@@ -1,4 +1,9 @@
 /** Certificates for *.<domain>, made by DNS-01: which names they hold, when they are made again. */
+import type { DomainId } from './ids.ts';
+
+/** The certificate of the platform's own domain; that of a claimed domain has the domain's id. */
+export const PLATFORM_WILDCARD = 'platform';
+export type WildcardId = DomainId | typeof PLATFORM_WILDCARD;
 
 /** The domain itself and everything directly below it. */
 export function wildcardNames(domain: string): string[] {

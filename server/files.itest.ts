@@ -61,6 +61,22 @@ describe('V2: reading', () => {
     expect(answer.headers['x-content-type-options']).toBe('nosniff');
   });
 
+  it('I6: who read what is in a file stands in the audit log, with path and size; nothing does that was not given', async () => {
+    const before = (await audited('file.read')).length;
+    expect((await read('/home/berth/readme.txt')).body).toBe('Welcome.\n');
+    // By a link: under the name that was asked for.
+    expect((await read('/readme')).statusCode).toBe(200);
+    await list('/home/berth');
+    for (const path of ['/nothing', '/etc']) expect((await read(path)).statusCode).not.toBe(200);
+    const rows = (await audited('file.read')).slice(0, -before || undefined);
+    expect(rows).toMatchObject([
+      { target: 'disk', result: 'ok', after: { path: '/readme', sizeBytes: 9 } },
+      { target: 'disk', result: 'ok', after: { path: '/home/berth/readme.txt', sizeBytes: 9 } },
+    ]);
+    expect(rows[0]?.actor).toContain('@example.test');
+    expect(JSON.stringify(rows)).not.toContain('Welcome');
+  });
+
   it('V2: what is not there, and what is no file, is said before the answer begins', async () => {
     expect((await read('/nothing')).statusCode).toBe(404);
     expect((await read('/etc')).statusCode).toBe(400);

@@ -9,13 +9,14 @@ import { connect } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { api } from '#contract/api.ts';
 import { closeBundle, openBundle } from '#contract/wildcards.ts';
+import { add, drop } from '#integrations/dns/message.ts';
 import { oldCaddy, testCaddy } from '#testkit/caddy.ts';
-import { connectNamed, digger, startNamed } from '#testkit/dns.ts';
+import { connectNamed, digger, dnsKey, rfc2136Body, startNamed } from '#testkit/dns.ts';
 import { freePort, Ingress, until } from '#testkit/ingress.ts';
 import type { Named } from '#testkit/named.ts';
 import { Pebble } from '#testkit/pebble.ts';
 import { withDatabase } from '#testkit/postgres.ts';
-import { idleWork, type SetUp, startTestServer, TestClock, type TestServer } from '#testkit/server.ts';
+import { idleWork, PASSWORD, type SetUp, startTestServer, TestClock, type TestServer } from '#testkit/server.ts';
 import { Tenants } from '#testkit/tenants.ts';
 import { dnsKeeper } from './reconcilers/dns-keeper.ts';
 import { domainKeeper } from './reconcilers/domain-keeper.ts';
@@ -45,7 +46,7 @@ let database: Awaited<ReturnType<typeof withDatabase>>;
 beforeAll(async () => {
   const ports = { control: await freePort(), https: await freePort(), http: await freePort() };
   database = await withDatabase();
-  named = await startNamed({ [ZONE]: ['berth IN A 127.0.0.1'], [BLOCKED]: [] });
+  named = await startNamed({ [ZONE]: ['berth IN A 127.0.0.1', '*.berth IN A 127.0.0.1'], [BLOCKED]: [] });
   pebble = await Pebble.start(named.server, ports.https, [BLOCKED]);
   const acme = { directory: pebble.directory, email: 'ops@wild.test', caFile: pebble.caFile };
   const consoleOrigin = `https://${CONSOLE}:${ports.control}`;
@@ -292,5 +293,127 @@ describe('V5: wildcard certificates', () => {
     } finally {
       await old.stop();
     }
+  });
+});
+
+describe('V5: the wildcard certificate of the platform domain', () => {
+  const seen = () => home.owner.call(api.platformCertificateGet, {});
+  const wantOne = (wildcard = true) => home.owner.call(api.platformCertificateUpdate, { body: { wildcard } });
+  const below = (label = `p${randomBytes(3).toString('hex')}`) => `${label}.${CONSOLE}`;
+  const orders = () => pebble.log.split('Added order').length;
+  /** The first visit has a certificate made, which may take a moment. */
+  const visited = (hostname: string, names: string) =>
+    until(`${hostname} shows ${names}`, async () => (await shown(hostname)) === names, 30_000);
+  const audited = async (action: string) =>
+    (await home.owner.call(api.platformAuditList, { query: { action } })).items.map(({ target, actor }) => [
+      target,
+      actor,
+    ]);
+
+  it('V5: it is for administrators of the installation, and needs a provider of the installation', async () => {
+    // The organization's provider has the zone; that is no reason to write into it for everybody.
+    const before = await seen();
+    expect(before).toMatchObject({ domain: CONSOLE, dns: null, wildcard: null });
+    expect(before.can.wildcard).toContain('provider');
+    await expect(wantOne()).rejects.toMatchObject({ code: 'state_conflict' });
+    const other = await home.owner.addStranger();
+    for (const route of [api.platformCertificateGet, api.platformCertificateUpdate] as const)
+      expect((await other.owner.try(route, { body: { wildcard: true } } as never)).statusCode).toBe(404);
+    await home.owner.call(api.confirm, { body: { type: 'password', password: PASSWORD } });
+    await home.owner.call(api.platformDnsProvidersCreate, {
+      body: { ...rfc2136Body(named, [ZONE]), title: 'Of the installation', shared: false },
+    });
+    expect(await seen()).toMatchObject({
+      dns: { zone: ZONE, provider: 'Of the installation' },
+      can: { wildcard: true },
+    });
+  });
+
+  it('V5: refused or out of reach is told, names get their own certificates meanwhile, and it is tried again', {
+    timeout: 120_000,
+  }, async () => {
+    const challenge = `_acme-challenge.${CONSOLE}`;
+    await named.update(ZONE, dnsKey, [add(challenge, 'TXT', 1, 'of somebody else')]);
+    expect(await wantOne()).toMatchObject({ wildcard: { state: 'waiting', expiresAt: null, problem: null } });
+    expect(await keep()).toBe('made 0 of 1 wildcard certificates');
+    expect((await seen()).wildcard).toMatchObject({
+      state: 'failing',
+      problem: expect.stringContaining('did not make'),
+    });
+    await named.update(ZONE, dnsKey, [drop(challenge, 'TXT')]);
+    clock.advance({ minutes: 11 });
+    await named.pause(async () => {
+      expect(await keep()).toBe('made 0 of 1 wildcard certificates');
+    });
+    expect((await seen()).wildcard).toMatchObject({ state: 'failing', expiresAt: null });
+    const name = below();
+    await addRoute(name);
+    await visited(name, `true DNS:${name}`);
+  });
+
+  it('V5: one is made though two try at once, together with one of a claimed domain, and serves every name below', {
+    timeout: 120_000,
+  }, async () => {
+    clock.advance({ minutes: 11 });
+    const made = await proven(fresh());
+    await want(made.id);
+    const asked = orders();
+    const both = await Promise.all([keep(), keep()]);
+    expect(both.map((line) => Number(/made (\d)/.exec(line ?? '')?.[1] ?? 0)).reduce((a, b) => a + b)).toBe(2);
+    // The order of the attempts that failed goes on.
+    expect(orders() - asked).toBe(1);
+    expect((await seen()).wildcard).toMatchObject({ state: 'valid', issuer: expect.stringMatching(/pebble/i) });
+    expect((await domain(made.id)).wildcard).toMatchObject({ state: 'valid' });
+    await want(made.id, false);
+    const caddyPid = ingress.caddyPid;
+    const names = `true DNS:${CONSOLE}, DNS:*.${CONSOLE}`;
+    const first = below();
+    await addRoute(first);
+    await visited(first, names);
+    const second = below();
+    await addRoute(second);
+    expect(await shown(second)).toBe(names);
+    const answer = await ingress.ask(ingress.url(second), { ca: root });
+    expect([answer.status, answer.body]).toEqual([200, `hello ${second}:${ingress.ports.https}`]);
+    // A name that nothing has says so on a page; two labels below are not covered.
+    expect(await shown(below())).toBe(names);
+    expect((await ingress.ask(ingress.url(below()), { ca: root })).status).toBe(404);
+    expect(await shown(`x.${below()}`)).toBe('none');
+    // No name cost a certificate of its own.
+    expect(orders() - asked).toBe(1);
+    expect(ingress.caddyPid).toBe(caddyPid);
+    await ingress.stopEdge('SIGTERM');
+    await ingress.startEdge();
+    expect(await shown(second)).toBe(names);
+    await keepDns();
+    expect(await digger(named).txt(`_acme-challenge.${CONSOLE}`)).toEqual([]);
+    expect(await audited('platform.certificate.made')).toEqual([[`*.${CONSOLE}`, expect.stringContaining('wildcard')]]);
+  });
+
+  it('V5: an installation with another domain has one made for that', { timeout: 120_000 }, async () => {
+    expect(await keep({ platform: `moved.${ZONE}` })).toBe('made 1 of 1 wildcard certificates');
+    const { platform_domain: name } = await server.app.db
+      .selectFrom('wildcard_certificate')
+      .select('platform_domain')
+      .where('id', '=', 'platform')
+      .executeTakeFirstOrThrow();
+    expect(name).toBe(`moved.${ZONE}`);
+    expect(await keep()).toBe('made 1 of 1 wildcard certificates');
+    expect((await seen()).wildcard).toMatchObject({ state: 'valid' });
+  });
+
+  it('V5: switched off, it is gone, and each name gets its own again', { timeout: 120_000 }, async () => {
+    expect(await wantOne(false)).toMatchObject({ wildcard: null, can: { wildcard: true } });
+    const rows = await server.app.db
+      .selectFrom('wildcard_certificate')
+      .selectAll()
+      .where('id', '=', 'platform')
+      .execute();
+    expect(rows).toEqual([]);
+    const name = below();
+    await addRoute(name);
+    await visited(name, `true DNS:${name}`);
+    expect(await keep()).toBeNull();
+    expect((await audited('platform.certificate.update')).length).toBe(2);
   });
 });

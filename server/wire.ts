@@ -56,6 +56,7 @@ import { registerOpenapi } from './http/openapi.ts';
 import { registerOperations } from './http/operations.ts';
 import { registerOrganizations } from './http/organizations.ts';
 import { registerPlatform } from './http/platform.ts';
+import { registerPlatformCertificate } from './http/platform-certificate.ts';
 import { registerQuotas } from './http/quotas.ts';
 import { registerRegistration } from './http/registration.ts';
 import { registerRegistry } from './http/registry.ts';
@@ -290,6 +291,7 @@ export async function startServer(parts: ServerParts): Promise<RunningServer> {
     registerSshRecordings(http, app);
     registerDomains(http, app);
     registerDnsProviders(http, app);
+    registerPlatformCertificate(http, app);
     registerForwards(http, app);
     registerBackups(http, app);
     registerSecurityGroups(http, app);

@@ -500,6 +500,8 @@ export const routeRows: Record<RouteName, Row> = {
     body: { title: 'Renamed' },
   }),
   platformDnsProvidersCheck: async ({ db }) => ({ params: { provider: await makeDnsProvider(db, null) } }),
+  platformCertificateGet: plain,
+  platformCertificateUpdate: async () => ({ body: { wildcard: false } }),
   platformDnsProvidersDelete: async ({ db }) => ({ params: { provider: await makeDnsProvider(db, null) } }),
   forwardsListProject: project,
   forwardsList: instance(),

@@ -6,6 +6,7 @@ import { usageError } from '../errors.ts';
 import { plain } from '../format.ts';
 import { type Io, type Runtime, run } from '../runtime.ts';
 import { renderTable } from '../table.ts';
+import { wildcardWords } from './domains.ts';
 import { examples } from './session.ts';
 
 type Provider = OutputOf<'dnsProvidersList'>['items'][number];
@@ -157,6 +158,29 @@ export function addDnsCommands(program: Command, io: Io): void {
           await client.call('dnsProvidersDelete', { params, query });
         }
         berth.print({ deleted: found.id }, () => `${plain(found.title)} is disconnected.\n`);
+      }),
+    );
+  addWildcard(dns, io);
+}
+
+function addWildcard(dns: Command, io: Io): void {
+  dns
+    .command('wildcard')
+    .description(
+      'Show the wildcard certificate of the platform domain, or switch it on or off (platform administrators)',
+    )
+    .addOption(new Option('--on', 'have one made for every name directly below the platform domain').conflicts('off'))
+    .option('--off', 'no longer: each name gets its own again')
+    .addHelpText('after', examples(['berth dns wildcard', 'berth dns wildcard --on']))
+    .action(
+      run<{ on?: boolean; off?: boolean }>(io, async (berth, _args, { on, off }) => {
+        const client = await berth.client();
+        const seen =
+          on === true || off === true
+            ? await client.call('platformCertificateUpdate', { body: { wildcard: on === true } })
+            : await client.call('platformCertificateGet', {});
+        const hint = seen.wildcard === null && seen.can.wildcard !== true ? ` ${plain(seen.can.wildcard)}` : '';
+        berth.print(seen, () => `${wildcardWords(seen.domain, seen.wildcard)}${hint}\n`);
       }),
     );
 }

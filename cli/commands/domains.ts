@@ -37,7 +37,7 @@ const recordWords = {
   failed: 'not written yet',
 } as const;
 
-function wildcardWords({ name, wildcard }: Domain): string {
+export function wildcardWords(name: string, wildcard: Domain['wildcard']): string {
   const what = `*.${plain(name)}`;
   if (wildcard === null) return `${what}: no certificate of its own.`;
   const has = wildcard.expiresAt === null ? 'none yet' : `good until ${wildcard.expiresAt.slice(0, 10)}`;
@@ -108,7 +108,8 @@ export function addDomainCommands(program: Command, io: Io): void {
         const domain = await findDomain(berth, ref);
         berth.print(
           domain,
-          () => `${table(berth, [domain], '')}\n${record(berth, domain)}\n${wildcardWords(domain)}\n`,
+          () =>
+            `${table(berth, [domain], '')}\n${record(berth, domain)}\n${wildcardWords(domain.name, domain.wildcard)}\n`,
         );
       }),
     );
@@ -131,7 +132,7 @@ export function addDomainCommands(program: Command, io: Io): void {
         const found = await findDomain(berth, ref);
         const body = { wildcard: options.off !== true };
         const domain = await (await berth.client()).call('domainsUpdate', { params: { domain: found.id }, body });
-        berth.print(domain, () => `${wildcardWords(domain)}\n`);
+        berth.print(domain, () => `${wildcardWords(domain.name, domain.wildcard)}\n`);
       }),
     );
   domains

@@ -197,6 +197,8 @@ export const apiTable: { readonly [K in RouteName]: `${Api[K]['method']} ${Api[K
   platformDnsProvidersUpdate: 'PATCH /api/v1/platform/dns-providers/:provider',
   platformDnsProvidersCheck: 'POST /api/v1/platform/dns-providers/:provider/check',
   platformDnsProvidersDelete: 'DELETE /api/v1/platform/dns-providers/:provider',
+  platformCertificateGet: 'GET /api/v1/platform/certificate',
+  platformCertificateUpdate: 'PATCH /api/v1/platform/certificate',
   filesList: 'GET /api/v1/instances/:instance/files',
   filesRead: 'GET /api/v1/instances/:instance/files/content',
   filesArchive: 'GET /api/v1/instances/:instance/files/archive',

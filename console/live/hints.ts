@@ -30,8 +30,13 @@ const rules: { readonly [K in EventKind]: readonly Rule[] } = {
     { routes: ['snapshotsList'], params: (hint) => ({ instance: hint.instance }) },
     { routes: ['quotaGet'], params: (hint) => ({ project: hint.project }) },
   ],
-  setting: [{ routes: ['controlAccessGet'], params: () => ({}) }],
-  dns: [{ routes: ['dnsProvidersList', 'platformDnsProvidersList', 'domainsList'], params: () => ({}) }],
+  setting: [{ routes: ['controlAccessGet', 'platformCertificateGet'], params: () => ({}) }],
+  dns: [
+    {
+      routes: ['dnsProvidersList', 'platformDnsProvidersList', 'platformCertificateGet', 'domainsList'],
+      params: () => ({}),
+    },
+  ],
   domain: [{ routes: ['domainsList'], params: (hint) => ({ project: hint.project }) }],
   route: [
     { routes: ['routesList'], params: (hint) => ({ instance: hint.instance }) },

@@ -1,11 +1,12 @@
 /** DNS providers of the mock: one of the organization with something to complain about, one of the installation. */
 import type { DnsProvider, DnsProviderInput } from '#contract/dns-providers.ts';
+import type { PlatformCertificate } from '#contract/platform-certificate.ts';
 import { BerthError, notFound } from '#domain/errors.ts';
 import type { Handlers } from './handlers.ts';
-import { hint, iso, type MockState, newId, record } from './state.ts';
+import { DOMAIN, hint, iso, type MockState, newId, record } from './state.ts';
 
 type Verb = 'List' | 'Create' | 'Update' | 'Check' | 'Delete';
-type Name = `dnsProviders${Verb}` | `platformDnsProviders${Verb}`;
+type Name = `dnsProviders${Verb}` | `platformDnsProviders${Verb}` | `platformCertificate${'Get' | 'Update'}`;
 
 export function makeDnsProvider(
   organization: DnsProvider['organization'],
@@ -83,6 +84,17 @@ function remove(state: MockState, id: string): undefined {
   hint('dns', id, null);
 }
 
+function platformCertificate(state: MockState): PlatformCertificate {
+  const provider = state.dnsProviders.find((each) => each.organization === null && each.zones.includes(DOMAIN));
+  const able = provider === undefined ? 'Connect a DNS provider that keeps the domain.' : true;
+  return {
+    domain: DOMAIN,
+    dns: provider === undefined ? null : { zone: DOMAIN, provider: provider.title },
+    wildcard: state.platformWildcard,
+    can: { wildcard: state.platformWildcard === null ? able : true },
+  };
+}
+
 export const dnsHandlers: Pick<Handlers, Name> = {
   dnsProvidersList: (state, { params }) => listed(state, params.organization),
   dnsProvidersCreate: (state, { params, body }) => create(state, params.organization, body),
@@ -94,4 +106,13 @@ export const dnsHandlers: Pick<Handlers, Name> = {
   platformDnsProvidersUpdate: (state, { params, body }) => update(state, params.provider, body),
   platformDnsProvidersCheck: (state, { params }) => check(state, params.provider),
   platformDnsProvidersDelete: (state, { params }) => remove(state, params.provider),
+  platformCertificateGet: platformCertificate,
+  platformCertificateUpdate: (state, { body }) => {
+    const expiresAt = iso(Date.now() + 90 * 86_400_000);
+    state.platformWildcard = body.wildcard
+      ? { state: 'valid', issuer: "Let's Encrypt", expiresAt, problem: null }
+      : null;
+    hint('setting', 'certificates', null);
+    return platformCertificate(state);
+  },
 };

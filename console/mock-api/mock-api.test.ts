@@ -33,6 +33,7 @@ describe('the mock', () => {
       'domainsList',
       'dnsProvidersList',
       'platformDnsProvidersList',
+      'platformCertificateGet',
       'operationsList',
       'operationsGet',
       'imagesList',

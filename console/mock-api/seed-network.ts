@@ -72,6 +72,7 @@ export function seedNetwork(state: MockState, beacon: InstanceRow, now: number):
     reason: 'There is no TXT record at _berth-challenge.shop.quay.example.',
   });
   state.domains.push(harbour, pending);
+  state.platformWildcard = { state: 'valid', issuer: "Let's Encrypt", expiresAt: iso(now + 47 * DAY), problem: null };
   state.dnsProviders.push(
     makeDnsProvider(state.organization.id, {
       records: 4,
@@ -90,8 +91,8 @@ export function seedNetwork(state: MockState, beacon: InstanceRow, now: number):
     }),
     makeDnsProvider(null, {
       title: 'Zones for everybody',
-      zones: ['apps.example'],
-      available: ['apps.example'],
+      zones: ['apps.example', DOMAIN],
+      available: ['apps.example', DOMAIN],
       shared: true,
       records: 11,
     }),

@@ -81,6 +81,7 @@ export type MockState = {
   routes: RouteRow[];
   domains: DomainRow[];
   dnsProviders: DnsProvider[];
+  platformWildcard: Domain['wildcard'];
   forwards: Forward[];
   backups: Backup[];
   securityGroups: SecurityGroup[];
@@ -258,6 +259,7 @@ export function emptyState(): MockState {
     routes: [],
     domains: [],
     dnsProviders: [],
+    platformWildcard: null,
     forwards: [],
     backups: [],
     securityGroups: [],

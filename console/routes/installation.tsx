@@ -60,7 +60,11 @@ const platformDns = createRoute({
   beforeLoad: ({ context }) => {
     if (!context.session.user.platformAdmin) throw notFound();
   },
-  loader: () => queryClient.prefetchQuery(apiQuery('platformDnsProvidersList', {})),
+  loader: () =>
+    Promise.all([
+      queryClient.prefetchQuery(apiQuery('platformDnsProvidersList', {})),
+      queryClient.prefetchQuery(apiQuery('platformCertificateGet', {})),
+    ]).then(() => undefined),
   component: lazyRouteComponent(() => import('../pages/dns-providers/list.tsx'), 'PlatformDnsPage'),
 });
 const platformOrganizations = createRoute({

@@ -32,11 +32,19 @@ async function keptFor(db: Db, organization: OrganizationId, domains: readonly s
   return { zones, records, wildcards: await wildcardsOf(db, wanted) };
 }
 
-function presentWildcard(wildcard: Wildcard | undefined): Domain['wildcard'] {
+export function presentWildcard(wildcard: Wildcard | undefined): Domain['wildcard'] {
   if (wildcard === undefined) return null;
   const { issuer, expiresAt, problem } = wildcard;
   const state = problem !== null ? 'failing' : expiresAt === null ? 'waiting' : 'valid';
   return { state, issuer, expiresAt: isoOrNull(expiresAt), problem };
+}
+
+/** Whether a wildcard certificate can be made for a name whose zone is at `place`. */
+export function wildcardAbility({ acme }: AppContext['config'], place: object | undefined): true | string {
+  if (acme === undefined) {
+    return 'This installation makes its certificates itself. Bring it up with --acme-directory.';
+  }
+  return place === undefined ? 'Connect a DNS provider that keeps the domain.' : true;
 }
 
 function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Role | null, kept: Kept): Domain {
@@ -60,7 +68,7 @@ function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Ro
       place === undefined
         ? null
         : { zone: place.zone, provider: kept.zones.find((each) => each.id === place.provider)?.title ?? '' },
-    wildcard: presentWildcard(kept.wildcards.find((each) => each.domain === domain.id)),
+    wildcard: presentWildcard(kept.wildcards.find((each) => each.id === domain.id)),
     records: records.map(({ name, type, wanted, state, seen, problem, owned }) => ({
       name,
       type,
@@ -81,13 +89,9 @@ function present(app: Pick<AppContext, 'config'>, domain: store.Domain, role: Ro
       wildcard:
         update !== true || domain.wildcard
           ? update
-          : app.config.acme === undefined
-            ? 'This installation makes its certificates itself. Bring it up with --acme-directory.'
-            : place === undefined
-              ? 'Connect a DNS provider that keeps the domain.'
-              : domain.state === 'verified'
-                ? true
-                : 'It is not proven yet.',
+          : wildcardAbility(app.config, place) === true && domain.state !== 'verified'
+            ? 'It is not proven yet.'
+            : wildcardAbility(app.config, place),
       repair: update === true && isWell ? 'Its records are as they should be.' : update,
       delete: remove === true && domain.routes > 0 ? 'Routes use it. Remove them first.' : remove,
     },

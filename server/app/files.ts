@@ -1,6 +1,6 @@
 /**
- * Files of an instance: asked of its host every time, kept nowhere. What changes them is written to the audit log with
- * the path, never with the content.
+ * Files of an instance: asked of its host every time, kept nowhere. What changes them, and who read what is in them, is
+ * written to the audit log with the path, never with the content.
  */
 import { once } from 'node:events';
 import type { Readable } from 'node:stream';
@@ -105,9 +105,25 @@ export async function listFiles(app: AppContext, caller: Caller, id: InstanceId,
   });
 }
 
-/** The content flows as the reader takes it; the connection ends with it. Errors: not_found, invalid_input (no file). */
+/**
+ * The content flows as the reader takes it; the connection ends with it. Recorded, whatever it is read for: content that
+ * was shown has left as well, and a program could say of every download that it only shows it.
+ * Errors: not_found, invalid_input (no file).
+ */
 export async function readFile(app: AppContext, caller: Caller, id: InstanceId, path: string): Promise<Download> {
-  const { files } = await openFiles(app, caller, 'file.open', id);
+  const opened = await openFiles(app, caller, 'file.open', id);
+  const download = await beginRead(opened.files, path);
+  try {
+    await note(app, opened, 'file.read', { path, sizeBytes: download.entry.sizeBytes });
+    return download;
+  } catch (error) {
+    download.content.destroy();
+    throw error;
+  }
+}
+
+/** Closes `files` when the content ends, and when it throws. */
+async function beginRead(files: GuestFiles, path: string): Promise<Download> {
   try {
     const entry = await files.follow(path);
     if (entry.type !== 'file') throw new BerthError('invalid_input', `"${nameOf(path)}" is not a file.`);

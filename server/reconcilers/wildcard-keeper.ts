@@ -1,5 +1,5 @@
 /** Has wildcard certificates made and made again in time, one after the other. */
-import { dueWildcards } from '../store/wildcards.ts';
+import { dueWildcards, followPlatform } from '../store/wildcards.ts';
 import { makeWildcard, type WildcardWork } from '../workflows/wildcard.ts';
 import type { Reconciler } from './reconciler.ts';
 
@@ -11,11 +11,13 @@ export function wildcardKeeper(work: WildcardWork): Reconciler {
     name: 'wildcard-keeper',
     everyMs: EVERY_MS,
     async run(signal) {
-      const due = await dueWildcards(work.db, new Date(work.now()), AT_ONCE_MAX);
+      const now = new Date(work.now());
+      await followPlatform(work.db, work.platform, now);
+      const due = await dueWildcards(work.db, now, AT_ONCE_MAX);
       let made = 0;
-      for (const { domain } of due) {
+      for (const { id } of due) {
         if (signal.aborted) break;
-        if (await makeWildcard(work, domain)) made++;
+        if (await makeWildcard(work, id)) made++;
       }
       return due.length === 0 ? null : `made ${made} of ${due.length} wildcard certificates`;
     },

@@ -181,15 +181,20 @@ export async function allDnsProviders(db: Db): Promise<DnsProviderRow[]> {
   return rows.map((row) => ({ ...row, version: Number(row.version) }));
 }
 
-/** Those that an organization's names may get records at: its own, and shared ones of the installation. */
+/**
+ * Those that an organization's names may get records at: its own, and shared ones of the installation. For the platform's
+ * own domain (null): the installation's.
+ */
 export async function providersFor(
   db: Db,
-  organization: OrganizationId,
+  organization: OrganizationId | null,
 ): Promise<Pick<DnsProviderRow, 'id' | 'organization' | 'title' | 'zones' | 'shared'>[]> {
   return db
     .selectFrom('dns_provider as p')
     .select(['p.id', 'p.organization_id as organization', 'p.title', 'p.zones', 'p.shared'])
-    .where(({ or, eb }) => or([eb('p.organization_id', '=', organization), eb('p.shared', '=', true)]))
+    .where(({ or, eb }) =>
+      or([eb('p.organization_id', 'is not distinct from', organization), eb('p.shared', '=', true)]),
+    )
     .orderBy('p.created_at')
     .execute();
 }

@@ -8,7 +8,8 @@ import { emit } from './outbox.ts';
 export type DnsRecord = DnsPlace & {
   id: DnsRecordId;
   provider: DnsProviderId;
-  organization: OrganizationId;
+  /** Null: of the installation. */
+  organization: OrganizationId | null;
   /** Null once the domain is gone. */
   domain: DomainId | null;
   wanted: string[];

@@ -27,7 +27,7 @@ export const sealedColumns: readonly SealedColumn[] = [
   { table: 'registry_cache', column: 'password_sealed', key: 'id' },
   { table: 'mail', column: 'content_sealed', key: 'id' },
   { table: 'identity_provider', column: 'client_secret_sealed', key: 'id' },
-  { table: 'wildcard_certificate', column: 'order_key_sealed', key: 'domain_id' },
+  { table: 'wildcard_certificate', column: 'order_key_sealed', key: 'id' },
   { table: 'acme_account', column: 'key_sealed', key: 'directory' },
   { table: 'dns_provider', column: 'secret_sealed', key: 'id' },
   { table: 'outside_sign_in', column: 'secrets_sealed', key: 'id' },

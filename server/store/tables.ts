@@ -65,6 +65,7 @@ import type { OperationKind, OperationState, StepState } from '#domain/operation
 import type { PictureType, Theme } from '#domain/profiles.ts';
 import type { RouteRules, RouteTarget } from '#domain/route-rules.ts';
 import type { SshKeyType } from '#domain/ssh.ts';
+import type { WildcardId } from '#domain/wildcards.ts';
 
 /** A column with a default of now(); never written by us. */
 type Stamp = ColumnType<Date, Date | undefined, never>;
@@ -747,7 +748,9 @@ export type Tables = {
     wildcard: Generated<boolean>;
   };
   wildcard_certificate: {
-    domain_id: DomainId;
+    id: WildcardId;
+    domain_id: Nullable<DomainId>;
+    platform_domain: Nullable<string>;
     bundle: Nullable<string>;
     issuer: Nullable<string>;
     expires_at: Nullable<Date>;
@@ -783,7 +786,7 @@ export type Tables = {
   dns_record: {
     id: DnsRecordId;
     provider_id: DnsProviderId;
-    organization_id: OrganizationId;
+    organization_id: Nullable<OrganizationId>;
     domain_id: Nullable<DomainId>;
     zone: string;
     name: string;

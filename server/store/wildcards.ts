@@ -1,13 +1,18 @@
 /** Certificates for *.<domain>: what was made, the order under way, and accounts at authorities. */
+import type { Insertable } from 'kysely';
 import type { DnsProviderId, DnsRecordId, DomainId, OrganizationId } from '#domain/ids.ts';
+import { PLATFORM_WILDCARD, type WildcardId } from '#domain/wildcards.ts';
+import type { Authorized } from './authorized.ts';
 import { type Db, type Trx, transact } from './database.ts';
 import { bumpDomain } from './dns-records.ts';
 import { emit } from './outbox.ts';
+import type { Tables } from './tables.ts';
 
 export type Wildcard = {
-  domain: DomainId;
+  id: WildcardId;
   name: string;
-  organization: OrganizationId;
+  /** Null: the platform's own. */
+  organization: OrganizationId | null;
   bundle: string | null;
   issuer: string | null;
   expiresAt: Date | null;
@@ -17,8 +22,8 @@ export type Wildcard = {
   attempts: number;
 };
 
-export function orderKeyPlace(domain: DomainId) {
-  return { table: 'wildcard_certificate', row: domain, column: 'order_key_sealed' };
+export function orderKeyPlace(id: WildcardId) {
+  return { table: 'wildcard_certificate', row: id, column: 'order_key_sealed' };
 }
 
 export function accountKeyPlace(directory: string) {
@@ -28,10 +33,10 @@ export function accountKeyPlace(directory: string) {
 const selected = (db: Db) =>
   db
     .selectFrom('wildcard_certificate as w')
-    .innerJoin('domain as d', 'd.id', 'w.domain_id')
+    .leftJoin('domain as d', 'd.id', 'w.domain_id')
+    .select((eb) => eb.fn.coalesce('d.name', 'w.platform_domain').$notNull().as('name'))
     .select([
-      'w.domain_id as domain',
-      'd.name',
+      'w.id',
       'd.organization_id as organization',
       'w.bundle',
       'w.issuer',
@@ -42,36 +47,81 @@ const selected = (db: Db) =>
       'w.attempts',
     ]);
 
-export async function wildcardsOf(db: Db, domains: readonly DomainId[]): Promise<Wildcard[]> {
-  return domains.length === 0
+export async function wildcardsOf(db: Db, ids: readonly WildcardId[]): Promise<Wildcard[]> {
+  return ids.length === 0
     ? []
     : selected(db)
-        .where('w.domain_id', 'in', [...domains])
+        .where('w.id', 'in', [...ids])
         .execute();
 }
 
 /** Wanted or not; the row of one that is no longer wanted goes, with its certificate. */
 export async function setWildcard(trx: Trx, domain: DomainId, wanted: boolean, now: Date): Promise<void> {
   await trx.updateTable('domain').set({ wildcard: wanted }).where('id', '=', domain).execute();
-  if (wanted) {
-    await trx
-      .insertInto('wildcard_certificate')
-      .values({ domain_id: domain, try_at: now })
-      // Who asks again does not want to wait.
-      .onConflict((conflict) => conflict.column('domain_id').doUpdateSet({ try_at: now, attempts: 0 }))
-      .execute();
-  } else {
-    await trx.deleteFrom('wildcard_certificate').where('domain_id', '=', domain).execute();
-    await emit(trx, { kind: 'setting', ref: 'certificates' });
-  }
+  if (wanted) await want(trx, { id: domain, domain_id: domain, try_at: now });
+  else await drop(trx, domain);
   await bumpDomain(trx, domain);
+}
+
+/** The same for the platform's own domain; null: no longer wanted. */
+export async function setPlatformWildcard(
+  trx: Trx,
+  _proof: Authorized<'platform', 'platform.dns.update'>,
+  name: string | null,
+  now: Date,
+): Promise<void> {
+  if (name === null) return drop(trx, PLATFORM_WILDCARD);
+  await want(trx, { id: PLATFORM_WILDCARD, platform_domain: name, try_at: now });
+  await tell(trx, PLATFORM_WILDCARD);
+}
+
+async function want(trx: Trx, row: Insertable<Tables['wildcard_certificate']> & { try_at: Date }): Promise<void> {
+  await trx
+    .insertInto('wildcard_certificate')
+    .values(row)
+    // Who asks again does not want to wait.
+    .onConflict((conflict) => conflict.column('id').doUpdateSet({ try_at: row.try_at, attempts: 0 }))
+    .execute();
+}
+
+async function drop(trx: Trx, id: WildcardId): Promise<void> {
+  await trx.deleteFrom('wildcard_certificate').where('id', '=', id).execute();
+  await emit(trx, { kind: 'setting', ref: 'certificates' });
+}
+
+/** Tells consoles. */
+async function tell(trx: Trx, id: WildcardId): Promise<void> {
+  if (id === PLATFORM_WILDCARD) await emit(trx, { kind: 'setting', ref: 'certificates' });
+  else await bumpDomain(trx, id);
+}
+
+/** The installation was given another domain: what was made for the one before is of no use. */
+export async function followPlatform(db: Db, name: string, now: Date): Promise<void> {
+  await db
+    .updateTable('wildcard_certificate')
+    .set({
+      platform_domain: name,
+      bundle: null,
+      issuer: null,
+      expires_at: null,
+      order_url: null,
+      order_key_sealed: null,
+      problem: null,
+      attempts: 0,
+      try_at: now,
+      claimed_until: null,
+    })
+    .where('id', '=', PLATFORM_WILDCARD)
+    .where('platform_domain', '<>', name)
+    .execute();
 }
 
 /** Wanted, their domain proven, and their time has come. */
 export async function dueWildcards(db: Db, now: Date, limit: number): Promise<Wildcard[]> {
   return selected(db)
-    .where('d.wildcard', '=', true)
-    .where('d.state', '=', 'verified')
+    .where(({ or, and, eb }) =>
+      or([eb('w.id', '=', PLATFORM_WILDCARD), and([eb('d.wildcard', '=', true), eb('d.state', '=', 'verified')])]),
+    )
     .where('w.try_at', '<=', now)
     .where(({ or, eb }) => or([eb('w.claimed_until', 'is', null), eb('w.claimed_until', '<=', now)]))
     .orderBy('w.try_at')
@@ -80,35 +130,35 @@ export async function dueWildcards(db: Db, now: Date, limit: number): Promise<Wi
 }
 
 /** Keeps others away until `until`; null when they were first or it is no longer wanted. What is answered is fresh. */
-export async function claimWildcard(db: Db, domain: DomainId, now: Date, until: Date): Promise<Wildcard | null> {
+export async function claimWildcard(db: Db, id: WildcardId, now: Date, until: Date): Promise<Wildcard | null> {
   const row = await db
     .updateTable('wildcard_certificate')
     .set({ claimed_until: until })
-    .where('domain_id', '=', domain)
+    .where('id', '=', id)
     .where('try_at', '<=', now)
     .where(({ or, eb }) => or([eb('claimed_until', 'is', null), eb('claimed_until', '<=', now)]))
-    .returning('domain_id')
+    .returning('id')
     .executeTakeFirst();
   if (row === undefined) return null;
-  return (await selected(db).where('w.domain_id', '=', domain).executeTakeFirst()) ?? null;
+  return (await selected(db).where('w.id', '=', id).executeTakeFirst()) ?? null;
 }
 
 export async function writeOrder(
   db: Db,
-  domain: DomainId,
+  id: WildcardId,
   order: { url: string; keySealed: string } | null,
 ): Promise<void> {
   await db
     .updateTable('wildcard_certificate')
     .set({ order_url: order?.url ?? null, order_key_sealed: order?.keySealed ?? null })
-    .where('domain_id', '=', domain)
+    .where('id', '=', id)
     .execute();
 }
 
 /** Edge hears of it and shows it from then on. */
 export async function writeCertificate(
   db: Db,
-  domain: DomainId,
+  id: WildcardId,
   made: { bundle: string; issuer: string; expiresAt: Date; renewAt: Date },
   also: (trx: Trx) => Promise<void>,
 ): Promise<void> {
@@ -126,19 +176,19 @@ export async function writeCertificate(
         attempts: 0,
         claimed_until: null,
       })
-      .where('domain_id', '=', domain)
-      .returning('domain_id')
+      .where('id', '=', id)
+      .returning('id')
       .executeTakeFirst();
     if (row === undefined) return;
     await emit(trx, { kind: 'setting', ref: 'certificates' });
-    await bumpDomain(trx, domain);
+    if (id !== PLATFORM_WILDCARD) await bumpDomain(trx, id);
     await also(trx);
   });
 }
 
 export async function writeFailure(
   db: Db,
-  domain: DomainId,
+  id: WildcardId,
   failure: { problem: string; attempts: number; tryAt: Date; dropOrder: boolean },
 ): Promise<void> {
   await transact(db, async (trx) => {
@@ -151,10 +201,10 @@ export async function writeFailure(
         claimed_until: null,
         ...(failure.dropOrder ? { order_url: null, order_key_sealed: null } : {}),
       })
-      .where('domain_id', '=', domain)
-      .returning('domain_id')
+      .where('id', '=', id)
+      .returning('id')
       .executeTakeFirst();
-    if (row !== undefined) await bumpDomain(trx, domain);
+    if (row !== undefined) await tell(trx, id);
   });
 }
 
@@ -185,7 +235,7 @@ export async function planChallenge(
   challenge: {
     id: DnsRecordId;
     provider: DnsProviderId;
-    organization: OrganizationId;
+    organization: OrganizationId | null;
     zone: string;
     name: string;
     values: string[];

@@ -97,10 +97,13 @@ export function isLocalName(name: string): boolean {
   return name === 'localhost' || name.endsWith('.localhost');
 }
 
-/** The zone and provider for a name of an organization; undefined: none. Shared zones never give away their own name. */
+/**
+ * The zone and provider for a name of an organization, or of the installation (null); undefined: none. Shared zones never
+ * give away their own name.
+ */
 export function providerFor(
   name: string,
-  organization: OrganizationId,
+  organization: OrganizationId | null,
   providers: readonly Pick<DnsProviderRow, 'id' | 'organization' | 'shared' | 'zones'>[],
 ): { zone: string; provider: DnsProviderId } | undefined {
   const own = providers.filter((each) => each.organization === organization);

@@ -4,8 +4,14 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ownerMark } from '#domain/dns.ts';
-import { type DomainId, makeId } from '#domain/ids.ts';
-import { wildcardNames, wildcardRenewAt, wildcardRetryMs } from '#domain/wildcards.ts';
+import { makeId } from '#domain/ids.ts';
+import {
+  PLATFORM_WILDCARD,
+  type WildcardId,
+  wildcardNames,
+  wildcardRenewAt,
+  wildcardRetryMs,
+} from '#domain/wildcards.ts';
 import { type AcmeAccount, type AcmeClient, AcmeError } from '#integrations/acme/interface.ts';
 import { DnsProviderError } from '#integrations/dns/interface.ts';
 import { record } from '../store/audit.ts';
@@ -45,7 +51,7 @@ export type WildcardWork = DnsWork & {
 };
 
 /** True when a certificate was made; false when it is tried again later, or somebody else is at it. */
-export async function makeWildcard(work: WildcardWork, id: DomainId): Promise<boolean> {
+export async function makeWildcard(work: WildcardWork, id: WildcardId): Promise<boolean> {
   const { db } = work;
   const now = work.now();
   const wildcard = await claimWildcard(db, id, new Date(now), new Date(now + CLAIM_MS));
@@ -65,18 +71,22 @@ export async function makeWildcard(work: WildcardWork, id: DomainId): Promise<bo
     const facts = { bundle, issuer: made.issuer, expiresAt: made.notAfter, renewAt };
     await writeCertificate(db, id, facts, (trx) =>
       record(trx, asSystem('wildcard-keeper'), {
-        action: 'domain.certificate',
-        targetKind: 'domain',
-        targetId: id,
+        ...(id === PLATFORM_WILDCARD
+          ? { action: 'platform.certificate.made', targetKind: 'installation' }
+          : {
+              action: 'domain.certificate',
+              targetKind: 'domain',
+              targetId: id,
+              organizationId: wildcard.organization,
+            }),
         target: `*.${wildcard.name}`,
-        organizationId: wildcard.organization,
         after: { issuer: made.issuer, expiresAt: made.notAfter.toISOString() },
       }),
     );
     return true;
   } catch (error) {
     const isKnown = error instanceof AcmeError || error instanceof DnsProviderError;
-    if (!isKnown) work.log.error({ err: error, domain: id }, 'a wildcard certificate could not be made');
+    if (!isKnown) work.log.error({ err: error, certificate: id }, 'a wildcard certificate could not be made');
     const attempts = wildcard.attempts + 1;
     await writeFailure(db, id, {
       problem: isKnown ? error.message : 'Something went wrong inside Berth.',
@@ -112,13 +122,13 @@ async function orderOf(
   account: AcmeAccount,
   wildcard: Wildcard,
 ): Promise<{ url: string; keyPem: string }> {
-  const place = orderKeyPlace(wildcard.domain);
+  const place = orderKeyPlace(wildcard.id);
   if (wildcard.orderUrl !== null && wildcard.orderKeySealed !== null) {
     return { url: wildcard.orderUrl, keyPem: work.secrets.open(place, wildcard.orderKeySealed) };
   }
   const keyPem = await work.acme.makeKey();
   const url = await work.acme.order(account, wildcardNames(wildcard.name));
-  await writeOrder(work.db, wildcard.domain, { url, keySealed: work.secrets.seal(place, keyPem) });
+  await writeOrder(work.db, wildcard.id, { url, keySealed: work.secrets.seal(place, keyPem) });
   await work.stopPoint('wildcard', 'order', 'recorded');
   return { url, keyPem };
 }

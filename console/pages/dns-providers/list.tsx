@@ -17,6 +17,7 @@ import { Notice } from '../../ui/notice.tsx';
 import { PageHeader } from '../../ui/page-header.tsx';
 import { Properties } from '../../ui/properties.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
+import { PlatformCertificateCard } from './platform-certificate.tsx';
 import { kindWords, ProviderPanel } from './provider-panel.tsx';
 import { refreshDns } from './refresh.ts';
 
@@ -28,7 +29,12 @@ export function OrganizationDnsPage() {
 
 export function PlatformDnsPage() {
   const query = useQuery(apiQuery('platformDnsProvidersList', {}));
-  return <Providers owner={null} query={query} />;
+  return (
+    <>
+      <Providers owner={null} query={query} />
+      <PlatformCertificateCard />
+    </>
+  );
 }
 
 type List = Parameters<typeof QueryView<{ items: DnsProvider[] }>>[0]['query'];

@@ -7,6 +7,7 @@ import { call, toApiError } from '../../api/client.ts';
 import { apiQuery } from '../../api/queries.ts';
 import { FormPanel } from '../../components/form-panel.tsx';
 import { QueryView } from '../../components/query-view.tsx';
+import { WildcardControl } from '../../components/wildcard-control.tsx';
 import { useApiForm } from '../../lib/use-form.ts';
 import { whyNot } from '../../lib/why-not.ts';
 import { useMay, useProject } from '../../shell/session.ts';
@@ -23,7 +24,6 @@ import { Properties } from '../../ui/properties.tsx';
 import { TimeAgo } from '../../ui/time.tsx';
 import { KeptRecords } from './kept-records.tsx';
 import { refreshDomains as refresh } from './refresh.ts';
-import { WildcardControl } from './wildcard-control.tsx';
 
 const words: Record<Domain['state'], { label: string; tone: Tone }> = {
   pending: { label: 'not proven yet', tone: 'warn' },
@@ -156,7 +156,19 @@ function DomainCard({ domain, onDelete }: { domain: Domain; onDelete: () => void
         items={[
           ['Leads here', leadsHere],
           ['Routes', String(domain.routes)],
-          ['Wildcard certificate', <WildcardControl key="wildcard" domain={domain} />],
+          [
+            'Wildcard certificate',
+            <WildcardControl
+              key="wildcard"
+              name={domain.name}
+              wildcard={domain.wildcard}
+              able={domain.can.wildcard}
+              onWant={async (wanted) => {
+                await call('domainsUpdate', { params: { domain: domain.id }, body: { wildcard: wanted } });
+                await refresh();
+              }}
+            />,
+          ],
           ['Looked at', domain.checkedAt === null ? undefined : <TimeAgo key="at" at={domain.checkedAt} />],
           ['Claim ends', domain.expiresAt === null ? undefined : <TimeAgo key="end" at={domain.expiresAt} />],
         ]}

@@ -12,6 +12,7 @@ import { projectSlug } from '../../../lib/scope.ts';
 import { useProject, useSession } from '../../../shell/session.ts';
 import { Badge, type Tone } from '../../../ui/badge.tsx';
 import { Button } from '../../../ui/button.tsx';
+import { cx } from '../../../ui/cx.ts';
 import { ActionsMenu, type MenuEntry } from '../../../ui/menu.tsx';
 import { useInstance } from '../context.ts';
 
@@ -116,6 +117,16 @@ function Ports({
   );
 }
 
+/** What narrow screens show below the service instead of in a column. */
+const hiddenBelow: Readonly<Record<string, string>> = {
+  Image: 'max-md:hidden',
+  CPU: 'max-md:hidden',
+  Memory: 'max-md:hidden',
+  Status: 'max-sm:hidden',
+  Ports: 'max-sm:hidden',
+};
+const cpuOf = (use: ContainerUse) => `${use.cpuPercent.toFixed(1)} %`;
+
 export function ContainersTable({
   instance,
   label,
@@ -142,7 +153,7 @@ export function ContainersTable({
         <thead>
           <tr className="border-line border-b text-faint text-xs">
             {['Service', 'Image', 'Status', 'CPU', 'Memory', 'Ports'].map((head) => (
-              <th key={head} scope="col" className="whitespace-nowrap px-4 py-2 font-medium">
+              <th key={head} scope="col" className={cx('whitespace-nowrap px-4 py-2 font-medium', hiddenBelow[head])}>
                 {head}
               </th>
             ))}
@@ -155,29 +166,36 @@ export function ContainersTable({
           {items.map((row) => {
             const use = usage?.find(({ id }) => id === row.id);
             const runs = row.state === 'running' || row.state === 'restarting';
+            const status = (
+              <Badge tone={toneOf(row)} dot>
+                {row.status}
+              </Badge>
+            );
+            const ports = <Ports container={row} routes={routes} onOpen={onOpenPort} />;
             const change = (action: ContainerAction) => () => void act(instance, row, action);
             return (
               <tr key={row.id}>
-                <td className="px-4 py-2">
+                <td className="wrap-anywhere px-4 py-2">
                   <span className="font-medium">{row.service || row.name}</span>
                   {row.service === '' ? null : <span className="block text-faint text-xs">{row.name}</span>}
+                  <span className="block text-soft text-xs md:hidden">
+                    {[row.image, ...(use === undefined ? [] : [cpuOf(use), formatBytes(use.memoryBytes)])].join(' · ')}
+                  </span>
+                  <span className="mt-1.5 flex flex-wrap items-center gap-x-3 gap-y-1.5 sm:hidden">
+                    {status}
+                    {publishedPorts(row.ports).length === 0 ? null : ports}
+                  </span>
                 </td>
-                <td className="mono min-w-40 break-all px-4 py-2 text-soft text-xs">{row.image}</td>
-                <td className="whitespace-nowrap px-4 py-2">
-                  <Badge tone={toneOf(row)} dot>
-                    {row.status}
-                  </Badge>
+                <td className="mono min-w-40 break-all px-4 py-2 text-soft text-xs max-md:hidden">{row.image}</td>
+                <td className="whitespace-nowrap px-4 py-2 max-sm:hidden">{status}</td>
+                <td className="tabular whitespace-nowrap px-4 py-2 text-soft max-md:hidden">
+                  {use === undefined ? '' : cpuOf(use)}
                 </td>
-                <td className="tabular whitespace-nowrap px-4 py-2 text-soft">
-                  {use === undefined ? '' : `${use.cpuPercent.toFixed(1)} %`}
-                </td>
-                <td className="tabular whitespace-nowrap px-4 py-2 text-soft">
+                <td className="tabular whitespace-nowrap px-4 py-2 text-soft max-md:hidden">
                   {use === undefined ? '' : formatBytes(use.memoryBytes)}
                 </td>
-                <td className="px-4 py-2">
-                  <Ports container={row} routes={routes} onOpen={onOpenPort} />
-                </td>
-                <td className="px-4 py-2 text-right">
+                <td className="px-4 py-2 max-sm:hidden">{ports}</td>
+                <td className="px-4 py-2 text-right max-sm:align-top">
                   <ActionsMenu
                     of={row.name}
                     entries={[

@@ -1,21 +1,28 @@
 import { useState } from 'react';
 import { toast } from 'sonner';
 import type { Domain } from '#contract/domains.ts';
-import { call, toApiError } from '../../api/client.ts';
-import { whyNot } from '../../lib/why-not.ts';
-import { Button } from '../../ui/button.tsx';
-import { TimeAgo } from '../../ui/time.tsx';
-import { refreshDomains } from './refresh.ts';
+import { toApiError } from '../api/client.ts';
+import { whyNot } from '../lib/why-not.ts';
+import { Button } from '../ui/button.tsx';
+import { TimeAgo } from '../ui/time.tsx';
 
-/** One certificate for the domain and every name directly below it: how it is, and whether it is wanted. */
-export function WildcardControl({ domain }: { domain: Domain }) {
+/** One certificate for a domain and every name directly below it: how it is, and whether it is wanted. */
+export function WildcardControl({
+  name,
+  wildcard,
+  able,
+  onWant,
+}: {
+  name: string;
+  wildcard: Domain['wildcard'];
+  able: true | string;
+  onWant: (wanted: boolean) => Promise<void>;
+}) {
   const [busy, setBusy] = useState(false);
-  const { wildcard } = domain;
   async function want(wanted: boolean) {
     setBusy(true);
     try {
-      await call('domainsUpdate', { params: { domain: domain.id }, body: { wildcard: wanted } });
-      await refreshDomains();
+      await onWant(wanted);
     } catch (thrown) {
       toast.error(toApiError(thrown).message);
     }
@@ -35,8 +42,8 @@ export function WildcardControl({ domain }: { domain: Domain }) {
         )}
         {wildcard?.problem == null ? null : <span className="block text-bad text-xs">{wildcard.problem}</span>}
       </span>
-      <Button size="sm" busy={busy} blocked={whyNot(domain.can.wildcard)} onClick={() => void want(wildcard === null)}>
-        {wildcard === null ? `Make one for *.${domain.name}` : 'Drop it'}
+      <Button size="sm" busy={busy} blocked={whyNot(able)} onClick={() => void want(wildcard === null)}>
+        {wildcard === null ? `Make one for *.${name}` : 'Drop it'}
       </Button>
     </span>
   );
