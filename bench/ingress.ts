@@ -9,6 +9,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
 import { ROUTE_COOKIE } from '#contract/edge.ts';
+import { CADDY_ENVIRONMENT } from '#edge/caddy-parts.ts';
 import { RoutePasses } from '#edge/route-pass.ts';
 import { type CaddyProgram, testCaddy } from '#testkit/caddy.ts';
 import { loopbackLookup } from '#testkit/client.ts';
@@ -42,7 +43,7 @@ async function caddyWith(caddy: CaddyProgram, name: string, apps: object): Promi
     apps,
   };
   writeFileSync(file, JSON.stringify(config));
-  const env = { ...process.env, HOME: folder };
+  const env = { ...process.env, HOME: folder, ...CADDY_ENVIRONMENT };
   const child = spawn(caddy.path, ['run', '--config', file], { stdio: 'ignore', env });
   children.push(child);
   return child.pid ?? 0;

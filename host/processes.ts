@@ -7,6 +7,7 @@ import { certificatePassword } from '#contract/wildcards.ts';
 import { resolverAddresses } from '#domain/resolver.ts';
 import { sshWorkers } from '#domain/ssh.ts';
 import { caddyConfig } from '#edge/caddy.ts';
+import { CADDY_ENVIRONMENT } from '#edge/caddy-parts.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
 import { compiledFolder } from './compile-ahead.ts';
@@ -394,10 +395,11 @@ function caddy(input: ProcessInput): ProcessSpec {
       HOME: caddyStorage(layout),
       XDG_DATA_HOME: caddyStorage(layout),
       XDG_CONFIG_HOME: caddyStorage(layout),
+      ...CADDY_ENVIRONMENT,
     },
     user,
     capabilities: ['net_bind_service'],
-    fingerprint: hashOf(text, input.caddy.path, input.caddy.version),
+    fingerprint: hashOf(text, input.caddy.path, input.caddy.version, JSON.stringify(CADDY_ENVIRONMENT)),
     health: healthOf(layout).caddy as HealthProbe,
   };
 }

@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url';
 import type { EdgeConfig } from '#contract/config.ts';
 import { certificatePassword } from '#contract/wildcards.ts';
 import { caddyConfig } from '#edge/caddy.ts';
-import type { CaddyInput } from '#edge/caddy-parts.ts';
+import { CADDY_ENVIRONMENT, type CaddyInput } from '#edge/caddy-parts.ts';
 import type { CaddyProgram } from './caddy.ts';
 import { loopbackLookup } from './client.ts';
 
@@ -210,7 +210,7 @@ export class Ingress {
     });
     const file = join(this.dir, 'caddy.json');
     writeFileSync(file, JSON.stringify(config));
-    const env = { PATH: process.env['PATH'] ?? '', HOME: this.dir, ...(process.env['GOGC'] === undefined ? {} : { GOGC: process.env['GOGC'] }) };
+    const env = { PATH: process.env['PATH'] ?? '', HOME: this.dir, ...CADDY_ENVIRONMENT };
     const child = spawn(this.#o.caddy.path, ['run', '--config', file], { stdio: ['ignore', 'pipe', 'pipe'], env });
     this.#caddy = child;
     this.caddyLog = output(child);
