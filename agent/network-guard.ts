@@ -15,8 +15,8 @@ const VERDICT_SECONDS_MAX = 2 * GUARD_SECONDS;
 
 export type HostGuard = { check(): Promise<string[]> };
 type Verdict = { at: number; problem: string | null };
-/** Checks under way that nobody waits for yet; `again` repeats them when they failed. */
-type Recheck = { under: Promise<void>; again: () => Promise<void> };
+/** Checks that began at `at` and that nobody waits for yet; `again` repeats them when they failed. */
+type Recheck = { at: number; under: Promise<void>; again: () => Promise<void> };
 
 export class NetworkGuard {
   readonly #engine: Engine;
@@ -78,14 +78,17 @@ export class NetworkGuard {
 
   /**
    * Runs `checks` of a network beside what comes next, when it was seen in place a moment ago: what starts guests waits
-   * for them. Otherwise it waits itself. Errors: those of `checks`, here or where a guest is to start.
+   * for them. They hold for as long as everything is checked anyway, so that of many guests made one after the other the
+   * first asks for all. Otherwise it waits itself. Errors: those of `checks`, here or where a guest is to start.
    */
   async recheck(project: ProjectId, checks: () => Promise<void>): Promise<void> {
     if (!this.#isFresh(project)) return checks();
+    const last = this.#rechecks.get(project);
+    if (last !== undefined && Date.now() - last.at < GUARD_SECONDS * 1000) return;
     const under = checks();
     // Whoever starts a guest meets the error; until then nobody listens.
     under.catch(() => undefined);
-    this.#rechecks.set(project, { under, again: checks });
+    this.#rechecks.set(project, { at: Date.now(), under, again: checks });
   }
 
   /** Throws `unavailable` unless the network was seen in place a moment ago. For what makes guests but starts none. */
@@ -105,10 +108,11 @@ export class NetworkGuard {
   /** The same for what starts guests: checks under way are waited for, and repeated when they failed. */
   async assertProtected(project: ProjectId): Promise<void> {
     const recheck = this.#rechecks.get(project);
-    if (recheck !== undefined) {
-      await recheck.under.catch(() => recheck.again());
-      if (this.#rechecks.get(project) === recheck) this.#rechecks.delete(project);
-    }
+    await recheck?.under.catch(() => {
+      const under = recheck.again();
+      this.#rechecks.set(project, { ...recheck, under });
+      return under;
+    });
     await this.assertPrepared(project);
   }
 

@@ -214,7 +214,7 @@ export type InstanceDriver = {
 
   /**
    * Makes the network (bridge, ACL) exist as specified. `beside`: one that was seen in place a moment ago may be checked
-   * beside what comes next; nothing is started in it before that has ended well.
+   * beside what comes next, once a minute; nothing is started in it before that has ended well.
    */
   ensureNetwork(spec: NetworkSpec, beside?: boolean): Promise<void>;
   /** Removes the project's network; fine when it does not exist. Errors: conflict while guests use it. */
