@@ -123,6 +123,26 @@ describe('archives of files', () => {
     expect(seen.stdout).toBe('one\n<h1>hello</h1>\ninside\n750\n');
   });
 
+  it('V2: the tree of folders leads from one to the other', async () => {
+    picture('folder-tree');
+    await page.goto(`${base}/files`);
+    const tree = page.getByRole('navigation', { name: 'Folders' });
+    const link = (name: string) => tree.getByRole('link', { name, exact: true });
+    // The way to here is open.
+    await link('site').waitFor();
+    expect(await link('berth').getAttribute('aria-current')).toBe('location');
+    await link('site').click();
+    await files().getByText('index.html').waitFor();
+    expect(new URL(page.url()).searchParams.get('path')).toBe(`${HOME}/site`);
+    await link('deep').waitFor();
+    await tree.getByRole('button', { name: 'Folders in site', exact: true }).click();
+    await link('deep').waitFor({ state: 'detached' });
+    await link('etc').click();
+    await files().getByText('hostname', { exact: true }).waitFor();
+    await page.goBack();
+    await files().getByText('index.html').waitFor();
+  });
+
   it('V2: packed inside, unpacked elsewhere; what clashes is told by name and nothing is written over', async () => {
     picture('archive-pack');
     await page.reload();

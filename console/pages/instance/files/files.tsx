@@ -18,6 +18,7 @@ import { FILE_EDITED_BYTES_MAX, joinPath, nameOf, parentOf } from '#domain/files
 import { toApiError } from '../../../api/client.ts';
 import { apiQuery, queryClient } from '../../../api/queries.ts';
 import { NotPossible } from '../../../components/not-possible.tsx';
+import { useMedia } from '../../../lib/media.ts';
 import { whyNot } from '../../../lib/why-not.ts';
 import { Button, IconButton } from '../../../ui/button.tsx';
 import { cx } from '../../../ui/cx.ts';
@@ -31,6 +32,7 @@ import { ArchiveRuns, PackDialog, UnpackDialog } from './archives.tsx';
 import { ModeDialog, NameDialog, RemoveDialog } from './change-dialogs.tsx';
 import { EditDialog } from './edit-dialog.tsx';
 import { type Asked, archiveUrl, downloadUrl, FilesTable } from './files-table.tsx';
+import { FolderTree } from './folder-tree.tsx';
 import { PathBar } from './path-bar.tsx';
 import { UploadList } from './upload-list.tsx';
 import { useUploads } from './use-uploads.ts';
@@ -55,6 +57,7 @@ export function FilesTab() {
   const [selected, setSelected] = useState<ReadonlySet<string>>(new Set());
   const [over, setOver] = useState(false);
   const [started, setStarted] = useState<readonly string[]>([]);
+  const wide = useMedia('(min-width: 64rem)');
 
   if (possible !== true) return <NotPossible instance={instance} title="No files to show" reason={possible} />;
   const listing = query.data;
@@ -192,37 +195,42 @@ export function FilesTab() {
           </Button>
         </div>
       )}
-      {error !== null ? (
-        <ErrorPanel
-          title={error.code === 'not_found' ? `${nameOf(path) || '/'} is no folder` : error.title}
-          detail={error.code === 'not_found' ? 'It is not there any more, or it is a file.' : error.message}
-          requestId={error.requestId}
-          onRetry={() => go(error.code === 'not_found' ? parentOf(path) : path)}
-        />
-      ) : listing === undefined ? (
-        <SkeletonRows rows={8} />
-      ) : (
-        <>
-          {listing.complete ? null : (
-            <Notice tone="warn" title="There is more in this folder than is listed.">
-              Use the terminal to see all of it.
-            </Notice>
+      <div className="flex items-start gap-4">
+        {wide ? <FolderTree instance={instance.id} path={path} hidden={search.hidden === true} to={addressOf} /> : null}
+        <div className="min-w-0 flex-1">
+          {error !== null ? (
+            <ErrorPanel
+              title={error.code === 'not_found' ? `${nameOf(path) || '/'} is no folder` : error.title}
+              detail={error.code === 'not_found' ? 'It is not there any more, or it is a file.' : error.message}
+              requestId={error.requestId}
+              onRetry={() => go(error.code === 'not_found' ? parentOf(path) : path)}
+            />
+          ) : listing === undefined ? (
+            <SkeletonRows rows={8} />
+          ) : (
+            <>
+              {listing.complete ? null : (
+                <Notice tone="warn" title="There is more in this folder than is listed.">
+                  Use the terminal to see all of it.
+                </Notice>
+              )}
+              <FilesTable
+                instance={instance.id}
+                folder={path}
+                rows={shown}
+                mayWrite={mayWrite}
+                blocked={blocked}
+                noPacking={noPacking}
+                stale={query.isPlaceholderData}
+                selected={selected}
+                onSelect={setSelected}
+                onOpen={openEntry}
+                onAsk={setAsked}
+              />
+            </>
           )}
-          <FilesTable
-            instance={instance.id}
-            folder={path}
-            rows={shown}
-            mayWrite={mayWrite}
-            blocked={blocked}
-            noPacking={noPacking}
-            stale={query.isPlaceholderData}
-            selected={selected}
-            onSelect={setSelected}
-            onOpen={openEntry}
-            onAsk={setAsked}
-          />
-        </>
-      )}
+        </div>
+      </div>
       {asked?.what === 'folder' || asked?.what === 'file' || asked?.what === 'rename' ? (
         <NameDialog
           {...dialog}
