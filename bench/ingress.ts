@@ -9,7 +9,7 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { Pool } from 'undici';
 import { ROUTE_COOKIE } from '#contract/edge.ts';
-import { CADDY_ENVIRONMENT } from '#edge/caddy-parts.ts';
+import { CADDY_ENVIRONMENT } from '#edge/caddy.ts';
 import { RoutePasses } from '#edge/route-pass.ts';
 import { type CaddyProgram, testCaddy } from '#testkit/caddy.ts';
 import { loopbackLookup } from '#testkit/client.ts';

@@ -1,10 +1,5 @@
 /** What Caddy's configuration is made of: names, limits and handlers that both planes share. */
 export const CADDY_HEADER_BYTES_MAX = 64 * 1024;
-/**
- * Go's default lets the heap grow to twice what lives in it before it looks for garbage, which is often where little lives
- * and every request makes some. Five times: 3 to 7 % more requests through edge's authorization, for some 50 MB.
- */
-export const CADDY_ENVIRONMENT: Readonly<Record<string, string>> = { GOGC: '400' };
 /** How long a request waits for edge or server to come back from a restart before it fails closed. */
 const RESTART_WAIT_NS = 5_000_000_000;
 const RETRY_EVERY_NS = 50_000_000;

@@ -6,8 +6,7 @@ import type { AgentConfig, EdgeConfig, ServerConfig, SshGatewayConfig } from '#c
 import { certificatePassword } from '#contract/wildcards.ts';
 import { resolverAddresses } from '#domain/resolver.ts';
 import { sshWorkers } from '#domain/ssh.ts';
-import { caddyConfig } from '#edge/caddy.ts';
-import { CADDY_ENVIRONMENT } from '#edge/caddy-parts.ts';
+import { CADDY_ENVIRONMENT, caddyConfig } from '#edge/caddy.ts';
 import { groupId, processUser, type SystemGroup, type SystemUser } from './accounts.ts';
 import { codeHash } from './code-hash.ts';
 import { compiledFolder } from './compile-ahead.ts';

@@ -13,8 +13,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { EdgeConfig } from '#contract/config.ts';
 import { certificatePassword } from '#contract/wildcards.ts';
-import { caddyConfig } from '#edge/caddy.ts';
-import { CADDY_ENVIRONMENT, type CaddyInput } from '#edge/caddy-parts.ts';
+import { CADDY_ENVIRONMENT, caddyConfig } from '#edge/caddy.ts';
+import type { CaddyInput } from '#edge/caddy-parts.ts';
 import type { CaddyProgram } from './caddy.ts';
 import { loopbackLookup } from './client.ts';
 
