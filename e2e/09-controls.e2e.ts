@@ -137,10 +137,11 @@ describe('archives of files', () => {
     await link('deep').waitFor();
     await tree.getByRole('button', { name: 'Folders in site', exact: true }).click();
     await link('deep').waitFor({ state: 'detached' });
-    await link('etc').click();
-    await files().getByText('hostname', { exact: true }).waitFor();
+    await link('home').click();
+    await files().getByText('berth', { exact: true }).waitFor();
     await page.goBack();
     await files().getByText('index.html').waitFor();
+    await page.goto(`${base}/files`);
   });
 
   it('V2: packed inside, unpacked elsewhere; what clashes is told by name and nothing is written over', async () => {
