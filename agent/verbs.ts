@@ -108,6 +108,8 @@ export function agent(parts: AgentParts): Agent {
         if (parts.registry.port !== null) await parts.registry.check();
         await parts.flows.check();
       };
+      // Checks of before a change would be repeated with what the network was.
+      if (asked) guard.forget(spec.project);
       await (beside === true && !asked ? guard.recheck(spec.project, checks) : checks());
       return null;
     },

@@ -7,6 +7,8 @@ import { closeEngine, engine, type Lifecycle, onLifecycle } from './engine.ts';
 import { finished, median, percentile, print, removeInstance, round, signedIn } from './measure.ts';
 
 const SAMPLES = 40;
+/** More than samples: Berth thaws a guest that was frozen without it, and sometimes does so first. */
+const ATTEMPTS_MAX = 2 * SAMPLES;
 const PAUSE_MS = 700;
 const HINT_MS_MAX = 5_000;
 const GOAL_MS = 100;
@@ -44,15 +46,19 @@ try {
 
   const delays: number[] = [];
   let missed = 0;
-  for (let index = 0; index < SAMPLES; index++) {
+  let mendedFirst = 0;
+  for (let attempt = 0; delays.length + missed < SAMPLES && attempt < ATTEMPTS_MAX; attempt++) {
     await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+    const path = `/1.0/instances/${guest}/state?project=${place.project}`;
+    const action = (await engine('GET', path)).status === 'Frozen' ? 'unfreeze' : 'freeze';
     engineEvent = null;
     hintAt = null;
-    const action = index % 2 === 0 ? 'freeze' : 'unfreeze';
-    // Berth may have mended it already: then there is no event, and no sample.
-    await engine('PUT', `/1.0/instances/${guest}/state?project=${place.project}`, { action, timeout: 30 }).catch(
-      () => undefined,
-    );
+    try {
+      await engine('PUT', path, { action, timeout: 30 });
+    } catch {
+      mendedFirst += 1;
+      continue;
+    }
     const deadline = performance.now() + HINT_MS_MAX;
     while ((hintAt === null || engineEvent === null) && performance.now() < deadline) {
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -68,10 +74,11 @@ try {
   print({
     name: 'status',
     goal: `p95 at most ${GOAL_MS} ms`,
-    reached: p95 <= GOAL_MS && delays.length >= SAMPLES / 2,
+    reached: p95 <= GOAL_MS && missed === 0 && delays.length >= SAMPLES / 2,
     figures: {
       samples: delays.length,
       missed,
+      mendedFirst,
       p50Ms: round(median(delays)),
       p95Ms: round(p95),
       maxMs: round(Math.max(...delays)),

@@ -19,6 +19,10 @@ const TABS = 2;
 /** For what draws itself anew after the window became narrow. */
 const SETTLED_MS_MAX = 30_000;
 const NARROW_MS_MAX = 3_000;
+/** How much wider than the window the page is, and what reaches beyond its edge. */
+const BEYOND = `document.documentElement.scrollWidth - innerWidth + ' px: ' + [...document.querySelectorAll('body *')]
+  .filter((each) => each.getBoundingClientRect().right > innerWidth && each.closest('.overflow-x-auto') === null)
+  .map((each) => each.tagName + '.' + each.getAttribute('class')).slice(0, 8).join(' ')`;
 let browser: BrowserContext;
 let tabs: Page[];
 let client: Client;
@@ -160,7 +164,7 @@ async function look(page: Page, path: string, first: Theme): Promise<void> {
   await axe(page, path, second, false);
   await page.setViewportSize(PHONE);
   if (await becomes(page, 'document.documentElement.scrollWidth <= innerWidth', NARROW_MS_MAX)) return;
-  wide.push(`${path}: ${await page.evaluate<number>('document.documentElement.scrollWidth - innerWidth')} px`);
+  wide.push(`${path}: ${await page.evaluate<string>(BEYOND)}`);
 }
 
 it('U2: axe finds nothing serious on any page, in light and in dark', async () => {

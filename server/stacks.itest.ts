@@ -62,7 +62,7 @@ describe('V2: stacks through the API', () => {
     await people.owner.call(api.stacksRemove, { params });
     expect(await stackNamed('blog')).toBeUndefined();
     expect(await actions()).toEqual(
-      expect.arrayContaining(['stack.create', 'stack.up', 'stack.write', 'stack.down', 'stack.remove']),
+      expect.arrayContaining(['stack.create', 'stack.up', 'stack.write', 'stack.read', 'stack.down', 'stack.remove']),
     );
   });
 

@@ -58,6 +58,7 @@ export function BackupsTable({
           {
             id: 'made',
             header: 'Made',
+            fills: true,
             text: (row) => `${row.instanceName} ${row.note} ${row.createdBy}`,
             cell: (row) => (
               <span className="flex min-w-0 flex-col">
@@ -71,6 +72,7 @@ export function BackupsTable({
                 {
                   id: 'instance',
                   header: 'Instance',
+                  beneath: true,
                   cell: (row: Backup) =>
                     row.instance === null ? (
                       <span className="text-soft">{row.instanceName} (gone)</span>
@@ -97,7 +99,10 @@ export function BackupsTable({
                     {text}
                   </Badge>
                   {row.repository.problem === null ? null : (
-                    <span className="line-clamp-2 min-w-48 max-w-72 text-soft text-xs" title={row.repository.problem}>
+                    <span
+                      className="line-clamp-2 min-w-30 max-w-72 sm:min-w-48 text-soft text-xs"
+                      title={row.repository.problem}
+                    >
                       {row.repository.problem}
                     </span>
                   )}

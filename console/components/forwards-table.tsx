@@ -57,10 +57,11 @@ export function ForwardsTable({
           {
             id: 'address',
             header: 'Address',
+            fills: true,
             text: (row) => `${row.address} ${row.protocol} ${row.instanceName} ${row.port} ${row.description}`,
             cell: (row) => (
-              <span className="flex min-w-0 items-center gap-1">
-                <span className="mono truncate font-medium">{row.address}</span>
+              <span className="flex min-w-0 items-center gap-1 max-sm:flex-wrap">
+                <span className="mono font-medium max-sm:min-w-24 max-sm:break-all sm:truncate">{row.address}</span>
                 <CopyButton text={row.address} label={`Copy ${row.address}`} />
                 <Badge className="uppercase">{row.protocol}</Badge>
               </span>
@@ -76,7 +77,7 @@ export function ForwardsTable({
                 <span className="flex flex-col items-start gap-0.5">
                   <Badge tone={tone}>{text}</Badge>
                   {row.problem === null ? null : (
-                    <span className="min-w-48 max-w-64 text-soft text-xs">{row.problem}</span>
+                    <span className="min-w-30 max-w-64 sm:min-w-48 text-soft text-xs">{row.problem}</span>
                   )}
                 </span>
               );

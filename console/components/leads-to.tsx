@@ -12,6 +12,7 @@ export function leadsToColumn<T extends { instanceName: string }>(
   return {
     id: 'target',
     header: 'Leads to',
+    beneath: true,
     cell: (row) => (
       <span className="whitespace-nowrap text-soft">
         {withInstance ? (

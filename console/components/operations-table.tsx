@@ -40,6 +40,7 @@ export function OperationsTable({
         {
           id: 'title',
           header: 'Operation',
+          fills: true,
           text: (row) => `${row.title} ${row.target} ${row.actor} ${row.kind}`,
           cell: (row) => (
             <div className="min-w-0">

@@ -99,6 +99,7 @@ export function RoutesTable({
           {
             id: 'hostname',
             header: 'Address',
+            fills: true,
             text: (row) => `${placeOf(row)} ${row.instanceName} ${row.port ?? ''} ${row.redirect?.to ?? ''}`,
             cell: (row) => (
               <span className="flex min-w-0 items-center gap-1">

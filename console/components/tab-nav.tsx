@@ -1,4 +1,5 @@
-import { Link } from '@tanstack/react-router';
+import { Link, useLocation } from '@tanstack/react-router';
+import { useEffect, useRef } from 'react';
 import { cx } from '../ui/cx.ts';
 
 /** The parts of one thing, as links in a line that scrolls sideways where it is too long. */
@@ -11,10 +12,23 @@ export function TabNav({
   tabs: readonly { to: string; label: string }[];
   className?: string;
 }) {
+  const nav = useRef<HTMLElement>(null);
+  const path = useLocation({ select: ({ pathname }) => pathname });
+  // On a phone the part in view may stand beyond the edge. Not scrollIntoView: that moves the page as well.
+  // biome-ignore lint/correctness/useExhaustiveDependencies: the current link is another one when the path changes
+  useEffect(() => {
+    const current = nav.current?.querySelector<HTMLElement>('[aria-current="page"]');
+    if (nav.current === null || current === null || current === undefined) return;
+    nav.current.scrollLeft = current.offsetLeft + current.offsetWidth / 2 - nav.current.clientWidth / 2;
+  }, [path]);
   return (
     <nav
+      ref={nav}
       aria-label={label}
-      className={cx('mb-5 overflow-x-auto shadow-[inset_0_-1px_0_var(--line)] [scrollbar-width:none]', className)}
+      className={cx(
+        'relative mb-5 overflow-x-auto shadow-[inset_0_-1px_0_var(--line)] [scrollbar-width:none]',
+        className,
+      )}
     >
       <ul className="flex gap-1">
         {tabs.map((tab) => (

@@ -34,6 +34,10 @@ export type Column<T extends RowData> = {
   text?: (row: T) => string;
   /** Hidden on screens narrower than this. */
   from?: 'sm' | 'md' | 'lg' | 'xl' | '2xl';
+  /** On a phone it gets what the others leave; what is longer is broken or cut. */
+  fills?: boolean;
+  /** On a phone it stands in the cells of the column that fills, below what is there. */
+  beneath?: boolean;
   align?: 'right';
   width?: string;
   /** Screen readers hear the header, nobody sees it (action columns). */
@@ -56,6 +60,16 @@ const features = tableFeatures({
   filteredRowModel: createFilteredRowModel(),
   rowSelectionFeature,
 });
+
+function columnClass<T extends RowData>({ from, beneath, fills, align, width }: Column<T>): string {
+  return cx(
+    from && fromClass[from],
+    beneath && fromClass.sm,
+    fills && 'max-sm:w-full max-sm:max-w-0',
+    align === 'right' && 'text-right',
+    width,
+  );
+}
 
 export type DataTableProps<T extends RowData> = {
   label: string;
@@ -234,9 +248,7 @@ export function DataTable<T extends RowData>({
                   aria-sort={direction}
                   className={cx(
                     'h-9 whitespace-nowrap px-3 font-medium text-faint text-xs first:pl-4 last:pr-4',
-                    column.from && fromClass[column.from],
-                    column.align === 'right' && 'text-right',
-                    column.width,
+                    columnClass(column),
                   )}
                 >
                   {column.sort !== undefined && onSort !== undefined ? (
@@ -302,14 +314,18 @@ export function DataTable<T extends RowData>({
                 {columns.map((column) => (
                   <td
                     key={column.id}
-                    className={cx(
-                      'px-3 py-2 align-middle first:pl-4 last:pr-4',
-                      column.from && fromClass[column.from],
-                      column.align === 'right' && 'text-right',
-                      column.width,
-                    )}
+                    className={cx('px-3 py-2 align-middle first:pl-4 last:pr-4', columnClass(column))}
                   >
                     {column.cell(row.original)}
+                    {column.fills
+                      ? columns
+                          .filter(({ beneath }) => beneath)
+                          .map((each) => (
+                            <div key={each.id} className="truncate text-xs sm:hidden">
+                              {each.cell(row.original)}
+                            </div>
+                          ))
+                      : null}
                   </td>
                 ))}
               </tr>

@@ -2,7 +2,7 @@
  * `berth uninstall`: takes one installation away for good: its processes, its instances with their data, what it made
  * in the engine, its data folder. Packages, the engine itself and everything another installation owns stay.
  */
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { rm } from 'node:fs/promises';
 import { resolverAddresses } from '#domain/resolver.ts';
 import { canAsk, confirm } from '../ask.ts';
@@ -131,4 +131,9 @@ async function removeEngineObjects(installation: string, pool: string): Promise<
       });
   }
   await removeFromIncus(`/1.0/storage-pools/${pool}`);
+  // The wall of the host is the same for every installation (agent/host-table.ts): it goes with the last of them.
+  const pools = (await incus<{ name: string }[]>('GET', '/1.0/storage-pools?recursion=1')) ?? [];
+  const others = [...pools, ...(await named('/1.0/projects'))].some(({ name }) => /^bth-/.test(name));
+  const bridges = readdirSync('/sys/class/net').some((name) => name.startsWith('bth'));
+  if (!others && !bridges) await run(['nft', 'delete', 'table', 'inet', 'berth_guard'], { timeoutMs: NFT_MS_MAX });
 }

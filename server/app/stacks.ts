@@ -106,11 +106,15 @@ async function fileOf(app: AppContext, id: InstanceId, name: string): Promise<st
   return found.file;
 }
 
-/** Errors: not_found, conflict (no text, too large), state_conflict. */
+/** Recorded as every file that is read. Errors: not_found, conflict (no text, too large), state_conflict. */
 export async function readStack(app: AppContext, caller: Caller, id: InstanceId, name: string): Promise<StackText> {
-  const { proof } = await openDocker(app, caller, 'stack.open', id);
-  const path = await fileOf(app, proof.id, name);
-  return withGuestFiles(app.services, proof.id, (files) => readText(files, path));
+  const opened = await openDocker(app, caller, 'stack.open', id);
+  const path = await fileOf(app, opened.proof.id, name);
+  return withGuestFiles(app.services, opened.proof.id, async (files) => {
+    const read = await readText(files, path);
+    await note(app, opened, 'stack.read', { stack: name, path });
+    return read;
+  });
 }
 
 async function readText(files: GuestFiles, path: string): Promise<StackText> {

@@ -144,7 +144,7 @@ export function TokensTab() {
                   from: 'md',
                   cell: (row) => <ScopeList scopes={row.scopes} />,
                 },
-                lastUsedColumn(),
+                lastUsedColumn({ from: 'sm' }),
                 {
                   id: 'expires',
                   header: 'Ends',

@@ -292,6 +292,7 @@ function Entries({
         {
           id: 'actor',
           header: 'Who',
+          beneath: true,
           cell: (row) => (
             <span className="block max-w-52 truncate">
               {row.actor}
@@ -304,10 +305,11 @@ function Entries({
         {
           id: 'action',
           header: 'Did',
+          fills: true,
           cell: (row) => (
             <button
               type="button"
-              className="mono whitespace-nowrap text-left text-xs hover:text-accent"
+              className="mono break-words text-left text-xs hover:text-accent max-sm:max-w-full sm:whitespace-nowrap"
               onClick={() => onOpen(row)}
             >
               {row.action}

@@ -15,6 +15,7 @@ import { Badge } from '../../ui/badge.tsx';
 import { Card } from '../../ui/card.tsx';
 import { CodeBlock } from '../../ui/code-block.tsx';
 import { Copyable } from '../../ui/copy-button.tsx';
+import { cx } from '../../ui/cx.ts';
 import { EmptyState } from '../../ui/empty-state.tsx';
 import { QuotaBar } from '../../ui/progress.tsx';
 import { Properties } from '../../ui/properties.tsx';
@@ -57,6 +58,9 @@ function Health({ instance }: { instance: Instance }) {
   );
 }
 
+/** On a phone these stand below the name. */
+const beneathName = new Set(['Image', 'Ports']);
+
 function Containers({ instance }: { instance: Instance }) {
   const query = useQuery({
     ...apiQuery('instancesContainers', { params: { instance: instance.id } }),
@@ -80,7 +84,11 @@ function Containers({ instance }: { instance: Instance }) {
                 <thead>
                   <tr className="border-line border-b text-faint text-xs">
                     {['Name', 'Image', 'Status', 'Ports'].map((head) => (
-                      <th key={head} scope="col" className="px-4 py-2 font-medium">
+                      <th
+                        key={head}
+                        scope="col"
+                        className={cx('px-4 py-2 font-medium', beneathName.has(head) && 'max-sm:hidden')}
+                      >
                         {head}
                       </th>
                     ))}
@@ -89,14 +97,18 @@ function Containers({ instance }: { instance: Instance }) {
                 <tbody className="divide-y divide-line">
                   {items.map((each) => (
                     <tr key={each.id}>
-                      <td className="px-4 py-2 font-medium">{each.name}</td>
-                      <td className="mono px-4 py-2 text-soft">{each.image}</td>
+                      <td className="px-4 py-2 font-medium max-sm:w-full max-sm:max-w-0">
+                        <p className="break-words">{each.name}</p>
+                        <p className="mono truncate font-normal text-soft text-xs sm:hidden">{each.image}</p>
+                        <p className="mono break-words font-normal text-soft text-xs sm:hidden">{each.ports}</p>
+                      </td>
+                      <td className="mono px-4 py-2 text-soft max-sm:hidden">{each.image}</td>
                       <td className="whitespace-nowrap px-4 py-2">
                         <Badge tone={each.state === 'running' ? 'ok' : 'idle'} dot>
                           {each.status}
                         </Badge>
                       </td>
-                      <td className="mono px-4 py-2 text-soft">{each.ports}</td>
+                      <td className="mono px-4 py-2 text-soft max-sm:hidden">{each.ports}</td>
                     </tr>
                   ))}
                 </tbody>

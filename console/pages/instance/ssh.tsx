@@ -166,6 +166,7 @@ function Sessions() {
               {
                 id: 'who',
                 header: 'Who',
+                fills: true,
                 cell: (row) => (
                   <div>
                     <p className="font-medium">{row.user.name}</p>

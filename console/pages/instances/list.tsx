@@ -69,6 +69,7 @@ export function InstancesPage() {
       {
         id: 'name',
         header: 'Name',
+        fills: true,
         sort: (row) => row.name,
         text: (row) =>
           `${row.name} ${row.description} ${row.id} ${row.address4 ?? ''} ${row.address6 ?? ''} ${row.createdBy} ${stateWords[row.state]}`,

@@ -100,6 +100,7 @@ export function MembersPage() {
                 {
                   id: 'name',
                   header: 'Name',
+                  fills: true,
                   cell: (row) => (
                     <div className="flex min-w-0 items-center gap-3">
                       <Avatar name={row.user.name} src={row.user.avatar} className="max-sm:hidden" />
@@ -121,7 +122,7 @@ export function MembersPage() {
                   cell: (row) =>
                     row.can.update === true ? (
                       <Select
-                        className="!w-40"
+                        className="!w-40 max-sm:!w-32"
                         label={`Role of ${row.user.name}`}
                         value={row.role}
                         onChange={(role) => void change(row, role)}

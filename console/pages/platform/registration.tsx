@@ -61,10 +61,11 @@ export function RegistrationAdminPage() {
                 {
                   id: 'note',
                   header: 'For',
+                  fills: true,
                   cell: (row) => (
                     <div className="min-w-0">
                       <p className="font-medium">{row.note}</p>
-                      <p className="text-faint text-xs">
+                      <p className="break-words text-faint text-xs">
                         <span className="mono">{row.prefix}-…</span> by {row.createdBy}
                       </p>
                     </div>
@@ -79,7 +80,7 @@ export function RegistrationAdminPage() {
                   id: 'uses',
                   header: 'Used',
                   align: 'right',
-                  cell: (row) => <span className="tabular">{`${row.uses} of ${row.usesMax}`}</span>,
+                  cell: (row) => <span className="tabular whitespace-nowrap">{`${row.uses} of ${row.usesMax}`}</span>,
                 },
                 {
                   id: 'joins',

@@ -100,6 +100,7 @@ export function ProjectPeoplePage() {
                 {
                   id: 'name',
                   header: 'Name',
+                  fills: true,
                   cell: (row) => (
                     <div className="min-w-0">
                       <p className="truncate font-medium">{row.name}</p>
@@ -109,7 +110,7 @@ export function ProjectPeoplePage() {
                             <UsersRound className="size-3.5" aria-hidden="true" /> Group
                           </>
                         ) : (
-                          row.email
+                          <span className="truncate">{row.email}</span>
                         )}
                       </p>
                     </div>

@@ -100,12 +100,16 @@ export function FilesTable({
         {
           id: 'name',
           header: 'Name',
+          // What is left beside the others, so that long names are cut instead of pushing them off a phone.
+          width: 'w-full max-w-0',
           sort: (row) => `${row.type === 'folder' ? '0' : '1'}${row.name.toLowerCase()}`,
           cell: (row) => (
             <span className="flex min-w-0 items-center gap-2">
               <EntryIcon entry={row} />
               <span className="truncate">{row.name}</span>
-              {row.target === null ? null : <span className="truncate text-faint text-xs">to {row.target}</span>}
+              {row.target === null ? null : (
+                <span className="shrink-99 truncate text-faint text-xs max-sm:hidden">to {row.target}</span>
+              )}
             </span>
           ),
         },

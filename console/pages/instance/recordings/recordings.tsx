@@ -127,6 +127,7 @@ function List() {
               {
                 id: 'who',
                 header: 'Who',
+                fills: true,
                 cell: (row) => (
                   <div>
                     <p className="font-medium">{row.user.name}</p>
@@ -138,6 +139,7 @@ function List() {
               {
                 id: 'length',
                 header: 'Length',
+                from: 'sm',
                 cell: (row) =>
                   row.endedAt === null ? (
                     <Badge tone="busy">recording</Badge>
