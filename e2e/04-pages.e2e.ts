@@ -23,6 +23,10 @@ const NARROW_MS_MAX = 3_000;
 const BEYOND = `document.documentElement.scrollWidth - innerWidth + ' px: ' + [...document.querySelectorAll('body *')]
   .filter((each) => each.getBoundingClientRect().right > innerWidth && each.closest('.overflow-x-auto') === null)
   .map((each) => each.tagName + '.' + each.getAttribute('class')).slice(0, 8).join(' ')`;
+/** Tables that have to be pushed sideways. Raw data has as many columns as the database. */
+const SIDEWAYS = `[...document.querySelectorAll('.overflow-x-auto > table')]
+  .filter((each) => each.offsetWidth > each.parentElement.clientWidth + 1)
+  .map((each) => each.getAttribute('aria-label') + ' ' + (each.offsetWidth - each.parentElement.clientWidth) + ' px')`;
 let browser: BrowserContext;
 let tabs: Page[];
 let client: Client;
@@ -34,6 +38,7 @@ const complaints: string[] = [];
 /** What axe found in each theme, and pages wider than a phone. */
 const found: Record<Theme, string[]> = { light: [], dark: [] };
 const wide: string[] = [];
+const sideways: string[] = [];
 
 beforeAll(async () => {
   const owner = await ownerClient(stack);
@@ -163,6 +168,8 @@ async function look(page: Page, path: string, first: Theme): Promise<void> {
   );
   await axe(page, path, second, false);
   await page.setViewportSize(PHONE);
+  if (!path.startsWith('/platform/data'))
+    sideways.push(...(await page.evaluate<string[]>(SIDEWAYS)).map((table) => `${path}: ${table}`));
   if (await becomes(page, 'document.documentElement.scrollWidth <= innerWidth', NARROW_MS_MAX)) return;
   wide.push(`${path}: ${await page.evaluate<string>(BEYOND)}`);
 }
@@ -182,6 +189,10 @@ it('U2: axe finds nothing serious on any page, in light and in dark', async () =
 
 it('U2: no page is wider than the screen of a phone', () => {
   expect(wide).toEqual([]);
+});
+
+it('U2: no table has to be pushed sideways on a phone', () => {
+  expect(sideways).toEqual([]);
 });
 
 it('I7: the browser refused nothing on any page: no content policy, no script error', () => {
