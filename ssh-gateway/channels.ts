@@ -127,18 +127,20 @@ export class Channels {
       this.#upstream.then(
         async (client) => {
           if ('refused' in client) return fail(opened, client.refused);
+          const cut = new AbortController();
           try {
-            recording = pty === undefined ? null : await this.#begin(opened, pty);
+            recording = pty === undefined ? null : await this.#begin(opened, pty, cut);
           } catch (error) {
             return fail(opened, error instanceof NotRecorded ? error.message : 'It cannot be recorded.');
           }
           // It left meanwhile.
           if (!this.#open.has(opened)) return recording?.end('The session ended.');
-          const tap = recording === null ? null : () => (recording as Recording).tap();
+          const recorded = recording;
+          const tapped = recorded === null ? null : { tap: () => recorded.tap(), cut: cut.signal };
           open(client, (error, stream) => {
             if (error !== undefined) return fail(opened, 'The server refused it.');
             up = stream;
-            relaySession(opened, stream, tap);
+            relaySession(opened, stream, tapped);
             if (pty !== undefined) stream.setWindow(pty.rows, pty.cols, pty.height, pty.width);
           });
         },
@@ -164,13 +166,23 @@ export class Channels {
     });
   }
 
-  /** Begins to record what this terminal shows, and says so first. Null: it is not recorded. Errors: NotRecorded. */
-  async #begin(opened: ServerChannel, pty: PseudoTtyInfo & { term: string }): Promise<Recording | null> {
+  /**
+   * Begins to record what this terminal shows, and says so first. Null: it is not recorded. When that fails later, `cut`
+   * is aborted and the person is told. Errors: NotRecorded.
+   */
+  async #begin(
+    opened: ServerChannel,
+    pty: PseudoTtyInfo & { term: string },
+    cut: AbortController,
+  ): Promise<Recording | null> {
     const record = this.#record;
     if (record === null || record.state === 'off') return null;
     if (record.state === 'full') throw new NotRecorded(FULL);
     const of = { session: record.session, width: pty.cols, height: pty.rows, term: pty.term, title: record.title };
-    const recording = await Recording.begin(record, of, (words) => fail(opened, `\r\nBerth: ${words}`));
+    const recording = await Recording.begin(record, of, (words) => {
+      cut.abort();
+      fail(opened, `\r\nBerth: ${words}`);
+    });
     opened.write(`${SSH_RECORDED_WORDS}\r\n`);
     return recording;
   }

@@ -10,6 +10,7 @@ import type { Recorder } from './recording.ts';
 import type { Counted, Reports } from './reports.ts';
 import type { SignIn, Client as Whence } from './sign-in.ts';
 import { connectUpstream, UpstreamRefused } from './upstream.ts';
+import { serveBothOutputs } from './windows.ts';
 
 const ASK_AGAIN_MS = 1_000;
 const SAY_MS = 300;
@@ -64,6 +65,7 @@ export class SshConnection {
       },
       (reason) => this.end(reason),
     );
+    serveBothOutputs(down);
     down.on('authentication', (context) => login.handle(context));
     down.on('handshake', () => on.handshake());
     down.on('ready', () => {

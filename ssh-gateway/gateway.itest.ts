@@ -63,6 +63,14 @@ describe('V4: what people do with ssh', () => {
     }
   });
 
+  it('V4: output and errors at once, more of both than the client has room for: every byte arrives, then the exit', async () => {
+    const bytes = 8_000_000;
+    const both = `yes out | head -c ${bytes} & yes err | head -c ${bytes} >&2; wait; exit 3`;
+    const { code, stdout, stderr } = await stack.ssh(guest.name, key, [both]);
+    expect([code, stdout.length, stderr.length]).toEqual([3, bytes, bytes]);
+    expect(stdout === 'out\n'.repeat(bytes / 4) && stderr === 'err\n'.repeat(bytes / 4)).toBe(true);
+  });
+
   it('V4: input, output and errors are three streams; input ends', async () => {
     const ran = await stack.ssh(guest.name, key, ['tr a-z A-Z; echo wrong >&2; exit 3'], [], 'abc');
     expect(ran).toEqual({ code: 3, stdout: 'ABC', stderr: 'wrong\n' });

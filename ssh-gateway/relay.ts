@@ -4,11 +4,11 @@ import type { Channel, ServerChannel } from 'ssh2';
 
 type Half = Pick<Channel, 'close'> & { eof?(): void; end(): void };
 
-/** Resolves when what was written so far has gone into the connection. */
-function drained(stream: Writable): Promise<void> {
+/** Resolves when what was written so far has gone into the connection, or `channel`, whose stream it is, is closed. */
+function drained(stream: Writable, channel: Writable = stream): Promise<void> {
   return new Promise((resolve) => {
-    if (stream.destroyed || !stream.writable) return resolve();
-    stream.once('close', resolve);
+    if (channel.destroyed || !channel.writable) return resolve();
+    channel.once('close', resolve);
     stream.write('', () => resolve());
   });
 }
@@ -61,11 +61,15 @@ function through(from: Readable, to: Writable, tap: Transform | null): Promise<v
   return ended(tap);
 }
 
+/** `tap` makes what output passes through on its way, for output and errors. `cut`: it ends here, and says so itself. */
+export type Tapped = { tap: () => Transform; cut: AbortSignal };
+
 /**
- * A shell, command or subsystem: the exit goes to the client when all output has. `tap` makes what output passes through
- * on its way, for output and errors.
+ * A shell, command or subsystem: the exit goes to the client when all output has, unless it was cut: then `up` is
+ * closed, and the end of `down` is left to whoever cut.
  */
-export function relaySession(down: ServerChannel, up: Channel, tap: (() => Transform) | null = null): void {
+export function relaySession(down: ServerChannel, up: Channel, tapped: Tapped | null = null): void {
+  const isCut = (): boolean => tapped?.cut.aborted === true;
   let exit: Exit | null = null;
   up.on('exit', (code: number | null, signal?: string, core?: boolean | string, message?: string) => {
     exit =
@@ -79,18 +83,22 @@ export function relaySession(down: ServerChannel, up: Channel, tap: (() => Trans
   });
   down.pipe(up);
   const passed = Promise.all([
-    through(up, down, tap?.() ?? null),
-    through(up.stderr as unknown as Readable, down.stderr as unknown as Writable, tap?.() ?? null),
+    through(up, down, tapped?.tap() ?? null),
+    through(up.stderr as unknown as Readable, down.stderr as unknown as Writable, tapped?.tap() ?? null),
   ]);
   for (const stream of [down, up]) stream.on('error', () => {});
   up.on('close', () => {
     void passed
-      .then(() => drained(down))
+      .then(() => Promise.all([drained(down), drained(down.stderr as unknown as Writable, down)]))
       .then(() => {
+        // What ended meanwhile did not end well: its last words are still on their way.
+        if (isCut()) return;
         if (exit !== null && 'code' in exit) down.exit(exit.code);
         else if (exit !== null) down.exit(exit.signal, exit.core, exit.message);
         down.end();
       });
   });
   down.on('close', () => up.destroy());
+  if (isCut()) up.destroy();
+  else tapped?.cut.addEventListener('abort', () => up.destroy(), { once: true });
 }

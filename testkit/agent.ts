@@ -15,7 +15,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
-import { networkInterfaces, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
@@ -36,6 +36,7 @@ import type { GuestSpec, NetworkSpec } from '#drivers/interface.ts';
 import type { OwnEngine } from './engine.ts';
 import { execInside } from './exec-inside.ts';
 import { startResolver, type TestResolver } from './resolver.ts';
+import { claimSubnet } from './subnets.ts';
 import { testImage } from './test-image.ts';
 
 const run = promisify(execFile);
@@ -111,12 +112,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
     writeFileSync(join(folder, `token-${caller}`), value, { mode: 0o600 });
   for (const name of ['state', 'images', 'import', 'backups']) mkdirSync(join(folder, name));
   const socket = join(folder, 'agent.sock');
-  // A /16 of the installation's own out of the 10.128.0.0/9 half that nothing on this machine uses.
-  const taken = Object.values(networkInterfaces()).flatMap((entries) => entries?.map((entry) => entry.address) ?? []);
-  const free = Array.from({ length: 96 }, (_, index) => 128 + index).filter(
-    (octet) => !taken.some((address) => address.startsWith(`10.${octet}.`)),
-  );
-  const second = free[(randomBytes(1)[0] ?? 0) % free.length] ?? 128;
+  const { second, release } = await claimSubnet();
   // Written as the engine writes it, without leading zeros.
   const group = (bytes: number) => randomBytes(bytes).readUIntBE(0, bytes).toString(16);
   // A few ports of its own below the kernel's range.
@@ -281,6 +277,7 @@ export async function startAgent(options: TestAgentOptions = {}): Promise<TestAg
         await run('ip', ['address', 'delete', address, 'dev', 'lo']).catch(() => undefined);
       }
       await incus.close();
+      release();
       rmSync(folder, { recursive: true, force: true });
       if (registryDir !== null) rmSync(registryDir, { recursive: true, force: true });
     },
